@@ -1,0 +1,20 @@
+import pino from "pino";
+import { buildApp } from "../src/app.ts";
+import { openApiJson, openApiYaml } from "../src/http/docs.ts";
+import { loadKernel } from "../src/kernel/kernel.ts";
+import { Arena } from "../src/tensor/arena.ts";
+
+/** The contract as the server would answer it, without listening. */
+export async function renderContract(): Promise<{ json: string; yaml: string }> {
+  const kernel = loadKernel(0);
+  const arena = new Arena(kernel.heapBase, kernel.u8.length);
+  const app = await buildApp({
+    engine: { kernel, arena, bodyLimit: 0 },
+    lifecycle: { stopping: false },
+    logger: pino({ level: "silent" }),
+  });
+  await app.ready();
+  const rendered = { json: openApiJson(app), yaml: openApiYaml(app) };
+  await app.close();
+  return rendered;
+}

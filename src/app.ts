@@ -1,0 +1,72 @@
+/** The wiring, in the order in which a request meets it; nothing is discovered. */
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
+import Fastify, { LogController } from "fastify";
+import type { Engine } from "./http/body.ts";
+import { handleClientError, handleFrameworkError } from "./http/connection.ts";
+import { PROBLEM_SCHEMAS } from "./http/contract/problem.ts";
+import { registerDocs, registerOpenApi } from "./http/docs.ts";
+import type { Lifecycle } from "./http/drain.ts";
+import { Health, registerHealth } from "./http/health.ts";
+import type { Job } from "./http/job.ts";
+import { logRequest } from "./http/log.ts";
+import { registerOperations } from "./http/operations.ts";
+import { handleError } from "./http/refuse.ts";
+import { requestId } from "./http/request-id.ts";
+import { handleUnknown } from "./http/unknown.ts";
+import type { ProblemCode } from "./problems.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** What the request computes with; undefined where it has no body. */
+    job: Job;
+    /** Why it was refused, for the log. */
+    problem: ProblemCode | undefined;
+  }
+  interface FastifyContextConfig {
+    /** The operationId, for the log. */
+    operation?: string;
+  }
+}
+
+export interface AppOptions {
+  readonly engine: Engine;
+  readonly lifecycle: Lifecycle;
+  readonly logger: FastifyBaseLogger;
+}
+
+/** The server, ready to listen. */
+export async function buildApp({ engine, lifecycle, logger }: AppOptions): Promise<FastifyInstance> {
+  const app: FastifyInstance = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: (request) => requestId(request),
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    clientErrorHandler: handleClientError,
+    frameworkErrors: handleFrameworkError,
+    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024 },
+    // A request on a connection that was accepted is answered, also while closing.
+    return503OnClosing: false,
+  });
+  // Answers are written by the kernels as bytes; compiling serializers that are never called would slow the start.
+  app.setSerializerCompiler(() => JSON.stringify);
+  app.decorateRequest("job", undefined as unknown as Job);
+  app.decorateRequest("problem", undefined);
+  app.setErrorHandler(handleError);
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header("x-request-id", request.id);
+    if (lifecycle.stopping) reply.header("connection", "close");
+    // Here, not in a not-found handler, which would come after the parsing of a body that nobody wants.
+    if (request.is404) return handleUnknown(app, request, reply);
+    done();
+  });
+  app.addHook("onResponse", (request: FastifyRequest, reply, done) => {
+    logRequest(request, reply);
+    done();
+  });
+  await registerOpenApi(app);
+  for (const schema of [...PROBLEM_SCHEMAS, Health]) app.addSchema(schema);
+  registerOperations(app, engine);
+  registerHealth(app, lifecycle);
+  await registerDocs(app);
+  return app;
+}

@@ -1,0 +1,80 @@
+/** Every setting: name, default, unit, range, and why that number. The README's table is tested against this file. */
+
+import type { Static, TSchema } from "typebox";
+import { Type } from "typebox";
+import { Value } from "typebox/value";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+export const SETTINGS = Type.Object(
+  {
+    HOST: Type.String({
+      default: "127.0.0.1",
+      description: "Address to listen on. The image sets 0.0.0.0.",
+    }),
+    PORT: Type.Integer({
+      default: 8080,
+      minimum: 0,
+      maximum: 65_535,
+      description: "TCP port to listen on; 0 lets the system choose.",
+    }),
+    LOG_LEVEL: Type.Enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
+      default: "info",
+      description: "The least severe log lines that are written; a request is one line of level info.",
+    }),
+    BODY_LIMIT: Type.Integer({
+      default: 64 * MiB,
+      minimum: 1 * KiB,
+      maximum: 512 * MiB,
+      description: "Largest body in bytes; a larger one is refused with 413 before it is read.",
+    }),
+    MEMORY_BUDGET: Type.Integer({
+      default: 1024 * MiB,
+      minimum: 1 * MiB,
+      maximum: 4000 * MiB,
+      description:
+        "Bytes for the tensors of all requests together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), so the default holds 4 of the largest.",
+    }),
+    DRAIN_LAG_MS: Type.Integer({
+      default: 1500,
+      minimum: 0,
+      maximum: 60_000,
+      description:
+        "Milliseconds to serve on after SIGTERM with Connection: close and readiness 503, while load balancers notice.",
+    }),
+    DRAIN_LIMIT_MS: Type.Integer({
+      default: 10_000,
+      minimum: 0,
+      maximum: 600_000,
+      description: "Milliseconds after SIGTERM at which connections that are still open are closed.",
+    }),
+  },
+  { additionalProperties: false },
+);
+
+export type Config = Static<typeof SETTINGS>;
+
+/** Thrown for a setting that is not usable; the message names it, says what was expected and what came. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Reads the settings from environment variables; other variables are not looked at. Refuses with {@link ConfigError}. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given: Record<string, unknown> = {};
+  for (const [name, schema] of Object.entries<Setting>(SETTINGS.properties)) {
+    const text = env[name];
+    given[name] = text === undefined || text === "" ? schema.default : parse(schema, text);
+    const [error] = Value.Errors(schema, given[name]);
+    if (error !== undefined) throw new ConfigError(`${name}=${text}: ${error.message}`);
+  }
+  return given as Config;
+}
+
+type Setting = TSchema & { readonly type?: string; readonly default?: unknown };
+
+/** Decimal integers only: a fraction or an exponent stays text, which the schema then refuses. */
+function parse(schema: Setting, text: string): unknown {
+  return schema.type === "integer" && /^\d+$/.test(text) ? Number(text) : text;
+}

@@ -1,0 +1,70 @@
+/** From the socket into the Arena: the body of a JSON request, scanned as it arrives. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Kernel } from "../kernel/kernel.ts";
+import { Problem } from "../problems.ts";
+import type { Arena } from "../tensor/arena.ts";
+import { JsonReader } from "../wire/json.ts";
+import { Job } from "./job.ts";
+import { checkBodyHeaders, tooLarge } from "./preflight.ts";
+
+/** What every request computes with. */
+export interface Engine {
+  readonly kernel: Kernel;
+  readonly arena: Arena;
+  readonly bodyLimit: number;
+}
+
+/** Beside 4 bytes for each byte of body (a double for every 2 characters): the scanner's state and a little work space. */
+const FIXED_BYTES = 64 * 1024;
+
+/** Reserves a request's memory from its headers, all or nothing, and returns it when the answer has left. */
+export function admit(engine: Engine, request: FastifyRequest, reply: FastifyReply): void {
+  const length = checkBodyHeaders(request.headers, engine.bodyLimit);
+  const price = 4 * length + FIXED_BYTES;
+  if (price > engine.arena.capacity) {
+    throw tooLarge(`${length} bytes, for which the memory budget has no room`, engine.bodyLimit);
+  }
+  const region = engine.arena.reserve(price);
+  reply.raw.once("close", () => region.release());
+  request.job = new Job({ kernel: engine.kernel, region });
+}
+
+/**
+ * The content-type parser: pushes each chunk through the scanner and gives the rest of the body, in which tensors are placeholders,
+ * to the validator. The body is never held as a whole.
+ */
+export function readJson(
+  engine: Engine,
+  request: FastifyRequest,
+  payload: IncomingMessage,
+): Promise<unknown> {
+  const { job } = request;
+  const reader = new JsonReader(job.work.kernel, job.work.region, "contract");
+  return new Promise((resolve, reject) => {
+    const onData = (chunk: Buffer): void => {
+      job.bytes += chunk.length;
+      if (job.bytes > engine.bodyLimit) onError(tooLarge("more", engine.bodyLimit));
+      else attempt(() => reader.push(chunk));
+    };
+    const onEnd = (): void => {
+      attempt(() => {
+        job.body = reader.end();
+        resolve(job.body.value);
+      });
+    };
+    const onClose = (): void => onError(new Problem("malformed_request", "the body ended early"));
+    const onError = (error: unknown): void => {
+      payload.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
+      reject(error);
+    };
+    const attempt = (read: () => void): void => {
+      try {
+        read();
+      } catch (error) {
+        onError(error);
+      }
+    };
+    payload.on("data", onData).once("end", onEnd).once("error", onError).once("close", onClose);
+  });
+}

@@ -1,0 +1,62 @@
+import type { Static } from "typebox";
+import { Type } from "typebox";
+import { crossEntropy } from "../../loss/cross-entropy.ts";
+import type { Steps } from "../../loss/workspace.ts";
+import { sameShape } from "../../tensor/tensor.ts";
+import type { Answer, Job } from "../job.ts";
+import { lossAnswer, lossOptions } from "./options.ts";
+import { realField, tensorField, WARNINGS } from "./tensor.ts";
+
+export const CrossEntropyRequest = Type.Object(
+  {
+    input: tensorField("The logits, shape (C), (N, C) or (N, C, d1..dK)."),
+    target: tensorField(
+      "Class indices in [0, C), shape (), (N) or (N, d1..dK); or probabilities of the input's shape, one-hot rows among them.",
+    ),
+    ...lossOptions,
+    label_smoothing: Type.Optional(
+      realField(
+        "How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off. Default 0.",
+      ),
+    ),
+    return_grad_target: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: "Probabilities only: also return `grad_target`, the gradient with respect to target.",
+      }),
+    ),
+  },
+  { $id: "CrossEntropyRequest", title: "CrossEntropyRequest", additionalProperties: false },
+);
+
+export const CrossEntropyResponse = Type.Object(
+  {
+    ...lossAnswer,
+    grad_target: Type.Optional(
+      tensorField("With return_grad_target: the gradient with respect to target, of its shape and dtype."),
+    ),
+    warnings: WARNINGS,
+  },
+  { $id: "CrossEntropyResponse", title: "CrossEntropyResponse", additionalProperties: false },
+);
+
+/** POST /v1/cross_entropy */
+export function* crossEntropyOperation(job: Job, body: Static<typeof CrossEntropyRequest>): Steps<Answer> {
+  const input = yield* job.tensor("input", "float32");
+  // JSON does not tell 1 from 1.0: without a dtype, a target of the input's shape holds probabilities.
+  const probabilities = sameShape(input.shape, job.shape("target"));
+  const target = yield* job.tensor("target", probabilities ? input.dtype : "int64");
+  const result = yield* crossEntropy(job.work, input, target, {
+    ...(yield* job.lossOptions(body, input.dtype)),
+    labelSmoothing: body.label_smoothing === undefined ? undefined : Number(body.label_smoothing),
+    returnGradTarget: body.return_grad_target,
+  });
+  return {
+    loss: result.loss,
+    losses: result.losses,
+    total_weight: result.totalWeight,
+    grad_input: result.gradInput,
+    grad_target: result.gradTarget,
+    warnings: result.warnings,
+  };
+}

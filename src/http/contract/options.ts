@@ -1,0 +1,72 @@
+/** The options that several operations share, with PyTorch's names and defaults. */
+import { Type } from "typebox";
+import { realField, tensorField } from "./tensor.ts";
+
+/** A JSON number beyond this is no longer exact, so it is refused where an integer is wanted. */
+export const MAX_JSON_INTEGER = 2 ** 53;
+
+const Reduction = Type.String({
+  $id: "Reduction",
+  title: "Reduction",
+  description:
+    "How the losses of all positions become the answer: not at all, their mean (over the weights of the kept targets), or their sum. elementwise_mean is a deprecated name of mean.",
+});
+
+export const OPTION_SCHEMAS = [Reduction];
+
+export const returnGrad = Type.Optional(
+  Type.Boolean({ default: false, description: "Also return `grad_input`, the gradient of the answer." }),
+);
+
+export const gradOutput = Type.Optional(
+  tensorField(
+    "The upstream gradient, of exactly the output's shape. Default 1 where the output has one element; otherwise required with return_grad.",
+  ),
+);
+
+export const format = Type.Optional(Type.Unsafe<"nested" | "flat" | "base64">({ $ref: "Format#" }));
+
+const legacy = (description: string) =>
+  Type.Optional(Type.Union([Type.Boolean(), Type.Null()], { default: null, deprecated: true, description }));
+
+/** What nll_loss and cross_entropy share. */
+export const lossOptions = {
+  weight: Type.Optional(
+    tensorField("One factor for each class, shape (C), in the input's dtype. Default: 1 for each."),
+  ),
+  ignore_index: Type.Optional(
+    Type.Integer({
+      minimum: -MAX_JSON_INTEGER,
+      maximum: MAX_JSON_INTEGER,
+      default: -100,
+      description:
+        "Targets of this value give no loss and no gradient, and do not count in the mean. Inside or outside [0, C). Class indices only.",
+    }),
+  ),
+  reduction: Type.Optional(Type.Unsafe<string>({ $ref: "Reduction#", default: "mean" })),
+  size_average: legacy("Deprecated: with reduce, overrides reduction."),
+  reduce: legacy("Deprecated: with size_average, overrides reduction."),
+  return_grad: returnGrad,
+  grad_output: gradOutput,
+  format,
+};
+
+/** What the answers of nll_loss and cross_entropy share. */
+export const lossAnswer = {
+  loss: Type.Optional(
+    realField("The mean or the sum, in the input's dtype. A mean over nothing is NaN, with a warning."),
+  ),
+  losses: Type.Optional(
+    tensorField(
+      "With reduction none: one loss for each position, the input's shape without the class dimension.",
+    ),
+  ),
+  total_weight: Type.Optional(
+    realField(
+      "Class indices only: the weights of the kept targets added up, the divisor of the mean. Means over shards combine as sum(loss * total_weight) / sum(total_weight).",
+    ),
+  ),
+  grad_input: Type.Optional(
+    tensorField("With return_grad: the gradient with respect to input, of its shape and dtype."),
+  ),
+};

@@ -1,0 +1,63 @@
+/** The schema of every refusal (RFC 9457) and the responses that operations list. */
+import { Type } from "typebox";
+import type { ProblemCode } from "../../problems.ts";
+import { PROBLEMS } from "../../problems.ts";
+
+const ProblemError = Type.Object(
+  {
+    pointer: Type.String({ description: "RFC 6901 pointer to the place in the body." }),
+    detail: Type.String({ description: "What was expected there and what came." }),
+  },
+  { $id: "ProblemError", title: "ProblemError" },
+);
+
+const ProblemCodeSchema = Type.Enum(Object.keys(PROBLEMS) as ProblemCode[], {
+  $id: "ProblemCode",
+  title: "ProblemCode",
+  description: "A stable word for the kind of refusal.",
+});
+
+const Problem = Type.Object(
+  {
+    type: Type.String({ format: "uri", description: "urn:lossd:problem: followed by the code." }),
+    title: Type.String({ description: "The kind of refusal, the same for every occurrence." }),
+    status: Type.Integer({ description: "The HTTP status." }),
+    detail: Type.String({ description: "What was wrong with this request." }),
+    code: Type.Ref("ProblemCode#"),
+    errors: Type.Optional(
+      Type.Array(Type.Ref("ProblemError#"), { description: "The places in the body that are wrong." }),
+    ),
+    request_id: Type.String({ description: "The same as the answer's x-request-id." }),
+  },
+  { $id: "Problem", title: "Problem", description: "A refusal: application/problem+json, RFC 9457." },
+);
+
+export const PROBLEM_SCHEMAS = [ProblemError, ProblemCodeSchema, Problem];
+
+/** What each status of a refusal means; a test holds the statuses to the table in problems.ts. */
+const MEANINGS: Readonly<Record<number, string>> = {
+  400: "The request or its JSON cannot be parsed.",
+  404: "Nothing is at this path.",
+  405: "The path does not take this method; Allow lists those that it takes.",
+  408: "The request did not arrive in time.",
+  411: "The request has no body.",
+  413: "The body is larger than the limit.",
+  415: "The body is compressed or not JSON.",
+  422: "The request can be parsed but not accepted: schema, shapes, ranges, and what PyTorch refuses.",
+  431: "The headers are too large.",
+  500: "The server failed; its log has the cause under the request id.",
+  503: "No room now; Retry-After says when to try again.",
+};
+
+/** The responses of a route that can refuse with these statuses. */
+export function refusals(statuses: readonly number[]): Record<number, unknown> {
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      {
+        description: MEANINGS[status],
+        content: { "application/problem+json": { schema: Type.Ref("Problem#") } },
+      },
+    ]),
+  );
+}

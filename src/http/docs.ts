@@ -1,0 +1,66 @@
+/** The contract as a document: GET /openapi.json, /openapi.yaml, and an interactive reference at /docs that needs no internet. */
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { FastifyInstance } from "fastify";
+import { VERSION } from "../version.ts";
+import type { Document } from "./openapi.ts";
+import { withExamples } from "./openapi.ts";
+
+const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\` and \`cross_entropy\`, with their gradients, for programs that are not in a Python process.
+
+Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are refused, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable \`code\`.`;
+
+/** Has to be registered before the routes that it describes. */
+export async function registerOpenApi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "lossd",
+        version: VERSION,
+        summary: "PyTorch's classification losses over HTTP",
+        description: DESCRIPTION,
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/", description: "This server" }],
+      tags: [{ name: "lossd", description: "The losses and the state of the server." }],
+      security: [],
+    },
+    refResolver: {
+      buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `def-${index}`),
+    },
+    transformObject: (document) => {
+      if (!("openapiObject" in document)) return document.swaggerObject;
+      withExamples(document.openapiObject as Document);
+      return document.openapiObject;
+    },
+  });
+}
+
+export async function registerDocs(app: FastifyInstance): Promise<void> {
+  const hidden = { schema: { hide: true } };
+  let json: string | undefined;
+  app.get("/openapi.json", hidden, (_request, reply) => {
+    json ??= openApiJson(app);
+    return reply.type("application/json").send(json);
+  });
+  app.get("/openapi.yaml", hidden, (_request, reply) =>
+    reply.type("application/yaml").send(openApiYaml(app)),
+  );
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
+    staticCSP:
+      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; object-src 'none'",
+  });
+}
+
+/** The bytes of openapi/openapi.json. */
+export function openApiJson(app: FastifyInstance): string {
+  return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+}
+
+/** The bytes of openapi/openapi.yaml. */
+export function openApiYaml(app: FastifyInstance): string {
+  return app.swagger({ yaml: true });
+}

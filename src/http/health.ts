@@ -1,0 +1,47 @@
+/** GET /health/live says the process works, GET /health/ready says send me traffic. */
+import type { FastifyInstance } from "fastify";
+import { Type } from "typebox";
+import { refusals } from "./contract/problem.ts";
+import type { Lifecycle } from "./drain.ts";
+
+export const Health = Type.Object(
+  { status: Type.Enum(["live", "ready", "stopping"], { description: "The state of this process." }) },
+  { $id: "Health", title: "Health", additionalProperties: false },
+);
+
+const answer = { $ref: "Health#" };
+
+export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void {
+  app.get("/health/live", {
+    schema: {
+      operationId: "healthLive",
+      tags: ["lossd"],
+      summary: "Whether the process works",
+      response: {
+        200: { description: "It works.", content: { "application/json": { schema: answer } } },
+        ...refusals([400, 431]),
+      },
+    },
+    handler: async () => ({ status: "live" }),
+  });
+  app.get("/health/ready", {
+    schema: {
+      operationId: "healthReady",
+      tags: ["lossd"],
+      summary: "Whether to send traffic",
+      response: {
+        200: { description: "Send requests.", content: { "application/json": { schema: answer } } },
+        503: {
+          description: "Stopping: send no new requests.",
+          content: { "application/json": { schema: answer } },
+        },
+        ...refusals([400, 431]),
+      },
+    },
+    handler: async (_request, reply) => {
+      if (!lifecycle.stopping) return { status: "ready" };
+      reply.code(503);
+      return { status: "stopping" };
+    },
+  });
+}

@@ -1,0 +1,113 @@
+/** The three operations and their routes. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from "fastify";
+import type { TSchema } from "typebox";
+import { Type } from "typebox";
+import type { Steps } from "../loss/workspace.ts";
+import type { Form } from "../wire/tensors.ts";
+import { sendAnswer } from "./answer.ts";
+import type { Engine } from "./body.ts";
+import { admit, readJson } from "./body.ts";
+import {
+  CrossEntropyRequest,
+  CrossEntropyResponse,
+  crossEntropyOperation,
+} from "./contract/cross-entropy.ts";
+import { LogSoftmaxRequest, LogSoftmaxResponse, logSoftmaxOperation } from "./contract/log-softmax.ts";
+import { NllLossRequest, NllLossResponse, nllLossOperation } from "./contract/nll-loss.ts";
+import { OPTION_SCHEMAS } from "./contract/options.ts";
+import { refusals } from "./contract/problem.ts";
+import { TENSOR_SCHEMAS } from "./contract/tensor.ts";
+import type { Answer, Job } from "./job.ts";
+import { runSteps } from "./steps.ts";
+
+interface Operation {
+  readonly path: string;
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly request: TSchema & { $id?: string };
+  readonly response: TSchema & { $id?: string };
+  /** The body has passed `request`'s schema, which is where its type comes from. */
+  readonly run: (job: Job, body: never) => Steps<Answer>;
+}
+
+export const OPERATIONS: readonly Operation[] = [
+  {
+    path: "/v1/log_softmax",
+    operationId: "logSoftmax",
+    summary: "Logarithm of the softmax along a dimension",
+    description:
+      "`torch.nn.functional.log_softmax`: every line along `dim` becomes (x - max) - log(sum(exp(x - max))). With return_grad also `grad_output - exp(output) * sum(grad_output)`.",
+    request: LogSoftmaxRequest,
+    response: LogSoftmaxResponse,
+    run: logSoftmaxOperation,
+  },
+  {
+    path: "/v1/nll_loss",
+    operationId: "nllLoss",
+    summary: "Negative log-likelihood of class indices, given log-probabilities",
+    description:
+      "`torch.nn.functional.nll_loss`: -input[target] * weight[target] at each position, exactly 0 where the target is ignore_index. The mean divides by the weights of the kept targets (`total_weight`).",
+    request: NllLossRequest,
+    response: NllLossResponse,
+    run: nllLossOperation,
+  },
+  {
+    path: "/v1/cross_entropy",
+    operationId: "crossEntropy",
+    summary: "Cross entropy between logits and class indices or probabilities",
+    description:
+      "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss; with a target of the input's shape minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
+    request: CrossEntropyRequest,
+    response: CrossEntropyResponse,
+    run: crossEntropyOperation,
+  },
+];
+
+const NO_QUERY = Type.Object({}, { additionalProperties: false });
+
+export function registerOperations(app: FastifyInstance, engine: Engine): void {
+  for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS]) app.addSchema(schema);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", (request: FastifyRequest, payload: IncomingMessage) =>
+    readJson(engine, request, payload),
+  );
+  for (const operation of OPERATIONS) registerOperation(app, engine, operation);
+}
+
+function registerOperation(app: FastifyInstance, engine: Engine, operation: Operation): void {
+  const { path, operationId, summary, description, request, response, run } = operation;
+  app.addSchema(request);
+  app.addSchema(response);
+  const options: RouteShorthandOptions = {
+    config: { operation: operationId },
+    onRequest: (request, reply, done) => {
+      admit(engine, request, reply);
+      done();
+    },
+    schema: {
+      operationId,
+      tags: ["lossd"],
+      summary,
+      description,
+      consumes: ["application/json"],
+      querystring: NO_QUERY,
+      body: Type.Ref(`${request.$id}#`),
+      response: {
+        200: {
+          description: "The result.",
+          content: { "application/json": { schema: Type.Ref(`${response.$id}#`) } },
+        },
+        ...refusals([400, 408, 411, 413, 415, 422, 503]),
+      },
+    },
+  };
+  app.post(path, options, async (request, reply) => {
+    const { job } = request;
+    const { format } = request.body as { format?: Form };
+    const gone = (): boolean => reply.raw.destroyed;
+    const answer = await runSteps(run(job, request.body as never), gone);
+    return sendAnswer(reply, job, answer, format ?? job.text("input").form);
+  });
+}

@@ -1,0 +1,92 @@
+/** From any failure to the one form in which clients see it: RFC 9457, application/problem+json. */
+import { STATUS_CODES } from "node:http";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { LossRefusal } from "../loss/refusal.ts";
+import type { ProblemCode, ProblemError } from "../problems.ts";
+import { PROBLEMS, Problem, refuseAt } from "../problems.ts";
+import { ArenaFull } from "../tensor/arena.ts";
+import { describeValidation } from "./validation.ts";
+
+export const PROBLEM_TYPE = "application/problem+json";
+
+/** Seconds after which a refused client may try again: long jobs end within a few of them. */
+const RETRY_AFTER = "1";
+
+/** A problem document (RFC 9457, section 3.1) with lossd's extensions. */
+export interface ProblemDocument {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ProblemCode;
+  readonly errors?: readonly ProblemError[];
+  readonly request_id: string;
+}
+
+/** The document for a refusal. `type` is a tag that names the row of the table in docs/problems.md. */
+export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
+  const { status, title } = PROBLEMS[problem.code];
+  return {
+    type: `urn:lossd:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.message,
+    code: problem.code,
+    ...(problem.errors.length > 0 ? { errors: problem.errors } : {}),
+    request_id: requestId,
+  };
+}
+
+/** Answers with a refusal. */
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  const document = problemDocument(problem, reply.request.id);
+  if (document.status === 503) reply.header("retry-after", RETRY_AFTER);
+  reply.request.problem = problem.code;
+  // As bytes: Fastify would add a charset to text, which RFC 8259 does not define for JSON.
+  return reply
+    .code(document.status)
+    .header("content-type", PROBLEM_TYPE)
+    .send(Buffer.from(JSON.stringify(document)));
+}
+
+/** Fastify's error handler: a stranger's exception becomes "internal error" outside and keeps its cause in the log. */
+export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = error instanceof LossRefusal ? lossProblem(error, request) : problemOf(error);
+  if (problem.code === "internal_error") request.log.error({ err: error }, "request failed");
+  return sendProblem(reply, problem);
+}
+
+/** A loss's refusal, with the pointer to the field, or to the element as the client wrote it. */
+function lossProblem({ code, field, element, message }: LossRefusal, request: FastifyRequest): Problem {
+  const pointer = element === undefined ? `/${field}` : request.job.elementPointer(field, element);
+  return refuseAt(code, pointer, message);
+}
+
+function problemOf(error: FastifyError | Problem): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof ArenaFull) return new Problem("overloaded", "no memory is free for this request now");
+  if (error.validation !== undefined) return describeValidation(error.validation, error.validationContext);
+  switch (error.code) {
+    case "FST_ERR_BAD_URL":
+      return new Problem("malformed_request", "the path is not a valid URL path");
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new Problem("unsupported_media_type", "expected Content-Type application/json");
+    default:
+      return new Problem("internal_error", "the request could not be completed");
+  }
+}
+
+/** The bytes of a refusal for a socket on which no request could be read; the connection ends with it. */
+export function rawProblem(problem: Problem, requestId: string): string {
+  const document = problemDocument(problem, requestId);
+  const body = JSON.stringify(document);
+  return [
+    `HTTP/1.1 ${document.status} ${STATUS_CODES[document.status]}`,
+    `content-type: ${PROBLEM_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    "connection: close",
+    "",
+    body,
+  ].join("\r\n");
+}

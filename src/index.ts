@@ -1,0 +1,20 @@
+/**
+ * lossd as a library: PyTorch's classification losses on typed arrays, without HTTP.
+ *
+ * ```ts
+ * import { crossEntropy } from "lossd";
+ * const input = { dtype: "float32", shape: [1, 2], data: new Float32Array([0, 0]) } as const;
+ * const target = { dtype: "int64", shape: [1], data: new BigInt64Array([1n]) } as const;
+ * crossEntropy(input, target).loss; // 0.6931471824645996
+ * ```
+ */
+export type {
+  ArrayTensor,
+  LibraryLogSoftmaxOptions,
+  LibraryLossOptions,
+  LibraryLossResult,
+} from "./library.ts";
+export { crossEntropy, logSoftmax, nllLoss } from "./library.ts";
+export type { FieldName, RefusalCode } from "./loss/refusal.ts";
+export { LossRefusal } from "./loss/refusal.ts";
+export type { DType, FloatDType } from "./tensor/dtype.ts";

@@ -1,0 +1,75 @@
+// Whole ranges from one element type to another.
+import {
+  BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8,
+  demote, loadNumber, narrowBFloat16, narrowFloat16, promote, storeNumber, widenBFloat16, widenFloat16, widthOf,
+} from "./formats";
+
+/**
+ * Writes `n` elements of any type as a float type, each rounded once, to nearest even. The ranges may not overlap, but
+ * `from` may equal `to` where elements do not grow.
+ */
+export function convert(from: usize, fromDtype: i32, to: usize, toDtype: i32, n: usize): void {
+  if (fromDtype == toDtype) {
+    if (from != to) memory.copy(to, from, n << widthOf(toDtype));
+  } else if (toDtype == FLOAT32 && fromDtype == FLOAT16) widenFloat16(from, to, n);
+  else if (toDtype == FLOAT32 && fromDtype == BFLOAT16) widenBFloat16(from, to, n);
+  else if (toDtype == FLOAT32 && fromDtype == FLOAT64) demote(from, to, n);
+  else if (toDtype == FLOAT64 && fromDtype == FLOAT32) promote(from, to, n);
+  else if (toDtype == FLOAT16 && fromDtype == FLOAT32) narrowFloat16(from, to, n);
+  else if (toDtype == BFLOAT16 && fromDtype == FLOAT32) narrowBFloat16(from, to, n);
+  else if (fromDtype == INT64) convertInt64(from, to, toDtype, n);
+  else convertEach(from, fromDtype, to, toDtype, n);
+}
+
+/** By way of float64, which holds every element of these types exactly. */
+function convertEach(from: usize, fromDtype: i32, to: usize, toDtype: i32, n: usize): void {
+  const fromWidth = widthOf(fromDtype);
+  const toWidth = widthOf(toDtype);
+  for (let i: usize = 0; i < n; i++) {
+    storeNumber(to + (i << toWidth), toDtype, loadNumber(from + (i << fromWidth), fromDtype));
+  }
+}
+
+/** Every integer up to 2^53 is a double. */
+const DOUBLES: i64 = 9007199254740992;
+
+function convertInt64(from: usize, to: usize, toDtype: i32, n: usize): void {
+  const toWidth = widthOf(toDtype);
+  for (let i: usize = 0; i < n; i++) {
+    const value = load<i64>(from + (i << 3));
+    // Towards a narrower type, what float64 cannot hold becomes one odd last bit, so that the second rounding decides alone.
+    const odd = (value & ~1023) | (i64((value & 1023) != 0) << 10);
+    const exact = toDtype == FLOAT64 || (value >= -DOUBLES && value <= DOUBLES);
+    storeNumber(to + (i << toWidth), toDtype, f64(exact ? value : odd));
+  }
+}
+
+/** The largest integer up to which every integer is a double: JSON numbers beyond it may have lost digits. */
+const MAX_SAFE: f64 = 9007199254740991;
+
+/**
+ * Writes `n` doubles as integers. Returns the index of the first that is no integer of the type's range (for int64: of
+ * -(2^53 - 1) to 2^53 - 1), with the elements before it written, or -1. `from` may equal `to`.
+ */
+export function toIntegers(from: usize, to: usize, dtype: i32, n: usize): i32 {
+  let low: f64 = -MAX_SAFE;
+  let high = MAX_SAFE;
+  if (dtype == INT32) {
+    low = i32.MIN_VALUE;
+    high = i32.MAX_VALUE;
+  } else if (dtype == UINT8) {
+    low = 0;
+    high = 255;
+  }
+  const width = widthOf(dtype);
+  for (let i: usize = 0; i < n; i++) {
+    const value = load<f64>(from + (i << 3));
+    // A NaN is in no range.
+    if (!(value >= low && value <= high) || Math.trunc(value) != value) return i32(i);
+    const at = to + (i << width);
+    if (dtype == INT64) store<i64>(at, i64(value));
+    else if (dtype == INT32) store<i32>(at, i32(value));
+    else store<u8>(at, u8(value));
+  }
+  return -1;
+}

@@ -1,0 +1,394 @@
+// The folds: each loss over the lines of a tensor, forward and gradient in one go. A step continues a fold for about `budget`
+// elements, whatever the shape, and says whether it is done, so that no slice of work holds up the event loop.
+import { convert } from "./convert";
+import { FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, storeNumber, widthOf } from "./formats";
+import { BLOCK, Columns, Rows, blockFor, codeOf, isRows, loadBlock, storeBlock } from "./lines";
+import {
+  addExponentials, addFlow, addSoftFlow, flowBack, smoothTerm, softTerm, subtractLogs,
+} from "./passes";
+import {
+  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
+} from "./state";
+import { FOLD_BYTES, Fold, OWN_WIDTH } from "./struct";
+
+export const foldBytes: usize = FOLD_BYTES;
+
+/** Which loss is folded. */
+const LOG_SOFTMAX: i32 = 0;
+const LOG_SOFTMAX_GRAD: i32 = 1;
+const CROSS_ENTROPY: i32 = 2;
+const SOFT_TARGET: i32 = 3;
+
+// Blocks in K: logits and then log-probabilities, the gradient that reaches them, the soft targets, and a place to round in.
+const LOGITS = memory.data(16384, 16); // BLOCK * 8
+const BASE = memory.data(16384, 16);
+const TARGET = memory.data(16384, 16);
+const ROUND = memory.data(16384, 16);
+
+/** Under so many classes a group of columns is one block; under LONG_LINE it is 16 positions wide, else as narrow as its record. */
+const SHORT_LINE: usize = 512;
+const LONG_LINE: usize = 65536;
+
+export function logSoftmaxStep(at: usize, budget: i32): i32 {
+  return step(changetype<Fold>(at), LOG_SOFTMAX, budget);
+}
+
+export function logSoftmaxGradStep(at: usize, budget: i32): i32 {
+  return step(changetype<Fold>(at), LOG_SOFTMAX_GRAD, budget);
+}
+
+export function crossEntropyStep(at: usize, budget: i32): i32 {
+  return step(changetype<Fold>(at), CROSS_ENTROPY, budget);
+}
+
+export function softTargetStep(at: usize, budget: i32): i32 {
+  return step(changetype<Fold>(at), SOFT_TARGET, budget);
+}
+
+function step(fold: Fold, op: i32, budget: i32): i32 {
+  if (fold.inner == 1) return fold.wide ? run<f64, Rows>(fold, op, budget) : run<f32, Rows>(fold, op, budget);
+  return fold.wide ? run<f64, Columns>(fold, op, budget) : run<f32, Columns>(fold, op, budget);
+}
+
+/** Group by group: a sweep that gathers, a look at the sums, a sweep that writes. */
+function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
+  const positions = <u64>fold.outer * fold.inner;
+  let left: i64 = budget;
+  while (<u64>fold.position < positions) {
+    if (fold.width == 0) {
+      if (fold.position == 0 && op == CROSS_ENTROPY && fold.smoothing > 0) addWeights<K>(fold);
+      beginGroup<K, L>(fold, op, usize(positions - fold.position));
+    }
+    while (fold.phase < 2) {
+      while (fold.classAt < fold.classes) {
+        // The state of a wide group is in shared scratch: it has to be used up before another fold runs.
+        if (left <= 0 && <usize>fold.width <= OWN_WIDTH) return 0;
+        const n = min<usize>(BLOCK / (isRows<L>() ? 1 : padded(fold)), fold.classes - fold.classAt);
+        if (fold.phase == 0) gather<K, L>(fold, op, n);
+        else write<K, L>(fold, op, n);
+        fold.classAt += u32(n);
+        left -= i64(n * fold.width);
+      }
+      if (fold.phase == 0) closeGather<K>(fold, op);
+      fold.classAt = 0;
+      fold.phase = fold.phase == 0 && writes(fold, op) ? 1 : 2;
+    }
+    endGroup(fold, op);
+    left -= 16;
+    if (left <= 0) return 0;
+  }
+  return 1;
+}
+
+/** Whether a second sweep has something to do: a result for each class, or a sum over log-probabilities. */
+function writes(fold: Fold, op: i32): bool {
+  if (op == CROSS_ENTROPY && fold.out == 0) return fold.smoothing > 0;
+  return true;
+}
+
+function addWeights<K>(fold: Fold): void {
+  let sum: f64 = fold.weight == 0 ? f64(fold.classes) : 0;
+  if (fold.weight != 0) {
+    for (let c: usize = 0; c < fold.classes; c++) sum += f64(load<K>(<usize>fold.weight + c * sizeof<K>()));
+  }
+  fold.weightSum = sum;
+}
+
+function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
+  fold.width = u32(isRows<L>() ? 1 : min(left, columnsAtOnce(fold)));
+  fold.phase = 0;
+  fold.classAt = 0;
+  clearState<K>(fold);
+  if (op < CROSS_ENTROPY) return;
+  const bytes = arrayBytes(fold);
+  const state = stateOf(fold);
+  for (let j: usize = 0; j < fold.width; j++) {
+    const p = <usize>fold.position + j;
+    let g = fold.upstream == 0 ? fold.upstreamScalar : f64(load<K>(<usize>fold.upstream + p * sizeof<K>()));
+    if (op == CROSS_ENTROPY) {
+      const y = loadIndex(<usize>fold.target + (p << widthOf(fold.targetDtype)), fold.targetDtype);
+      const kept = y != fold.ignoreIndex;
+      store<i32>(state + CLASS * bytes + (j << 2), kept ? i32(y) : -1);
+      if (!kept) g = 0;
+      const flow = kept ? -(1 - fold.smoothing) * g * weightOf<K>(fold, usize(y)) : 0;
+      store<K>(state + PEAK * bytes + j * sizeof<K>(), <K>flow);
+      const smooth = fold.smoothing > 0 ? (fold.smoothing / f64(fold.classes)) * g * fold.weightSum : 0;
+      store<f64>(state + FLOW * bytes + (j << 3), flow - smooth);
+    }
+    store<K>(state + UPSTREAM * bytes + j * sizeof<K>(), <K>g);
+  }
+}
+
+/** Positions of a group of columns: as many as fill a block, whole outer positions where the inner ones are few. */
+function columnsAtOnce(fold: Fold): usize {
+  const classes = <usize>fold.classes;
+  if (classes > SHORT_LINE) return classes > LONG_LINE ? OWN_WIDTH : 16;
+  const width = min(MAX_WIDTH, (BLOCK / max<usize>(classes, 4)) & ~3);
+  const inner = <usize>fold.inner;
+  return inner < width && inner < 16 ? width - (width % inner) : width;
+}
+
+// @ts-ignore: decorator
+@inline
+function weightOf<K>(fold: Fold, y: usize): f64 {
+  return fold.weight == 0 ? 1 : f64(load<K>(<usize>fold.weight + y * sizeof<K>()));
+}
+
+// @ts-ignore: decorator
+@inline
+function keepOf(fold: Fold): f64 {
+  return fold.smoothing > 0 ? 1 - fold.smoothing : 1;
+}
+
+// @ts-ignore: decorator
+@inline
+function spreadOf(fold: Fold): f64 {
+  return fold.smoothing > 0 ? fold.smoothing / f64(fold.classes) : 0;
+}
+
+/** The address of the weights of the block's classes, 0 for none. */
+// @ts-ignore: decorator
+@inline
+function blockWeights<K>(fold: Fold): usize {
+  return fold.weight == 0 ? 0 : <usize>fold.weight + <usize>fold.classAt * sizeof<K>();
+}
+
+/** The first sweep: the sum of exponentials, and what has to be added up before the gradient can be written. */
+function gather<K, L>(fold: Fold, op: i32, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
+  if (op == LOG_SOFTMAX_GRAD) {
+    const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
+    return addFlow<K, L>(go, n, width, state, bytes);
+  }
+  const x = loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
+  addExponentials<K, L>(x, n, width, state, bytes);
+  if (op == SOFT_TARGET && fold.out != 0) {
+    const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
+    addSoftFlow<K, L>(t, blockWeights<K>(fold), keepOf(fold), spreadOf(fold), n, width, state, bytes);
+  }
+}
+
+/** Between the sweeps: log S, and the sum of the gradient in K. */
+function closeGather<K>(fold: Fold, op: i32): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
+  for (let j: usize = 0; j < fold.width; j++) {
+    store<K>(state + FLOW_K * bytes + j * sizeof<K>(), <K>load<f64>(state + FLOW * bytes + (j << 3)));
+  }
+  if (op == CROSS_ENTROPY) pickLosses<K>(fold);
+}
+
+/** The losses of the targets' classes: -(a_y * w_y), each stage rounded as if it were stored. */
+function pickLosses<K>(fold: Fold): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const inner = <usize>fold.inner;
+  for (let j: usize = 0; j < fold.width; j++) {
+    const y = load<i32>(state + CLASS * bytes + (j << 2));
+    const p = <usize>fold.position + j;
+    let loss: f64 = 0;
+    if (y >= 0) {
+      const at = ((p / inner) * fold.classes + y) * inner + (p % inner);
+      const x = <K>loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype);
+      const k = j * sizeof<K>();
+      const m = load<K>(state + MAX * bytes + k);
+      let a = x - m - load<K>(state + LOG * bytes + k);
+      if (sizeof<K>() == 4) a -= load<K>(state + LOG_REST * bytes + k);
+      const stored = <K>roundNumber(f64(a), fold.xDtype);
+      loss = roundNumber(f64(-(stored * <K>weightOf<K>(fold, y))), fold.lossDtype);
+    }
+    fold.lossSum += loss;
+    if (fold.losses != 0) storeNumber(<usize>fold.losses + (p << widthOf(fold.lossDtype)), fold.lossDtype, loss);
+  }
+}
+
+/** The second sweep: log-probabilities and gradients. */
+function write<K, L>(fold: Fold, op: i32, n: usize): void {
+  if (op == LOG_SOFTMAX) return writeLogs<K, L>(fold, n);
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
+  const x = loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
+  const to: usize = fold.out == 0 ? <usize>0 : blockFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
+  if (op == LOG_SOFTMAX_GRAD) {
+    const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
+    flowBack<K, L>(x, false, go, to, n, width, state, bytes);
+  } else if (op == CROSS_ENTROPY && fold.smoothing <= 0 && fold.xDtype == codeOf<K>()) {
+    flowBack<K, L>(x, true, 0, to, n, width, state, bytes);
+    addPeaks<K, L>(fold, n, to);
+  } else {
+    const a = logProbabilities<K, L>(fold, x, n, width, state, bytes);
+    const base: usize = fold.out == 0 ? <usize>0 : BASE;
+    const weight = blockWeights<K>(fold);
+    if (op == SOFT_TARGET) {
+      const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
+      const dt: usize = fold.gradTarget == 0 ? <usize>0 : blockFor<K, L>(fold, fold.gradTarget, fold.targetDtype, n, TARGET);
+      softTerm<K, L>(a, t, base, dt, weight, keepOf(fold), spreadOf(fold), n, width, state, bytes);
+      if (dt != 0) storeBlock<K, L>(fold, fold.gradTarget, fold.targetDtype, n, dt);
+    } else if (fold.smoothing > 0) {
+      smoothTerm<K, L>(a, base, weight, -fold.smoothing / f64(fold.classes), n, width, state, bytes);
+    }
+    if (to != 0) {
+      const smooth = op == SOFT_TARGET || fold.smoothing > 0;
+      flowBack<K, L>(a, false, smooth ? base : <usize>0, to, n, width, state, bytes);
+      if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to);
+    }
+  }
+  if (to != 0) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
+}
+
+function writeLogs<K, L>(fold: Fold, n: usize): void {
+  const x = loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
+  const to = blockFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
+  subtractLogs<K, L>(x, to, n, padded(fold), stateOf(fold), arrayBytes(fold));
+  storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
+}
+
+/** The block's log-probabilities, rounded to the dtype of the logits as PyTorch stores them. */
+function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, state: usize, bytes: usize): usize {
+  subtractLogs<K, L>(x, LOGITS, n, width, state, bytes);
+  if (fold.xDtype != codeOf<K>()) {
+    const count = isRows<L>() ? n : n * width;
+    convert(LOGITS, codeOf<K>(), ROUND, fold.xDtype, count);
+    convert(ROUND, fold.xDtype, LOGITS, codeOf<K>(), count);
+  }
+  return LOGITS;
+}
+
+/** Adds to the gradient what the loss of the target's own class sends, where that class is in the block. */
+function addPeaks<K, L>(fold: Fold, n: usize, to: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const row = isRows<L>() ? 1 : padded(fold);
+  for (let j: usize = 0; j < fold.width; j++) {
+    const y = load<i32>(state + CLASS * bytes + (j << 2));
+    if (y < 0 || <u32>y < fold.classAt || <u32>y - fold.classAt >= <u32>n) continue;
+    const at = to + (<usize>(<u32>y - fold.classAt) * row + j) * sizeof<K>();
+    store<K>(at, load<K>(at) + load<K>(state + PEAK * bytes + j * sizeof<K>()));
+  }
+}
+
+/** The losses that needed the second sweep, and on to the next group. */
+function endGroup(fold: Fold, op: i32): void {
+  if (op == SOFT_TARGET || (op == CROSS_ENTROPY && fold.smoothing > 0)) {
+    const state = stateOf(fold);
+    const bytes = arrayBytes(fold);
+    for (let j: usize = 0; j < fold.width; j++) {
+      const ignored = op == CROSS_ENTROPY && load<i32>(state + CLASS * bytes + (j << 2)) < 0;
+      const sum = ignored ? 0 : roundNumber(-load<f64>(state + LOSS * bytes + (j << 3)), fold.lossDtype);
+      const at = <usize>fold.losses + ((<usize>fold.position + j) << widthOf(fold.lossDtype));
+      if (op == SOFT_TARGET) {
+        fold.lossSum += sum;
+        if (fold.losses != 0) storeNumber(at, fold.lossDtype, sum);
+        continue;
+      }
+      fold.smoothSum += sum;
+      if (fold.losses == 0) continue;
+      const share = fold.smoothing / f64(fold.classes);
+      storeNumber(at, fold.lossDtype, (1 - fold.smoothing) * loadNumber(at, fold.lossDtype) + share * sum);
+    }
+  }
+  fold.position += fold.width;
+  fold.width = 0;
+}
+
+// ---- nll_loss: no sums over the classes. For each outer position the losses are read, then the gradient is cleared and written.
+
+const NLL_READ: u32 = 0;
+const NLL_CLEAR: u32 = 1;
+const NLL_WRITE: u32 = 2;
+
+/** The bytes that are cleared at once. */
+const CLEAR: usize = 65536;
+
+export function nllStep(at: usize, budget: i32): i32 {
+  const fold = changetype<Fold>(at);
+  return fold.wide ? nll<f64>(fold, budget) : nll<f32>(fold, budget);
+}
+
+/** `position` counts outer positions, `classAt` the inner positions (or the bytes) of the phase that are done. */
+function nll<K>(fold: Fold, budget: i32): i32 {
+  let left: i64 = budget;
+  const slab = (<usize>fold.classes * fold.inner) << widthOf(fold.xDtype);
+  while (fold.position < fold.outer) {
+    if (left <= 0) return 0;
+    if (fold.phase == NLL_CLEAR) {
+      const n = min(CLEAR, slab - fold.classAt);
+      memory.fill(<usize>fold.out + slab * fold.position + fold.classAt, 0, n);
+      fold.classAt += u32(n);
+      left -= i64(n >> 5);
+      if (<usize>fold.classAt < slab) continue;
+    } else {
+      while (fold.classAt < fold.inner && left > 0) {
+        if (fold.phase == NLL_READ) readLoss<K>(fold);
+        else writeGradient<K>(fold);
+        fold.classAt++;
+        left -= 4;
+      }
+      if (fold.classAt < fold.inner) continue;
+    }
+    fold.classAt = 0;
+    left -= 4;
+    if (fold.out != 0 && fold.phase != NLL_WRITE) fold.phase++;
+    else {
+      fold.phase = NLL_READ;
+      fold.position++;
+    }
+  }
+  return 1;
+}
+
+function readLoss<K>(fold: Fold): void {
+  const p = <usize>fold.position * fold.inner + fold.classAt;
+  const y = loadIndex(<usize>fold.target + (p << widthOf(fold.targetDtype)), fold.targetDtype);
+  let loss: f64 = 0;
+  if (y != fold.ignoreIndex) {
+    const x = <K>loadNumber(<usize>fold.x + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype);
+    loss = roundNumber(f64(-(x * <K>weightOf<K>(fold, usize(y)))), fold.lossDtype);
+  }
+  fold.lossSum += loss;
+  if (fold.losses != 0) storeNumber(<usize>fold.losses + (p << widthOf(fold.lossDtype)), fold.lossDtype, loss);
+}
+
+function writeGradient<K>(fold: Fold): void {
+  const p = <usize>fold.position * fold.inner + fold.classAt;
+  const y = loadIndex(<usize>fold.target + (p << widthOf(fold.targetDtype)), fold.targetDtype);
+  if (y == fold.ignoreIndex) return;
+  const g = fold.upstream == 0 ? <K>fold.upstreamScalar : load<K>(<usize>fold.upstream + p * sizeof<K>());
+  const gradient = -(<K>weightOf<K>(fold, usize(y)) * g);
+  storeNumber(<usize>fold.out + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype, f64(gradient));
+}
+
+/** The element of the class `y` at the position in hand. */
+// @ts-ignore: decorator
+@inline
+function scoreAt(fold: Fold, y: i64): usize {
+  return (<usize>fold.position * fold.classes + usize(y)) * fold.inner + fold.classAt;
+}
+
+// ---- targets
+
+/** What {@link checkTargets} adds up, across its calls. */
+const RESULT_TOTAL: usize = 0;
+
+/**
+ * Looks at `n` targets: adds the weights of the kept ones (1 each without weights) to the f64 at `result` and returns the
+ * index of the first that is kept but no class, or -1.
+ */
+export function checkTargets(
+  target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, wide: i32, result: usize,
+): i32 {
+  const width = widthOf(dtype);
+  let total = load<f64>(result, RESULT_TOTAL);
+  for (let i: usize = 0; i < n; i++) {
+    const y = loadIndex(target + (i << width), dtype);
+    if (y == ignoreIndex) continue;
+    if (<u64>y >= <u64>classes) return i32(i);
+    total += weight == 0 ? 1 : loadNumber(weight + (usize(y) << (wide ? 3 : 2)), wide ? FLOAT64 : FLOAT32);
+  }
+  store<f64>(result, total, RESULT_TOTAL);
+  return -1;
+}

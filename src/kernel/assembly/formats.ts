@@ -1,0 +1,237 @@
+// The element types: how one number, or a block of them, becomes another type, rounded to nearest even.
+
+export const FLOAT64: i32 = 0;
+export const FLOAT32: i32 = 1;
+export const FLOAT16: i32 = 2;
+export const BFLOAT16: i32 = 3;
+export const INT64: i32 = 4;
+export const INT32: i32 = 5;
+export const UINT8: i32 = 6;
+
+/** log2 of the bytes of an element. */
+// @ts-ignore: decorator
+@inline
+export function widthOf(dtype: i32): usize {
+  // One hex digit for each code: 3, 2, 1, 1, 3, 2, 0.
+  return (0x0231123 >> (dtype << 2)) & 15;
+}
+
+/** Reads one element; integers over 2^53 round to nearest even. */
+export function loadNumber(at: usize, dtype: i32): f64 {
+  switch (dtype) {
+    case FLOAT64: return load<f64>(at);
+    case FLOAT32: return f64(load<f32>(at));
+    case FLOAT16: return fromFloat16(load<u16>(at));
+    case BFLOAT16: return f64(reinterpret<f32>(u32(load<u16>(at)) << 16));
+    case INT64: return f64(load<i64>(at));
+    case INT32: return f64(load<i32>(at));
+    default: return f64(load<u8>(at));
+  }
+}
+
+/** Writes one element of a float type, rounded once. */
+export function storeNumber(at: usize, dtype: i32, value: f64): void {
+  switch (dtype) {
+    case FLOAT64: return store<f64>(at, value);
+    case FLOAT32: return store<f32>(at, f32(value));
+    case FLOAT16: return store<u16>(at, toFloat16(value));
+    default: return store<u16>(at, toBFloat16(value));
+  }
+}
+
+/** Rounds as storing in a float type and reading back would. */
+export function roundNumber(value: f64, dtype: i32): f64 {
+  switch (dtype) {
+    case FLOAT64: return value;
+    case FLOAT32: return f64(f32(value));
+    case FLOAT16: return fromFloat16(toFloat16(value));
+    default: return f64(reinterpret<f32>(toBFloat16(value) << 16));
+  }
+}
+
+/** Reads a class index. */
+export function loadIndex(at: usize, dtype: i32): i64 {
+  switch (dtype) {
+    case INT64: return load<i64>(at);
+    case INT32: return i64(load<i32>(at));
+    default: return i64(load<u8>(at));
+  }
+}
+
+function fromFloat16(bits: u32): f64 {
+  const magnitude = bits & 0x7fff;
+  // As the exponent and mantissa of a float32, the value is 2^112 times too small, subnormals too.
+  const scaled = reinterpret<f32>(magnitude << 13) * reinterpret<f32>(0x77800000);
+  const value = magnitude < 0x7c00 ? scaled : reinterpret<f32>((magnitude << 13) | 0x7f800000);
+  return f64(bits & 0x8000 ? -value : value);
+}
+
+/**
+ * A float32 from which one more rounding to a narrower type gives what rounding the double at once gives: where the double
+ * lies between two float32, the one whose last bit is 1 (round to odd: Boldo and Melquiond, 2008).
+ */
+function toOdd(value: f64): f32 {
+  const near = f32(value);
+  const bits = reinterpret<u32>(near);
+  const wide = f64(near);
+  if (wide == value || near != near || bits & 1) return near;
+  return reinterpret<f32>(Math.abs(wide) > Math.abs(value) ? bits - 1 : bits | 1);
+}
+
+function toFloat16(value: f64): u32 {
+  const bits = reinterpret<u32>(toOdd(value));
+  const sign = (bits >> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  // From 65,520, half a step over the largest float16.
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  // Below 2^-14 the step is 2^-24: the step of a float32 next to 0.5.
+  if (magnitude < 0x38800000) {
+    return sign | (reinterpret<u32>(reinterpret<f32>(magnitude) + 0.5) - 0x3f000000);
+  }
+  return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >> 13) & 1)) >> 13);
+}
+
+function toBFloat16(value: f64): u32 {
+  const bits = reinterpret<u32>(toOdd(value));
+  if ((bits & 0x7fffffff) > 0x7f800000) return ((bits >> 16) & 0x8000) | 0x7fc0;
+  return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+}
+
+// V8 builds a vector constant anew in every round of a loop; one that is read from memory before the loop stays in a register.
+const WIDEN16 = memory.data<u32>([
+  0x8000, 0x8000, 0x8000, 0x8000, // sign
+  0x77800000, 0x77800000, 0x77800000, 0x77800000, // 2^112
+  0x47800000, 0x47800000, 0x47800000, 0x47800000, // 2^16: float16's infinity after scaling
+  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // float32's infinity
+], 16);
+
+// @ts-ignore: decorator
+@inline
+function widenHalf(half: v128, sign: v128, scale: v128, limit: v128, infinity: v128): v128 {
+  const negative = v128.and(half, sign);
+  const scaled = v128.mul<f32>(i32x4.shl(v128.xor(half, negative), 13), scale);
+  const special = v128.and(v128.ge<f32>(scaled, limit), infinity);
+  return v128.or(v128.or(scaled, special), i32x4.shl(negative, 16));
+}
+
+/** float16 to float32, exactly. */
+export function widenFloat16(from: usize, to: usize, n: usize): void {
+  const sign = v128.load(WIDEN16);
+  const scale = v128.load(WIDEN16, 16);
+  const limit = v128.load(WIDEN16, 32);
+  const infinity = v128.load(WIDEN16, 48);
+  const end = to + ((n & ~7) << 2);
+  for (; to < end; from += 16, to += 32) {
+    const halves = v128.load(from);
+    v128.store(to, widenHalf(i32x4.extend_low_i16x8_u(halves), sign, scale, limit, infinity));
+    v128.store(to, widenHalf(i32x4.extend_high_i16x8_u(halves), sign, scale, limit, infinity), 16);
+  }
+  for (let i: usize = 0; i < (n & 7); i++) store<f32>(to + (i << 2), f32(fromFloat16(load<u16>(from + (i << 1)))));
+}
+
+/** bfloat16 to float32, exactly. */
+export function widenBFloat16(from: usize, to: usize, n: usize): void {
+  const zero = i32x4.splat(0);
+  const end = to + ((n & ~7) << 2);
+  for (; to < end; from += 16, to += 32) {
+    const halves = v128.load(from);
+    v128.store(to, i16x8.shuffle(zero, halves, 0, 8, 1, 9, 2, 10, 3, 11));
+    v128.store(to, i16x8.shuffle(zero, halves, 4, 12, 5, 13, 6, 14, 7, 15), 16);
+  }
+  for (let i: usize = 0; i < (n & 7); i++) store<u32>(to + (i << 2), u32(load<u16>(from + (i << 1))) << 16);
+}
+
+const NARROW16 = memory.data<u32>([
+  0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff, // magnitude
+  0x477ff000, 0x477ff000, 0x477ff000, 0x477ff000, // 65,520
+  0x38800000, 0x38800000, 0x38800000, 0x38800000, // 2^-14
+  0x3f000000, 0x3f000000, 0x3f000000, 0x3f000000, // 0.5
+  0xc8000fff, 0xc8000fff, 0xc8000fff, 0xc8000fff, // half a step less one, less the exponents' difference
+  0x7c00, 0x7c00, 0x7c00, 0x7c00, // infinity
+  0x7e00, 0x7e00, 0x7e00, 0x7e00, // NaN
+], 16);
+
+/** float32 to float16 bits in four 32-bit lanes; the same steps as {@link toFloat16}. */
+// @ts-ignore: decorator
+@inline
+function narrowHalf(value: v128, abs: v128, limit: v128, tiny: v128, half: v128, round: v128, infinity: v128, nan: v128): v128 {
+  const magnitude = v128.and(value, abs);
+  const sign = v128.shr<u32>(v128.xor(value, magnitude), 16);
+  const odd = v128.shr<u32>(i32x4.shl(magnitude, 18), 31);
+  const normal = v128.shr<u32>(v128.add<i32>(v128.add<i32>(magnitude, round), odd), 13);
+  const subnormal = v128.sub<i32>(v128.add<f32>(magnitude, half), half);
+  const finite = v128.bitselect(subnormal, normal, v128.lt<f32>(magnitude, tiny));
+  const number = v128.bitselect(infinity, finite, v128.ge<f32>(magnitude, limit));
+  return v128.or(v128.bitselect(nan, number, v128.ne<f32>(value, value)), sign);
+}
+
+/** float32 to float16, nearest even. `from` may equal `to`. */
+export function narrowFloat16(from: usize, to: usize, n: usize): void {
+  const abs = v128.load(NARROW16);
+  const limit = v128.load(NARROW16, 16);
+  const tiny = v128.load(NARROW16, 32);
+  const half = v128.load(NARROW16, 48);
+  const round = v128.load(NARROW16, 64);
+  const infinity = v128.load(NARROW16, 80);
+  const nan = v128.load(NARROW16, 96);
+  const end = to + ((n & ~7) << 1);
+  for (; to < end; from += 32, to += 16) {
+    const low = narrowHalf(v128.load(from), abs, limit, tiny, half, round, infinity, nan);
+    const high = narrowHalf(v128.load(from, 16), abs, limit, tiny, half, round, infinity, nan);
+    v128.store(to, i16x8.narrow_i32x4_u(low, high));
+  }
+  for (let i: usize = 0; i < (n & 7); i++) store<u16>(to + (i << 1), toFloat16(f64(load<f32>(from + (i << 2)))));
+}
+
+const NARROWB = memory.data<u32>([
+  0x7fff, 0x7fff, 0x7fff, 0x7fff, // half a step less one
+  1, 1, 1, 1,
+  0x7fc00000, 0x7fc00000, 0x7fc00000, 0x7fc00000, // NaN
+], 16);
+
+// @ts-ignore: decorator
+@inline
+function narrowB(value: v128, round: v128, one: v128, nan: v128): v128 {
+  const odd = v128.and(v128.shr<u32>(value, 16), one);
+  const number = v128.add<i32>(v128.add<i32>(value, round), odd);
+  return v128.bitselect(nan, number, v128.ne<f32>(value, value));
+}
+
+/** float32 to bfloat16, nearest even. `from` may equal `to`. */
+export function narrowBFloat16(from: usize, to: usize, n: usize): void {
+  const round = v128.load(NARROWB);
+  const one = v128.load(NARROWB, 16);
+  const nan = v128.load(NARROWB, 32);
+  const end = to + ((n & ~7) << 1);
+  for (; to < end; from += 32, to += 16) {
+    const low = narrowB(v128.load(from), round, one, nan);
+    const high = narrowB(v128.load(from, 16), round, one, nan);
+    v128.store(to, i16x8.shuffle(low, high, 1, 3, 5, 7, 9, 11, 13, 15));
+  }
+  for (let i: usize = 0; i < (n & 7); i++) {
+    store<u16>(to + (i << 1), toBFloat16(f64(load<f32>(from + (i << 2)))) & 0xffff);
+  }
+}
+
+/** float32 to float64. */
+export function promote(from: usize, to: usize, n: usize): void {
+  const end = to + ((n & ~3) << 3);
+  for (; to < end; from += 16, to += 32) {
+    const four = v128.load(from);
+    v128.store(to, f64x2.promote_low_f32x4(four));
+    v128.store(to, f64x2.promote_low_f32x4(i32x4.shuffle(four, four, 2, 3, 0, 1)), 16);
+  }
+  for (let i: usize = 0; i < (n & 3); i++) store<f64>(to + (i << 3), f64(load<f32>(from + (i << 2))));
+}
+
+/** float64 to float32, nearest even. `from` may equal `to`. */
+export function demote(from: usize, to: usize, n: usize): void {
+  const end = to + ((n & ~3) << 2);
+  for (; to < end; from += 32, to += 16) {
+    const low = f32x4.demote_f64x2_zero(v128.load(from));
+    const high = f32x4.demote_f64x2_zero(v128.load(from, 16));
+    v128.store(to, i32x4.shuffle(low, high, 0, 1, 4, 5));
+  }
+  for (let i: usize = 0; i < (n & 3); i++) store<f32>(to + (i << 2), f32(load<f64>(from + (i << 3))));
+}

@@ -1,0 +1,8 @@
+// The one WebAssembly module: everything that touches a tensor's numbers.
+export * from "./convert";
+export * from "./fold";
+export * from "./base64";
+export * from "./print";
+export { powersAt, scalesAt } from "./powers";
+export * from "./scan";
+export { __heap_base as heapBase };

@@ -1,0 +1,149 @@
+// How the lines of a tensor come into blocks of K and leave them. A block holds some classes of a group of positions.
+import { convert } from "./convert";
+import { FLOAT32, FLOAT64, widthOf } from "./formats";
+import { padded } from "./state";
+import { Fold } from "./struct";
+
+/** One position whose classes are contiguous: vectors run along the classes. */
+export type Rows = u8;
+/** Many positions: the block has a row of positions for each class, and vectors run across the positions. */
+export type Columns = u16;
+
+// @ts-ignore: decorator
+@inline
+export function isRows<L>(): bool {
+  return sizeof<L>() == 1;
+}
+
+/** The dtype code of K. */
+// @ts-ignore: decorator
+@inline
+export function codeOf<K>(): i32 {
+  return sizeof<K>() == 4 ? FLOAT32 : FLOAT64;
+}
+
+/** Elements of a vector of K. */
+// @ts-ignore: decorator
+@inline
+export function lanes<K>(): usize {
+  return 16 / sizeof<K>();
+}
+
+/** Elements of a block: with its neighbours it stays in the first-level cache. */
+export const BLOCK: usize = 2048;
+const STAGE = memory.data(16384, 16); // BLOCK * 8
+
+/** Under so many inner positions, whole outer positions are moved at once and transposed. */
+const SHORT_INNER: usize = 16;
+
+/**
+ * The block of `n` classes from `fold.classAt` of the group, in K: the tensor's own memory where its elements can be used
+ * as they lie, else a copy at `to`. What fills the last vector of a row is `filler`.
+ */
+export function loadBlock<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, to: usize, filler: K): usize {
+  if (!isRows<L>()) {
+    moveColumns<K>(fold, tensor, dtype, n, to, false);
+    return to;
+  }
+  const from = rowAddress(fold, tensor, dtype);
+  if (dtype == codeOf<K>() && (n & (lanes<K>() - 1)) == 0) return from;
+  convert(from, dtype, to, codeOf<K>(), n);
+  for (let i = n; i & (lanes<K>() - 1); i++) store<K>(to + i * sizeof<K>(), filler);
+  return to;
+}
+
+/** Where to compute a block that {@link storeBlock} will store: in the tensor itself where that can be, else at `scratch`. */
+export function blockFor<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, scratch: usize): usize {
+  const direct = isRows<L>() && dtype == codeOf<K>() && (n & (lanes<K>() - 1)) == 0;
+  return direct ? rowAddress(fold, tensor, dtype) : scratch;
+}
+
+/** Stores a block in the tensor, rounded to its dtype. */
+export function storeBlock<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, from: usize): void {
+  if (!isRows<L>()) return moveColumns<K>(fold, tensor, dtype, n, from, true);
+  const to = rowAddress(fold, tensor, dtype);
+  if (from != to) convert(from, codeOf<K>(), to, dtype, n);
+}
+
+// @ts-ignore: decorator
+@inline
+function rowAddress(fold: Fold, tensor: usize, dtype: i32): usize {
+  return tensor + ((<usize>fold.position * fold.classes + fold.classAt) << widthOf(dtype));
+}
+
+/** Between a tensor and a block of {@link Columns}, into the tensor if `out`. */
+function moveColumns<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: usize, out: bool): void {
+  const inner = <usize>fold.inner;
+  const whole = <usize>fold.position % inner == 0 && <usize>fold.width % inner == 0;
+  if (inner < SHORT_INNER && whole) moveWhole<K>(fold, tensor, dtype, n, block, out);
+  else moveRuns<K>(fold, tensor, dtype, n, block, out);
+}
+
+/** Class by class, a run of neighbours at a time. */
+function moveRuns<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: usize, out: bool): void {
+  const inner = <usize>fold.inner;
+  const width = <usize>fold.width;
+  const shift = widthOf(dtype);
+  const row = padded(fold) * sizeof<K>();
+  for (let done: usize = 0; done < width; ) {
+    const position = <usize>fold.position + done;
+    const at = position % inner;
+    const run = min(inner - at, width - done);
+    let address = tensor + (((position / inner) * fold.classes + fold.classAt) * inner + at << shift);
+    let cell = block + done * sizeof<K>();
+    for (let c: usize = 0; c < n; c++) {
+      if (dtype == codeOf<K>()) copy(out ? address : cell, out ? cell : address, run * sizeof<K>());
+      else if (out) convert(cell, codeOf<K>(), address, dtype, run);
+      else convert(address, dtype, cell, codeOf<K>(), run);
+      address += inner << shift;
+      cell += row;
+    }
+    done += run;
+  }
+}
+
+/** `memory.copy` leaves the kernel, which costs more than a short run. */
+// @ts-ignore: decorator
+@inline
+function copy(to: usize, from: usize, bytes: usize): void {
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) v128.store(to + at, v128.load(from + at));
+  for (; at < bytes; at += 4) store<u32>(to + at, load<u32>(from + at));
+}
+
+/** Whole outer positions, whose classes and inner positions are contiguous, through a stage in K. */
+function moveWhole<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: usize, out: bool): void {
+  const inner = <usize>fold.inner;
+  const first = <usize>fold.position / inner;
+  const outers = <usize>fold.width / inner;
+  const shift = widthOf(dtype);
+  // Where all classes are in the block, the outer positions follow each other without a gap.
+  const runs: usize = n == fold.classes ? <usize>1 : outers;
+  const run = n == fold.classes ? outers * n * inner : n * inner;
+  const row = padded(fold);
+  if (out) transpose<K>(block, row, outers, n, inner, true);
+  for (let o: usize = 0; o < runs; o++) {
+    const address = tensor + (((first + o) * fold.classes + fold.classAt) * inner << shift);
+    const stage = STAGE + o * run * sizeof<K>();
+    if (out) convert(stage, codeOf<K>(), address, dtype, run);
+    else convert(address, dtype, stage, codeOf<K>(), run);
+  }
+  if (!out) transpose<K>(block, row, outers, n, inner, false);
+}
+
+/** Between the stage, (outer, class, inner), and a block, (class, outer * inner), into the stage if `out`. */
+function transpose<K>(block: usize, row: usize, outers: usize, n: usize, inner: usize, out: bool): void {
+  let stage: usize = STAGE;
+  for (let o: usize = 0; o < outers; o++) {
+    let cell = block + o * inner * sizeof<K>();
+    for (let c: usize = 0; c < n; c++) {
+      for (let i: usize = 0; i < inner; i++) {
+        const at = cell + i * sizeof<K>();
+        if (out) store<K>(stage, load<K>(at));
+        else store<K>(at, load<K>(stage));
+        stage += sizeof<K>();
+      }
+      cell += row * sizeof<K>();
+    }
+  }
+}

@@ -1,0 +1,637 @@
+// A push scanner for JSON (RFC 8259): checks the grammar, cuts the tensors out and writes their numbers as doubles, and
+// copies the rest to a small skeleton for JSON.parse. Bytes may arrive in pieces of any size.
+import { sextet } from "./base64";
+import { NUMBER_LONG, NUMBER_OK, NUMBER_PART, numberDigits, numberEnd, numberIsInteger, numberValue, readNumber } from "./decimal";
+
+// What a scan can end with; the loader gives each its words.
+const GOES_ON: i32 = 0;
+const MALFORMED: i32 = 1;
+const TOO_DEEP: i32 = 2;
+const LONG_NUMBER: i32 = 3;
+const LONG_OPTIONS: i32 = 4;
+const RAGGED: i32 = 5;
+const BAD_ELEMENT: i32 = 6;
+const BAD_BASE64: i32 = 7;
+const RANK: i32 = 8;
+const FULL: i32 = 9;
+const ESCAPED_KEY: i32 = 10;
+/** Within a piece: the token at hand may go on in the next one. */
+const UNFINISHED: i32 = 11;
+
+// States between two bytes.
+const VALUE: i32 = 0;
+const FIRST_KEY: i32 = 1;
+const KEY: i32 = 2;
+const IN_KEY: i32 = 3;
+const COLON: i32 = 4;
+const AFTER: i32 = 5;
+const FIRST_ITEM: i32 = 6;
+const IN_STRING: i32 = 7;
+const ESCAPE: i32 = 8;
+const HEX: i32 = 9;
+const NUMBERS: i32 = 10;
+const BASE64: i32 = 11;
+const DONE: i32 = 12;
+
+const MAX_DEPTH: i32 = 32;
+const MAX_RANK: i32 = 8;
+const MAX_CUTS: i32 = 32;
+const SKELETON_BYTES: usize = 16384;
+
+/** One scan's state; the loader reads it by the offsets that it shares with this class. */
+@unmanaged
+class Scan {
+  /** The state, the number of open brackets, and whether this is the Open Inference Protocol's body. */
+  state: i32;
+  depth: i32;
+  inference: i32;
+  /** Bytes in the skeleton, cuts made, members seen in all objects. */
+  skeleton: u32;
+  cuts: i32;
+  members: i32;
+  /** Where the next number goes, where the room ends, and where the running cut began. */
+  next: usize;
+  end: usize;
+  cutStart: usize;
+  /** Where in the text scanning stopped, as an address in the piece at hand; the byte found there, or -1 at the end. */
+  stop: usize;
+  stopByte: i32;
+  /** The number array at hand: open lists, deepest list so far, level of the numbers (0: none yet), and what may come next. */
+  level: i32;
+  deepest: i32;
+  leaf: i32;
+  expect: i32;
+  /** Base64 at hand: sextets in the group, their bits, padding seen, and whether a backslash stands before. */
+  sextets: i32;
+  bits: u32;
+  padding: i32;
+  slash: i32;
+  /** Hex digits left of an escape. */
+  hex: i32;
+}
+
+// Behind the class, in this order.
+const COUNTS: usize = 96; // i32 for each level of the number array, level 1 first: elements so far
+const DIMS: usize = COUNTS + 36; // i32 for each level: the length of its first list, or -1
+const STACK: usize = DIMS + 36; // for each open bracket of the skeleton: i32 kind, u32 place of the last key, i32 items
+const FRAME: usize = 12;
+const CUTS: usize = STACK + FRAME * 33; // for each cut: i32 kind, u32 address, u32 length, i32 rank, i32 dims[8]
+const CUT: usize = 48;
+const SKELETON: usize = CUTS + CUT * 32;
+
+export const scanBytes: usize = SKELETON + SKELETON_BYTES + 16;
+export const scanCounts: usize = COUNTS;
+export const scanStack: usize = STACK;
+export const scanCuts: usize = CUTS;
+export const scanSkeleton: usize = SKELETON;
+
+/** Begins a scan whose numbers go to [next, end). */
+export function scanStart(at: usize, inference: i32, next: usize, end: usize): void {
+  memory.fill(at, 0, COUNTS);
+  const s = changetype<Scan>(at);
+  s.inference = inference;
+  s.next = next;
+  s.end = end;
+}
+
+/**
+ * Scans the bytes in [p, end). Afterwards `stop` is the first byte that is not yet used: the caller hands the bytes from
+ * there over again, in front of the next piece. Returns 0 or the number of a refusal.
+ */
+export function scanPiece(at: usize, p: usize, end: usize): i32 {
+  const s = changetype<Scan>(at);
+  while (p < end) {
+    const state = s.state;
+    if (state == NUMBERS) {
+      const result = scanNumbers(s, p, end);
+      p = s.stop;
+      if (result != GOES_ON) return result;
+      if (s.state == NUMBERS) return GOES_ON;
+      continue;
+    }
+    if (state == BASE64) {
+      const result = scanBase64(s, p, end);
+      p = s.stop;
+      if (result != GOES_ON) return result;
+      continue;
+    }
+    const c: u32 = load<u8>(p);
+    if (state == IN_STRING || state == IN_KEY) {
+      if (c < 32) return stopAt(s, p, MALFORMED);
+      if (c == 92) {
+        if (state == IN_KEY) return stopAt(s, p, ESCAPED_KEY);
+        s.state = ESCAPE;
+      } else if (c == 34) s.state = state == IN_KEY ? COLON : AFTER;
+      if (!put(s, c)) return stopAt(s, p, LONG_OPTIONS);
+      p++;
+      if (s.state == AFTER) ended(s);
+      continue;
+    }
+    if (state == ESCAPE || state == HEX) {
+      if (!scanEscape(s, c)) return stopAt(s, p, MALFORMED);
+      if (!put(s, c)) return stopAt(s, p, LONG_OPTIONS);
+      p++;
+      continue;
+    }
+    if (c == 32 || c == 10 || c == 13 || c == 9) {
+      p++;
+      continue;
+    }
+    let result: i32;
+    if (state == VALUE || (state == FIRST_ITEM && c != 93)) {
+      result = scanValue(s, p, end, c);
+      p = s.stop;
+      if (result == UNFINISHED) return GOES_ON;
+    } else {
+      result = scanPunctuation(s, c);
+      if (result == GOES_ON && state != COLON && state != AFTER && s.state == IN_KEY) startKey(s);
+      if (result == GOES_ON) p++;
+    }
+    if (result != GOES_ON) return stopAt(s, p, result);
+  }
+  s.stop = p;
+  return GOES_ON;
+}
+
+/** Where the loader puts the piece to scan: what was left over of the last one, then new bytes. */
+export const windowAt: usize = memory.data(66560, 16);
+export const windowBytes: usize = 66560;
+
+/** Whether the text may end here; the scan's state says what is missing otherwise. */
+export function scanIsDone(at: usize): bool {
+  return changetype<Scan>(at).state == DONE;
+}
+
+function stopAt(s: Scan, p: usize, result: i32): i32 {
+  s.stop = p;
+  s.stopByte = i32(load<u8>(p));
+  return result;
+}
+
+/** Appends a byte to the skeleton. */
+// @ts-ignore: decorator
+@inline
+function put(s: Scan, c: u32): bool {
+  if (s.skeleton >= u32(SKELETON_BYTES)) return false;
+  store<u8>(changetype<usize>(s) + SKELETON + s.skeleton, c);
+  s.skeleton++;
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function frame(s: Scan): usize {
+  return changetype<usize>(s) + STACK + usize(s.depth) * FRAME;
+}
+
+/** A value has ended: the body with the last one, or the next separator follows. */
+function ended(s: Scan): void {
+  s.state = s.depth == 0 ? DONE : AFTER;
+}
+
+function startKey(s: Scan): void {
+  s.members++;
+  store<u32>(frame(s), s.skeleton, 4);
+}
+
+function scanEscape(s: Scan, c: u32): bool {
+  if (s.state == HEX) {
+    if (!(c - 48 < 10 || (c | 32) - 97 < 6)) return false;
+    if (--s.hex == 0) s.state = IN_STRING;
+    return true;
+  }
+  if (c == 117) {
+    s.state = HEX;
+    s.hex = 4;
+    return true;
+  }
+  // " / \ b f n r t
+  s.state = IN_STRING;
+  return c == 34 || c == 47 || c == 92 || c == 98 || c == 102 || c == 110 || c == 114 || c == 116;
+}
+
+/** Keys, colons, commas and closing brackets. */
+function scanPunctuation(s: Scan, c: u32): i32 {
+  const state = s.state;
+  if (state == FIRST_KEY || state == KEY) {
+    if (c == 34) s.state = IN_KEY;
+    else if (c == 125 && state == FIRST_KEY) return close(s, c);
+    else return MALFORMED;
+  } else if (state == COLON) {
+    if (c != 58) return MALFORMED;
+    s.state = VALUE;
+  } else if (state == AFTER) {
+    const isObject = load<i32>(frame(s)) == 123;
+    if (c == 44) {
+      s.state = isObject ? KEY : VALUE;
+      store<i32>(frame(s), load<i32>(frame(s), 8) + 1, 8);
+    } else if (c == (isObject ? 125 : 93)) return close(s, c);
+    else return MALFORMED;
+  } else if (state == FIRST_ITEM) return close(s, c);
+  else return MALFORMED;
+  return put(s, c) ? GOES_ON : LONG_OPTIONS;
+}
+
+function open(s: Scan, c: u32): i32 {
+  if (s.depth == MAX_DEPTH) return TOO_DEEP;
+  s.depth++;
+  store<i32>(frame(s), c);
+  store<i32>(frame(s), 0, 8);
+  s.state = c == 123 ? FIRST_KEY : FIRST_ITEM;
+  return put(s, c) ? GOES_ON : LONG_OPTIONS;
+}
+
+function close(s: Scan, c: u32): i32 {
+  s.depth--;
+  ended(s);
+  return put(s, c) ? GOES_ON : LONG_OPTIONS;
+}
+
+/** Whether the last key has these characters, the first in the lowest byte. */
+function keyIs(s: Scan, length: u32, text: u64): bool {
+  const key = load<u32>(frame(s), 4);
+  // Behind the key stand its closing quote and the colon.
+  if (s.skeleton - key != length + 2) return false;
+  return (load<u64>(changetype<usize>(s) + SKELETON + key) & ((u64(1) << (length << 3)) - 1)) == text;
+}
+
+/** Whether a list that begins here is a tensor's numbers. */
+function isNumbers(s: Scan): bool {
+  if (s.depth == 0 || load<i32>(frame(s)) != 123) return false;
+  if (s.inference == 0 && s.depth == 1) return true;
+  if (s.inference == 0 && s.depth != 2) return false;
+  return s.depth > 1 && keyIs(s, 4, 0x61746164);
+}
+
+function isBase64(s: Scan): bool {
+  return s.inference == 0 && s.depth == 2 && load<i32>(frame(s)) == 123 && keyIs(s, 6, 0x343665736162);
+}
+
+/** The beginning of a value: brackets and strings change the state, the other values are read whole. */
+function scanValue(s: Scan, p: usize, end: usize, c: u32): i32 {
+  s.stop = p;
+  if (s.depth == 0 && c != 123) return MALFORMED;
+  if (c == 91 && isNumbers(s)) return startNumbers(s);
+  if (c == 123 || c == 91 || c == 34) {
+    let result: i32;
+    if (c != 34) result = open(s, c);
+    else if (isBase64(s)) result = startBase64(s);
+    else {
+      s.state = IN_STRING;
+      result = put(s, c) ? GOES_ON : LONG_OPTIONS;
+    }
+    if (result == GOES_ON) s.stop = p + 1;
+    return result;
+  }
+  if (c - 48 < 10 || (c == 45 && p + 1 < end && load<u8>(p, 1) != 73)) return scanOptionNumber(s, p, end);
+  return scanWord(s, p, end, c);
+}
+
+function scanOptionNumber(s: Scan, p: usize, end: usize): i32 {
+  const result = readNumber(p, end);
+  if (result == NUMBER_PART) return UNFINISHED;
+  if (result == NUMBER_LONG) return LONG_NUMBER;
+  s.stop = numberEnd;
+  if (result != NUMBER_OK) return MALFORMED;
+  // 2^53 + 1 would be read as 2^53: hand on the next double, which is beyond the limit of every integer option.
+  if (numberIsInteger && numberDigits == 0x20000000000001) {
+    if (load<u8>(p) == 45 && !put(s, 45)) return LONG_OPTIONS;
+    if (!putText(s, 0x3239393137303039, 8) || !putText(s, 0x3439393034373435, 8)) return LONG_OPTIONS;
+    ended(s);
+    return GOES_ON;
+  }
+  for (let at = p; at < numberEnd; at++) {
+    if (!put(s, load<u8>(at))) return LONG_OPTIONS;
+  }
+  ended(s);
+  return GOES_ON;
+}
+
+function putText(s: Scan, text: u64, n: i32): bool {
+  for (let i = 0; i < n; i++) {
+    if (!put(s, u32((text >> (i << 3)) & 255))) return false;
+  }
+  return true;
+}
+
+/** true, false and null as they are; NaN, Infinity and -Infinity as strings. */
+function scanWord(s: Scan, p: usize, end: usize, c: u32): i32 {
+  let word: u64 = 0;
+  let length: usize = 0;
+  let from = p;
+  if (c == 116) {
+    word = 0x65757274;
+    length = 4;
+  } else if (c == 102) {
+    word = 0x65736c6166;
+    length = 5;
+  } else if (c == 110) {
+    word = 0x6c6c756e;
+    length = 4;
+  } else if (c == 78) {
+    word = 0x4e614e;
+    length = 3;
+  } else if (c == 73) {
+    word = 0x7974696e69666e49;
+    length = 8;
+  } else if (c == 45) {
+    if (p + 1 == end) return UNFINISHED;
+    word = 0x7974696e69666e49;
+    length = 8;
+    from = p + 1;
+  } else return MALFORMED;
+  for (let i: usize = 0; i < length; i++) {
+    if (from + i == end) return UNFINISHED;
+    if (u64(load<u8>(from + i)) != ((word >> (i << 3)) & 255)) {
+      s.stop = from + i;
+      return MALFORMED;
+    }
+  }
+  const quoted = c == 78 || c == 73 || c == 45;
+  if (quoted && !put(s, 34)) return LONG_OPTIONS;
+  if (c == 45 && !put(s, 45)) return LONG_OPTIONS;
+  if (!putText(s, word, i32(length))) return LONG_OPTIONS;
+  if (quoted && !put(s, 34)) return LONG_OPTIONS;
+  s.stop = from + length;
+  ended(s);
+  return GOES_ON;
+}
+
+// ---- number arrays
+
+const ITEM_OR_CLOSE: i32 = 0;
+const ITEM: i32 = 1;
+const COMMA_OR_CLOSE: i32 = 2;
+
+function startNumbers(s: Scan): i32 {
+  if (s.cuts == MAX_CUTS) return LONG_OPTIONS;
+  s.level = 0;
+  s.deepest = 0;
+  s.leaf = 0;
+  s.expect = ITEM;
+  s.next = (s.next + 15) & ~15;
+  s.cutStart = s.next;
+  for (let level: usize = 0; level <= 8; level++) store<i32>(changetype<usize>(s) + DIMS + (level << 2), -1);
+  s.state = NUMBERS;
+  return GOES_ON;
+}
+
+// @ts-ignore: decorator
+@inline
+function countAt(s: Scan): usize {
+  return changetype<usize>(s) + COUNTS + (usize(s.level) << 2);
+}
+
+/** Reads numbers and lists until the outermost list ends or the piece does. */
+function scanNumbers(s: Scan, p: usize, end: usize): i32 {
+  let expect = s.expect;
+  let next = s.next;
+  const room = s.end;
+  let result = GOES_ON;
+  while (p < end) {
+    const c: u32 = load<u8>(p);
+    if (expect == COMMA_OR_CLOSE) {
+      if (c == 44) {
+        expect = ITEM;
+        p++;
+        continue;
+      }
+    } else if (c - 48 < 10 || c == 45 || c == 78 || c == 73 || c == 34) {
+      if (s.leaf != s.level && (s.leaf != 0 || s.deepest != s.level)) {
+        result = RAGGED;
+        break;
+      }
+      s.leaf = s.level;
+      // Numbers of one list, in the tightest loop.
+      const counter = countAt(s);
+      let count = load<i32>(counter);
+      result = readElement(p, end);
+      if (result == GOES_ON) {
+        if (next + 8 > room) result = FULL;
+        else {
+          store<f64>(next, elementValue);
+          next += 8;
+          p = elementEnd;
+          count++;
+          store<i32>(counter, count);
+          expect = COMMA_OR_CLOSE;
+          continue;
+        }
+      }
+      break;
+    }
+    if (c == 32 || c == 10 || c == 13 || c == 9) {
+      p++;
+      continue;
+    }
+    if (c == 91 && expect != COMMA_OR_CLOSE) {
+      if (s.level == MAX_RANK) result = RANK;
+      else if (s.leaf != 0 && s.level >= s.leaf) result = RAGGED;
+      else {
+        s.level++;
+        if (s.level > s.deepest) s.deepest = s.level;
+        store<i32>(countAt(s), 0);
+        expect = ITEM_OR_CLOSE;
+        p++;
+        continue;
+      }
+      break;
+    }
+    if (c == 93 && expect != ITEM) {
+      if (!closeList(s)) {
+        result = RAGGED;
+        break;
+      }
+      p++;
+      expect = COMMA_OR_CLOSE;
+      if (s.level == 0) {
+        s.next = next;
+        s.expect = expect;
+        s.stop = p;
+        return endNumbers(s);
+      }
+      continue;
+    }
+    result = expect != COMMA_OR_CLOSE && (c == 123 || c == 116 || c == 102 || c == 110) ? BAD_ELEMENT : MALFORMED;
+    break;
+  }
+  s.next = next;
+  s.expect = expect;
+  s.stop = p;
+  if (result == UNFINISHED) return GOES_ON;
+  if (result != GOES_ON) s.stopByte = i32(load<u8>(p));
+  return result;
+}
+
+/** Closes a list; false where its length is not that of the lists beside it. */
+function closeList(s: Scan): bool {
+  const at = usize(s.level) << 2;
+  const count = load<i32>(changetype<usize>(s) + COUNTS + at);
+  const known = changetype<usize>(s) + DIMS + at;
+  s.level--;
+  if (load<i32>(known) < 0) store<i32>(known, count);
+  else if (load<i32>(known) != count) return false;
+  if (s.level > 0) store<i32>(countAt(s), load<i32>(countAt(s)) + 1);
+  return true;
+}
+
+function endNumbers(s: Scan): i32 {
+  const cut = changetype<usize>(s) + CUTS + usize(s.cuts) * CUT;
+  store<i32>(cut, 0);
+  store<u32>(cut, u32(s.cutStart), 4);
+  store<u32>(cut, u32((s.next - s.cutStart) >> 3), 8);
+  store<i32>(cut, s.deepest, 12);
+  memory.copy(cut + 16, changetype<usize>(s) + DIMS + 4, 32);
+  const fits = put(s, 91) && putIndex(s) && put(s, 93);
+  s.cuts++;
+  ended(s);
+  return fits ? GOES_ON : LONG_OPTIONS;
+}
+
+function putIndex(s: Scan): bool {
+  return (s.cuts < 10 || put(s, 48 + s.cuts / 10)) && put(s, 48 + (s.cuts % 10));
+}
+
+let elementValue: f64 = 0;
+let elementEnd: usize = 0;
+
+/** Reads a number, or the word or string for a non-finite one. */
+function readElement(p: usize, end: usize): i32 {
+  const c: u32 = load<u8>(p);
+  if (c - 48 < 10 || (c == 45 && p + 1 < end && load<u8>(p, 1) != 73)) {
+    const result = readNumber(p, end);
+    if (result == NUMBER_OK) {
+      elementValue = numberValue;
+      elementEnd = numberEnd;
+      return GOES_ON;
+    }
+    if (result == NUMBER_PART) return UNFINISHED;
+    return result == NUMBER_LONG ? LONG_NUMBER : MALFORMED;
+  }
+  const quoted = c == 34;
+  let at = p + usize(quoted);
+  if (at == end) return UNFINISHED;
+  const negative = load<u8>(at) == 45;
+  if (negative && ++at == end) return UNFINISHED;
+  const isNaN = load<u8>(at) == 78 && !negative;
+  const length: usize = isNaN ? 3 : 8;
+  const word: u64 = isNaN ? 0x4e614e : 0x7974696e69666e49;
+  for (let i: usize = 0; i < length; i++) {
+    if (at + i == end) return UNFINISHED;
+    if (u64(load<u8>(at + i)) != ((word >> (i << 3)) & 255)) return quoted ? BAD_ELEMENT : MALFORMED;
+  }
+  at += length;
+  if (quoted) {
+    if (at == end) return UNFINISHED;
+    if (load<u8>(at) != 34) return BAD_ELEMENT;
+    at++;
+  }
+  elementEnd = at;
+  elementValue = isNaN ? NaN : negative ? -Infinity : Infinity;
+  return GOES_ON;
+}
+
+// ---- base64
+
+function startBase64(s: Scan): i32 {
+  if (s.cuts == MAX_CUTS) return LONG_OPTIONS;
+  s.next = (s.next + 15) & ~15;
+  s.cutStart = s.next;
+  s.sextets = 0;
+  s.bits = 0;
+  s.padding = 0;
+  s.slash = 0;
+  s.state = BASE64;
+  return GOES_ON;
+}
+
+/** Decodes until the string ends or the piece does. */
+function scanBase64(s: Scan, p: usize, end: usize): i32 {
+  while (p < end) {
+    if (s.sextets == 0 && s.padding == 0 && s.slash == 0) p = decodeGroups(s, p, end);
+    if (p == end) break;
+    const c: u32 = load<u8>(p);
+    if (c == 34 && s.slash == 0) {
+      if (s.sextets != 0 || (s.padding != 0 && s.padding != 4)) return stopAt(s, p, BAD_BASE64);
+      s.stop = p + 1;
+      return endBase64(s);
+    }
+    if (c == 92 && s.slash == 0) {
+      // Some writers escape the slash of base64, which JSON allows.
+      s.slash = 1;
+      p++;
+      continue;
+    }
+    if (s.slash != 0 && c != 47) return stopAt(s, p, BAD_BASE64);
+    s.slash = 0;
+    const result = takeSextet(s, c);
+    if (result != GOES_ON) return stopAt(s, p, result);
+    p++;
+  }
+  s.stop = p;
+  return GOES_ON;
+}
+
+/** Whole groups of four characters without padding. */
+function decodeGroups(s: Scan, p: usize, end: usize): usize {
+  let next = s.next;
+  while (p + 4 <= end && next + 3 <= s.end) {
+    const a = sextet(load<u8>(p));
+    const b = sextet(load<u8>(p, 1));
+    const c = sextet(load<u8>(p, 2));
+    const d = sextet(load<u8>(p, 3));
+    if ((a | b | c | d) > 63) break;
+    const v = (a << 18) | (b << 12) | (c << 6) | d;
+    store<u8>(next, v >> 16);
+    store<u8>(next, v >> 8, 1);
+    store<u8>(next, v, 2);
+    next += 3;
+    p += 4;
+  }
+  s.next = next;
+  return p;
+}
+
+/** One character; `padding` is 4 once a padded group is complete. */
+function takeSextet(s: Scan, c: u32): i32 {
+  if (s.padding == 4) return BAD_BASE64;
+  if (c == 61) {
+    if (s.sextets + s.padding < 2) return BAD_BASE64;
+    s.padding++;
+    if (s.sextets + s.padding < 4) return GOES_ON;
+    const bytes = 3 - s.padding;
+    const loose = s.padding == 1 ? s.bits & 3 : s.bits & 15;
+    if (loose != 0) return BAD_BASE64;
+    const v = s.bits << (6 * s.padding);
+    if (s.next + 2 > s.end) return FULL;
+    store<u8>(s.next, v >> 16);
+    if (bytes == 2) store<u8>(s.next, v >> 8, 1);
+    s.next += bytes;
+    s.sextets = 0;
+    s.padding = 4;
+    return GOES_ON;
+  }
+  const value = sextet(c);
+  if (value > 63 || s.padding != 0) return BAD_BASE64;
+  s.bits = s.sextets == 0 ? value : (s.bits << 6) | value;
+  if (++s.sextets < 4) return GOES_ON;
+  if (s.next + 3 > s.end) return FULL;
+  store<u8>(s.next, s.bits >> 16);
+  store<u8>(s.next, s.bits >> 8, 1);
+  store<u8>(s.next, s.bits, 2);
+  s.next += 3;
+  s.sextets = 0;
+  return GOES_ON;
+}
+
+function endBase64(s: Scan): i32 {
+  const cut = changetype<usize>(s) + CUTS + usize(s.cuts) * CUT;
+  store<i32>(cut, 1);
+  store<u32>(cut, u32(s.cutStart), 4);
+  store<u32>(cut, u32(s.next - s.cutStart), 8);
+  store<i32>(cut, 0, 12);
+  const fits = put(s, 34) && putIndex(s) && put(s, 34);
+  s.cuts++;
+  ended(s);
+  return fits ? GOES_ON : LONG_OPTIONS;
+}

@@ -1,0 +1,90 @@
+// The running state of a group of positions: arrays of one number for each position, of `width` rounded up to whole vectors.
+import { log } from "./exp";
+import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
+
+/** Positions of a group at most. */
+export const MAX_WIDTH: usize = 512;
+const SCRATCH = memory.data(40960, 16); // MAX_WIDTH * STATE_ARRAYS * 8
+
+/** The group's state: in the record where a fold may stop inside of the group, else in scratch that all folds share. */
+// @ts-ignore: decorator
+@inline
+export function stateOf(fold: Fold): usize {
+  return <usize>fold.width <= OWN_WIDTH ? changetype<usize>(fold) + OWN_STATE : SCRATCH;
+}
+
+/** Positions of the group with those that fill the last vector. */
+// @ts-ignore: decorator
+@inline
+export function padded(fold: Fold): usize {
+  return (<usize>fold.width + (OWN_WIDTH - 1)) & ~(OWN_WIDTH - 1);
+}
+
+/** Bytes of one array of the state: eight for each position, whatever its element is. */
+// @ts-ignore: decorator
+@inline
+export function arrayBytes(fold: Fold): usize {
+  return padded(fold) << 3;
+}
+
+// The arrays: float64 sums, then numbers of K, then class indices.
+/** S: the sum of exp(x - m). */
+export const SUM: usize = 0;
+/** The sum of what the loss adds up over the classes. */
+export const LOSS: usize = 1;
+/** The sum of the gradient that reaches the log-probabilities. */
+export const FLOW: usize = 2;
+/** m: the largest element. */
+export const MAX: usize = 3;
+/** log S, and for float32 the rest of it. */
+export const LOG: usize = 4;
+export const LOG_REST: usize = 5;
+/** FLOW in K. */
+export const FLOW_K: usize = 6;
+/** The upstream gradient. */
+export const UPSTREAM: usize = 7;
+/** What the target's own class adds to the gradient. */
+export const PEAK: usize = 8;
+/** The class index as i32; -1 where the target is ignored. */
+export const CLASS: usize = 9;
+
+/** Starts a group: no sum, and no maximum above the lowest finite number, so that -Infinity adds exp(-Infinity) = 0. */
+export function clearState<K>(fold: Fold): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const zero = i32x4.splat(0);
+  const lowest = v128.splat<K>(sizeof<K>() == 4 ? <K>-f32.MAX_VALUE : <K>-f64.MAX_VALUE);
+  for (let at: usize = 0; at < bytes; at += 16) {
+    v128.store(state + SUM * bytes + at, zero);
+    v128.store(state + LOSS * bytes + at, zero);
+    v128.store(state + FLOW * bytes + at, zero);
+    v128.store(state + MAX * bytes + at, lowest);
+  }
+}
+
+/** log S of each position; NaN where no element of the line is finite (S = 0) or one is NaN or Infinity. */
+export function closeSums<K>(fold: Fold): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  for (let at: usize = 0; at < bytes; at += 32) {
+    const low = log(v128.load(state + at));
+    const high = log(v128.load(state + at, 16));
+    if (sizeof<K>() == 8) {
+      v128.store(state + LOG * bytes + at, low);
+      v128.store(state + LOG * bytes + at, high, 16);
+    } else {
+      const half = at >> 1;
+      const near = demote(low, high);
+      v128.store(state + LOG * bytes + half, near);
+      const lowRest = v128.sub<f64>(low, f64x2.promote_low_f32x4(near));
+      const highRest = v128.sub<f64>(high, f64x2.promote_low_f32x4(i32x4.shuffle(near, near, 2, 3, 0, 1)));
+      v128.store(state + LOG_REST * bytes + half, demote(lowRest, highRest));
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function demote(low: v128, high: v128): v128 {
+  return i32x4.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
+}

@@ -1,0 +1,173 @@
+/** The folds: what they read and write, and how they are run in slices. */
+import type { Region } from "../tensor/arena.ts";
+import type { Axis } from "../tensor/axis.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { elementCount } from "../tensor/tensor.ts";
+
+/** What `assembly/fold.ts` exports. A step goes on for about `budget` elements and returns 1 when the fold is done. */
+export interface FoldExports {
+  readonly foldBytes: WebAssembly.Global<"i32">;
+  logSoftmaxStep(fold: number, budget: number): number;
+  logSoftmaxGradStep(fold: number, budget: number): number;
+  nllStep(fold: number, budget: number): number;
+  crossEntropyStep(fold: number, budget: number): number;
+  softTargetStep(fold: number, budget: number): number;
+  /**
+   * Adds the weights of the kept targets (1 each where `weight` is 0) to the double at `result`; returns the index of the first
+   * target that is kept but no class, or -1.
+   */
+  checkTargets(
+    target: number,
+    dtype: number,
+    n: number,
+    classes: number,
+    ignoreIndex: bigint,
+    weight: number,
+    wide: number,
+    result: number,
+  ): number;
+}
+
+/** The five folds. */
+export type FoldName = "logSoftmax" | "logSoftmaxGrad" | "nll" | "crossEntropy" | "softTarget";
+
+/** The operands of a fold. Outputs may lie where the operand of the same shape lies; nothing else may overlap. */
+export interface Fold {
+  /** The class axis of `x`. */
+  readonly axis: Axis;
+  /** Whether to compute in float64, which one float64 operand asks for; otherwise in float32. */
+  readonly wide: boolean;
+  /** Logits; for nll and logSoftmaxGrad log-probabilities. */
+  readonly x: Tensor;
+  /** Log-probabilities, or the gradient with respect to `x`, in its dtype; undefined: not wanted. */
+  readonly out?: Tensor | undefined;
+  /** Class indices, probabilities, or for logSoftmaxGrad the upstream gradient. */
+  readonly target?: Tensor | undefined;
+  /** Where the gradient with respect to probabilities goes. */
+  readonly gradTarget?: Tensor | undefined;
+  /** One factor for each class, in the compute type. */
+  readonly weight?: Tensor | undefined;
+  /** Where the loss of each position goes. */
+  readonly losses?: Tensor | undefined;
+  /** The dtype to which each loss is rounded. */
+  readonly lossDType?: FloatDType;
+  /** The upstream gradient of each position, in the compute type; undefined: `upstreamScalar` for all. */
+  readonly upstream?: Tensor | undefined;
+  readonly upstreamScalar?: number;
+  /** Label smoothing, 0 for none. */
+  readonly smoothing?: number;
+  readonly ignoreIndex?: bigint;
+}
+
+/** The losses added up, and the smooth terms of label smoothing. */
+export interface FoldSums {
+  readonly lossSum: number;
+  readonly smoothSum: number;
+}
+
+/** What a fold runs on. */
+export interface FoldWork {
+  readonly kernel: {
+    readonly run: FoldExports;
+    readonly u8: Uint8Array;
+    readonly i32: Int32Array;
+    readonly i64: BigInt64Array;
+    readonly f64: Float64Array;
+  };
+  readonly region: Region;
+}
+
+/** Elements between two yields: about a millisecond. */
+const BUDGET = 1 << 20;
+
+// Places of the fields of class Fold in assembly/struct.ts: 64-bit words first, then 32-bit words.
+const UPSTREAM_SCALAR = 0;
+const SMOOTHING = 1;
+const IGNORE_INDEX = 2;
+const LOSS_SUM = 3;
+const SMOOTH_SUM = 4;
+const WORDS = 10;
+
+/** Runs a fold, yielding between slices of about a million elements. */
+export function* runFold(work: FoldWork, name: FoldName, fold: Fold): Generator<void, FoldSums> {
+  const { run, f64 } = work.kernel;
+  const at = writeFold(work, fold);
+  const step = run[`${name}Step`];
+  while (step(at, BUDGET) === 0) yield;
+  return { lossSum: f64[at / 8 + LOSS_SUM]!, smoothSum: f64[at / 8 + SMOOTH_SUM]! };
+}
+
+function writeFold({ kernel, region }: FoldWork, fold: Fold): number {
+  const bytes = kernel.run.foldBytes.value;
+  const at = region.alloc(bytes);
+  kernel.u8.fill(0, at, at + bytes);
+  kernel.f64[at / 8 + UPSTREAM_SCALAR] = fold.upstreamScalar ?? 1;
+  kernel.f64[at / 8 + SMOOTHING] = fold.smoothing ?? 0;
+  kernel.i64[at / 8 + IGNORE_INDEX] = fold.ignoreIndex ?? 0n;
+  const { axis, x, target } = fold;
+  const words = [
+    axis.outer,
+    axis.length,
+    axis.inner,
+    Number(fold.wide),
+    x.address,
+    DTYPES[x.dtype].code,
+    fold.out?.address ?? 0,
+    target?.address ?? 0,
+    DTYPES[target?.dtype ?? x.dtype].code,
+    fold.gradTarget?.address ?? 0,
+    fold.weight?.address ?? 0,
+    fold.losses?.address ?? 0,
+    DTYPES[fold.lossDType ?? "float32"].code,
+    fold.upstream?.address ?? 0,
+  ];
+  kernel.i32.set(words, at / 4 + WORDS);
+  return at;
+}
+
+/** What the targets of a loss add up to, or the first that is no class. */
+export interface TargetCheck {
+  readonly totalWeight: number;
+  readonly outOfBounds?: { readonly element: number; readonly value: bigint };
+}
+
+/** Checks class indices in row-major order; those equal to `ignoreIndex` are not looked at. */
+export function* checkTargets(
+  { kernel, region }: FoldWork,
+  axis: Axis,
+  target: Tensor,
+  weight: Tensor | undefined,
+  ignoreIndex: bigint,
+): Generator<void, TargetCheck> {
+  const { code, bytes } = DTYPES[target.dtype];
+  const result = region.alloc(8);
+  kernel.f64[result / 8] = 0;
+  const count = elementCount(target.shape);
+  const wide = Number(weight?.dtype === "float64");
+  for (let at = 0; at < count; at += BUDGET) {
+    if (at > 0) yield;
+    const from = target.address + at * bytes;
+    const n = Math.min(BUDGET, count - at);
+    const bad = kernel.run.checkTargets(
+      from,
+      code,
+      n,
+      axis.length,
+      ignoreIndex,
+      weight?.address ?? 0,
+      wide,
+      result,
+    );
+    if (bad < 0) continue;
+    const value = readIndex(kernel, target, at + bad);
+    return { totalWeight: Number.NaN, outOfBounds: { element: at + bad, value } };
+  }
+  return { totalWeight: kernel.f64[result / 8]! };
+}
+
+function readIndex(kernel: FoldWork["kernel"], { dtype, address }: Tensor, element: number): bigint {
+  if (dtype === "int64") return kernel.i64[address / 8 + element]!;
+  return BigInt(dtype === "int32" ? kernel.i32[address / 4 + element]! : kernel.u8[address + element]!);
+}

@@ -1,0 +1,147 @@
+/** PyTorch's checks of an index target and of the weight: which are refused, in which order, with which words. */
+import type { DType } from "../tensor/dtype.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { elementCount, sameShape } from "../tensor/tensor.ts";
+import type { Reduction } from "./reduction.ts";
+import { LossRefusal, show } from "./refusal.ts";
+
+/** The class dimension of a loss's input: 0 for a single unbatched row, otherwise 1. */
+export function classAxis(shape: readonly number[]): number {
+  return shape.length === 1 ? 0 : 1;
+}
+
+/**
+ * The checks of `nll_loss` before any number is read, first failure first: rank, batch size, target's shape, weight's
+ * shape, dtypes. The 1-D input with a 1-D target that PyTorch 1.13 let pass is refused, as newer versions do.
+ */
+export function checkIndexOperands(
+  input: Tensor,
+  target: Tensor,
+  weight: Tensor | undefined,
+  reduction: Reduction,
+): void {
+  const rank = input.shape.length;
+  if (rank === 0) throw refuseShape("input", "Expected 1 or more dimensions (got 0)");
+  const [batch = 0] = target.shape;
+  if (rank !== 1 && input.shape[0] !== batch) {
+    throw refuseShape(
+      "target",
+      `Expected input batch_size (${input.shape[0]}) to match target batch_size (${batch}).${hint(input, target)}`,
+    );
+  }
+  if (rank <= 2) checkRows(input, target, weight);
+  else if (rank === 4) checkImages(input, target, weight);
+  else checkVolumes(input, target, weight);
+  checkIndexDTypes(input, target, weight, reduction);
+}
+
+function checkRows(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
+  const classes = input.shape.at(-1) ?? 0;
+  if (target.shape.length > 1) {
+    throw refuseShape(
+      "target",
+      `0D or 1D target tensor expected, multi-target not supported (got ${show(target.shape)})${hint(input, target)}`,
+    );
+  }
+  if (input.shape.length === 1 && target.shape.length !== 0) {
+    throw refuseShape(
+      "target",
+      `Expected target to be 0D when input is 1D, but got target.dim=${target.shape.length}${hint(input, target)}`,
+    );
+  }
+  if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes)) {
+    throw refuseWeight(weight, `either for all ${classes} classes or no classes`);
+  }
+}
+
+function checkImages(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
+  const [n = 0, , height = 0, width = 0] = input.shape;
+  if (target.shape.length !== 3) {
+    throw refuseShape(
+      "target",
+      `only batches of spatial targets supported (3D tensors) but got targets of dimension: ${target.shape.length}${hint(input, target)}`,
+    );
+  }
+  checkWeightCount(input, weight);
+  if (!sameShape(target.shape, [n, height, width])) throw refuseSizes(input.shape, target.shape);
+}
+
+/** 3-D, 5-D and higher inputs, which PyTorch checks and then folds into the 4-D case. */
+function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
+  const [n = 0, classes = 0, ...spatial] = input.shape;
+  const expected = [n, ...spatial];
+  if (!sameShape(target.shape, expected)) {
+    throw refuseShape(
+      "target",
+      `Expected target size ${show(expected)}, got ${show(target.shape)}${hint(input, target)}`,
+    );
+  }
+  checkWeightCount(input, weight);
+  const positions = elementCount(target.shape);
+  if (classes === 0 && positions > 0) throw refuseSizes([n, 0, 0, 0], [n, 1, positions / n]);
+}
+
+function checkWeightCount(input: Tensor, weight: Tensor | undefined): void {
+  if (weight !== undefined && elementCount(weight.shape) !== input.shape[1]) {
+    throw refuseWeight(weight, `either for all ${input.shape[1]} classes or no classes`);
+  }
+}
+
+function checkIndexDTypes(
+  input: Tensor,
+  target: Tensor,
+  weight: Tensor | undefined,
+  reduction: Reduction,
+): void {
+  const name = input.shape.length < 3 ? "nll_loss_out_frame" : "nll_loss2d_forward_out_frame";
+  requireFloat("input", input.dtype, name);
+  if (weight !== undefined && weight.dtype !== input.dtype) {
+    throw new LossRefusal(
+      "dtype_mismatch",
+      "weight",
+      `expected scalar type ${DTYPES[input.dtype].torch} but found ${DTYPES[weight.dtype].torch}: weight must have the input's dtype, ${input.dtype}`,
+    );
+  }
+  const neverRead = elementCount(target.shape) === 0 && reduction !== "none";
+  if (DTYPES[target.dtype].float && !neverRead) {
+    throw new LossRefusal(
+      "dtype_not_supported",
+      "target",
+      `expected scalar type Long but found ${DTYPES[target.dtype].torch}: class indices are int64, int32 or uint8`,
+    );
+  }
+}
+
+/** Refuses integer dtypes in the words of PyTorch's kernel dispatch. */
+export function requireFloat(field: "input", dtype: DType, kernel: string): void {
+  if (DTYPES[dtype].float) return;
+  throw new LossRefusal(
+    "dtype_not_supported",
+    field,
+    `"${kernel}" not implemented for '${DTYPES[dtype].torch}': ${field} must be float64, float32, float16 or bfloat16`,
+  );
+}
+
+/** The sentence for the commonest mistake: one-hot rows or probabilities where class indices belong. */
+function hint(input: Tensor, target: Tensor): string {
+  if (!sameShape(input.shape, target.shape)) return "";
+  const top = (input.shape[classAxis(input.shape)] ?? 0) - 1;
+  return `. The target holds class indices in [0, ${top}], one for each row, not one-hot rows or probabilities; cross_entropy takes those`;
+}
+
+function refuseShape(field: "input" | "target", message: string): LossRefusal {
+  return new LossRefusal("shape_mismatch", field, message);
+}
+
+function refuseSizes(input: readonly number[], target: readonly number[]): LossRefusal {
+  return refuseShape("target", `size mismatch (got input: ${show(input)}, target: ${show(target)})`);
+}
+
+function refuseWeight(weight: Tensor, scope: string): LossRefusal {
+  return new LossRefusal(
+    "shape_mismatch",
+    "weight",
+    `weight tensor should be defined ${scope} but got weight tensor of shape: ${show(weight.shape)}`,
+  );
+}

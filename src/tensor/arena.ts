@@ -1,0 +1,129 @@
+/**
+ * The Arena: one block of memory in which all tensors of all requests live. It has its final size from the start (pages cost
+ * nothing until they are touched), so views of it never detach. A request reserves its bytes at once and returns them
+ * when its answer has left: the memory budget and the admission are the same number.
+ */
+
+/** Every address that the Arena hands out is a multiple of this: the width of a SIMD vector. */
+export const ALIGNMENT = 16;
+
+/** Thrown where the Arena has no room now. Trying again later can succeed. */
+export class ArenaFull extends Error {
+  override readonly name = "ArenaFull";
+  readonly bytes: number;
+  constructor(bytes: number) {
+    super(`no room for ${bytes} bytes now`);
+    this.bytes = bytes;
+  }
+}
+
+interface Extent {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The free extents of a range of addresses, in order, neighbours joined; taken first fit. */
+export class Arena {
+  readonly start: number;
+  readonly end: number;
+  #free: Extent[];
+  #reserved = 0;
+
+  constructor(start: number, end: number) {
+    this.start = alignUp(start);
+    this.end = end;
+    this.#free = [{ start: this.start, end }];
+  }
+
+  /** All the bytes that can be reserved at one time. */
+  get capacity(): number {
+    return this.end - this.start;
+  }
+
+  /** The bytes that are reserved now. */
+  get reserved(): number {
+    return this.#reserved;
+  }
+
+  /** Reserves `bytes`, all or nothing. Refuses with {@link ArenaFull}. */
+  reserve(bytes: number): Region {
+    return new Region(this, this.take(bytes));
+  }
+
+  /** @internal */
+  take(bytes: number): Extent {
+    const size = alignUp(Math.max(bytes, 1));
+    const at = this.#free.findIndex((extent) => extent.end - extent.start >= size);
+    const extent = this.#free[at];
+    if (extent === undefined) throw new ArenaFull(bytes);
+    const taken = { start: extent.start, end: extent.start + size };
+    if (taken.end === extent.end) this.#free.splice(at, 1);
+    else this.#free[at] = { start: taken.end, end: extent.end };
+    this.#reserved += size;
+    return taken;
+  }
+
+  /** @internal */
+  give({ start, end }: Extent): void {
+    this.#reserved -= end - start;
+    let at = this.#free.findIndex((extent) => extent.start > start);
+    if (at < 0) at = this.#free.length;
+    const before = this.#free[at - 1];
+    const after = this.#free[at];
+    const joinsBefore = before !== undefined && before.end === start;
+    const joinsAfter = after !== undefined && after.start === end;
+    const joined = { start: joinsBefore ? before.start : start, end: joinsAfter ? after.end : end };
+    this.#free.splice(joinsBefore ? at - 1 : at, Number(joinsBefore) + Number(joinsAfter), joined);
+  }
+}
+
+/** The reservation of one request: addresses are handed out in a row and all returned together. */
+export class Region {
+  readonly #arena: Arena;
+  readonly #extents: Extent[];
+  #next: number;
+  #end: number;
+
+  /** @internal */
+  constructor(arena: Arena, first: Extent) {
+    this.#arena = arena;
+    this.#extents = [first];
+    this.#next = first.start;
+    this.#end = first.end;
+  }
+
+  /** The next address that {@link Region.alloc} would hand out. */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** The bytes that are left before the region has to ask the Arena for more. */
+  get left(): number {
+    return this.#end - this.#next;
+  }
+
+  /** An aligned address with room for `bytes`. Takes more from the Arena when the reservation is used up, or refuses with {@link ArenaFull}. */
+  alloc(bytes: number): number {
+    if (this.#extents.length === 0) throw new Error("the region has been released");
+    const size = alignUp(bytes);
+    if (this.#next + size > this.#end) {
+      const more = this.#arena.take(size);
+      this.#extents.push(more);
+      this.#next = more.start;
+      this.#end = more.end;
+    }
+    const address = this.#next;
+    this.#next += size;
+    return address;
+  }
+
+  /** Returns every byte to the Arena. Safe to call more than once. */
+  release(): void {
+    for (const extent of this.#extents.splice(0)) this.#arena.give(extent);
+    this.#next = this.#end = 0;
+  }
+}
+
+export function alignUp(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}

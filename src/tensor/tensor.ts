@@ -1,0 +1,31 @@
+import type { DType } from "./dtype.ts";
+import { DTYPES } from "./dtype.ts";
+
+/** The highest rank that is accepted; products of the sizes stay exact integers. */
+export const MAX_RANK = 8;
+
+/** A tensor in the Arena: row-major, without gaps, at a 16-byte boundary. A plain record; rooms take it and give it back. */
+export interface Tensor {
+  readonly dtype: DType;
+  /** Sizes, outermost first; `[]` is a 0-dim tensor with one element. */
+  readonly shape: readonly number[];
+  /** The byte address of the first element in the Arena's memory. */
+  readonly address: number;
+}
+
+/** The number of elements of a shape; 1 for a 0-dim tensor. */
+export function elementCount(shape: readonly number[]): number {
+  let count = 1;
+  for (const size of shape) count *= size;
+  return count;
+}
+
+/** The bytes that a tensor of this type and shape takes. */
+export function byteLength(tensor: Pick<Tensor, "dtype" | "shape">): number {
+  return elementCount(tensor.shape) * DTYPES[tensor.dtype].bytes;
+}
+
+/** Whether two shapes are the same, size by size: `()` and `(1)` differ. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}

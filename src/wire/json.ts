@@ -1,0 +1,254 @@
+/** JSON: from a body's bytes to tensors and options, and from an answer to bytes. */
+import type { Kernel } from "../kernel/kernel.ts";
+import type { ProblemCode } from "../problems.ts";
+import { Problem, refuseAt } from "../problems.ts";
+import type { Region } from "../tensor/arena.ts";
+import { ArenaFull } from "../tensor/arena.ts";
+import { MAX_RANK } from "../tensor/tensor.ts";
+
+/** Which lists are tensors: those of the contract's fields, or those under `data` in an Open Inference Protocol body. */
+export type JsonMode = "contract" | "inference";
+
+/** A tensor's numbers, cut out of a body and written to the Arena: doubles, or the bytes of a base64 text. */
+export interface Cut {
+  readonly kind: "numbers" | "base64";
+  readonly address: number;
+  /** Numbers, or bytes. */
+  readonly length: number;
+  /** The lengths of the nested lists, outermost first; empty for base64. */
+  readonly shape: readonly number[];
+}
+
+/** A scanned body: what JSON.parse gives, with `[k]` or `"k"` in the place of cut k. */
+export interface JsonBody {
+  readonly value: unknown;
+  readonly cuts: readonly Cut[];
+}
+
+/** The numbers with which `assembly/scan.ts` ends; the place in the list is the number. */
+const REFUSALS: readonly (ProblemCode | "full" | undefined)[] = [
+  undefined,
+  "malformed_json",
+  "too_deep",
+  "number_too_long",
+  "options_too_long",
+  "ragged_tensor",
+  "invalid_element",
+  "invalid_base64",
+  "rank_too_high",
+  "full",
+  "malformed_json",
+];
+const ESCAPED_KEY = 10;
+
+/** What may follow in each state of `assembly/scan.ts`. */
+const EXPECTED: readonly string[] = [
+  "a value",
+  'a field name in quotes or "}"',
+  "a field name in quotes",
+  "a field name without control characters",
+  '":"',
+  '"," or a closing bracket',
+  'a value or "]"',
+  "text without control characters",
+  "an escape that JSON knows",
+  "a hexadecimal digit",
+  "a number, a list, a comma or a closing bracket",
+  "base64",
+  "the end of the body",
+];
+
+// Places of the fields of class Scan in assembly/scan.ts, in 32-bit words.
+const STATE = 0;
+const DEPTH = 1;
+const SKELETON_LENGTH = 3;
+const CUT_COUNT = 4;
+const MEMBERS = 5;
+const NEXT = 6;
+const STOP = 9;
+const STOP_BYTE = 10;
+const LEVEL = 11;
+const FRAME_WORDS = 3;
+const CUT_WORDS = 12;
+const OBJECT = 123;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Reads a JSON body that arrives in pieces of any size; the same bytes give the same result however they are cut. */
+export class JsonReader {
+  readonly #kernel: Kernel;
+  readonly #region: Region;
+  readonly #scan: number;
+  /** What the last piece left unused: a token that goes on in the next one. */
+  #rest: Uint8Array | undefined;
+  /** Bytes of the body that are used. */
+  #used = 0;
+
+  constructor(kernel: Kernel, region: Region, mode: JsonMode) {
+    this.#kernel = kernel;
+    this.#region = region;
+    const { run } = kernel;
+    this.#scan = region.alloc(run.scanBytes.value);
+    run.scanStart(this.#scan, mode === "inference" ? 1 : 0, region.next, region.next + region.left);
+  }
+
+  /** Scans the next bytes. Refuses what is not JSON or no tensor, with the byte or the pointer at which it stopped. */
+  push(chunk: Uint8Array): void {
+    const { run, u8 } = this.#kernel;
+    const window = run.windowAt.value;
+    for (let at = 0; at < chunk.length; ) {
+      const kept = this.#rest?.length ?? 0;
+      if (this.#rest !== undefined) u8.set(this.#rest, window);
+      const n = Math.min(chunk.length - at, run.windowBytes.value - kept);
+      u8.set(chunk.subarray(at, at + n), window + kept);
+      at += n;
+      const end = window + kept + n;
+      const result = run.scanPiece(this.#scan, window, end);
+      const stop = this.#word(STOP);
+      this.#used += stop - window;
+      if (result !== 0) throw this.#refusal(result);
+      this.#rest = stop < end ? u8.slice(stop, end) : undefined;
+    }
+  }
+
+  /** The whole body. Refuses one that is not complete, not UTF-8, or that says one thing twice. */
+  end(): JsonBody {
+    if (this.#kernel.run.scanIsDone(this.#scan) === 0) {
+      throw new Problem(
+        "malformed_json",
+        `byte ${this.#used}: expected ${EXPECTED[this.#word(STATE)]}, got the end of the body`,
+      );
+    }
+    this.#region.alloc(Math.max(0, this.#word(NEXT) - this.#region.next));
+    const value: unknown = JSON.parse(this.#skeleton());
+    if (countMembers(value) !== this.#word(MEMBERS)) throw duplicateKey(this.#skeleton());
+    return { value, cuts: this.#cuts() };
+  }
+
+  #word(place: number): number {
+    return this.#kernel.i32[this.#scan / 4 + place]! >>> 0;
+  }
+
+  #skeleton(): string {
+    const start = this.#scan + this.#kernel.run.scanSkeleton.value;
+    try {
+      return utf8.decode(this.#kernel.u8.subarray(start, start + this.#word(SKELETON_LENGTH)));
+    } catch (_error) {
+      throw new Problem("malformed_json", "the body is not UTF-8");
+    }
+  }
+
+  #cuts(): Cut[] {
+    const first = this.#kernel.run.scanCuts.value / 4;
+    return Array.from({ length: this.#word(CUT_COUNT) }, (_, k) => {
+      const at = first + k * CUT_WORDS;
+      const rank = this.#word(at + 3);
+      return {
+        kind: this.#word(at) === 0 ? "numbers" : "base64",
+        address: this.#word(at + 1),
+        length: this.#word(at + 2),
+        shape: Array.from({ length: rank }, (_, axis) => this.#word(at + 4 + axis)),
+      };
+    });
+  }
+
+  #refusal(result: number): Error {
+    const code = REFUSALS[result];
+    if (code === undefined) throw new Error(`the scanner ended with ${result}`);
+    if (code === "full") return new ArenaFull(0);
+    const place = `byte ${this.#used}`;
+    switch (code) {
+      case "ragged_tensor":
+        return refuseAt(
+          code,
+          this.#pointer(true),
+          "expected a list of the same length and depth as those beside it",
+        );
+      case "invalid_element":
+        return refuseAt(code, this.#pointer(true), 'expected a number, "NaN", "Infinity" or "-Infinity"');
+      case "invalid_base64":
+        return refuseAt(
+          code,
+          this.#pointer(false),
+          `expected padded base64, which ends at ${place} of the body`,
+        );
+      case "rank_too_high":
+        return refuseAt(code, this.#pointer(false), `expected at most ${MAX_RANK} dimensions`);
+      case "too_deep":
+        return new Problem(code, `${place}: expected at most 32 levels of brackets`);
+      case "number_too_long":
+        return new Problem(code, `${place}: expected at most 1000 characters in a number`);
+      case "options_too_long":
+        return new Problem(
+          code,
+          `${place}: expected at most 16384 bytes and 32 lists outside of the tensors' numbers`,
+        );
+      default: {
+        const expected =
+          result === ESCAPED_KEY ? "a field name without escapes" : EXPECTED[this.#word(STATE)];
+        return new Problem(code, `${place}: expected ${expected}, got ${showByte(this.#word(STOP_BYTE))}`);
+      }
+    }
+  }
+
+  /** The pointer to the value at hand; with `elements` down to the element of a number list. */
+  #pointer(elements: boolean): string {
+    const { run } = this.#kernel;
+    const stack = run.scanStack.value / 4;
+    const skeleton = this.#scan + run.scanSkeleton.value;
+    let pointer = "";
+    for (let depth = 1; depth <= this.#word(DEPTH); depth++) {
+      const frame = stack + depth * FRAME_WORDS;
+      if (this.#word(frame) !== OBJECT) {
+        pointer += `/${this.#word(frame + 2)}`;
+        continue;
+      }
+      const start = skeleton + this.#word(frame + 1);
+      const key = this.#kernel.u8.subarray(start, this.#kernel.u8.indexOf(34, start));
+      pointer += `/${Buffer.from(key.slice(0, 64)).toString().replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    }
+    if (!elements) return pointer;
+    const counts = run.scanCounts.value / 4;
+    for (let level = 1; level <= this.#word(LEVEL); level++) pointer += `/${this.#word(counts + level)}`;
+    return pointer;
+  }
+}
+
+function showByte(byte: number): string {
+  if (byte > 32 && byte < 127) return JSON.stringify(String.fromCharCode(byte));
+  return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
+}
+
+/** The members of all objects in a value: fewer than the text has when it says one key twice. */
+function countMembers(value: unknown): number {
+  if (value === null || typeof value !== "object") return 0;
+  const inner = Object.values(value);
+  let count = Array.isArray(value) ? 0 : inner.length;
+  for (const part of inner) count += countMembers(part);
+  return count;
+}
+
+/** Names the key that stands twice; only called for a text in which one does. */
+function duplicateKey(skeleton: string): Problem {
+  const tokens = skeleton.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g) ?? [];
+  const open: { names: Set<string> | undefined; path: string; item: number }[] = [];
+  let path = "";
+  let last = "";
+  for (const token of tokens) {
+    const top = open.at(-1);
+    if (token === "{" || token === "[") {
+      open.push({ names: token === "{" ? new Set() : undefined, path, item: 0 });
+      if (token === "[") path = `${path}/0`;
+    } else if (token === "}" || token === "]") path = open.pop()!.path;
+    else if (token === "," && top?.names === undefined && top !== undefined)
+      path = `${top.path}/${++top.item}`;
+    else if (token === ":" && top?.names !== undefined) {
+      const name: string = JSON.parse(last);
+      path = `${top.path}/${name.slice(0, 64).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      if (top.names.has(name)) return refuseAt("duplicate_key", path, "this field stands twice");
+      top.names.add(name);
+    }
+    last = token;
+  }
+  return new Problem("duplicate_key", "a field stands twice");
+}

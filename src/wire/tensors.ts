@@ -1,0 +1,131 @@
+/** The three forms of a tensor in JSON, read: a number or nested lists, `data` with a shape, `base64` with a shape. */
+import { convertTensor, convertToIntegers } from "../kernel/convert.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import { refuseAt } from "../problems.ts";
+import type { Region } from "../tensor/arena.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { elementCount, MAX_RANK } from "../tensor/tensor.ts";
+import type { Cut, JsonBody } from "./json.ts";
+
+/** How tensors are written. */
+export type Form = "nested" | "flat" | "base64";
+
+/** A tensor as a body gave it, before its numbers have a dtype. */
+export interface TensorText {
+  readonly form: Form;
+  readonly shape: readonly number[];
+  /** The dtype that the text names, if it does. */
+  readonly dtype: DType | undefined;
+  readonly cut: Cut | undefined;
+  /** The value of a bare number. */
+  readonly scalar: number;
+  readonly pointer: string;
+}
+
+interface Work {
+  readonly kernel: Kernel;
+  readonly region: Region;
+}
+
+/** Reads the form and the shape of a field that the schema has accepted. Refuses a shape that its data do not fill. */
+export function describeTensor(body: JsonBody, value: unknown, pointer: string): TensorText {
+  const none = { dtype: undefined, cut: undefined, scalar: Number.NaN, pointer };
+  if (Array.isArray(value)) {
+    const cut = body.cuts[value[0] as number]!;
+    return { ...none, form: "nested", shape: cut.shape, cut };
+  }
+  if (value === null || typeof value !== "object") {
+    return { ...none, form: "nested", shape: [], scalar: Number(value) };
+  }
+  const { dtype, shape, data, base64 } = value as {
+    dtype?: DType;
+    shape: readonly number[];
+    data?: readonly number[];
+    base64?: string;
+  };
+  if ((data === undefined) === (base64 === undefined)) {
+    throw refuseAt("invalid_request", pointer, "expected exactly one of data and base64");
+  }
+  const cut = body.cuts[data === undefined ? Number(base64) : data[0]!]!;
+  if (cut.kind === "numbers") checkFlat(cut, shape, `${pointer}/data`, `${pointer}/shape`);
+  return { ...none, form: data === undefined ? "base64" : "flat", shape, dtype, cut };
+}
+
+function checkFlat(cut: Cut, shape: readonly number[], data: string, at: string): void {
+  if (cut.shape.length > 1)
+    throw refuseAt("invalid_element", `${data}/0`, "expected a flat list of numbers, got a list in it");
+  const expected = checkedCount(shape, at);
+  if (expected !== cut.length) {
+    throw refuseAt(
+      "shape_data_mismatch",
+      at,
+      `shape [${shape.join(", ")}] needs ${expected} elements, got ${cut.length}`,
+    );
+  }
+}
+
+/** The product of a shape, which has to be a number that can be counted to, whatever sizes of 0 stand in it. */
+function checkedCount(shape: readonly number[], pointer: string): number {
+  if (shape.length > MAX_RANK)
+    throw refuseAt("rank_too_high", pointer, `expected at most ${MAX_RANK} dimensions`);
+  let span = 1;
+  for (const size of shape) span *= Math.max(size, 1);
+  if (span > Number.MAX_SAFE_INTEGER) {
+    throw refuseAt("shape_data_mismatch", pointer, `the product of [${shape.join(", ")}] is too large`);
+  }
+  return elementCount(shape);
+}
+
+/** The tensor with its numbers in the dtype that the text names, or in `dtype`, at the place where they were read. */
+export function* materialise(work: Work, text: TensorText, dtype: DType): Generator<void, Tensor> {
+  const named = text.dtype ?? dtype;
+  const { shape, cut } = text;
+  if (cut?.kind === "base64") return base64Tensor(text, cut, named);
+  const count = cut?.length ?? 1;
+  const address = cut?.address ?? placeScalar(work, text.scalar);
+  const tensor: Tensor = { dtype: named, shape, address };
+  if (DTYPES[named].float) {
+    yield* convertTensor(work.kernel, { dtype: "float64", address }, tensor, count);
+    return tensor;
+  }
+  const bad = yield* convertToIntegers(work.kernel, address, tensor, count);
+  if (bad === undefined) return tensor;
+  throw refuseAt(
+    "invalid_element",
+    elementPointer(text, bad),
+    `expected an integer that ${named} holds, up to 2^53 - 1`,
+  );
+}
+
+function base64Tensor({ shape, pointer }: TensorText, cut: Cut, dtype: DType): Tensor {
+  const expected = checkedCount(shape, `${pointer}/shape`) * DTYPES[dtype].bytes;
+  if (expected !== cut.length) {
+    throw refuseAt(
+      "shape_data_mismatch",
+      `${pointer}/shape`,
+      `shape [${shape.join(", ")}] of ${dtype} needs ${expected} bytes, got ${cut.length}`,
+    );
+  }
+  return { dtype, shape, address: cut.address };
+}
+
+function placeScalar({ kernel, region }: Work, value: number): number {
+  const address = region.alloc(8);
+  kernel.f64[address / 8] = value;
+  return address;
+}
+
+/** The pointer to an element, by its row-major number, as the tensor was written. */
+export function elementPointer({ form, pointer, shape }: TensorText, element: number): string {
+  if (form === "flat") return `${pointer}/data/${element}`;
+  if (form === "base64") return `${pointer}/base64`;
+  let rest = element;
+  let path = "";
+  for (const size of shape.toReversed()) {
+    path = `/${rest % size}${path}`;
+    rest = Math.floor(rest / size);
+  }
+  return pointer + path;
+}

@@ -1,0 +1,98 @@
+/** PyTorch's answers through real HTTP, in each of the three forms of a tensor. */
+import { describe, expect, it } from "vitest";
+import { useService } from "../service.ts";
+import type { Case, CaseTensor } from "./case.ts";
+import { close, readCases, requestOf } from "./case.ts";
+import { base64, elementsOf, flat, nested } from "./forms.ts";
+
+/** Cases that the service answers otherwise on purpose, and why. */
+const DECIDED_OTHERWISE: Readonly<Record<string, string>> = {
+  "ls/err/dtype-float16": "float16 is computed, as PyTorch 2.2 and later do",
+  "nll/err/input-float16-4d": "float16 is computed, as PyTorch 2.2 and later do",
+  "nll/err/target-uint8-4d": "uint8 targets are taken for every rank",
+  "ce/err/index-uint8-ls-w-mean": "uint8 targets are taken for every option",
+};
+
+/** dtypes that requests can name; a case with another one must be refused. */
+const KNOWN = new Set(["float64", "float32", "float16", "bfloat16", "int64", "int32", "uint8"]);
+
+const FILES = ["torch-cases.jsonl"];
+
+const FORMS = { flat, nested, base64 };
+type Form = keyof typeof FORMS;
+
+/** Why a case cannot be asked in a form, if so. */
+function notInForm(test: Case, form: Form): string | undefined {
+  const tensors = [test.input, test.target, test.weight, test.grad_output].filter(
+    (tensor) => tensor !== undefined,
+  );
+  if (tensors.some(({ dtype }) => !KNOWN.has(dtype)) && !test.expect_error)
+    return "its dtype is not in the contract";
+  if (form !== "nested") return undefined;
+  if (tensors.some(({ shape }) => shape.indexOf(0) >= 0 && shape.indexOf(0) < shape.length - 1)) {
+    return "nested lists cannot say what stands behind a size of 0";
+  }
+  if (
+    test.input.dtype !== "float32" ||
+    tensors.some((tensor) => tensor !== test.target && tensor.dtype !== "float32")
+  ) {
+    return "nested lists carry no dtype: float32 only";
+  }
+  const expected = test.target !== undefined && sameShape(test.target, test.input) ? "float32" : "int64";
+  if (test.target !== undefined && test.target.dtype !== expected) return "nested lists carry no dtype";
+  return undefined;
+}
+
+function sameShape(a: CaseTensor, b: CaseTensor): boolean {
+  return a.shape.join() === b.shape.join();
+}
+
+function mismatch(
+  name: string,
+  got: unknown,
+  want: CaseTensor,
+  tol: NonNullable<Case["tol"]>,
+): string | undefined {
+  if (got === undefined) return `${name} is missing`;
+  const { shape, data } = elementsOf(got);
+  if (shape.join() !== want.shape.join()) return `${name} has shape (${shape}), expected (${want.shape})`;
+  const at = want.data.findIndex((value, index) => !close(data[index]!, Number(value), tol));
+  return at < 0 ? undefined : `${name}[${at}] is ${data[at]}, expected ${want.data[at]}`;
+}
+
+for (const file of FILES) {
+  const cases = readCases(file);
+  for (const form of Object.keys(FORMS) as Form[]) {
+    describe(`${file} in ${form} form`, () => {
+      const service = useService();
+      const asked = cases.filter(
+        (test) => DECIDED_OTHERWISE[test.id] === undefined && notInForm(test, form) === undefined,
+      );
+
+      it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
+        const answer = await service().post(`/v1/${test.op}`, requestOf(test, FORMS[form]));
+        if (test.expect_error) {
+          expect(answer.status, answer.text).toBe(422);
+          return;
+        }
+        expect(answer.status, answer.text).toBe(200);
+        const { output, grad_input, grad_target } = test.expect!;
+        const got = answer.json.output ?? answer.json.losses ?? answer.json.loss;
+        const failures = [
+          mismatch("output", got, output, test.tol!),
+          grad_input && mismatch("grad_input", answer.json.grad_input, grad_input, test.tol!),
+          grad_target && mismatch("grad_target", answer.json.grad_target, grad_target, test.tol!),
+        ].filter(Boolean);
+        expect(failures).toEqual([]);
+      });
+    });
+  }
+}
+
+it("every case that is decided otherwise exists and has a reason", () => {
+  const ids = new Set(readCases("torch-cases.jsonl").map(({ id }) => id));
+  for (const [id, reason] of Object.entries(DECIDED_OTHERWISE)) {
+    expect(ids).toContain(id);
+    expect(reason).not.toBe("");
+  }
+});

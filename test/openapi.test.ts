@@ -1,0 +1,111 @@
+/** The contract as files: up to date, linted, and true of the server. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { describe, expect, it } from "vitest";
+import { renderContract } from "../openapi/render.ts";
+import { EXAMPLES, REFUSAL_EXAMPLES } from "../src/http/contract/examples.ts";
+import { PROBLEMS } from "../src/problems.ts";
+import { useService } from "./service.ts";
+
+const read = (file: string): string => readFileSync(new URL(`../openapi/${file}`, import.meta.url), "utf8");
+const document = JSON.parse(read("openapi.json"));
+const service = useService();
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+ajv.addSchema(document, "contract");
+const schemaOf = (name: string) => ajv.compile({ $ref: `contract#/components/schemas/${name}` });
+
+it("openapi/ is what `npm run openapi` writes", async () => {
+  const { json, yaml } = await renderContract();
+  expect(read("openapi.json")).toBe(json);
+  expect(read("openapi.yaml")).toBe(yaml);
+});
+
+it("GET /openapi.json and /openapi.yaml answer the same bytes", async () => {
+  expect((await service().get("/openapi.json")).text).toBe(read("openapi.json"));
+  expect((await service().get("/openapi.yaml")).text).toBe(read("openapi.yaml"));
+});
+
+it("has no errors and no warnings under Redocly's recommended rules", () => {
+  const env = { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
+  const report = execFileSync(
+    "node_modules/.bin/redocly",
+    ["lint", "openapi/openapi.json", "--format=json"],
+    { env, encoding: "utf8" },
+  );
+  const { totals, problems } = JSON.parse(report.slice(report.indexOf("{")));
+  expect(problems).toEqual([]);
+  expect(totals).toMatchObject({ errors: 0, warnings: 0 });
+}, 60_000);
+
+interface Content {
+  readonly content?: Record<string, { readonly schema: { readonly $ref?: string } }>;
+}
+interface Operation {
+  readonly requestBody?: Content;
+  readonly responses: Record<string, Content>;
+}
+
+it("names every schema: no inline object in a request or an answer", () => {
+  for (const [path, item] of Object.entries<Record<string, Operation>>(document.paths)) {
+    for (const { requestBody, responses } of Object.values(item)) {
+      const parts = [...Object.values(responses), ...(requestBody ? [requestBody] : [])];
+      for (const { schema } of parts.flatMap(({ content }) => Object.values(content ?? {}))) {
+        expect(schema.$ref, path).toMatch(/^#\/components\/schemas\/\w+$/);
+      }
+    }
+  }
+});
+
+it("lists for each operation the statuses that the problem table can give it", () => {
+  const ofBodies = new Set(Object.values(PROBLEMS).map(({ status }) => String(status)));
+  for (const gone of ["404", "405", "431", "500"]) ofBodies.delete(gone);
+  for (const path of Object.keys(EXAMPLES)) {
+    expect(Object.keys(document.paths[path].post.responses).sort(), path).toEqual(
+      ["200", ...ofBodies].sort(),
+    );
+  }
+});
+
+describe("examples", () => {
+  const rows = Object.entries(EXAMPLES).flatMap(([path, examples]) =>
+    Object.entries(examples).map(([name, example]) => [path, name, example] as const),
+  );
+  const named = (path: string, part: string) =>
+    path.replace("/v1/", "").replace(/(^|_)(\w)/g, (_, __, letter) => letter.toUpperCase()) + part;
+
+  it.each(rows)("%s %s answers what the document says", async (path, _name, { request, response }) => {
+    const answer = await service().post(path, request);
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.json).toEqual(response);
+    for (const [part, value] of [
+      ["Request", request],
+      ["Response", answer.json],
+    ] as const) {
+      const validate = schemaOf(named(path, part));
+      expect(validate(value), JSON.stringify(validate.errors)).toBe(true);
+    }
+  });
+
+  it.each(REFUSAL_EXAMPLES.map((example) => [example.response.code, example] as const))(
+    "%s is refused as the document says",
+    async (_name, example) => {
+      const answer = await service().post(example.path, example.request, { "x-request-id": "example" });
+      expect(answer.status, answer.text).toBe(example.response.status);
+      expect(answer.json).toEqual(example.response);
+      expect(schemaOf("Problem")(answer.json)).toBe(true);
+    },
+  );
+
+  it("every refusal of a JSON body has one", () => {
+    const codes = new Set(REFUSAL_EXAMPLES.map(({ response }) => response.code as string));
+    const bodies = Object.entries(PROBLEMS)
+      .filter(([, { status }]) => [400, 422].includes(status))
+      .map(([code]) => code);
+    expect(bodies.filter((code) => !codes.has(code)).sort()).toEqual([
+      "malformed_request",
+      "unknown_query_parameter",
+    ]);
+  });
+});

@@ -1,0 +1,257 @@
+/** Properties that hold for every input, asked of the service over HTTP with random tensors. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { base64, elementsOf } from "../conformance/forms.ts";
+import { useService } from "../service.ts";
+
+const service = useService();
+const runs = { numRuns: 60 };
+
+type Row = readonly number[];
+
+const number = fc.double({ min: -30, max: 30, noNaN: true });
+
+/** A batch of logits with a class index for each row. */
+const batch = fc
+  .tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 12 }))
+  .chain(([rows, classes]) =>
+    fc.record({
+      logits: fc.array(fc.array(number, { minLength: classes, maxLength: classes }), {
+        minLength: rows,
+        maxLength: rows,
+      }),
+      target: fc.array(fc.integer({ min: 0, max: classes - 1 }), { minLength: rows, maxLength: rows }),
+    }),
+  );
+
+const float64 = (rows: readonly Row[]) => ({
+  dtype: "float64",
+  shape: [rows.length, rows[0]!.length],
+  data: rows.flat(),
+});
+
+async function ask(op: string, body: unknown) {
+  const answer = await service().post(`/v1/${op}`, body);
+  expect(answer.status, answer.text).toBe(200);
+  return answer.json;
+}
+
+function expectClose(got: readonly number[], want: readonly number[], tolerance = 1e-10): void {
+  expect(got.length).toBe(want.length);
+  got.forEach((value, at) => {
+    expect(Math.abs(value - want[at]!), `[${at}] ${value} ${want[at]}`).toBeLessThanOrEqual(
+      tolerance * (1 + Math.abs(want[at]!)),
+    );
+  });
+}
+
+describe("log_softmax in float64", () => {
+  it("gives rows whose exponentials add up to 1, within 1e-12", () =>
+    fc.assert(
+      fc.asyncProperty(batch, async ({ logits }) => {
+        const { output } = await ask("log_softmax", { input: float64(logits), dim: 1, format: "nested" });
+        for (const row of output as number[][]) {
+          expect(Math.abs(row.reduce((sum, value) => sum + Math.exp(value), 0) - 1)).toBeLessThan(1e-12);
+        }
+      }),
+      runs,
+    ));
+
+  it("does not change when a constant is added to a row, within 1e-10", () =>
+    fc.assert(
+      fc.asyncProperty(batch, number, async ({ logits }, shift) => {
+        const plain = await ask("log_softmax", { input: float64(logits), dim: -1 });
+        const shifted = await ask("log_softmax", {
+          input: float64(logits.map((row) => row.map((value) => value + shift))),
+          dim: -1,
+        });
+        expectClose(elementsOf(shifted.output).data, elementsOf(plain.output).data);
+      }),
+      runs,
+    ));
+
+  it("over dim 0 is the transpose of the transpose over dim 1, bit for bit in value within 1e-14", () =>
+    fc.assert(
+      fc.asyncProperty(batch, async ({ logits }) => {
+        const turned = logits[0]!.map((_, column) => logits.map((row) => row[column]!));
+        const columns = await ask("log_softmax", { input: float64(logits), dim: 0, format: "nested" });
+        const rows = await ask("log_softmax", { input: float64(turned), dim: 1, format: "nested" });
+        const back = logits.map((_, row) => turned.map((_, column) => rows.output[column][row] as number));
+        expectClose(columns.output.flat(), back.flat(), 1e-14);
+      }),
+      runs,
+    ));
+});
+
+describe("cross_entropy in float64", () => {
+  it("is log_softmax followed by nll_loss, gradient and all, within 1e-12", () =>
+    fc.assert(
+      fc.asyncProperty(batch, fc.constantFrom("mean", "sum"), async ({ logits, target }, reduction) => {
+        const fused = await ask("cross_entropy", {
+          input: float64(logits),
+          target,
+          reduction,
+          return_grad: true,
+        });
+        const { output } = await ask("log_softmax", { input: float64(logits), dim: 1 });
+        const nll = await ask("nll_loss", { input: output, target, reduction, return_grad: true });
+        const back = await ask("log_softmax", {
+          input: float64(logits),
+          dim: 1,
+          return_grad: true,
+          grad_output: nll.grad_input,
+        });
+        expectClose([fused.loss], [nll.loss], 1e-12);
+        expectClose(elementsOf(fused.grad_input).data, elementsOf(back.grad_input).data, 1e-12);
+      }),
+      runs,
+    ));
+
+  it("gives one-hot rows the loss and gradient of their indices, within 1e-12", () =>
+    fc.assert(
+      fc.asyncProperty(
+        batch,
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        async ({ logits, target }, label_smoothing) => {
+          const hot = target.map((index) => logits[0]!.map((_, at) => Number(at === index)));
+          const common = { input: float64(logits), label_smoothing, return_grad: true };
+          const byIndex = await ask("cross_entropy", {
+            ...common,
+            target: { shape: [target.length], data: target },
+          });
+          const byRow = await ask("cross_entropy", { ...common, target: float64(hot) });
+          expectClose([byRow.loss], [byIndex.loss], 1e-12);
+          expectClose(elementsOf(byRow.grad_input).data, elementsOf(byIndex.grad_input).data, 1e-12);
+        },
+      ),
+      runs,
+    ));
+
+  it("gives a batch the losses of its rows sent alone, bit for bit", () =>
+    fc.assert(
+      fc.asyncProperty(batch, async ({ logits, target }) => {
+        const together = await ask("cross_entropy", {
+          input: float64(logits),
+          target: { shape: [target.length], data: target },
+          reduction: "none",
+        });
+        const alone = await Promise.all(
+          logits.map((row, at) =>
+            ask("cross_entropy", {
+              input: { dtype: "float64", shape: [row.length], data: row },
+              target: { shape: [], data: [target[at]] },
+            }),
+          ),
+        );
+        // + 0: the sign of zero is not compared.
+        expect(elementsOf(together.losses).data.map((loss) => loss + 0)).toEqual(
+          alone.map(({ loss }) => loss + 0),
+        );
+      }),
+      runs,
+    ));
+
+  it("combines the means of shards by total_weight into the mean of the whole, within 1e-12", () =>
+    fc.assert(
+      fc.asyncProperty(
+        batch,
+        fc.array(fc.double({ min: 0.1, max: 3, noNaN: true }), { minLength: 12, maxLength: 12 }),
+        async ({ logits, target }, weights) => {
+          const weight = {
+            dtype: "float64",
+            shape: [logits[0]!.length],
+            data: weights.slice(0, logits[0]!.length),
+          };
+          const part = (from: number, to: number) =>
+            ask("cross_entropy", {
+              input: float64(logits.slice(from, to)),
+              target: { shape: [to - from], data: target.slice(from, to) },
+              weight,
+            });
+          const whole = await part(0, logits.length);
+          const cut = Math.ceil(logits.length / 2);
+          const shards = [
+            await part(0, cut),
+            ...(cut < logits.length ? [await part(cut, logits.length)] : []),
+          ];
+          const total = shards.reduce((sum, shard) => sum + shard.total_weight, 0);
+          const mean = shards.reduce((sum, shard) => sum + shard.loss * shard.total_weight, 0) / total;
+          expectClose([mean], [whole.loss], 1e-12);
+        },
+      ),
+      runs,
+    ));
+
+  it("has the gradient of its central differences, within 1e-6", () =>
+    fc.assert(
+      fc.asyncProperty(batch, fc.constantFrom(0, 0.2), async ({ logits: wide, target }, label_smoothing) => {
+        const logits = wide.map((row) => row.map((value) => value / 10));
+        const common = { target: { shape: [target.length], data: target }, label_smoothing };
+        const { grad_input } = await ask("cross_entropy", {
+          ...common,
+          input: float64(logits),
+          return_grad: true,
+        });
+        const step = 1e-5;
+        const at = (row: number, column: number, by: number) =>
+          ask("cross_entropy", {
+            ...common,
+            input: float64(logits.map((r, i) => r.map((v, k) => (i === row && k === column ? v + by : v)))),
+          });
+        const [row, column] = [logits.length - 1, logits[0]!.length - 1];
+        const difference =
+          ((await at(row, column, step)).loss - (await at(row, column, -step)).loss) / (2 * step);
+        expectClose([elementsOf(grad_input).data.at(-1)!], [difference], 1e-6);
+      }),
+      runs,
+    ));
+});
+
+describe("the wire", () => {
+  it("gives the same bytes for any split of the body into chunks", () =>
+    fc.assert(
+      fc.asyncProperty(
+        batch,
+        fc.array(fc.nat(10_000), { maxLength: 12 }),
+        async ({ logits, target }, cuts) => {
+          const body = Buffer.from(
+            JSON.stringify({
+              input: float64(logits),
+              target: { shape: [target.length], data: target },
+              return_grad: true,
+            }),
+          );
+          const whole = await service().post("/v1/cross_entropy", body.toString());
+          const places = [...new Set(cuts.map((cut) => cut % body.length))].sort((a, b) => a - b);
+          async function* pieces() {
+            let from = 0;
+            for (const to of [...places, body.length]) {
+              yield body.subarray(from, to);
+              from = to;
+              await new Promise((resolve) => setImmediate(resolve));
+            }
+          }
+          const split = await service().send("POST", "/v1/cross_entropy", pieces(), {
+            "content-type": "application/json",
+          });
+          expect(split.text).toBe(whole.text);
+        },
+      ),
+      runs,
+    ));
+
+  it.each(["float64", "float32", "float16", "bfloat16"] as const)(
+    "prints and reads %s without loss: flat and base64 answers hold the same bits",
+    (dtype) =>
+      fc.assert(
+        fc.asyncProperty(batch, async ({ logits }) => {
+          const input = { ...float64(logits), dtype };
+          const flat = await ask("log_softmax", { input, dim: 1, format: "flat" });
+          const binary = await ask("log_softmax", { input, dim: 1, format: "base64" });
+          expect(flat.output.dtype).toBe(dtype);
+          expect(base64({ ...flat.output, data: flat.output.data })).toEqual(binary.output);
+        }),
+        runs,
+      ),
+  );
+});

@@ -1,0 +1,55 @@
+/** Every command and every answer of the README, run. */
+import { execFile } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { promisify } from "node:util";
+import { expect, it } from "vitest";
+import { useService } from "./service.ts";
+
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const blocks = [...readme.matchAll(/```(\w+)\n(.*?)```/gs)].map(([, language, text]) => ({
+  language,
+  text: text!,
+}));
+const service = useService();
+const run = promisify(execFile);
+
+const curls = blocks.flatMap(({ language, text }, at) =>
+  language === "sh" && text.startsWith("curl ") ? [{ command: text, answer: blocks[at + 1]! }] : [],
+);
+
+it.each(curls.map((row) => [row.command.split("\n")[1]!, row] as const))(
+  "answers %s",
+  async (_title, { command, answer }) => {
+    const local = command.replace("http://127.0.0.1:8080", service().url).replace("curl ", "curl -sS ");
+    const { stdout } = await run("bash", ["-c", local]);
+    expect(answer.language).toBe("json");
+    expect(stdout).toBe(answer.text.trim());
+  },
+);
+
+it("opens with the two commands", () => {
+  expect(blocks[0]!.text).toBe("npm ci && npm start\n");
+  expect(blocks.some(({ text }) => text === "npm ci && npm test\n")).toBe(true);
+});
+
+it("names only scripts that exist", () => {
+  const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  for (const [, name] of readme.matchAll(/`npm run ([\w:]+)`/g)) expect(Object.keys(scripts)).toContain(name);
+});
+
+it("names only files that exist", () => {
+  for (const [, path] of readme.matchAll(/`((?:src|test|docs|openapi)\/[\w./-]+)`/g)) {
+    expect(existsSync(new URL(`../${path}`, import.meta.url)), path).toBe(true);
+  }
+});
+
+it("runs its library example", async () => {
+  const [example] = blocks.filter(({ language }) => language === "ts");
+  const code = example!.text.replace(
+    'from "lossd"',
+    `from ${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)}`,
+  );
+  const program = `${code}\nconsole.log(loss, gradInput.shape.join());`;
+  const { stdout } = await run(process.execPath, ["--input-type=module-typescript", "-e", program]);
+  expect(stdout).toBe("0.7531091570854187 2,3\n");
+});

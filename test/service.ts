@@ -1,0 +1,90 @@
+/** A real server on a real socket, and a client for it, for the tests. */
+import pino from "pino";
+import { Agent, request } from "undici";
+import { afterAll, beforeAll } from "vitest";
+import { buildApp } from "../src/app.ts";
+import { loadKernel } from "../src/kernel/kernel.ts";
+import { Arena } from "../src/tensor/arena.ts";
+
+const MiB = 1024 * 1024;
+
+export interface ServiceOptions {
+  readonly memoryBudget?: number;
+  readonly bodyLimit?: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any form
+  readonly json: any;
+}
+
+export interface Service {
+  readonly url: string;
+  readonly arena: Arena;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  get(path: string, headers?: Record<string, string>): Promise<Answer>;
+  send(
+    method: string,
+    path: string,
+    body?: string | Buffer | AsyncIterable<Uint8Array>,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** Starts the server as main.ts does, on a port that the system chooses. */
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
+  const arena = new Arena(kernel.heapBase, kernel.u8.length);
+  const engine = { kernel, arena, bodyLimit: options.bodyLimit ?? 64 * MiB };
+  const app = await buildApp({ engine, lifecycle: { stopping: false }, logger: pino({ level: "silent" }) });
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  const dispatcher = new Agent({ connections: 8 });
+  const send: Service["send"] = async (method, path, body, headers = {}) => {
+    const response = await request(url + path, {
+      method: method as "POST",
+      headers,
+      body: (body ?? null) as string,
+      dispatcher,
+    });
+    const text = await response.body.text();
+    const type = String(response.headers["content-type"] ?? "");
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      text,
+      json: type.includes("json") ? JSON.parse(text) : undefined,
+    };
+  };
+  return {
+    url,
+    arena,
+    send,
+    post: (path, body, headers) =>
+      send("POST", path, typeof body === "string" ? body : JSON.stringify(body), {
+        "content-type": "application/json",
+        ...headers,
+      }),
+    get: (path, headers) => send("GET", path, undefined, headers),
+    close: async () => {
+      await dispatcher.close();
+      await app.close();
+    },
+  };
+}
+
+/** A server for all tests of a file. */
+export function useService(options: ServiceOptions = {}): () => Service {
+  let service: Service | undefined;
+  beforeAll(async () => {
+    service = await startService(options);
+  });
+  afterAll(() => service?.close());
+  return () => {
+    if (service === undefined) throw new Error("the service has not started");
+    return service;
+  };
+}
