@@ -90,12 +90,17 @@ const LOSS_SUM = 3;
 const SMOOTH_SUM = 4;
 const WORDS = 10;
 
-/** Runs a fold, yielding between slices of about a million elements. */
-export function* runFold(work: FoldWork, name: FoldName, fold: Fold): Generator<void, FoldSums> {
+/** Runs a fold, yielding between slices of about `budget` elements; where they are cut changes no bit of the result. */
+export function* runFold(
+  work: FoldWork,
+  name: FoldName,
+  fold: Fold,
+  budget: number = BUDGET,
+): Generator<void, FoldSums> {
   const { run, f64 } = work.kernel;
   const at = writeFold(work, fold);
   const step = run[`${name}Step`];
-  while (step(at, BUDGET) === 0) yield;
+  while (step(at, budget) === 0) yield;
   return { lossSum: f64[at / 8 + LOSS_SUM]!, smoothSum: f64[at / 8 + SMOOTH_SUM]! };
 }
 

@@ -53,7 +53,7 @@ const WIDTHS: Readonly<Record<string, number>> = {
   bool: 1,
 };
 
-function bytesOf(dtype: string, numbers: readonly number[]): Buffer {
+export function bytesOf(dtype: string, numbers: readonly number[]): Buffer {
   const width = WIDTHS[dtype]!;
   const view = new DataView(new ArrayBuffer(numbers.length * width));
   numbers.forEach((value, at) => {
@@ -70,7 +70,7 @@ function bytesOf(dtype: string, numbers: readonly number[]): Buffer {
   return Buffer.from(view.buffer);
 }
 
-function numbersOf(dtype: string, bytes: Buffer): number[] {
+export function numbersOf(dtype: string, bytes: Buffer): number[] {
   const width = WIDTHS[dtype]!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   return Array.from({ length: bytes.length / width }, (_, at) => {
@@ -78,6 +78,7 @@ function numbersOf(dtype: string, bytes: Buffer): number[] {
     if (dtype === "float64") return view.getFloat64(from, true);
     if (dtype === "float32") return view.getFloat32(from, true);
     if (dtype === "float16") return view.getFloat16(from, true);
+    if (dtype === "int32") return view.getInt32(from, true);
     return bfloat16Value(view.getUint16(from, true));
   });
 }

@@ -1,0 +1,49 @@
+/** Tensors in the kernels' memory for the tests: written and read with DataView, without any of the service's code. */
+
+import type { Fold, FoldName, FoldSums } from "../../src/kernel/fold.ts";
+import { runFold } from "../../src/kernel/fold.ts";
+import type { Kernel } from "../../src/kernel/kernel.ts";
+import { loadKernel } from "../../src/kernel/kernel.ts";
+import type { Region } from "../../src/tensor/arena.ts";
+import { Arena } from "../../src/tensor/arena.ts";
+import type { DType } from "../../src/tensor/dtype.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { byteLength } from "../../src/tensor/tensor.ts";
+import { bytesOf, numbersOf } from "../conformance/forms.ts";
+
+export const kernel: Kernel = loadKernel(64 * 1024 * 1024);
+const arena = new Arena(kernel.heapBase, kernel.u8.length - 64);
+
+/** A place to work in, returned afterwards. */
+export function inRegion<Result>(work: (region: Region) => Result): Result {
+  const region = arena.reserve(32 * 1024 * 1024);
+  try {
+    return work(region);
+  } finally {
+    region.release();
+  }
+}
+
+export function place(
+  region: Region,
+  dtype: DType,
+  shape: readonly number[],
+  numbers: readonly number[],
+): Tensor {
+  const tensor = { dtype, shape, address: region.alloc(byteLength({ dtype, shape })) };
+  kernel.u8.set(bytesOf(dtype, numbers), tensor.address);
+  return tensor;
+}
+
+export function read({ dtype, shape, address }: Tensor): number[] {
+  const end = address + byteLength({ dtype, shape });
+  return numbersOf(dtype, Buffer.from(kernel.u8.slice(address, end)));
+}
+
+/** Runs a fold to its end in steps of `budget` elements. */
+export function fold(region: Region, name: FoldName, operands: Fold, budget?: number): FoldSums {
+  const steps = runFold({ kernel, region }, name, operands, budget);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}

@@ -1,0 +1,112 @@
+/**
+ * The judge: the losses as their formulas say, in float64, slow and obvious. Tensors are flat lists laid out (outer, classes,
+ * inner); element (o, c, i) is at (o * classes + c) * inner + i, position (o, i) at o * inner + i.
+ */
+
+export interface Layout {
+  readonly outer: number;
+  readonly classes: number;
+  readonly inner: number;
+}
+
+export interface OracleLoss {
+  /** One loss for each position. */
+  readonly losses: number[];
+  readonly gradInput: number[];
+  readonly gradTarget: number[];
+}
+
+/** The lines of a tensor: for each position the places of its classes. */
+export function linesOf({ outer, classes, inner }: Layout): number[][] {
+  const lines: number[][] = [];
+  for (let o = 0; o < outer; o++) {
+    for (let i = 0; i < inner; i++) {
+      lines.push(Array.from({ length: classes }, (_, c) => (o * classes + c) * inner + i));
+    }
+  }
+  return lines;
+}
+
+const sum = (list: readonly number[]): number => list.reduce((total, value) => total + value, 0);
+
+/** (x - max) - log(sum(exp(x - max))) along every line. */
+export function logSoftmax(x: readonly number[], layout: Layout): number[] {
+  const out: number[] = new Array(x.length).fill(0);
+  for (const line of linesOf(layout)) {
+    const max = Math.max(...line.map((at) => x[at]!));
+    const log = Math.log(sum(line.map((at) => Math.exp(x[at]! - max))));
+    for (const at of line) out[at] = x[at]! - max - log;
+  }
+  return out;
+}
+
+/** The gradient of `logSoftmax` from its output: go - exp(out) * sum(go). */
+export function logSoftmaxGrad(out: readonly number[], go: readonly number[], layout: Layout): number[] {
+  const dx: number[] = new Array(out.length).fill(0);
+  for (const line of linesOf(layout)) {
+    const flow = sum(line.map((at) => go[at]!));
+    for (const at of line) dx[at] = go[at]! - Math.exp(out[at]!) * flow;
+  }
+  return dx;
+}
+
+/** -x[y] * w[y] at each position, 0 where y is ignored; the gradient for the upstream gradient g of each position. */
+export function nll(
+  x: readonly number[],
+  target: readonly number[],
+  layout: Layout,
+  { weight, ignoreIndex, g }: { weight: readonly number[]; ignoreIndex: number; g: readonly number[] },
+): OracleLoss {
+  const gradInput: number[] = new Array(x.length).fill(0);
+  const losses = linesOf(layout).map((line, p) => {
+    const y = target[p]!;
+    if (y === ignoreIndex) return 0;
+    gradInput[line[y]!] = -weight[y]! * g[p]!;
+    return -x[line[y]!]! * weight[y]!;
+  });
+  return { losses, gradInput, gradTarget: [] };
+}
+
+/** Class indices as cross_entropy reads them: (1 - eps) * nll + eps / C * smooth, and the gradient through log_softmax. */
+export function crossEntropy(
+  x: readonly number[],
+  target: readonly number[],
+  layout: Layout,
+  options: { weight: readonly number[]; ignoreIndex: number; g: readonly number[]; smoothing: number },
+): OracleLoss {
+  const { weight, ignoreIndex, g, smoothing } = options;
+  const a = logSoftmax(x, layout);
+  const hard = nll(a, target, layout, options);
+  const share = smoothing / layout.classes;
+  const toLogs = hard.gradInput.map((value) => (1 - smoothing) * value);
+  const losses = linesOf(layout).map((line, p) => {
+    if (target[p] === ignoreIndex) return 0;
+    line.forEach((at, c) => {
+      toLogs[at] = toLogs[at]! - share * g[p]! * weight[c]!;
+    });
+    const smooth = -sum(line.map((at, c) => weight[c]! * a[at]!));
+    return (1 - smoothing) * hard.losses[p]! + (smoothing > 0 ? share * smooth : 0);
+  });
+  return { losses, gradInput: logSoftmaxGrad(a, toLogs, layout), gradTarget: [] };
+}
+
+/** Probabilities as cross_entropy reads them: -sum(a * q * w), q = t * (1 - eps) + eps / C. */
+export function softTarget(
+  x: readonly number[],
+  t: readonly number[],
+  layout: Layout,
+  { weight, g, smoothing }: { weight: readonly number[]; g: readonly number[]; smoothing: number },
+): OracleLoss {
+  const a = logSoftmax(x, layout);
+  const q = t.map((value) => value * (1 - smoothing) + smoothing / layout.classes);
+  const toLogs: number[] = new Array(x.length).fill(0);
+  const gradTarget: number[] = new Array(x.length).fill(0);
+  const losses = linesOf(layout).map((line, p) => {
+    line.forEach((at, c) => {
+      toLogs[at] = -g[p]! * weight[c]! * q[at]!;
+      gradTarget[at] = -(1 - smoothing) * g[p]! * weight[c]! * a[at]!;
+    });
+    return -sum(line.map((at, c) => a[at]! * q[at]! * weight[c]!));
+  });
+  return { losses, gradInput: logSoftmaxGrad(a, toLogs, layout), gradTarget };
+}
