@@ -12,7 +12,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # No dependency of the service has an install script to run.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
- && npm sbom --omit=dev --sbom-format cyclonedx > sbom.cdx.json
+ && npm sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom.cdx.json
 
 FROM node:24.21.0-bookworm-slim
 LABEL org.opencontainers.image.title="lossd" \

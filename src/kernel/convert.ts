@@ -11,7 +11,7 @@ export interface ConvertExports {
   convert(from: number, fromDtype: number, to: number, toDtype: number, n: number): void;
   /**
    * Writes `n` doubles in an integer dtype, in place if wanted. Returns the index of the first that is no integer of its
-   * range (int64: of ±(2^53 - 1)), or -1.
+   * range (int64: of ±2^53), or -1.
    */
   toIntegers(from: number, to: number, dtype: number, n: number): number;
 }
@@ -52,7 +52,7 @@ export function* convertTensor(
 
 /**
  * Writes the first `count` doubles at `from` to `to`, which has an integer dtype and may lie at the same address.
- * Returns the index of the first that is no integer of the dtype's range (int64: of ±(2^53 - 1)), or `undefined`.
+ * Returns the index of the first that is no integer of the dtype's range (int64: of ±2^53), or `undefined`.
  */
 export function* convertToIntegers(
   { run }: { readonly run: ConvertExports },

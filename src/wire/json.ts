@@ -15,6 +15,8 @@ export interface Cut {
   readonly address: number;
   /** Numbers, or bytes. */
   readonly length: number;
+  /** The first number that was written as 2^53 + 1 and reads as 2^53, if there is one. */
+  readonly rounded: number | undefined;
   /** The lengths of the nested lists, outermost first; empty for base64. */
   readonly shape: readonly number[];
 }
@@ -143,8 +145,10 @@ export class JsonReader {
     return Array.from({ length: this.#word(CUT_COUNT) }, (_, k) => {
       const at = first + k * CUT_WORDS;
       const rank = this.#word(at + 3);
+      const rounded = this.#word(at) | 0;
       return {
-        kind: this.#word(at) === 0 ? "numbers" : "base64",
+        kind: rounded < 0 ? "base64" : "numbers",
+        rounded: rounded > 0 ? rounded - 1 : undefined,
         address: this.#word(at + 1),
         length: this.#word(at + 2),
         shape: Array.from({ length: rank }, (_, axis) => this.#word(at + 4 + axis)),

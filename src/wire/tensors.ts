@@ -90,12 +90,12 @@ export function* materialise(work: Work, text: TensorText, dtype: DType): Genera
     yield* convertTensor(work.kernel, { dtype: "float64", address }, tensor, count);
     return tensor;
   }
-  const bad = yield* convertToIntegers(work.kernel, address, tensor, count);
+  const bad = (yield* convertToIntegers(work.kernel, address, tensor, count)) ?? cut?.rounded;
   if (bad === undefined) return tensor;
   throw refuseAt(
     "invalid_element",
     elementPointer(text, bad),
-    `expected an integer that ${named} holds, up to 2^53 - 1`,
+    `expected an integer that ${named} holds, up to 2^53`,
   );
 }
 

@@ -280,7 +280,7 @@ const PROVOCATIONS: readonly Provocation[] = [
     title: "a class index beyond 2^53",
     code: "invalid_element",
     path: NLL,
-    body: '{"input":[[0,1],[2,3]],"target":[0,9007199254740994]}',
+    body: '{"input":[[0,1],[2,3]],"target":[0,9007199254740993]}',
     pointer: "/target/1",
   },
   {

@@ -44,16 +44,16 @@ function convertInt64(from: usize, to: usize, toDtype: i32, n: usize): void {
   }
 }
 
-/** The largest integer up to which every integer is a double: JSON numbers beyond it may have lost digits. */
-const MAX_SAFE: f64 = 9007199254740991;
+/** 2^53: JSON numbers beyond it may have lost digits. */
+const MAX_EXACT: f64 = 9007199254740992;
 
 /**
  * Writes `n` doubles as integers. Returns the index of the first that is no integer of the type's range (for int64: of
- * -(2^53 - 1) to 2^53 - 1), with the elements before it written, or -1. `from` may equal `to`.
+ * -2^53 to 2^53), with the elements before it written, or -1. `from` may equal `to`.
  */
 export function toIntegers(from: usize, to: usize, dtype: i32, n: usize): i32 {
-  let low: f64 = -MAX_SAFE;
-  let high = MAX_SAFE;
+  let low: f64 = -MAX_EXACT;
+  let high = MAX_EXACT;
   if (dtype == INT32) {
     low = i32.MIN_VALUE;
     high = i32.MAX_VALUE;

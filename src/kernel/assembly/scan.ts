@@ -33,6 +33,9 @@ const NUMBERS: i32 = 10;
 const BASE64: i32 = 11;
 const DONE: i32 = 12;
 
+/** 2^53 + 1: the only integer that a double takes for one that is still exact, 2^53. */
+const ROUNDED: u64 = 0x20000000000001;
+
 const MAX_DEPTH: i32 = 32;
 const MAX_RANK: i32 = 8;
 const MAX_CUTS: i32 = 32;
@@ -68,6 +71,8 @@ class Scan {
   slash: i32;
   /** Hex digits left of an escape. */
   hex: i32;
+  /** 1 + the index of the first number of the running cut that was written as 2^53 + 1; 0 for none. */
+  rounded: i32;
 }
 
 // Behind the class, in this order.
@@ -75,7 +80,7 @@ const COUNTS: usize = 96; // i32 for each level of the number array, level 1 fir
 const DIMS: usize = COUNTS + 36; // i32 for each level: the length of its first list, or -1
 const STACK: usize = DIMS + 36; // for each open bracket of the skeleton: i32 kind, u32 place of the last key, i32 items
 const FRAME: usize = 12;
-const CUTS: usize = STACK + FRAME * 33; // for each cut: i32 kind, u32 address, u32 length, i32 rank, i32 dims[8]
+const CUTS: usize = STACK + FRAME * 33; // for each cut: i32 rounded (-1: base64), u32 address, u32 length, i32 rank, i32 dims[8]
 const CUT: usize = 48;
 const SKELETON: usize = CUTS + CUT * 32;
 
@@ -294,7 +299,7 @@ function scanOptionNumber(s: Scan, p: usize, end: usize): i32 {
   s.stop = numberEnd;
   if (result != NUMBER_OK) return MALFORMED;
   // 2^53 + 1 would be read as 2^53: hand on the next double, which is beyond the limit of every integer option.
-  if (numberIsInteger && numberDigits == 0x20000000000001) {
+  if (numberIsInteger && numberDigits == ROUNDED) {
     if (load<u8>(p) == 45 && !put(s, 45)) return LONG_OPTIONS;
     if (!putText(s, 0x3239393137303039, 8) || !putText(s, 0x3439393034373435, 8)) return LONG_OPTIONS;
     ended(s);
@@ -369,6 +374,7 @@ function startNumbers(s: Scan): i32 {
   s.deepest = 0;
   s.leaf = 0;
   s.expect = ITEM;
+  s.rounded = 0;
   s.next = (s.next + 15) & ~15;
   s.cutStart = s.next;
   for (let level: usize = 0; level <= 8; level++) store<i32>(changetype<usize>(s) + DIMS + (level << 2), -1);
@@ -411,6 +417,9 @@ function scanNumbers(s: Scan, p: usize, end: usize): i32 {
         else {
           store<f64>(next, elementValue);
           next += 8;
+          if (numberDigits == ROUNDED && numberIsInteger && abs(elementValue) == 9007199254740992 && s.rounded == 0) {
+            s.rounded = i32((next - s.cutStart) >> 3);
+          }
           p = elementEnd;
           count++;
           store<i32>(counter, count);
@@ -477,7 +486,7 @@ function closeList(s: Scan): bool {
 
 function endNumbers(s: Scan): i32 {
   const cut = changetype<usize>(s) + CUTS + usize(s.cuts) * CUT;
-  store<i32>(cut, 0);
+  store<i32>(cut, s.rounded);
   store<u32>(cut, u32(s.cutStart), 4);
   store<u32>(cut, u32((s.next - s.cutStart) >> 3), 8);
   store<i32>(cut, s.deepest, 12);
@@ -626,7 +635,7 @@ function takeSextet(s: Scan, c: u32): i32 {
 
 function endBase64(s: Scan): i32 {
   const cut = changetype<usize>(s) + CUTS + usize(s.cuts) * CUT;
-  store<i32>(cut, 1);
+  store<i32>(cut, -1);
   store<u32>(cut, u32(s.cutStart), 4);
   store<u32>(cut, u32(s.next - s.cutStart), 8);
   store<i32>(cut, 0, 12);
