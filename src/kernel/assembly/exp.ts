@@ -8,7 +8,7 @@ const EXP32 = memory.data<f32>([
   12583039, 12583039, 12583039, 12583039, // 1.5 * 2^23 + 127: adding it rounds to an integer, biased as an exponent
   -0.693359375, -0.693359375, -0.693359375, -0.693359375, // -ln 2 in ten bits, so that n times it is exact
   2.12194440054691e-4, 2.12194440054691e-4, 2.12194440054691e-4, 2.12194440054691e-4, // the rest of -ln 2
-  -87.33654, -87.33654, -87.33654, -87.33654, // ln 2^-126: below it a result would be subnormal
+  -88.02969, -88.02969, -88.02969, -88.02969, // ln 2^-127: n = -127 as a biased exponent is 0, and so is the result
   0.0013814598646664034, 0.0013814598646664034, 0.0013814598646664034, 0.0013814598646664034,
   0.00836871687971288, 0.00836871687971288, 0.00836871687971288, 0.00836871687971288,
   0.041668388045313997, 0.041668388045313997, 0.041668388045313997, 0.041668388045313997,
@@ -22,7 +22,7 @@ const EXP64 = memory.data<f64>([
   6755399441056767, 6755399441056767, // 1.5 * 2^52 + 1023
   -0.6931471803691238, -0.6931471803691238, // -ln 2 in 33 bits
   -1.9082149292705877e-10, -1.9082149292705877e-10, // the rest of -ln 2
-  -708.3964185322641, -708.3964185322641, // ln 2^-1022
+  -709.0895657128241, -709.0895657128241, // ln 2^-1023
   2.7630248379211444e-7, 2.7630248379211444e-7,
   2.7557586373840164e-6, 2.7557586373840164e-6,
   0.00002480149309890655, 0.00002480149309890655,
@@ -44,33 +44,24 @@ export function expConstant<K>(i: usize): v128 {
 }
 
 /**
- * exp(x) for x <= 0, within 1 ulp; `c0` to `c10` are {@link expConstant}. NaN gives NaN. Where the result would be under the smallest
- * normal number (x under -87.33654 in float32, -708.3964185322641 in float64; -Infinity) it is 0: subnormal steps cost more
- * time than they carry weight.
+ * exp(x) for x <= 0, within 1 ulp; `c0` to `c10` are {@link expConstant}. NaN gives NaN. Results under 2^-126.5 in float32 and
+ * 2^-1022.5 in float64 (x under -87.68 and -708.74, -Infinity too) are 0: subnormal steps cost more time than they carry weight.
  */
 // @ts-ignore: decorator
 @inline
 export function exp<K>(
   x: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128, c10: v128,
 ): v128 {
-  const biased = v128.relaxed_madd<K>(x, c0, c1);
+  const y = v128.pmax<K>(x, c4);
+  const biased = v128.relaxed_madd<K>(y, c0, c1);
   const n = v128.sub<K>(biased, c1);
-  const r = v128.relaxed_madd<K>(n, c3, v128.relaxed_madd<K>(n, c2, x));
-  let p: v128;
-  let power: v128;
-  if (sizeof<K>() == 4) {
-    power = i32x4.shl(biased, 23);
-    p = v128.relaxed_madd<K>(r, c5, c6);
-    p = v128.relaxed_madd<K>(r, p, c7);
-    p = v128.relaxed_madd<K>(r, p, c8);
-    p = v128.relaxed_madd<K>(r, p, c9);
-  } else {
-    power = i64x2.shl(biased, 52);
-    p = v128.relaxed_madd<K>(r, v128.load(EXP64, 240), c5);
-    p = v128.relaxed_madd<K>(r, p, c6);
-    p = v128.relaxed_madd<K>(r, p, c7);
-    p = v128.relaxed_madd<K>(r, p, c8);
-    p = v128.relaxed_madd<K>(r, p, c9);
+  const r = v128.relaxed_madd<K>(n, c3, v128.relaxed_madd<K>(n, c2, y));
+  let p = v128.relaxed_madd<K>(r, sizeof<K>() == 4 ? c5 : v128.load(EXP64, 240), sizeof<K>() == 4 ? c6 : c5);
+  if (sizeof<K>() == 8) p = v128.relaxed_madd<K>(r, p, c6);
+  p = v128.relaxed_madd<K>(r, p, c7);
+  p = v128.relaxed_madd<K>(r, p, c8);
+  p = v128.relaxed_madd<K>(r, p, c9);
+  if (sizeof<K>() == 8) {
     p = v128.relaxed_madd<K>(r, p, v128.load(EXP64, 176));
     p = v128.relaxed_madd<K>(r, p, v128.load(EXP64, 192));
     p = v128.relaxed_madd<K>(r, p, v128.load(EXP64, 208));
@@ -78,34 +69,91 @@ export function exp<K>(
   }
   p = v128.relaxed_madd<K>(r, p, c10);
   p = v128.relaxed_madd<K>(r, p, c10);
-  return v128.andnot(v128.mul<K>(p, power), v128.lt<K>(x, c4));
+  return v128.mul<K>(p, sizeof<K>() == 4 ? i32x4.shl(biased, 23) : i64x2.shl(biased, 52));
 }
+
+// A sum of exponentials forgives what one exponential does not: exp(x) = 2^n * p(r), r = x / ln 2 - n, without a second step to
+// r. The error of a term, exp(x) * |x| * 2^-24, is under 2.3e-8 wherever the term lies; that of p, 1.05e-7, has both signs.
+const TERM32 = memory.data<f32>([
+  1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634, // 1 / ln 2
+  12583039, 12583039, 12583039, 12583039, // 1.5 * 2^23 + 127
+  -127, -127, -127, -127,
+  0.0013300256627926646, 0.0013300256627926646, 0.0013300256627926646, 0.0013300256627926646,
+  0.009669718483536652, 0.009669718483536652, 0.009669718483536652, 0.009669718483536652,
+  0.05550560055629258, 0.05550560055629258, 0.05550560055629258, 0.05550560055629258,
+  0.24022281465441325, 0.24022281465441325, 0.24022281465441325, 0.24022281465441325,
+  0.6931471805599453, 0.6931471805599453, 0.6931471805599453, 0.6931471805599453,
+  1, 1, 1, 1,
+], 16);
+
+/** The `i`-th constant of {@link addExp32}. */
+// @ts-ignore: decorator
+@inline
+export function termConstant(i: usize): v128 {
+  return v128.load(TERM32 + (i << 4));
+}
+
+/** sum + exp(x) for x <= 0 in float32, for sums that hold exp(0) = 1; `c0` to `c8` are {@link termConstant}. */
+// @ts-ignore: decorator
+@inline
+export function addExp32(
+  sum: v128, x: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128,
+): v128 {
+  const t = v128.pmax<f32>(v128.mul<f32>(x, c0), c2);
+  const biased = v128.add<f32>(t, c1);
+  const r = v128.sub<f32>(t, v128.sub<f32>(biased, c1));
+  let p = v128.relaxed_madd<f32>(r, c3, c4);
+  p = v128.relaxed_madd<f32>(r, p, c5);
+  p = v128.relaxed_madd<f32>(r, p, c6);
+  p = v128.relaxed_madd<f32>(r, p, c7);
+  p = v128.relaxed_madd<f32>(r, p, c8);
+  return v128.relaxed_madd<f32>(p, i32x4.shl(biased, 23), sum);
+}
+
+const LOG64 = memory.data<f64>([
+  0.15313837699209373, 0.15313837699209373, // the odd and even coefficients of fdlibm's e_log.c
+  0.22222198432149784, 0.22222198432149784,
+  0.3999999999940942, 0.3999999999940942,
+  0.14798198605116586, 0.14798198605116586,
+  0.1818357216161805, 0.1818357216161805,
+  0.2857142874366239, 0.2857142874366239,
+  0.6666666666666735, 0.6666666666666735,
+  1, 1,
+  2, 2,
+  0.5, 0.5,
+  4503599627371519, 4503599627371519, // 2^52 + 1023
+  0.6931471803691238, 0.6931471803691238, // ln 2 in 33 bits
+  1.9082149292705877e-10, 1.9082149292705877e-10, // the rest of ln 2
+], 16);
+const LOG64_BITS = memory.data<u64>([
+  0x00095f6200000000, 0x00095f6200000000, // from sqrt(1/2) to 1
+  0x4330000000000000, 0x4330000000000000, // 2^52
+  0x000fffffffffffff, 0x000fffffffffffff, // mantissa
+  0x3fe6a09e00000000, 0x3fe6a09e00000000, // sqrt(1/2)
+], 16);
 
 /**
  * log(x) of two float64, within 1 ulp, for 0, normal x and NaN. 0 and NaN give NaN: the sum of a line that has no finite
  * element. fdlibm's e_log.c, with the reduction to [sqrt(1/2), sqrt(2)) in integers.
  */
 export function log(x: v128): v128 {
-  const shifted = v128.add<i64>(x, i64x2.splat(0x0009_5f62_0000_0000));
-  const biased = v128.shr<u64>(shifted, 52);
-  const k = v128.sub<f64>(v128.or(biased, i64x2.splat(0x4330_0000_0000_0000)), f64x2.splat(4503599627371519));
-  const mantissa = v128.add<i64>(
-    v128.and(shifted, i64x2.splat(0x000f_ffff_ffff_ffff)), i64x2.splat(0x3fe6_a09e_0000_0000),
-  );
-  const f = v128.sub<f64>(mantissa, f64x2.splat(1));
-  const s = v128.div<f64>(f, v128.add<f64>(f, f64x2.splat(2)));
+  const shifted = v128.add<i64>(x, v128.load(LOG64_BITS));
+  const biased = v128.or(v128.shr<u64>(shifted, 52), v128.load(LOG64_BITS, 16));
+  const k = v128.sub<f64>(biased, v128.load(LOG64, 160));
+  const mantissa = v128.add<i64>(v128.and(shifted, v128.load(LOG64_BITS, 32)), v128.load(LOG64_BITS, 48));
+  const f = v128.sub<f64>(mantissa, v128.load(LOG64, 112));
+  const s = v128.div<f64>(f, v128.add<f64>(f, v128.load(LOG64, 128)));
   const z = v128.mul<f64>(s, s);
   const w = v128.mul<f64>(z, z);
-  let even = v128.relaxed_madd<f64>(w, f64x2.splat(0.15313837699209373), f64x2.splat(0.22222198432149784));
-  even = v128.mul<f64>(w, v128.relaxed_madd<f64>(w, even, f64x2.splat(0.3999999999940942)));
-  let odd = v128.relaxed_madd<f64>(w, f64x2.splat(0.14798198605116586), f64x2.splat(0.1818357216161805));
-  odd = v128.relaxed_madd<f64>(w, odd, f64x2.splat(0.2857142874366239));
-  odd = v128.mul<f64>(z, v128.relaxed_madd<f64>(w, odd, f64x2.splat(0.6666666666666735)));
-  const half = v128.mul<f64>(v128.mul<f64>(f, f), f64x2.splat(0.5));
-  const tail = v128.relaxed_madd<f64>(
-    s, v128.add<f64>(half, v128.add<f64>(even, odd)), v128.mul<f64>(k, f64x2.splat(1.9082149292705877e-10)),
-  );
+  let even = v128.relaxed_madd<f64>(w, v128.load(LOG64), v128.load(LOG64, 16));
+  even = v128.mul<f64>(w, v128.relaxed_madd<f64>(w, even, v128.load(LOG64, 32)));
+  let odd = v128.relaxed_madd<f64>(w, v128.load(LOG64, 48), v128.load(LOG64, 64));
+  odd = v128.relaxed_madd<f64>(w, odd, v128.load(LOG64, 80));
+  odd = v128.mul<f64>(z, v128.relaxed_madd<f64>(w, odd, v128.load(LOG64, 96)));
+  const half = v128.mul<f64>(v128.mul<f64>(f, f), v128.load(LOG64, 144));
+  const sum = v128.add<f64>(half, v128.add<f64>(even, odd));
+  const tail = v128.relaxed_madd<f64>(s, sum, v128.mul<f64>(k, v128.load(LOG64, 192)));
   const rest = v128.sub<f64>(v128.sub<f64>(half, tail), f);
-  const value = v128.sub<f64>(v128.mul<f64>(k, f64x2.splat(0.6931471803691238)), rest);
+  const value = v128.sub<f64>(v128.mul<f64>(k, v128.load(LOG64, 176)), rest);
   return v128.add<f64>(value, v128.div<f64>(f64x2.splat(0), x));
 }

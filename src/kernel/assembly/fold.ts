@@ -29,6 +29,9 @@ const ROUND = memory.data(16384, 16);
 const SHORT_LINE: usize = 512;
 const LONG_LINE: usize = 65536;
 
+/** Rows of so few classes are taken many at once, as columns: their vectors would be mostly empty. */
+const SMALL_ROW: u32 = 48;
+
 export function logSoftmaxStep(at: usize, budget: i32): i32 {
   return step(changetype<Fold>(at), LOG_SOFTMAX, budget);
 }
@@ -46,7 +49,9 @@ export function softTargetStep(at: usize, budget: i32): i32 {
 }
 
 function step(fold: Fold, op: i32, budget: i32): i32 {
-  if (fold.inner == 1) return fold.wide ? run<f64, Rows>(fold, op, budget) : run<f32, Rows>(fold, op, budget);
+  // No line has an element; only losses that are written one by one would need a look at each position.
+  if (fold.classes == 0 && fold.losses == 0 && op != CROSS_ENTROPY) return 1;
+  if (fold.inner == 1 && fold.classes > SMALL_ROW) return fold.wide ? run<f64, Rows>(fold, op, budget) : run<f32, Rows>(fold, op, budget);
   return fold.wide ? run<f64, Columns>(fold, op, budget) : run<f32, Columns>(fold, op, budget);
 }
 
@@ -278,7 +283,7 @@ function endGroup(fold: Fold, op: i32): void {
     const bytes = arrayBytes(fold);
     for (let j: usize = 0; j < fold.width; j++) {
       const ignored = op == CROSS_ENTROPY && load<i32>(state + CLASS * bytes + (j << 2)) < 0;
-      const sum = ignored ? 0 : roundNumber(-load<f64>(state + LOSS * bytes + (j << 3)), fold.lossDtype);
+      const sum: f64 = ignored ? 0 : roundNumber(-load<f64>(state + LOSS * bytes + (j << 3)), fold.lossDtype);
       const at = <usize>fold.losses + ((<usize>fold.position + j) << widthOf(fold.lossDtype));
       if (op == SOFT_TARGET) {
         fold.lossSum += sum;

@@ -133,17 +133,19 @@ function moveWhole<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: us
 
 /** Between the stage, (outer, class, inner), and a block, (class, outer * inner), into the stage if `out`. */
 function transpose<K>(block: usize, row: usize, outers: usize, n: usize, inner: usize, out: bool): void {
-  let stage: usize = STAGE;
-  for (let o: usize = 0; o < outers; o++) {
-    let cell = block + o * inner * sizeof<K>();
-    for (let c: usize = 0; c < n; c++) {
-      for (let i: usize = 0; i < inner; i++) {
-        const at = cell + i * sizeof<K>();
-        if (out) store<K>(stage, load<K>(at));
-        else store<K>(at, load<K>(stage));
-        stage += sizeof<K>();
-      }
-      cell += row * sizeof<K>();
+  const run = inner * sizeof<K>();
+  const slab = n * run;
+  for (let c: usize = 0; c < n; c++) {
+    const cell = block + c * row * sizeof<K>();
+    const stage = STAGE + c * run;
+    for (let i: usize = 0; i < run; i += sizeof<K>()) {
+      if (out) spread<K>(cell + i, run, stage + i, slab, outers);
+      else spread<K>(stage + i, slab, cell + i, run, outers);
     }
   }
+}
+
+/** Copies `n` numbers that lie `fromStride` bytes apart to places `toStride` bytes apart. */
+function spread<K>(from: usize, fromStride: usize, to: usize, toStride: usize, n: usize): void {
+  for (const end = from + n * fromStride; from < end; from += fromStride, to += toStride) store<K>(to, load<K>(from));
 }

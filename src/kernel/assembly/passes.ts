@@ -2,7 +2,7 @@
 //
 // A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the group's state,
 // `bytes` the length of each of its arrays.
-import { exp, expConstant } from "./exp";
+import { addExp32, exp, expConstant, termConstant } from "./exp";
 import { isRows, lanes } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, SUM, UPSTREAM } from "./state";
 
@@ -106,6 +106,8 @@ export function addExponentials<K, L>(x: usize, n: usize, width: usize, state: u
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9), c10 = expConstant<K>(10);
+  const t0 = termConstant(0), t1 = termConstant(1), t2 = termConstant(2), t3 = termConstant(3), t4 = termConstant(4);
+  const t5 = termConstant(5), t6 = termConstant(6), t7 = termConstant(7), t8 = termConstant(8);
   const groups = groupsOf<K, L>(width);
   const stride = strideOf<K, L>(width);
   const length = stepsOf<K, L>(n) * stride;
@@ -124,8 +126,10 @@ export function addExponentials<K, L>(x: usize, n: usize, width: usize, state: u
       const end = min(last, at + RUN * stride);
       let sum = v128.splat<K>(0);
       for (; at < end; at += stride) {
-        const power = exp<K>(v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
-        sum = v128.add<K>(sum, power);
+        const d = v128.sub<K>(v128.load(at), max);
+        sum = sizeof<K>() == 4
+          ? addExp32(sum, d, t0, t1, t2, t3, t4, t5, t6, t7, t8)
+          : v128.add<K>(sum, exp<K>(d, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10));
       }
       addTo<K, L>(state + SUM * bytes, g, lower<K>(sum), upper<K>(sum));
     }

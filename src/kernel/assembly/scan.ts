@@ -211,8 +211,9 @@ function scanEscape(s: Scan, c: u32): bool {
     return true;
   }
   // " / \ b f n r t
+  if (c != 34 && c != 47 && c != 92 && c != 98 && c != 102 && c != 110 && c != 114 && c != 116) return false;
   s.state = IN_STRING;
-  return c == 34 || c == 47 || c == 92 || c == 98 || c == 102 || c == 110 || c == 114 || c == 116;
+  return true;
 }
 
 /** Keys, colons, commas and closing brackets. */

@@ -1,0 +1,52 @@
+/** The Arena: whatever is reserved comes back, nothing overlaps. */
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import type { Region } from "../src/tensor/arena.ts";
+import { Arena, ArenaFull } from "../src/tensor/arena.ts";
+import { axisOf } from "../src/tensor/axis.ts";
+
+it("hands out aligned addresses that do not overlap, and has all its room again after every release", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(5000), fc.nat(20)), { maxLength: 60 }), (steps) => {
+      const arena = new Arena(100, 65_536);
+      const held: { region: Region; from: number; to: number }[] = [];
+      for (const [bytes, which] of steps) {
+        if (which < held.length) held.splice(which, 1)[0]!.region.release();
+        try {
+          const region = arena.reserve(bytes);
+          const from = region.alloc(bytes);
+          expect(from % 16).toBe(0);
+          for (const other of held) expect(from >= other.to || from + bytes <= other.from).toBe(true);
+          held.push({ region, from, to: from + bytes });
+        } catch (error) {
+          expect(error).toBeInstanceOf(ArenaFull);
+        }
+      }
+      for (const { region } of held) region.release();
+      expect(arena.reserved).toBe(0);
+      const all = arena.reserve(arena.capacity);
+      expect(() => arena.reserve(1)).toThrow(ArenaFull);
+      all.release();
+    }),
+  );
+});
+
+it("takes more for a region that has used up its reservation, and returns that too", () => {
+  const arena = new Arena(0, 65_536);
+  const region = arena.reserve(64);
+  region.alloc(64);
+  region.alloc(4096);
+  expect(arena.reserved).toBe(64 + 4096);
+  region.release();
+  region.release();
+  expect(arena.reserved).toBe(0);
+  expect(() => region.alloc(1)).toThrow("released");
+});
+
+it("cuts a shape at an axis into outer, length and inner", () => {
+  expect(axisOf([2, 3, 4, 5], 1)).toEqual({ outer: 2, length: 3, inner: 20 });
+  expect(axisOf([2, 3, 4, 5], 3)).toEqual({ outer: 24, length: 5, inner: 1 });
+  expect(axisOf([7], 0)).toEqual({ outer: 1, length: 7, inner: 1 });
+  expect(axisOf([], 0)).toEqual({ outer: 1, length: 1, inner: 1 });
+  expect(axisOf([0, 3], 1)).toEqual({ outer: 0, length: 3, inner: 1 });
+});
