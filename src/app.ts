@@ -22,10 +22,6 @@ declare module "fastify" {
     /** Why it was refused, for the log. */
     problem: ProblemCode | undefined;
   }
-  interface FastifyContextConfig {
-    /** The operationId, for the log. */
-    operation?: string;
-  }
 }
 
 export interface AppOptions {

@@ -9,7 +9,7 @@ import { Arena } from "./tensor/arena.ts";
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const logger = pino({ level: config.LOG_LEVEL }, pino.destination({ sync: false }));
+  const logger = startLog(config.LOG_LEVEL);
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const lifecycle: Lifecycle = { stopping: false };
@@ -31,6 +31,13 @@ async function main(): Promise<void> {
   };
   process.once("SIGTERM", stop).once("SIGINT", stop);
   await app.listen({ host: config.HOST, port: config.PORT });
+}
+
+/** One write to standard output for many lines: a line waits for 4 KiB or a tenth of a second. */
+function startLog(level: string): pino.Logger {
+  const logger = pino({ level }, pino.destination({ sync: false, minLength: 4096 }));
+  setInterval(() => logger.flush(), 100).unref();
+  return logger;
 }
 
 main().catch((error: unknown) => {

@@ -1,22 +1,27 @@
-/** From a result to the socket: one piece with its length where it fits a page, otherwise page by page with back-pressure. */
+/** From a result to the socket: in one piece with its length where it fits a page, otherwise page by page with back-pressure. */
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { writeJson } from "../wire/json-write.ts";
 import type { Form } from "../wire/tensors.ts";
 import type { Answer, Job } from "./job.ts";
 
-const JSON_TYPE = "application/json";
+const JSON_TYPE = "application/json; charset=utf-8";
 
 /** Sends an answer; its tensors are read until the last page has been written, so the region stays reserved until then. */
 export function sendAnswer(reply: FastifyReply, job: Job, answer: Answer, form: Form): FastifyReply {
   const pages = writeJson(job.work.kernel, answer, form);
-  const first = pages.next();
-  const second = pages.next();
+  const [first] = take(pages);
+  const [second] = take(pages);
   reply.header("content-type", JSON_TYPE);
-  if (first.done || second.done) return reply.send(first.value ?? Buffer.alloc(0));
-  return reply.send(
-    Readable.from(follow(first.value, second.value, pages), { objectMode: false, highWaterMark: 0 }),
-  );
+  // As text, Node writes a short answer and its headers in one piece; bytes would take a second.
+  if (first === undefined || second === undefined) return reply.send(first?.toString() ?? "");
+  return reply.send(Readable.from(follow(first, second, pages), { objectMode: false, highWaterMark: 0 }));
+}
+
+/** The next page, if there is one. */
+function take(pages: Generator<Buffer, void>): readonly Buffer[] {
+  const next = pages.next();
+  return next.done ? [] : [next.value];
 }
 
 function* follow(first: Buffer, second: Buffer, rest: Iterable<Buffer>): Generator<Buffer, void> {

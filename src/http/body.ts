@@ -19,7 +19,7 @@ export interface Engine {
 const FIXED_BYTES = 64 * 1024;
 
 /** Reserves a request's memory from its headers, all or nothing, and returns it when the answer has left. */
-export function admit(engine: Engine, request: FastifyRequest, reply: FastifyReply): void {
+export function admit(engine: Engine, operation: string, request: FastifyRequest, reply: FastifyReply): void {
   const length = checkBodyHeaders(request.headers, engine.bodyLimit);
   const price = 4 * length + FIXED_BYTES;
   if (price > engine.arena.capacity) {
@@ -27,7 +27,7 @@ export function admit(engine: Engine, request: FastifyRequest, reply: FastifyRep
   }
   const region = engine.arena.reserve(price);
   reply.raw.once("close", () => region.release());
-  request.job = new Job({ kernel: engine.kernel, region });
+  request.job = new Job(operation, { kernel: engine.kernel, region });
 }
 
 /**
@@ -50,13 +50,17 @@ export function readJson(
     const onEnd = (): void => {
       attempt(() => {
         job.body = reader.end();
+        detach();
         resolve(job.body.value);
       });
     };
     const onClose = (): void => onError(new Problem("malformed_request", "the body ended early"));
     const onError = (error: unknown): void => {
-      payload.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
+      detach();
       reject(error);
+    };
+    const detach = (): void => {
+      payload.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
     };
     const attempt = (read: () => void): void => {
       try {

@@ -28,6 +28,8 @@ interface LossBody {
 }
 
 export class Job {
+  /** The operationId, for the log. */
+  readonly operation: string;
   readonly work: Workspace;
   /** The bytes of body that have arrived. */
   bytes = 0;
@@ -35,7 +37,8 @@ export class Job {
   readonly #texts = new Map<OperandName, TensorText>();
   readonly #tensors = new Map<OperandName, Tensor>();
 
-  constructor(work: { readonly kernel: Kernel; readonly region: Region }) {
+  constructor(operation: string, work: { readonly kernel: Kernel; readonly region: Region }) {
+    this.operation = operation;
     this.work = work;
   }
 

@@ -6,7 +6,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   const input = request.job?.operand("input");
   request.log.info(
     {
-      operation: request.routeOptions.config.operation ?? request.routeOptions.url ?? "none",
+      operation: request.job?.operation ?? request.routeOptions.url ?? "none",
       method: request.method,
       status: reply.statusCode,
       problem: request.problem,

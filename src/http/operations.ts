@@ -81,9 +81,8 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   app.addSchema(request);
   app.addSchema(response);
   const options: RouteShorthandOptions = {
-    config: { operation: operationId },
     onRequest: (request, reply, done) => {
-      admit(engine, request, reply);
+      admit(engine, operationId, request, reply);
       done();
     },
     schema: {
