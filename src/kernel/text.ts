@@ -7,8 +7,11 @@ export interface TextExports {
   /** Scans the bytes in [from, to); 0 or the number of a refusal. The state says what was used. */
   scanPiece(scan: number, from: number, to: number): number;
   scanIsDone(scan: number): number;
-  /** Prints `n` elements with commas; returns the address after the last character. */
-  printNumbers(from: number, dtype: number, n: number, to: number): number;
+  /**
+   * Prints `n` elements that begin at `from` and are number `index` and so on of a tensor, with the commas and brackets between them;
+   * the `levels` inner lists hold as many elements as the words at `spansAt` say. Dtype 7 prints empty lists. Returns the address after the last character.
+   */
+  printElements(from: number, dtype: number, index: number, n: number, levels: number, to: number): number;
   /** Writes `n` bytes as padded base64; returns the address after the last character. */
   encodeBase64(from: number, n: number, to: number): number;
   readonly scanBytes: WebAssembly.Global<"i32">;
@@ -18,6 +21,7 @@ export interface TextExports {
   readonly scanSkeleton: WebAssembly.Global<"i32">;
   readonly windowAt: WebAssembly.Global<"i32">;
   readonly windowBytes: WebAssembly.Global<"i32">;
+  readonly spansAt: WebAssembly.Global<"i32">;
   readonly paperAt: WebAssembly.Global<"i32">;
   readonly paperBytes: WebAssembly.Global<"i32">;
   readonly powersAt: WebAssembly.Global<"i32">;

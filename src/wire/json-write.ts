@@ -9,10 +9,12 @@ import type { Form } from "./tensors.ts";
 /** What can stand in an answer: a tensor, one number, or the warnings. */
 export type Member = Tensor | Scalar | readonly string[];
 
-/** The most characters that a number and its comma take. */
-const NUMBER_CHARS = 33;
-/** A page is handed on when less than this is free: room for any piece of punctuation, and for a few numbers. */
-const MARGIN = 64 * NUMBER_CHARS;
+/** The most bytes that the kernels write for an element: see `assembly/print.ts`. */
+const ELEMENT_BYTES = 49;
+/** A page is handed on when less than this is free: room for any piece of punctuation, and for a few elements. */
+const MARGIN = 64 * ELEMENT_BYTES;
+/** What the kernels print as `[]`, beside the dtypes. */
+const EMPTY_LIST = { code: 7, bytes: 0 };
 
 const utf8 = new TextEncoder();
 
@@ -41,45 +43,26 @@ export function* writeJson(
 
 function* writeTensor(page: Page, tensor: Tensor, form: Form): Generator<Buffer, void> {
   if (form === "nested") return yield* writeNested(page, tensor);
-  yield* page.text(`{"dtype":"${tensor.dtype}","shape":[${tensor.shape.join()}],`);
+  const { dtype, shape, address } = tensor;
+  yield* page.text(`{"dtype":"${dtype}","shape":[${shape.join()}],`);
   if (form === "flat") {
     yield* page.text('"data":[');
-    yield* page.numbers(tensor, 0, elementCount(tensor.shape));
+    yield* page.elements(address, DTYPES[dtype], [elementCount(shape)]);
     yield* page.text("]}");
   } else {
     yield* page.text('"base64":"');
-    yield* page.base64(tensor.address, byteLength(tensor));
+    yield* page.base64(address, byteLength(tensor));
     yield* page.text('"}');
   }
 }
 
-/** Lists of lists: behind a size of 0 nothing is left to write. */
+/** Lists of lists. Behind a size of 0 nothing is left to write: the lists before it hold empty lists. */
 function* writeNested(page: Page, tensor: Tensor): Generator<Buffer, void> {
-  const { shape } = tensor;
-  if (shape.length === 0) return yield* page.numbers(tensor, 0, 1);
-  const empty = shape.indexOf(0);
-  const written = empty < 0 ? shape : shape.slice(0, empty + 1);
-  const length = written.at(-1)!;
-  const outer = written.slice(0, -1);
-  const rows = elementCount(outer);
-  for (let row = 0; row < rows; row++) {
-    const brackets = begins(outer, row);
-    yield* page.text(`${row > 0 ? "," : ""}${"[".repeat(brackets + 1)}`);
-    yield* page.numbers(tensor, row * length, length);
-    yield* page.text("]".repeat(begins(outer, row + 1) + 1));
-  }
-}
-
-/** How many of the outer lists begin at a row (and ended before it). */
-function begins(outer: readonly number[], row: number): number {
-  let lists = 0;
-  let span = 1;
-  for (const size of outer.toReversed()) {
-    span *= size;
-    if (row % span !== 0) break;
-    lists++;
-  }
-  return lists;
+  const empty = tensor.shape.indexOf(0);
+  const outer = empty < 0 ? tensor.shape : tensor.shape.slice(0, empty);
+  yield* page.text("[".repeat(outer.length));
+  yield* page.elements(tensor.address, empty < 0 ? DTYPES[tensor.dtype] : EMPTY_LIST, outer);
+  yield* page.text("]".repeat(outer.length));
 }
 
 /**
@@ -107,7 +90,10 @@ class Page {
   }
 
   *text(text: string): Generator<Buffer, void> {
-    if (this.#end - this.#at < Math.max(MARGIN, text.length * 3)) yield this.take();
+    // A character of JavaScript takes at most 3 bytes of UTF-8.
+    const isLong = text.length * 3 > MARGIN;
+    if (isLong || this.#end - this.#at < MARGIN) yield this.take();
+    if (isLong) return yield Buffer.from(text);
     const { u8 } = this.#kernel;
     for (let at = 0; at < text.length; at++) {
       const code = text.charCodeAt(at);
@@ -119,14 +105,20 @@ class Page {
     }
   }
 
-  *numbers({ address, dtype }: Tensor, from: number, count: number): Generator<Buffer, void> {
-    const { code, bytes } = DTYPES[dtype];
-    const { run, u8 } = this.#kernel;
+  /** The elements of a tensor of this shape with the punctuation between them, but without the outer brackets. */
+  *elements(
+    address: number,
+    { code, bytes }: { readonly code: number; readonly bytes: number },
+    shape: readonly number[],
+  ): Generator<Buffer, void> {
+    const { run, i32 } = this.#kernel;
+    const count = elementCount(shape);
+    const spans = shape.slice(1).map((_, axis) => elementCount(shape.slice(axis + 1)));
     for (let done = 0; done < count; ) {
       if (this.#end - this.#at < MARGIN) yield this.take();
-      if (done > 0) u8[this.#at++] = 44;
-      const n = Math.min(count - done, Math.floor((this.#end - this.#at) / NUMBER_CHARS));
-      this.#at = run.printNumbers(address + (from + done) * bytes, code, n, this.#at);
+      const n = Math.min(count - done, Math.floor((this.#end - this.#at) / ELEMENT_BYTES));
+      i32.set(spans.toReversed(), run.spansAt.value / 4);
+      this.#at = run.printElements(address + done * bytes, code, done, n, spans.length, this.#at);
       done += n;
     }
   }
@@ -147,6 +139,6 @@ class Page {
     const at = this.#end + 64;
     f64[at / 8] = value;
     run.convert(at, DTYPES.float64.code, at, DTYPES[dtype].code, 1);
-    this.#at = run.printNumbers(at, DTYPES[dtype].code, 1, this.#at);
+    this.#at = run.printElements(at, DTYPES[dtype].code, 0, 1, 0, this.#at);
   }
 }

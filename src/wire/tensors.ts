@@ -66,13 +66,16 @@ function checkFlat(cut: Cut, shape: readonly number[], data: string, at: string)
   }
 }
 
+/** Elements are counted in 32 bits, and loops go over the outer sizes of a tensor that is empty. */
+const MAX_SPAN = 2 ** 32 - 1;
+
 /** The product of a shape, which has to be a number that can be counted to, whatever sizes of 0 stand in it. */
 function checkedCount(shape: readonly number[], pointer: string): number {
   if (shape.length > MAX_RANK)
-    throw refuseAt("rank_too_high", pointer, `expected at most ${MAX_RANK} dimensions`);
+    throw refuseAt("rank_too_high", pointer, `expected at most ${MAX_RANK} dimensions, got ${shape.length}`);
   let span = 1;
   for (const size of shape) span *= Math.max(size, 1);
-  if (span > Number.MAX_SAFE_INTEGER) {
+  if (span > MAX_SPAN) {
     throw refuseAt("shape_data_mismatch", pointer, `the product of [${shape.join(", ")}] is too large`);
   }
   return elementCount(shape);

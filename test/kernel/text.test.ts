@@ -27,7 +27,7 @@ function print(dtype: DType, bytes: Uint8Array): string[] {
     kernel.u8.set(bytes, from);
     for (let at = 0; at < bytes.length; at += 1024 * width) {
       const n = Math.min(1024, (bytes.length - at) / width);
-      const end = kernel.run.printNumbers(from + at, code, n, page);
+      const end = kernel.run.printElements(from + at, code, 0, n, 0, page);
       texts.push(...Buffer.from(kernel.u8.subarray(page, end)).toString().split(","));
     }
     return texts;

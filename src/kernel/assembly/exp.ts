@@ -72,8 +72,9 @@ export function exp<K>(
   return v128.mul<K>(p, sizeof<K>() == 4 ? i32x4.shl(biased, 23) : i64x2.shl(biased, 52));
 }
 
-// A sum of exponentials forgives what one exponential does not: exp(x) = 2^n * p(r), r = x / ln 2 - n, without a second step to
-// r. The error of a term, exp(x) * |x| * 2^-24, is under 2.3e-8 wherever the term lies; that of p, 1.05e-7, has both signs.
+// Sums of exponentials and gradients forgive what a single exponential does not: exp(x) = 2^n * p(r), r = t - n, t = x / ln 2, without
+// a second step to r. The rounding of t errs by exp(x) * |x| * 2^-24, under 2.3e-8 wherever x lies; p, with an error of 1.05e-7 of
+// either sign, is 1 at 0.
 const TERM32 = memory.data<f32>([
   1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634, // 1 / ln 2
   12583039, 12583039, 12583039, 12583039, // 1.5 * 2^23 + 127
@@ -86,28 +87,46 @@ const TERM32 = memory.data<f32>([
   1, 1, 1, 1,
 ], 16);
 
-/** The `i`-th constant of {@link addExp32}. */
+/** The `i`-th constant of {@link addPower32} and {@link timesPower32}; the first is 1 / ln 2. */
 // @ts-ignore: decorator
 @inline
 export function termConstant(i: usize): v128 {
   return v128.load(TERM32 + (i << 4));
 }
 
-/** sum + exp(x) for x <= 0 in float32, for sums that hold exp(0) = 1; `c0` to `c8` are {@link termConstant}. */
+/** p(r), 2^t without its power. */
 // @ts-ignore: decorator
 @inline
-export function addExp32(
-  sum: v128, x: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128,
-): v128 {
-  const t = v128.pmax<f32>(v128.mul<f32>(x, c0), c2);
-  const biased = v128.add<f32>(t, c1);
-  const r = v128.sub<f32>(t, v128.sub<f32>(biased, c1));
+function fraction32(r: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128): v128 {
   let p = v128.relaxed_madd<f32>(r, c3, c4);
   p = v128.relaxed_madd<f32>(r, p, c5);
   p = v128.relaxed_madd<f32>(r, p, c6);
   p = v128.relaxed_madd<f32>(r, p, c7);
-  p = v128.relaxed_madd<f32>(r, p, c8);
-  return v128.relaxed_madd<f32>(p, i32x4.shl(biased, 23), sum);
+  return v128.relaxed_madd<f32>(r, p, c8);
+}
+
+/** sum + 2^t for t <= 0 in float32; 0 is added from t = -126.5 down. `c1` to `c8` are {@link termConstant}. */
+// @ts-ignore: decorator
+@inline
+export function addPower32(
+  sum: v128, t: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128,
+): v128 {
+  const y = v128.pmax<f32>(t, c2);
+  const biased = v128.add<f32>(y, c1);
+  const r = v128.sub<f32>(y, v128.sub<f32>(biased, c1));
+  return v128.relaxed_madd<f32>(fraction32(r, c3, c4, c5, c6, c7, c8), i32x4.shl(biased, 23), sum);
+}
+
+/** 2^t * factor for t <= 0 in float32, in the same way. */
+// @ts-ignore: decorator
+@inline
+export function timesPower32(
+  t: v128, factor: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128,
+): v128 {
+  const y = v128.pmax<f32>(t, c2);
+  const biased = v128.add<f32>(y, c1);
+  const r = v128.sub<f32>(y, v128.sub<f32>(biased, c1));
+  return v128.mul<f32>(fraction32(r, c3, c4, c5, c6, c7, c8), v128.mul<f32>(i32x4.shl(biased, 23), factor));
 }
 
 const LOG64 = memory.data<f64>([

@@ -2,9 +2,9 @@
 // elements, whatever the shape, and says whether it is done, so that no slice of work holds up the event loop.
 import { convert } from "./convert";
 import { FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, storeNumber, widthOf } from "./formats";
-import { BLOCK, Columns, Rows, blockFor, codeOf, isRows, loadBlock, storeBlock } from "./lines";
+import { BLOCK, Columns, ROW_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, storeBlock } from "./lines";
 import {
-  addExponentials, addFlow, addSoftFlow, flowBack, smoothTerm, softTerm, subtractLogs,
+  addExponentials, addFlow, addSoftFlow, flowBack, flowFromLogits, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
 import {
   CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
@@ -20,14 +20,17 @@ const CROSS_ENTROPY: i32 = 2;
 const SOFT_TARGET: i32 = 3;
 
 // Blocks in K: logits and then log-probabilities, the gradient that reaches them, the soft targets, and a place to round in.
-const LOGITS = memory.data(16384, 16); // BLOCK * 8
-const BASE = memory.data(16384, 16);
-const TARGET = memory.data(16384, 16);
-const ROUND = memory.data(16384, 16);
+const LOGITS = memory.data(32768, 16); // BLOCK * 8
+const BASE = memory.data(32768, 16);
+const TARGET = memory.data(32768, 16);
+const ROUND = memory.data(32768, 16);
 
-/** Under so many classes a group of columns is one block; under LONG_LINE it is 16 positions wide, else as narrow as its record. */
-const SHORT_LINE: usize = 512;
+/** Columns of more classes are folded a few at a time, so that a step can stop inside of them. */
 const LONG_LINE: usize = 65536;
+/** Elements of a wider group of columns, which no step divides. */
+const AT_ONE_GO: usize = 1 << 20;
+/** Positions that are worth a pass over the tensor: a run of 256 bytes for each class. */
+const MIN_WIDTH: usize = 64;
 
 /** Rows of so few classes are taken many at once, as columns: their vectors would be mostly empty. */
 const SMALL_ROW: u32 = 48;
@@ -59,6 +62,8 @@ function step(fold: Fold, op: i32, budget: i32): i32 {
 function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
   const positions = <u64>fold.outer * fold.inner;
   let left: i64 = budget;
+  // Whether LOGITS holds all classes of the group.
+  let held = false;
   while (<u64>fold.position < positions) {
     if (fold.width == 0) {
       if (fold.position == 0 && op == CROSS_ENTROPY && fold.smoothing > 0) addWeights<K>(fold);
@@ -68,13 +73,18 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
       while (fold.classAt < fold.classes) {
         // The state of a wide group is in shared scratch: it has to be used up before another fold runs.
         if (left <= 0 && <usize>fold.width <= OWN_WIDTH) return 0;
-        const n = min<usize>(BLOCK / (isRows<L>() ? 1 : padded(fold)), fold.classes - fold.classAt);
-        if (fold.phase == 0) gather<K, L>(fold, op, n);
-        else write<K, L>(fold, op, n);
+        const n = min<usize>(isRows<L>() ? ROW_BLOCK : BLOCK / padded(fold), fold.classes - fold.classAt);
+        if (fold.phase == 0) {
+          gather<K, L>(fold, op, n);
+          held = n == fold.classes && op != LOG_SOFTMAX_GRAD;
+        } else {
+          write<K, L>(fold, op, n, held);
+          held = false;
+        }
         fold.classAt += u32(n);
         left -= i64(n * fold.width);
       }
-      if (fold.phase == 0) closeGather<K>(fold, op);
+      if (fold.phase == 0) closeGather<K, L>(fold, op, held);
       fold.classAt = 0;
       fold.phase = fold.phase == 0 && writes(fold, op) ? 1 : 2;
     }
@@ -104,33 +114,54 @@ function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
   fold.phase = 0;
   fold.classAt = 0;
   clearState<K>(fold);
-  if (op < CROSS_ENTROPY) return;
-  const bytes = arrayBytes(fold);
-  const state = stateOf(fold);
+  if (op == CROSS_ENTROPY) readClasses(fold);
+  if (op >= CROSS_ENTROPY && (fold.out != 0 || fold.gradTarget != 0)) readUpstream<K>(fold, op);
+}
+
+/** The target classes of the group, -1 where they are ignored. */
+function readClasses(fold: Fold): void {
+  const dtype = fold.targetDtype;
+  const width = widthOf(dtype);
+  const ignored = fold.ignoreIndex;
+  const classes = stateOf(fold) + CLASS * arrayBytes(fold);
+  let from = <usize>fold.target + (<usize>fold.position << width);
   for (let j: usize = 0; j < fold.width; j++) {
-    const p = <usize>fold.position + j;
-    let g = fold.upstream == 0 ? fold.upstreamScalar : f64(load<K>(<usize>fold.upstream + p * sizeof<K>()));
-    if (op == CROSS_ENTROPY) {
-      const y = loadIndex(<usize>fold.target + (p << widthOf(fold.targetDtype)), fold.targetDtype);
-      const kept = y != fold.ignoreIndex;
-      store<i32>(state + CLASS * bytes + (j << 2), kept ? i32(y) : -1);
-      if (!kept) g = 0;
-      const flow = kept ? -(1 - fold.smoothing) * g * weightOf<K>(fold, usize(y)) : 0;
-      store<K>(state + PEAK * bytes + j * sizeof<K>(), <K>flow);
-      const smooth = fold.smoothing > 0 ? (fold.smoothing / f64(fold.classes)) * g * fold.weightSum : 0;
-      store<f64>(state + FLOW * bytes + (j << 3), flow - smooth);
-    }
-    store<K>(state + UPSTREAM * bytes + j * sizeof<K>(), <K>g);
+    const y = loadIndex(from, dtype);
+    store<i32>(classes + (j << 2), y == ignored ? -1 : i32(y));
+    from += 1 << width;
   }
 }
 
-/** Positions of a group of columns: as many as fill a block, whole outer positions where the inner ones are few. */
+/** The upstream gradients of the group; over class indices also what they send to the log-probabilities. */
+function readUpstream<K>(fold: Fold, op: i32): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const each: usize = fold.upstream == 0 ? <usize>0 : <usize>fold.upstream + <usize>fold.position * sizeof<K>();
+  const smooth = fold.smoothing > 0 ? spreadOf(fold) * fold.weightSum : 0;
+  for (let j: usize = 0; j < fold.width; j++) {
+    const k = j * sizeof<K>();
+    let g = each == 0 ? fold.upstreamScalar : f64(load<K>(each + k));
+    if (op == CROSS_ENTROPY) {
+      const y = load<i32>(state + CLASS * bytes + (j << 2));
+      if (y < 0) g = 0;
+      const peak = y < 0 ? 0 : -keepOf(fold) * g * weightOf<K>(fold, y);
+      store<K>(state + PEAK * bytes + k, <K>peak);
+      store<f64>(state + FLOW * bytes + (j << 3), peak - smooth * g);
+    }
+    store<K>(state + UPSTREAM * bytes + k, <K>g);
+  }
+}
+
+/**
+ * Positions of a group of columns: as many as fill a block with all of their classes, but enough for runs of whole cache lines,
+ * and no more than can be folded at one go. Where the inner positions are few, whole outer ones.
+ */
 function columnsAtOnce(fold: Fold): usize {
-  const classes = <usize>fold.classes;
-  if (classes > SHORT_LINE) return classes > LONG_LINE ? OWN_WIDTH : 16;
-  const width = min(MAX_WIDTH, (BLOCK / max<usize>(classes, 4)) & ~3);
+  const classes = max<usize>(fold.classes, 1);
+  if (classes > LONG_LINE) return OWN_WIDTH;
+  const width = min(min(max(BLOCK / classes, MIN_WIDTH), MAX_WIDTH), AT_ONE_GO / classes) & ~3;
   const inner = <usize>fold.inner;
-  return inner < width && inner < 16 ? width - (width % inner) : width;
+  return inner < width && inner < SHORT_INNER ? width - (width % inner) : width;
 }
 
 // @ts-ignore: decorator
@@ -175,54 +206,82 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
   }
 }
 
+/** The block's logits, which are in LOGITS already where they were copied and `held`. */
+function logits<K, L>(fold: Fold, n: usize, held: bool): usize {
+  const copied = blockFor<K, L>(fold, fold.x, fold.xDtype, n, LOGITS) == LOGITS;
+  return held && copied ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
+}
+
 /** Between the sweeps: log S, and the sum of the gradient in K. */
-function closeGather<K>(fold: Fold, op: i32): void {
+function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
-  for (let j: usize = 0; j < fold.width; j++) {
-    store<K>(state + FLOW_K * bytes + j * sizeof<K>(), <K>load<f64>(state + FLOW * bytes + (j << 3)));
-  }
-  if (op == CROSS_ENTROPY) pickLosses<K>(fold);
+  if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held);
+  if (op != LOG_SOFTMAX && fold.out != 0) convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
 }
 
 /** The losses of the targets' classes: -(a_y * w_y), each stage rounded as if it were stored. */
-function pickLosses<K>(fold: Fold): void {
+function pickLosses<K, L>(fold: Fold, held: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   const inner = <usize>fold.inner;
+  const losses = <usize>fold.losses;
+  const width = widthOf(fold.lossDtype);
+  let outerAt = <usize>fold.position / inner;
+  let innerAt = <usize>fold.position % inner;
+  const row = padded(fold) * sizeof<K>();
+  let total = fold.lossSum;
   for (let j: usize = 0; j < fold.width; j++) {
     const y = load<i32>(state + CLASS * bytes + (j << 2));
-    const p = <usize>fold.position + j;
     let loss: f64 = 0;
     if (y >= 0) {
-      const at = ((p / inner) * fold.classes + y) * inner + (p % inner);
-      const x = <K>loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype);
       const k = j * sizeof<K>();
-      const m = load<K>(state + MAX * bytes + k);
-      let a = x - m - load<K>(state + LOG * bytes + k);
+      const x = held && !isRows<L>()
+        ? load<K>(LOGITS + <usize>y * row + k)
+        : elementOf<K>(fold, (outerAt * fold.classes + y) * inner + innerAt);
+      let a = x - load<K>(state + MAX * bytes + k) - load<K>(state + LOG * bytes + k);
       if (sizeof<K>() == 4) a -= load<K>(state + LOG_REST * bytes + k);
-      const stored = <K>roundNumber(f64(a), fold.xDtype);
-      loss = roundNumber(f64(-(stored * <K>weightOf<K>(fold, y))), fold.lossDtype);
+      loss = f64(rounded<K>(-(rounded<K>(a, fold.xDtype) * <K>weightOf<K>(fold, y)), fold.lossDtype));
     }
-    fold.lossSum += loss;
-    if (fold.losses != 0) storeNumber(<usize>fold.losses + (p << widthOf(fold.lossDtype)), fold.lossDtype, loss);
+    total += loss;
+    if (losses != 0) storeNumber(losses + ((<usize>fold.position + j) << width), fold.lossDtype, loss);
+    if (++innerAt == inner) {
+      innerAt = 0;
+      outerAt++;
+    }
   }
+  fold.lossSum = total;
+}
+
+/** An element of x in K. */
+// @ts-ignore: decorator
+@inline
+function elementOf<K>(fold: Fold, at: usize): K {
+  if (fold.xDtype == codeOf<K>()) return load<K>(<usize>fold.x + at * sizeof<K>());
+  return <K>loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype);
+}
+
+/** Rounds as storing in a float type would; a number of K is rounded to K already. */
+// @ts-ignore: decorator
+@inline
+function rounded<K>(value: K, dtype: i32): K {
+  return dtype == codeOf<K>() ? value : <K>roundNumber(f64(value), dtype);
 }
 
 /** The second sweep: log-probabilities and gradients. */
-function write<K, L>(fold: Fold, op: i32, n: usize): void {
-  if (op == LOG_SOFTMAX) return writeLogs<K, L>(fold, n);
+function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
+  if (op == LOG_SOFTMAX) return writeLogs<K, L>(fold, n, held);
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   const width = padded(fold);
-  const x = loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
+  const x = logits<K, L>(fold, n, held);
   const to: usize = fold.out == 0 ? <usize>0 : blockFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
   if (op == LOG_SOFTMAX_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
-    flowBack<K, L>(x, false, go, to, n, width, state, bytes);
+    flowBack<K, L>(x, go, to, n, width, state, bytes);
   } else if (op == CROSS_ENTROPY && fold.smoothing <= 0 && fold.xDtype == codeOf<K>()) {
-    flowBack<K, L>(x, true, 0, to, n, width, state, bytes);
+    flowFromLogits<K, L>(x, to, n, width, state, bytes);
     addPeaks<K, L>(fold, n, to);
   } else {
     const a = logProbabilities<K, L>(fold, x, n, width, state, bytes);
@@ -238,15 +297,15 @@ function write<K, L>(fold: Fold, op: i32, n: usize): void {
     }
     if (to != 0) {
       const smooth = op == SOFT_TARGET || fold.smoothing > 0;
-      flowBack<K, L>(a, false, smooth ? base : <usize>0, to, n, width, state, bytes);
+      flowBack<K, L>(a, smooth ? base : <usize>0, to, n, width, state, bytes);
       if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to);
     }
   }
   if (to != 0) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
 }
 
-function writeLogs<K, L>(fold: Fold, n: usize): void {
-  const x = loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
+function writeLogs<K, L>(fold: Fold, n: usize, held: bool): void {
+  const x = logits<K, L>(fold, n, held);
   const to = blockFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
   subtractLogs<K, L>(x, to, n, padded(fold), stateOf(fold), arrayBytes(fold));
   storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);

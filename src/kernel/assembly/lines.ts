@@ -29,12 +29,14 @@ export function lanes<K>(): usize {
   return 16 / sizeof<K>();
 }
 
-/** Elements of a block: with its neighbours it stays in the first-level cache. */
-export const BLOCK: usize = 2048;
-const STAGE = memory.data(16384, 16); // BLOCK * 8
+/** Elements of a block of columns at most. */
+export const BLOCK: usize = 4096;
+/** Elements of a block of a row: with its neighbours it stays in the first-level cache. */
+export const ROW_BLOCK: usize = 2048;
+const STAGE = memory.data(32768, 16); // BLOCK * 8
 
 /** Under so many inner positions, whole outer positions are moved at once and transposed. */
-const SHORT_INNER: usize = 16;
+export const SHORT_INNER: usize = 16;
 
 /**
  * The block of `n` classes from `fold.classAt` of the group, in K: the tensor's own memory where its elements can be used

@@ -2,7 +2,7 @@
 //
 // A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the group's state,
 // `bytes` the length of each of its arrays.
-import { addExp32, exp, expConstant, termConstant } from "./exp";
+import { addPower32, exp, expConstant, termConstant, timesPower32 } from "./exp";
 import { isRows, lanes } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, SUM, UPSTREAM } from "./state";
 
@@ -120,20 +120,39 @@ export function addExponentials<K, L>(x: usize, n: usize, width: usize, state: u
     if (isRows<L>()) max = widest<K>(max);
     v128.store(state + MAX * bytes + (g << 4), max);
 
-    const factor = exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
+    const drop = v128.sub<K>(before, max);
+    const factor = sizeof<K>() == 4
+      ? timesPower32(v128.mul<K>(drop, t0), t8, t1, t2, t3, t4, t5, t6, t7, t8)
+      : exp<K>(drop, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
     scaleSums<K, L>(state + SUM * bytes, g, factor);
     for (let at = first; at < last; ) {
       const end = min(last, at + RUN * stride);
+      if (isRows<L>()) touch(at + AHEAD);
       let sum = v128.splat<K>(0);
       for (; at < end; at += stride) {
         const d = v128.sub<K>(v128.load(at), max);
         sum = sizeof<K>() == 4
-          ? addExp32(sum, d, t0, t1, t2, t3, t4, t5, t6, t7, t8)
+          ? addPower32(sum, v128.mul<K>(d, t0), t1, t2, t3, t4, t5, t6, t7, t8)
           : v128.add<K>(sum, exp<K>(d, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10));
       }
       addTo<K, L>(state + SUM * bytes, g, lower<K>(sum), upper<K>(sum));
     }
   }
+}
+
+/** How far ahead of the exponentials memory is asked for what comes next. */
+const AHEAD: usize = 8192;
+const TOUCHED = memory.data(16);
+
+/** Reads one byte of each cache line of the next RUN, so that memory works while the core computes. */
+// @ts-ignore: decorator
+@inline
+function touch(at: usize): void {
+  if (<u64>at + (RUN << 4) > <u64>memory.size() << 16) return;
+  let sum: u32 = 0;
+  for (let line: usize = 0; line < RUN << 4; line += 64) sum += load<u8>(at + line);
+  // A result that nobody used would be optimised away, and the reads with it.
+  store<u32>(TOUCHED, sum);
 }
 
 // @ts-ignore: decorator
@@ -168,14 +187,14 @@ export function subtractLogs<K, L>(x: usize, to: usize, n: usize, width: usize, 
   }
 }
 
-const ZEROS = memory.data(16384, 16); // BLOCK * 8
+const ZEROS = memory.data(32768, 16); // BLOCK * 8
 
 /**
- * The last step of every gradient: base - exp(a) * flow, flow the sum of the gradient that reaches a. `base` 0 is zeros.
- * Where `logs`, `x` holds logits and a is their log-probability; else `x` holds a. `to` may equal `x` or `base`.
+ * The last step of a gradient: base - exp(a) * flow, flow the sum of the gradient that reaches the log-probabilities a.
+ * `base` 0 is zeros. `to` may equal `a` or `base`.
  */
 export function flowBack<K, L>(
-  x: usize, logs: bool, base: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize,
+  a: usize, base: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize,
 ): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
@@ -183,17 +202,45 @@ export function flowBack<K, L>(
   const groups = groupsOf<K, L>(width);
   const stride = strideOf<K, L>(width);
   const length = stepsOf<K, L>(n) * stride;
-  const g0 = base == 0 ? ZEROS : base;
+  const from = base == 0 ? ZEROS : base;
   for (let g: usize = 0; g < groups; g++) {
-    const m = logs ? each<K, L>(state + MAX * bytes, g) : v128.splat<K>(0);
-    const log = logs ? each<K, L>(state + LOG * bytes, g) : v128.splat<K>(0);
-    const rest = logs ? each<K, L>(state + LOG_REST * bytes, g) : v128.splat<K>(0);
     const flow = each<K, L>(state + FLOW_K * bytes, g);
     const first = g << 4;
     for (let at = first; at < first + length; at += stride) {
-      const a = minusLog<K>(v128.load(x + at), m, log, rest);
-      const s = exp<K>(a, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
-      v128.store(to + at, v128.relaxed_nmadd<K>(s, flow, v128.load(g0 + at)));
+      const s = exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
+      v128.store(to + at, v128.relaxed_nmadd<K>(s, flow, v128.load(from + at)));
+    }
+  }
+}
+
+/**
+ * {@link flowBack} without a base, from the logits: -exp(a) * flow. In float32, exp(a) comes from (x - m) / ln 2 - log2 S
+ * at once, whose one rounding errs no more than that of a stored a would. `to` may equal `x`.
+ */
+export function flowFromLogits<K, L>(x: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize): void {
+  const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
+  const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
+  const c8 = expConstant<K>(8), c9 = expConstant<K>(9), c10 = expConstant<K>(10);
+  const t0 = termConstant(0), t1 = termConstant(1), t2 = termConstant(2), t3 = termConstant(3), t4 = termConstant(4);
+  const t5 = termConstant(5), t6 = termConstant(6), t7 = termConstant(7), t8 = termConstant(8);
+  const groups = groupsOf<K, L>(width);
+  const stride = strideOf<K, L>(width);
+  const length = stepsOf<K, L>(n) * stride;
+  for (let g: usize = 0; g < groups; g++) {
+    const m = each<K, L>(state + MAX * bytes, g);
+    const log = each<K, L>(state + LOG * bytes, g);
+    const logOf2 = v128.neg<K>(v128.mul<K>(log, t0));
+    const flow = v128.neg<K>(each<K, L>(state + FLOW_K * bytes, g));
+    const first = g << 4;
+    for (let at = first; at < first + length; at += stride) {
+      const d = v128.sub<K>(v128.load(x + at), m);
+      if (sizeof<K>() == 4) {
+        const t = v128.relaxed_madd<K>(d, t0, logOf2);
+        v128.store(to + at, timesPower32(t, flow, t1, t2, t3, t4, t5, t6, t7, t8));
+      } else {
+        const s = exp<K>(v128.sub<K>(d, log), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
+        v128.store(to + at, v128.mul<K>(s, flow));
+      }
     }
   }
 }

@@ -1,55 +1,73 @@
 // Numbers -> the shortest decimal that reads back as the same number of their dtype, in JavaScript's notation.
 // R. Giulietti, "The Schubfach way to render doubles" (2022); the letters are the paper's.
 import { multiplyHigh } from "./decimal";
-import { FLOAT16, FLOAT32, FLOAT64, INT32, INT64 } from "./formats";
+import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64 } from "./formats";
 import { scaleHigh, scaleLow } from "./powers";
 
-/** No number takes more characters: -2.2250738585072014e-308, -123456789012345680000, -9223372036854775808. */
-export const NUMBER_CHARS: usize = 32;
-
 const MASK_63: u64 = 0x7fffffffffffffff;
-
-/** "00" to "99", to write two digits at a time. */
-const PAIRS = memory.data<u8>([
-  48,48,48,49,48,50,48,51,48,52,48,53,48,54,48,55,48,56,48,57,49,48,49,49,49,50,49,51,49,52,49,53,49,54,49,55,49,56,49,57,
-  50,48,50,49,50,50,50,51,50,52,50,53,50,54,50,55,50,56,50,57,51,48,51,49,51,50,51,51,51,52,51,53,51,54,51,55,51,56,51,57,
-  52,48,52,49,52,50,52,51,52,52,52,53,52,54,52,55,52,56,52,57,53,48,53,49,53,50,53,51,53,52,53,53,53,54,53,55,53,56,53,57,
-  54,48,54,49,54,50,54,51,54,52,54,53,54,54,54,55,54,56,54,57,55,48,55,49,55,50,55,51,55,52,55,53,55,54,55,55,55,56,55,57,
-  56,48,56,49,56,50,56,51,56,52,56,53,56,54,56,55,56,56,56,57,57,48,57,49,57,50,57,51,57,52,57,53,57,54,57,55,57,56,57,57,
-]);
 
 /** Where the loader has answers written before it copies them out. */
 export const paperAt: usize = memory.data(66560, 16);
 export const paperBytes: usize = 65536;
 
-/** Where digits are spelled before they are placed. */
-const DIGITS = memory.data(32, 16);
+/** Where the loader puts how many elements the lists of each level hold together, the innermost first: 8 times u32. */
+export const spansAt: usize = memory.data(32, 16);
+
+/** An element type of the printer alone: every element is an empty list. */
+const EMPTY_LIST: i32 = 7;
 
 /**
- * Prints `n` elements from `from`, separated by commas, to `to`. Returns the address after the last character; at most
- * `n` * (NUMBER_CHARS + 1) bytes.
+ * Prints `n` elements that begin at `from` and are number `index` and so on of a tensor, with the commas and brackets between
+ * them that `levels` levels of lists have. Returns the address after the last character. An element takes at most 49 bytes:
+ * 24 characters, and with 7 levels 15 of punctuation; 10 more are scratch.
  */
-export function printNumbers(from: usize, dtype: i32, n: usize, to: usize): usize {
-  const width: usize = dtype == FLOAT64 || dtype == INT64 ? 3 : dtype == FLOAT32 || dtype == INT32 ? 2 : dtype == 6 ? 0 : 1;
-  for (let i: usize = 0; i < n; i++) {
-    if (i > 0) {
-      store<u8>(to, 44);
-      to++;
-    }
-    to = printNumber(from + (i << width), dtype, to);
+export function printElements(from: usize, dtype: i32, index: u32, n: u32, levels: i32, to: usize): usize {
+  const width: usize = dtype == FLOAT64 || dtype == INT64 ? 3 : dtype == FLOAT32 || dtype == INT32 ? 2 : dtype >= 6 ? 0 : 1;
+  const row = levels == 0 ? 0 : load<u32>(spansAt);
+  let left = levels == 0 ? u32.MAX_VALUE : row - (index % row);
+  if (index > 0 && left == row) to = printBreak(index, levels, to);
+  else if (index > 0) to = printComma(to);
+  for (let i: u32 = 0; i < n; i++) {
+    if (left == 0) {
+      to = printBreak(index + i, levels, to);
+      left = row;
+    } else if (i > 0) to = printComma(to);
+    left--;
+    to = printElement(from + (usize(i) << width), dtype, to);
   }
   return to;
 }
 
-function printNumber(at: usize, dtype: i32, to: usize): usize {
+// @ts-ignore: decorator
+@inline
+function printComma(to: usize): usize {
+  store<u8>(to, 44);
+  return to + 1;
+}
+
+/** Closes the lists that end before element `index`, and opens as many. */
+function printBreak(index: u32, levels: i32, to: usize): usize {
+  let lists: usize = 0;
+  while (lists < usize(levels) && index % load<u32>(spansAt + (lists << 2)) == 0) lists++;
+  store<u64>(to, 0x5d5d5d5d5d5d5d5d);
+  store<u8>(to + lists, 44);
+  store<u64>(to + lists + 1, 0x5b5b5b5b5b5b5b5b);
+  return to + 2 * lists + 1;
+}
+
+function printElement(at: usize, dtype: i32, to: usize): usize {
   switch (dtype) {
     case FLOAT64: return printFloat64(load<u64>(at), to);
     case FLOAT32: return printFloat32(load<u32>(at), to);
     case FLOAT16: return printFloat16(load<u16>(at), to);
+    case BFLOAT16: return printBFloat16(load<u16>(at), to);
     case INT64: return printInteger(load<i64>(at), to);
     case INT32: return printInteger(i64(load<i32>(at)), to);
-    case 6: return printInteger(i64(load<u8>(at)), to);
-    default: return printBFloat16(load<u16>(at), to);
+    case EMPTY_LIST: {
+      store<u16>(to, 0x5d5b);
+      return to + 2;
+    }
+    default: return printInteger(i64(load<u8>(at)), to);
   }
 }
 
@@ -128,12 +146,12 @@ function shortest64(q: i32, c: u64, irregular: bool, to: usize): usize {
   return choose(vb, vbl + out, vbr - out, k, to);
 }
 
-/** The same for numbers of at most 24 bits: one word of g is enough. */
+/** The same for numbers of at most 24 bits: one word of g is enough, and a factor of 32 bits. */
 function shortest32(q: i32, c: u32, irregular: bool, to: usize): usize {
   const out = u64(c & 1);
   const cb = u64(c) << 2;
   const k = irregular ? flog10threeQuartersPow2(q) : flog10pow2(q);
-  const h = u64(q + flog2pow10(-k) + 33);
+  const h = u64(q + flog2pow10(-k) + 1);
   const g = scaleHigh(k) + 1;
   const vb = rop32(g, cb << h);
   const vbl = rop32(g, (irregular ? cb - 1 : cb - 2) << h);
@@ -152,10 +170,11 @@ function rop64(g1: u64, g0: u64, cp: u64): u64 {
   return w | (((z & MASK_63) + MASK_63) >> 63);
 }
 
+/** The paper's cp is 2^32 times this one, so that two products of 32 bits are 0. */
 // @ts-ignore: decorator
 @inline
 function rop32(g: u64, cp: u64): u64 {
-  const x1 = multiplyHigh(g, cp);
+  const x1 = (g >> 32) * cp + (((g & 0xffffffff) * cp) >> 32);
   return (x1 >> 31) | (((x1 & 0xffffffff) + 0xffffffff) >> 32);
 }
 
@@ -177,34 +196,25 @@ function choose(vb: u64, vbl: u64, vbr: u64, k: i32, to: usize): usize {
 
 /** Prints d 10^e as Number.prototype.toString does (ECMA-262, Number::toString). */
 function printDecimal(d: u64, e: i32, to: usize): usize {
-  while (d % 10 == 0 && d != 0) {
-    d /= 10;
-    e++;
-  }
-  const length = spell(d);
-  const first = DIGITS + 24 - length;
-  const point = i32(length) + e;
+  const first = spell(d);
+  const end = significantEnd();
+  const length = end - first;
+  const point = i32(DIGITS + 24 - first) + e;
   if (point > 21 || point < -5) return printExponent(first, length, point - 1, to);
   if (point <= 0) {
-    store<u16>(to, 0x2e30);
-    to += 2;
-    for (let i = point; i < 0; i++) {
-      store<u8>(to, 48);
-      to++;
-    }
-    return copyDigits(first, length, to);
+    store<u64>(to, 0x3030303030302e30);
+    return copyDigits(first, length, to + 2 - point);
   }
-  if (usize(point) >= length) {
-    to = copyDigits(first, length, to);
-    for (let i = i32(length); i < point; i++) {
-      store<u8>(to, 48);
-      to++;
-    }
-    return to;
+  // The digits may end before the point: as many zeros as are needed stand behind them.
+  const whole = usize(point);
+  if (whole >= length) {
+    copyDigits(first, length, to);
+    for (let at = to + length; at < to + whole; at++) store<u8>(at, 48);
+    return to + whole;
   }
-  to = copyDigits(first, point, to);
-  store<u8>(to, 46);
-  return copyDigits(first + point, length - point, to + 1);
+  copyDigits(first, whole, to);
+  store<u8>(to + whole, 46);
+  return copyDigits(first + whole, length - whole, to + whole + 1);
 }
 
 function printExponent(first: usize, length: usize, exponent: i32, to: usize): usize {
@@ -216,27 +226,50 @@ function printExponent(first: usize, length: usize, exponent: i32, to: usize): u
   }
   store<u8>(to, 101);
   store<u8>(to, exponent < 0 ? 45 : 43, 1);
-  const count = spell(u64(exponent < 0 ? -exponent : exponent));
-  return copyDigits(DIGITS + 24 - count, count, to + 2);
+  return printInteger(exponent < 0 ? -exponent : exponent, to + 2);
 }
 
-/** Spells a number so that it ends at DIGITS + 24; returns its length. */
+/** Where digits are spelled before they are placed: three groups of 8, and room to copy from. */
+const DIGITS = memory.data(48, 16);
+const ZEROS: u64 = 0x3030303030303030;
+const GROUP: u64 = 100000000;
+
+/** Spells a number that is not 0, with zeros in front, so that it ends at DIGITS + 24; returns where its first digit stands. */
 function spell(d: u64): usize {
+  if (d < GROUP) return spellGroup(u32(d), DIGITS + 16);
+  const rest = d / GROUP;
+  spellGroup(u32(d - rest * GROUP), DIGITS + 16);
+  if (rest < GROUP) return spellGroup(u32(rest), DIGITS + 8);
+  const top = rest / GROUP;
+  spellGroup(u32(rest - top * GROUP), DIGITS + 8);
+  return spellGroup(u32(top), DIGITS);
+}
+
+/** Spells 8 digits, in halves, quarters and eighths of a word at once; returns where the first that is not 0 stands. */
+// @ts-ignore: decorator
+@inline
+function spellGroup(d: u32, at: usize): usize {
+  const upper = d / 10000;
+  const fours = u64(upper) | (u64(d - upper * 10000) << 32);
+  const hundreds = ((fours * 10486) >> 20) & 0x7f0000007f;
+  const pairs = hundreds | ((fours - hundreds * 100) << 16);
+  const tens = ((pairs * 103) >> 10) & 0x000f000f000f000f;
+  const digits = tens | ((pairs - tens * 10) << 8);
+  store<u64>(at, digits | ZEROS);
+  return at + (usize(ctz(digits)) >> 3);
+}
+
+/** The address after the last digit at DIGITS that is not 0. */
+// @ts-ignore: decorator
+@inline
+function significantEnd(): usize {
   let at = DIGITS + 24;
-  while (d >= 100) {
-    const rest = d / 100;
-    at -= 2;
-    store<u16>(at, load<u16>(PAIRS + usize((d - rest * 100) << 1)));
-    d = rest;
-  }
-  if (d >= 10) {
-    at -= 2;
-    store<u16>(at, load<u16>(PAIRS + usize(d << 1)));
-  } else {
-    at--;
-    store<u8>(at, u8(48 + d));
-  }
-  return DIGITS + 24 - at;
+  let digits: u64;
+  do {
+    at -= 8;
+    digits = load<u64>(at) ^ ZEROS;
+  } while (digits == 0);
+  return at + 8 - (usize(clz(digits)) >> 3);
 }
 
 /** Copies up to 20 digits; writes up to 24 bytes, of which the caller keeps `n`. */
@@ -251,8 +284,9 @@ function copyDigits(from: usize, n: usize, to: usize): usize {
 
 function printInteger(value: i64, to: usize): usize {
   to = printSign(value < 0, to);
-  const length = spell(value < 0 ? u64(-value) : u64(value));
-  return copyDigits(DIGITS + 24 - length, length, to);
+  if (value == 0) return printZero(to);
+  const first = spell(value < 0 ? u64(-value) : u64(value));
+  return copyDigits(first, DIGITS + 24 - first, to);
 }
 
 // @ts-ignore: decorator

@@ -1,7 +1,7 @@
 // A push scanner for JSON (RFC 8259): checks the grammar, cuts the tensors out and writes their numbers as doubles, and
 // copies the rest to a small skeleton for JSON.parse. Bytes may arrive in pieces of any size.
-import { sextet } from "./base64";
-import { NUMBER_LONG, NUMBER_OK, NUMBER_PART, numberDigits, numberEnd, numberIsInteger, numberValue, readNumber } from "./decimal";
+import { decodeBlocks, sextet } from "./base64";
+import { forgetRounded, NUMBER_LONG, NUMBER_PART, numberRounded, numberState, numberStop, readNumber } from "./decimal";
 
 // What a scan can end with; the loader gives each its words.
 const GOES_ON: i32 = 0;
@@ -32,9 +32,6 @@ const HEX: i32 = 9;
 const NUMBERS: i32 = 10;
 const BASE64: i32 = 11;
 const DONE: i32 = 12;
-
-/** 2^53 + 1: the only integer that a double takes for one that is still exact, 2^53. */
-const ROUNDED: u64 = 0x20000000000001;
 
 const MAX_DEPTH: i32 = 32;
 const MAX_RANK: i32 = 8;
@@ -100,11 +97,14 @@ export function scanStart(at: usize, inference: i32, next: usize, end: usize): v
 }
 
 /**
- * Scans the bytes in [p, end). Afterwards `stop` is the first byte that is not yet used: the caller hands the bytes from
- * there over again, in front of the next piece. Returns 0 or the number of a refusal.
+ * Scans the bytes in [p, end) of the window. Afterwards `stop` is the first byte that is not yet used: the caller hands the bytes
+ * from there over again, in front of the next piece. Returns 0 or the number of a refusal.
  */
 export function scanPiece(at: usize, p: usize, end: usize): i32 {
   const s = changetype<Scan>(at);
+  // Zeros, which no token holds, so that reading a token needs no look at the end.
+  store<u64>(end, 0);
+  store<u64>(end, 0, 8);
   while (p < end) {
     const state = s.state;
     if (state == NUMBERS) {
@@ -158,8 +158,8 @@ export function scanPiece(at: usize, p: usize, end: usize): i32 {
   return GOES_ON;
 }
 
-/** Where the loader puts the piece to scan: what was left over of the last one, then new bytes. */
-export const windowAt: usize = memory.data(66560, 16);
+/** Where the loader puts the piece to scan: what was left over of the last one, then new bytes. Room for zeros is behind. */
+export const windowAt: usize = memory.data(66560 + 16, 16);
 export const windowBytes: usize = 66560;
 
 /** Whether the text may end here; the scan's state says what is missing otherwise. */
@@ -293,21 +293,22 @@ function scanValue(s: Scan, p: usize, end: usize, c: u32): i32 {
   return scanWord(s, p, end, c);
 }
 
+const SCRATCH = memory.data(8, 8);
+
 function scanOptionNumber(s: Scan, p: usize, end: usize): i32 {
-  const result = readNumber(p, end);
-  if (result == NUMBER_PART) return UNFINISHED;
-  if (result == NUMBER_LONG) return LONG_NUMBER;
-  s.stop = numberEnd;
-  if (result != NUMBER_OK) return MALFORMED;
-  // 2^53 + 1 would be read as 2^53: hand on the next double, which is beyond the limit of every integer option.
-  if (numberIsInteger && numberDigits == ROUNDED) {
-    if (load<u8>(p) == 45 && !put(s, 45)) return LONG_OPTIONS;
-    if (!putText(s, 0x3239393137303039, 8) || !putText(s, 0x3439393034373435, 8)) return LONG_OPTIONS;
-    ended(s);
-    return GOES_ON;
+  forgetRounded();
+  const after = readNumber(p, end, SCRATCH);
+  if (after == 0) {
+    s.stop = numberStop;
+    return refusalOfNumber();
   }
-  for (let at = p; at < numberEnd; at++) {
-    if (!put(s, load<u8>(at))) return LONG_OPTIONS;
+  s.stop = after;
+  // 2^53 + 1 would be read as 2^53: hand on the next double, which is beyond the limit of every integer option.
+  const isRounded = numberRounded != 0;
+  if (isRounded && load<u8>(p) == 45 && !put(s, 45)) return LONG_OPTIONS;
+  if (isRounded && !(putText(s, 0x3239393137303039, 8) && putText(s, 0x3439393034373435, 8))) return LONG_OPTIONS;
+  for (; !isRounded && p < after; p++) {
+    if (!put(s, load<u8>(p))) return LONG_OPTIONS;
   }
   ended(s);
   return GOES_ON;
@@ -391,98 +392,100 @@ function countAt(s: Scan): usize {
 
 /** Reads numbers and lists until the outermost list ends or the piece does. */
 function scanNumbers(s: Scan, p: usize, end: usize): i32 {
-  let expect = s.expect;
-  let next = s.next;
-  const room = s.end;
   let result = GOES_ON;
   while (p < end) {
     const c: u32 = load<u8>(p);
-    if (expect == COMMA_OR_CLOSE) {
-      if (c == 44) {
-        expect = ITEM;
-        p++;
-        continue;
-      }
-    } else if (c - 48 < 10 || c == 45 || c == 78 || c == 73 || c == 34) {
-      if (s.leaf != s.level && (s.leaf != 0 || s.deepest != s.level)) {
-        result = RAGGED;
-        break;
-      }
-      s.leaf = s.level;
-      // Numbers of one list, in the tightest loop.
-      const counter = countAt(s);
-      let count = load<i32>(counter);
-      result = readElement(p, end);
-      if (result == GOES_ON) {
-        if (next + 8 > room) result = FULL;
-        else {
-          store<f64>(next, elementValue);
-          next += 8;
-          if (numberDigits == ROUNDED && numberIsInteger && abs(elementValue) == 9007199254740992 && s.rounded == 0) {
-            s.rounded = i32((next - s.cutStart) >> 3);
-          }
-          p = elementEnd;
-          count++;
-          store<i32>(counter, count);
-          expect = COMMA_OR_CLOSE;
-          continue;
-        }
-      }
-      break;
-    }
-    if (c == 32 || c == 10 || c == 13 || c == 9) {
-      p++;
-      continue;
-    }
-    if (c == 91 && expect != COMMA_OR_CLOSE) {
-      if (s.level == MAX_RANK) result = RANK;
-      else if (s.leaf != 0 && s.level >= s.leaf) result = RAGGED;
-      else {
-        s.level++;
-        if (s.level > s.deepest) s.deepest = s.level;
-        store<i32>(countAt(s), 0);
-        expect = ITEM_OR_CLOSE;
-        p++;
-        continue;
-      }
-      break;
-    }
-    if (c == 93 && expect != ITEM) {
-      if (!closeList(s)) {
-        result = RAGGED;
-        break;
-      }
-      p++;
-      expect = COMMA_OR_CLOSE;
-      if (s.level == 0) {
-        s.next = next;
-        s.expect = expect;
-        s.stop = p;
+    if (c == 44 && s.expect == COMMA_OR_CLOSE) {
+      s.expect = ITEM;
+    } else if (s.expect != COMMA_OR_CLOSE && (c - 48 < 10 || c == 45 || c == 78 || c == 73 || c == 34)) {
+      result = scanRun(s, p, end);
+      p = s.stop;
+      if (result == UNFINISHED) return GOES_ON;
+      if (result == GOES_ON) continue;
+    } else if (c == 91 && s.expect != COMMA_OR_CLOSE) {
+      result = openList(s);
+    } else if (c == 93 && s.expect != ITEM) {
+      result = closeList(s);
+      if (s.level == 0 && result == GOES_ON) {
+        s.stop = p + 1;
         return endNumbers(s);
       }
-      continue;
+    } else if (c != 32 && c != 10 && c != 13 && c != 9) {
+      const isValue = c == 123 || c == 116 || c == 102 || c == 110;
+      result = isValue && s.expect != COMMA_OR_CLOSE ? BAD_ELEMENT : MALFORMED;
     }
-    result = expect != COMMA_OR_CLOSE && (c == 123 || c == 116 || c == 102 || c == 110) ? BAD_ELEMENT : MALFORMED;
-    break;
+    if (result != GOES_ON) return stopAt(s, p, result);
+    p++;
   }
-  s.next = next;
-  s.expect = expect;
   s.stop = p;
-  if (result == UNFINISHED) return GOES_ON;
-  if (result != GOES_ON) s.stopByte = i32(load<u8>(p));
+  return GOES_ON;
+}
+
+/** Reads numbers of one list with commas between them, in the tightest loop, up to whatever else comes. */
+function scanRun(s: Scan, p: usize, end: usize): i32 {
+  s.stop = p;
+  if (s.leaf != s.level && (s.leaf != 0 || s.deepest != s.level)) return RAGGED;
+  s.leaf = s.level;
+  const room = s.end;
+  let next = s.next;
+  let result = GOES_ON;
+  let c: u32 = load<u8>(p);
+  forgetRounded();
+  for (;;) {
+    if (room - next < 8) {
+      result = FULL;
+      break;
+    }
+    const isNumber = c - 48 < 10 || (c == 45 && p + 1 < end && load<u8>(p, 1) != 73);
+    const after = isNumber ? readNumber(p, end, next) : readSpecial(p, end, next);
+    if (after == 0) {
+      result = isNumber ? refusalOfNumber() : specialState;
+      if (result == MALFORMED) p = isNumber ? numberStop : specialStop;
+      break;
+    }
+    next += 8;
+    p = after;
+    c = load<u8>(p);
+    s.expect = COMMA_OR_CLOSE;
+    if (c != 44) break;
+    c = load<u8>(++p);
+    s.expect = ITEM;
+    if (c == 32) c = load<u8>(++p);
+    if (c - 48 >= 10 && c != 45) break;
+  }
+  if (numberRounded != 0 && s.rounded == 0) s.rounded = i32((numberRounded - s.cutStart) >> 3) + 1;
+  store<i32>(countAt(s), load<i32>(countAt(s)) + i32((next - s.next) >> 3));
+  s.next = next;
+  s.stop = p;
   return result;
 }
 
-/** Closes a list; false where its length is not that of the lists beside it. */
-function closeList(s: Scan): bool {
+function refusalOfNumber(): i32 {
+  if (numberState == NUMBER_PART) return UNFINISHED;
+  return numberState == NUMBER_LONG ? LONG_NUMBER : MALFORMED;
+}
+
+function openList(s: Scan): i32 {
+  if (s.level == MAX_RANK) return RANK;
+  if (s.leaf != 0 && s.level >= s.leaf) return RAGGED;
+  s.level++;
+  if (s.level > s.deepest) s.deepest = s.level;
+  store<i32>(countAt(s), 0);
+  s.expect = ITEM_OR_CLOSE;
+  return GOES_ON;
+}
+
+/** Closes a list, which must be as long as those beside it. */
+function closeList(s: Scan): i32 {
   const at = usize(s.level) << 2;
   const count = load<i32>(changetype<usize>(s) + COUNTS + at);
   const known = changetype<usize>(s) + DIMS + at;
   s.level--;
   if (load<i32>(known) < 0) store<i32>(known, count);
-  else if (load<i32>(known) != count) return false;
+  else if (load<i32>(known) != count) return RAGGED;
   if (s.level > 0) store<i32>(countAt(s), load<i32>(countAt(s)) + 1);
-  return true;
+  s.expect = COMMA_OR_CLOSE;
+  return GOES_ON;
 }
 
 function endNumbers(s: Scan): i32 {
@@ -502,43 +505,29 @@ function putIndex(s: Scan): bool {
   return (s.cuts < 10 || put(s, 48 + s.cuts / 10)) && put(s, 48 + (s.cuts % 10));
 }
 
-let elementValue: f64 = 0;
-let elementEnd: usize = 0;
+let specialState: i32 = 0;
+let specialStop: usize = 0;
 
-/** Reads a number, or the word or string for a non-finite one. */
-function readElement(p: usize, end: usize): i32 {
-  const c: u32 = load<u8>(p);
-  if (c - 48 < 10 || (c == 45 && p + 1 < end && load<u8>(p, 1) != 73)) {
-    const result = readNumber(p, end);
-    if (result == NUMBER_OK) {
-      elementValue = numberValue;
-      elementEnd = numberEnd;
-      return GOES_ON;
-    }
-    if (result == NUMBER_PART) return UNFINISHED;
-    return result == NUMBER_LONG ? LONG_NUMBER : MALFORMED;
+/** Reads NaN, Infinity or -Infinity, bare or as a string, and writes it to `to`. Returns the address after it, or 0. */
+function readSpecial(p: usize, end: usize, to: usize): usize {
+  const quoted = load<u8>(p) == 34;
+  p += usize(quoted);
+  const negative = load<u8>(p) == 45;
+  p += usize(negative);
+  const isNaN = load<u8>(p) == 78 && !negative;
+  let rest: u64 = isNaN ? 0x4e614e : 0x7974696e69666e49;
+  for (; rest != 0; rest >>= 8, p++) {
+    if (u64(load<u8>(p)) != (rest & 255)) return failedSpecial(p, end, quoted);
   }
-  const quoted = c == 34;
-  let at = p + usize(quoted);
-  if (at == end) return UNFINISHED;
-  const negative = load<u8>(at) == 45;
-  if (negative && ++at == end) return UNFINISHED;
-  const isNaN = load<u8>(at) == 78 && !negative;
-  const length: usize = isNaN ? 3 : 8;
-  const word: u64 = isNaN ? 0x4e614e : 0x7974696e69666e49;
-  for (let i: usize = 0; i < length; i++) {
-    if (at + i == end) return UNFINISHED;
-    if (u64(load<u8>(at + i)) != ((word >> (i << 3)) & 255)) return quoted ? BAD_ELEMENT : MALFORMED;
-  }
-  at += length;
-  if (quoted) {
-    if (at == end) return UNFINISHED;
-    if (load<u8>(at) != 34) return BAD_ELEMENT;
-    at++;
-  }
-  elementEnd = at;
-  elementValue = isNaN ? NaN : negative ? -Infinity : Infinity;
-  return GOES_ON;
+  if (quoted && load<u8>(p++) != 34) return failedSpecial(p - 1, end, quoted);
+  store<f64>(to, isNaN ? NaN : negative ? -Infinity : Infinity);
+  return p;
+}
+
+function failedSpecial(p: usize, end: usize, quoted: bool): usize {
+  specialState = p == end ? UNFINISHED : quoted ? BAD_ELEMENT : MALFORMED;
+  specialStop = p;
+  return 0;
 }
 
 // ---- base64
@@ -558,8 +547,12 @@ function startBase64(s: Scan): i32 {
 /** Decodes until the string ends or the piece does. */
 function scanBase64(s: Scan, p: usize, end: usize): i32 {
   while (p < end) {
-    if (s.sextets == 0 && s.padding == 0 && s.slash == 0) p = decodeGroups(s, p, end);
-    if (p == end) break;
+    if (s.sextets == 0 && s.padding == 0 && s.slash == 0) {
+      const read = decodeBlocks(p, end, s.next, s.end);
+      p += read;
+      s.next += (read >> 2) * 3;
+      if (p == end) break;
+    }
     const c: u32 = load<u8>(p);
     if (c == 34 && s.slash == 0) {
       if (s.sextets != 0 || (s.padding != 0 && s.padding != 4)) return stopAt(s, p, BAD_BASE64);
@@ -582,26 +575,6 @@ function scanBase64(s: Scan, p: usize, end: usize): i32 {
   return GOES_ON;
 }
 
-/** Whole groups of four characters without padding. */
-function decodeGroups(s: Scan, p: usize, end: usize): usize {
-  let next = s.next;
-  while (p + 4 <= end && next + 3 <= s.end) {
-    const a = sextet(load<u8>(p));
-    const b = sextet(load<u8>(p, 1));
-    const c = sextet(load<u8>(p, 2));
-    const d = sextet(load<u8>(p, 3));
-    if ((a | b | c | d) > 63) break;
-    const v = (a << 18) | (b << 12) | (c << 6) | d;
-    store<u8>(next, v >> 16);
-    store<u8>(next, v >> 8, 1);
-    store<u8>(next, v, 2);
-    next += 3;
-    p += 4;
-  }
-  s.next = next;
-  return p;
-}
-
 /** One character; `padding` is 4 once a padded group is complete. */
 function takeSextet(s: Scan, c: u32): i32 {
   if (s.padding == 4) return BAD_BASE64;
@@ -613,7 +586,7 @@ function takeSextet(s: Scan, c: u32): i32 {
     const loose = s.padding == 1 ? s.bits & 3 : s.bits & 15;
     if (loose != 0) return BAD_BASE64;
     const v = s.bits << (6 * s.padding);
-    if (s.next + 2 > s.end) return FULL;
+    if (s.end - s.next < 2) return FULL;
     store<u8>(s.next, v >> 16);
     if (bytes == 2) store<u8>(s.next, v >> 8, 1);
     s.next += bytes;
@@ -625,7 +598,7 @@ function takeSextet(s: Scan, c: u32): i32 {
   if (value > 63 || s.padding != 0) return BAD_BASE64;
   s.bits = s.sextets == 0 ? value : (s.bits << 6) | value;
   if (++s.sextets < 4) return GOES_ON;
-  if (s.next + 3 > s.end) return FULL;
+  if (s.end - s.next < 3) return FULL;
   store<u8>(s.next, s.bits >> 16);
   store<u8>(s.next, s.bits >> 8, 1);
   store<u8>(s.next, s.bits, 2);
