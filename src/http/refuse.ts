@@ -5,6 +5,7 @@ import { LossRefusal } from "../loss/refusal.ts";
 import type { ProblemCode, ProblemError } from "../problems.ts";
 import { PROBLEMS, Problem, refuseAt } from "../problems.ts";
 import { ArenaFull } from "../tensor/arena.ts";
+import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
@@ -49,8 +50,12 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .send(Buffer.from(JSON.stringify(document)));
 }
 
+/** nginx's status for a client that left before its answer: only the log sees it. */
+const CLIENT_GONE = 499;
+
 /** Fastify's error handler: a stranger's exception becomes "internal error" outside and keeps its cause in the log. */
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof ClientGone) return reply.code(CLIENT_GONE).send();
   const problem = error instanceof LossRefusal ? lossProblem(error, request) : problemOf(error);
   if (problem.code === "internal_error") request.log.error({ err: error }, "request failed");
   return sendProblem(reply, problem);
