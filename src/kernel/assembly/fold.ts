@@ -1,7 +1,9 @@
 // The folds: each loss over the lines of a tensor, forward and gradient in one go. A step continues a fold for about `budget`
 // elements, whatever the shape, and says whether it is done, so that no slice of work holds up the event loop.
 import { convert } from "./convert";
-import { FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, storeNumber, widthOf } from "./formats";
+import {
+  BFLOAT16, FLOAT16, FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, widthOf,
+} from "./formats";
 import { BLOCK, Columns, ROW_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, storeBlock } from "./lines";
 import {
   addExponentials, addFlow, addSoftFlow, flowBack, flowFromLogits, smoothTerm, softTerm, subtractLogs,
@@ -32,6 +34,9 @@ const AT_ONE_GO: usize = 1 << 20;
 /** Positions that are worth a pass over the tensor: a run of 256 bytes for each class. */
 const MIN_WIDTH: usize = 64;
 
+/** What a group costs beside its elements, in elements. */
+const GROUP_PRICE: i64 = 64;
+
 /** Rows of so few classes are taken many at once, as columns: their vectors would be mostly empty. */
 const SMALL_ROW: u32 = 48;
 
@@ -54,7 +59,9 @@ export function softTargetStep(at: usize, budget: i32): i32 {
 function step(fold: Fold, op: i32, budget: i32): i32 {
   // No line has an element; only losses that are written one by one would need a look at each position.
   if (fold.classes == 0 && fold.losses == 0 && op != CROSS_ENTROPY) return 1;
-  if (fold.inner == 1 && fold.classes > SMALL_ROW) return fold.wide ? run<f64, Rows>(fold, op, budget) : run<f32, Rows>(fold, op, budget);
+  if (fold.inner == 1 && fold.classes > SMALL_ROW) {
+    return fold.wide ? run<f64, Rows>(fold, op, budget) : run<f32, Rows>(fold, op, budget);
+  }
   return fold.wide ? run<f64, Columns>(fold, op, budget) : run<f32, Columns>(fold, op, budget);
 }
 
@@ -66,7 +73,8 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
   let held = false;
   while (<u64>fold.position < positions) {
     if (fold.width == 0) {
-      if (fold.position == 0 && op == CROSS_ENTROPY && fold.smoothing > 0) addWeights<K>(fold);
+      const weighted = op == CROSS_ENTROPY && fold.smoothing > 0 && fold.out != 0;
+      if (weighted && !addWeights<K>(fold, usize(max<i64>(left, 1)))) return 0;
       beginGroup<K, L>(fold, op, usize(positions - fold.position));
     }
     while (fold.phase < 2) {
@@ -89,7 +97,7 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
       fold.phase = fold.phase == 0 && writes(fold, op) ? 1 : 2;
     }
     endGroup(fold, op);
-    left -= 16;
+    left -= GROUP_PRICE;
     if (left <= 0) return 0;
   }
   return 1;
@@ -101,12 +109,17 @@ function writes(fold: Fold, op: i32): bool {
   return true;
 }
 
-function addWeights<K>(fold: Fold): void {
-  let sum: f64 = fold.weight == 0 ? f64(fold.classes) : 0;
-  if (fold.weight != 0) {
-    for (let c: usize = 0; c < fold.classes; c++) sum += f64(load<K>(<usize>fold.weight + c * sizeof<K>()));
-  }
+/** Adds up the weights of all classes, up to `budget` of them before the first group, and says whether that is done. */
+function addWeights<K>(fold: Fold, budget: usize): bool {
+  if (fold.position > 0) return true;
+  if (fold.weight == 0) fold.weightSum = f64(fold.classes);
+  if (fold.weight == 0 || fold.classAt == fold.classes) return true;
+  const end = min<usize>(fold.classes, <usize>fold.classAt + budget);
+  let sum = fold.weightSum;
+  for (let c: usize = fold.classAt; c < end; c++) sum += f64(load<K>(<usize>fold.weight + c * sizeof<K>()));
   fold.weightSum = sum;
+  fold.classAt = u32(end);
+  return end == fold.classes;
 }
 
 function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
@@ -314,10 +327,14 @@ function writeLogs<K, L>(fold: Fold, n: usize, held: bool): void {
 /** The block's log-probabilities, rounded to the dtype of the logits as PyTorch stores them. */
 function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, state: usize, bytes: usize): usize {
   subtractLogs<K, L>(x, LOGITS, n, width, state, bytes);
-  if (fold.xDtype != codeOf<K>()) {
-    const count = isRows<L>() ? n : n * width;
-    convert(LOGITS, codeOf<K>(), ROUND, fold.xDtype, count);
-    convert(ROUND, fold.xDtype, LOGITS, codeOf<K>(), count);
+  const dtype = fold.xDtype;
+  const count = isRows<L>() ? n : n * width;
+  if (sizeof<K>() == 4) {
+    if (dtype == FLOAT16) roundToFloat16(LOGITS, count);
+    else if (dtype == BFLOAT16) roundToBFloat16(LOGITS, count);
+  } else if (dtype != FLOAT64) {
+    convert(LOGITS, FLOAT64, ROUND, dtype, count);
+    convert(ROUND, dtype, LOGITS, FLOAT64, count);
   }
   return LOGITS;
 }
@@ -351,8 +368,9 @@ function endGroup(fold: Fold, op: i32): void {
       }
       fold.smoothSum += sum;
       if (fold.losses == 0) continue;
-      const share = fold.smoothing / f64(fold.classes);
-      storeNumber(at, fold.lossDtype, (1 - fold.smoothing) * loadNumber(at, fold.lossDtype) + share * sum);
+      const hard = roundNumber(keepOf(fold) * loadNumber(at, fold.lossDtype), fold.lossDtype);
+      const smooth = roundNumber(spreadOf(fold) * sum, fold.lossDtype);
+      storeNumber(at, fold.lossDtype, hard + smooth);
     }
   }
   fold.position += fold.width;
@@ -375,6 +393,7 @@ export function nllStep(at: usize, budget: i32): i32 {
 
 /** `position` counts outer positions, `classAt` the inner positions (or the bytes) of the phase that are done. */
 function nll<K>(fold: Fold, budget: i32): i32 {
+  if (fold.inner == 0) return 1;
   let left: i64 = budget;
   const slab = (<usize>fold.classes * fold.inner) << widthOf(fold.xDtype);
   while (fold.position < fold.outer) {

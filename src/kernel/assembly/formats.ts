@@ -100,34 +100,38 @@ function toBFloat16(value: f64): u32 {
 
 // V8 builds a vector constant anew in every round of a loop; one that is read from memory before the loop stays in a register.
 const WIDEN16 = memory.data<u32>([
-  0x8000, 0x8000, 0x8000, 0x8000, // sign
+  0x7c007c00, 0x7c007c00, 0x7c007c00, 0x7c007c00, // the exponent bits of eight float16
+  0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000, // sign, exponent and mantissa, 13 bits further up
   0x77800000, 0x77800000, 0x77800000, 0x77800000, // 2^112
-  0x47800000, 0x47800000, 0x47800000, 0x47800000, // 2^16: float16's infinity after scaling
-  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // float32's infinity
 ], 16);
 
+/** Four finite float16, sign-extended to 32 bits, to float32. */
 // @ts-ignore: decorator
 @inline
-function widenHalf(half: v128, sign: v128, scale: v128, limit: v128, infinity: v128): v128 {
-  const negative = v128.and(half, sign);
-  const scaled = v128.mul<f32>(i32x4.shl(v128.xor(half, negative), 13), scale);
-  const special = v128.and(v128.ge<f32>(scaled, limit), infinity);
-  return v128.or(v128.or(scaled, special), i32x4.shl(negative, 16));
+function widenHalf(half: v128, fields: v128, scale: v128): v128 {
+  return v128.mul<f32>(v128.and(i32x4.shl(half, 13), fields), scale);
 }
 
-/** float16 to float32, exactly. */
+/** float16 to float32, exactly. Eight at a time where all are finite. */
 export function widenFloat16(from: usize, to: usize, n: usize): void {
-  const sign = v128.load(WIDEN16);
-  const scale = v128.load(WIDEN16, 16);
-  const limit = v128.load(WIDEN16, 32);
-  const infinity = v128.load(WIDEN16, 48);
+  const exponent = v128.load(WIDEN16);
+  const fields = v128.load(WIDEN16, 16);
+  const scale = v128.load(WIDEN16, 32);
   const end = to + ((n & ~7) << 2);
   for (; to < end; from += 16, to += 32) {
     const halves = v128.load(from);
-    v128.store(to, widenHalf(i32x4.extend_low_i16x8_u(halves), sign, scale, limit, infinity));
-    v128.store(to, widenHalf(i32x4.extend_high_i16x8_u(halves), sign, scale, limit, infinity), 16);
+    if (v128.any_true(v128.eq<i16>(v128.and(halves, exponent), exponent))) {
+      widenEachFloat16(from, to, 8);
+      continue;
+    }
+    v128.store(to, widenHalf(i32x4.extend_low_i16x8_s(halves), fields, scale));
+    v128.store(to, widenHalf(i32x4.extend_high_i16x8_s(halves), fields, scale), 16);
   }
-  for (let i: usize = 0; i < (n & 7); i++) store<f32>(to + (i << 2), f32(fromFloat16(load<u16>(from + (i << 1)))));
+  widenEachFloat16(from, to, n & 7);
+}
+
+function widenEachFloat16(from: usize, to: usize, n: usize): void {
+  for (let i: usize = 0; i < n; i++) store<f32>(to + (i << 2), f32(fromFloat16(load<u16>(from + (i << 1)))));
 }
 
 /** bfloat16 to float32, exactly. */
@@ -211,6 +215,46 @@ export function narrowBFloat16(from: usize, to: usize, n: usize): void {
   }
   for (let i: usize = 0; i < (n & 7); i++) {
     store<u16>(to + (i << 1), toBFloat16(f64(load<f32>(from + (i << 2)))) & 0xffff);
+  }
+}
+
+const ROUND16 = memory.data<u32>([
+  0xfff, 0xfff, 0xfff, 0xfff, // half a step of float16 less one
+  0xffffe000, 0xffffe000, 0xffffe000, 0xffffe000, // what float16 keeps
+  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // infinity
+], 16);
+
+/** Rounds float32, results of arithmetic, to the values of float16 where they lie. */
+export function roundToFloat16(at: usize, n: usize): void {
+  const abs = v128.load(NARROW16);
+  const limit = v128.load(NARROW16, 16);
+  const tiny = v128.load(NARROW16, 32);
+  const half = v128.load(NARROW16, 48);
+  const round = v128.load(ROUND16);
+  const kept = v128.load(ROUND16, 16);
+  const infinity = v128.load(ROUND16, 32);
+  for (const end = at + (n << 2); at < end; at += 16) {
+    const value = v128.load(at);
+    const magnitude = v128.and(value, abs);
+    const odd = v128.shr<u32>(i32x4.shl(value, 18), 31);
+    const normal = v128.and(v128.add<i32>(v128.add<i32>(magnitude, round), odd), kept);
+    const subnormal = v128.sub<f32>(v128.add<f32>(magnitude, half), half);
+    const finite = v128.bitselect(subnormal, normal, v128.lt<f32>(magnitude, tiny));
+    const number = v128.bitselect(infinity, finite, v128.ge<f32>(magnitude, limit));
+    v128.store(at, v128.or(number, v128.xor(value, magnitude)));
+  }
+}
+
+/** Rounds float32, results of arithmetic, to the values of bfloat16 where they lie. */
+export function roundToBFloat16(at: usize, n: usize): void {
+  const round = v128.load(NARROWB);
+  const one = v128.load(NARROWB, 16);
+  const zero = i32x4.splat(0);
+  for (const end = at + (n << 2); at < end; at += 16) {
+    const value = v128.load(at);
+    const odd = v128.and(v128.shr<u32>(value, 16), one);
+    const sum = v128.add<i32>(v128.add<i32>(value, round), odd);
+    v128.store(at, i16x8.shuffle(zero, sum, 0, 9, 2, 11, 4, 13, 6, 15));
   }
 }
 

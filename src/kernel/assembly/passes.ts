@@ -2,7 +2,7 @@
 //
 // A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the group's state,
 // `bytes` the length of each of its arrays.
-import { addPower32, exp, expConstant, termConstant, timesPower32 } from "./exp";
+import { exp, expConstant } from "./exp";
 import { isRows, lanes } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, SUM, UPSTREAM } from "./state";
 
@@ -34,7 +34,7 @@ function each<K, L>(array: usize, g: usize): v128 {
   return isRows<L>() ? v128.load_splat<K>(array) : v128.load(array + (g << 4));
 }
 
-/** Numbers of K that belong to the classes of step `k`; `scale` 0 reads the first ones at every step. */
+/** Numbers of K that belong to the classes of step `k`: one for each lane of a row, one for all lanes of columns. */
 // @ts-ignore: decorator
 @inline
 function classes<K, L>(array: usize, k: usize): v128 {
@@ -106,8 +106,6 @@ export function addExponentials<K, L>(x: usize, n: usize, width: usize, state: u
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9), c10 = expConstant<K>(10);
-  const t0 = termConstant(0), t1 = termConstant(1), t2 = termConstant(2), t3 = termConstant(3), t4 = termConstant(4);
-  const t5 = termConstant(5), t6 = termConstant(6), t7 = termConstant(7), t8 = termConstant(8);
   const groups = groupsOf<K, L>(width);
   const stride = strideOf<K, L>(width);
   const length = stepsOf<K, L>(n) * stride;
@@ -120,20 +118,15 @@ export function addExponentials<K, L>(x: usize, n: usize, width: usize, state: u
     if (isRows<L>()) max = widest<K>(max);
     v128.store(state + MAX * bytes + (g << 4), max);
 
-    const drop = v128.sub<K>(before, max);
-    const factor = sizeof<K>() == 4
-      ? timesPower32(v128.mul<K>(drop, t0), t8, t1, t2, t3, t4, t5, t6, t7, t8)
-      : exp<K>(drop, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
+    const factor = exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
     scaleSums<K, L>(state + SUM * bytes, g, factor);
     for (let at = first; at < last; ) {
       const end = min(last, at + RUN * stride);
       if (isRows<L>()) touch(at + AHEAD);
       let sum = v128.splat<K>(0);
       for (; at < end; at += stride) {
-        const d = v128.sub<K>(v128.load(at), max);
-        sum = sizeof<K>() == 4
-          ? addPower32(sum, v128.mul<K>(d, t0), t1, t2, t3, t4, t5, t6, t7, t8)
-          : v128.add<K>(sum, exp<K>(d, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10));
+        const power = exp<K>(v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
+        sum = v128.add<K>(sum, power);
       }
       addTo<K, L>(state + SUM * bytes, g, lower<K>(sum), upper<K>(sum));
     }
@@ -214,33 +207,24 @@ export function flowBack<K, L>(
 }
 
 /**
- * {@link flowBack} without a base, from the logits: -exp(a) * flow. In float32, exp(a) comes from (x - m) / ln 2 - log2 S
- * at once, whose one rounding errs no more than that of a stored a would. `to` may equal `x`.
+ * {@link flowBack} without a base, from the logits: -exp(a) * flow. `to` may equal `x`.
  */
 export function flowFromLogits<K, L>(x: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9), c10 = expConstant<K>(10);
-  const t0 = termConstant(0), t1 = termConstant(1), t2 = termConstant(2), t3 = termConstant(3), t4 = termConstant(4);
-  const t5 = termConstant(5), t6 = termConstant(6), t7 = termConstant(7), t8 = termConstant(8);
   const groups = groupsOf<K, L>(width);
   const stride = strideOf<K, L>(width);
   const length = stepsOf<K, L>(n) * stride;
   for (let g: usize = 0; g < groups; g++) {
     const m = each<K, L>(state + MAX * bytes, g);
     const log = each<K, L>(state + LOG * bytes, g);
-    const logOf2 = v128.neg<K>(v128.mul<K>(log, t0));
+    const rest = each<K, L>(state + LOG_REST * bytes, g);
     const flow = v128.neg<K>(each<K, L>(state + FLOW_K * bytes, g));
     const first = g << 4;
     for (let at = first; at < first + length; at += stride) {
-      const d = v128.sub<K>(v128.load(x + at), m);
-      if (sizeof<K>() == 4) {
-        const t = v128.relaxed_madd<K>(d, t0, logOf2);
-        v128.store(to + at, timesPower32(t, flow, t1, t2, t3, t4, t5, t6, t7, t8));
-      } else {
-        const s = exp<K>(v128.sub<K>(d, log), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
-        v128.store(to + at, v128.mul<K>(s, flow));
-      }
+      const a = minusLog<K>(v128.load(x + at), m, log, rest);
+      v128.store(to + at, v128.mul<K>(exp<K>(a, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10), flow));
     }
   }
 }
