@@ -340,6 +340,13 @@ const PROVOCATIONS: readonly Provocation[] = [
     pointer: "/input/shape",
   },
   {
+    title: "2^20 + 1 empty lists",
+    code: "shape_data_mismatch",
+    path: LS,
+    body: { input: flat("float32", [2 ** 20 + 1, 0], []), format: "nested" },
+    pointer: "/input/shape",
+  },
+  {
     title: "too few bytes",
     code: "shape_data_mismatch",
     path: LS,

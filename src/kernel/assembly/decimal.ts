@@ -60,7 +60,7 @@ function eightDigits(x: u64): u64 {
 }
 
 /**
- * Reads the number token at `p`, which holds a digit or a minus sign, and writes its value to `to`. Returns the address
+ * Reads the number token at `p`, which holds a digit, "-", "." or "/", and writes its value to `to`. Returns the address
  * after the token, or 0: numberState says why. The 8 bytes at `end` hold zeros, which end every token.
  */
 export function readNumber(p: usize, end: usize, to: usize): usize {
@@ -70,17 +70,13 @@ export function readNumber(p: usize, end: usize, to: usize): usize {
   const first = p;
   let c: u32 = load<u8>(p);
   let digits: u64 = 0;
-  if (c == 48) {
+  while (isDigit(c)) {
+    digits = digits * 10 + (c - 48);
     c = load<u8>(++p);
-    if (isDigit(c)) return failed(start, p, end);
-  } else {
-    while (isDigit(c)) {
-      digits = digits * 10 + (c - 48);
-      c = load<u8>(++p);
-    }
-    if (p == first) return failed(start, p, end);
   }
   let count = p - first;
+  if (count == 0) return failed(start, p, end);
+  if (count > 1 && load<u8>(first) == 48) return failed(start, first + 1, end);
   let exponent: i32 = 0;
   if (c == 46) {
     const point = ++p;
@@ -119,7 +115,8 @@ export function readNumber(p: usize, end: usize, to: usize): usize {
   // 19 digits fit in 64 bits.
   if (digits == ROUNDED && exponent == 0 && count <= 19 && numberRounded == 0) numberRounded = to;
   const magnitude = count <= 19 ? toDouble(digits, exponent, start, p) : abs(parseNumber(start, p - start));
-  store<f64>(to, negative ? -magnitude : magnitude);
+  // Signs are random: a branch on them would cost more than reading the digits.
+  store<u64>(to, reinterpret<u64>(magnitude) | (u64(negative) << 63));
   return p;
 }
 
@@ -142,9 +139,11 @@ function leadingZeros(p: usize): usize {
 function toDouble(digits: u64, exponent: i32, start: usize, end: usize): f64 {
   // Clinger, "How to read floating point numbers accurately" (1990): both operands exact, so one rounding.
   if (digits <= 0x20000000000000) {
-    if (exponent == 0) return f64(digits);
-    if (exponent < 0 && exponent >= -22) return f64(digits) / load<f64>(TENS + (usize(-exponent) << 3));
-    if (exponent > 0 && exponent <= 22) return f64(digits) * load<f64>(TENS + (usize(exponent) << 3));
+    // Processors convert signed integers only.
+    const exact = f64(i64(digits));
+    if (exponent == 0) return exact;
+    if (exponent < 0 && exponent >= -22) return exact / load<f64>(TENS + (usize(-exponent) << 3));
+    if (exponent > 0 && exponent <= 22) return exact * load<f64>(TENS + (usize(exponent) << 3));
   }
   return eiselLemire(digits, exponent, start, end);
 }

@@ -436,12 +436,16 @@ function scanRun(s: Scan, p: usize, end: usize): i32 {
       result = FULL;
       break;
     }
-    const isNumber = c - 48 < 10 || (c == 45 && p + 1 < end && load<u8>(p, 1) != 73);
-    const after = isNumber ? readNumber(p, end, next) : readSpecial(p, end, next);
+    // One test for "-" and the digits together, whose order is random; "." and "/" between them begin no number.
+    let after: usize = c - 45 < 13 ? readNumber(p, end, next) : 0;
     if (after == 0) {
-      result = isNumber ? refusalOfNumber() : specialState;
-      if (result == MALFORMED) p = isNumber ? numberStop : specialStop;
-      break;
+      const special = c - 45 >= 13 || (c == 45 && load<u8>(p, 1) == 73);
+      if (special) after = readSpecial(p, end, next);
+      if (after == 0) {
+        result = special ? specialState : refusalOfNumber();
+        if (result == MALFORMED) p = special ? specialStop : numberStop;
+        break;
+      }
     }
     next += 8;
     p = after;
