@@ -4,6 +4,7 @@ import type { FastifyReply } from "fastify";
 import { writeJson } from "../wire/json-write.ts";
 import type { Form } from "../wire/tensors.ts";
 import type { Answer, Job } from "./job.ts";
+import { turn } from "./steps.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
@@ -24,8 +25,12 @@ function take(pages: Generator<Buffer, void>): readonly Buffer[] {
   return next.done ? [] : [next.value];
 }
 
-function* follow(first: Buffer, second: Buffer, rest: Iterable<Buffer>): Generator<Buffer, void> {
+/** A reader as fast as the writer would never let the event loop turn: other requests run between two pages. */
+async function* follow(first: Buffer, second: Buffer, rest: Iterable<Buffer>): AsyncGenerator<Buffer, void> {
   yield first;
   yield second;
-  yield* rest;
+  for (const page of rest) {
+    await turn();
+    yield page;
+  }
 }

@@ -60,7 +60,7 @@ export function readJson(
       reject(error);
     };
     const detach = (): void => {
-      payload.off("data", onData).off("end", onEnd).off("error", onError).off("close", onClose);
+      payload.off("data", onData).off("end", onEnd).off("error", onClose).off("close", onClose);
     };
     const attempt = (read: () => void): void => {
       try {
@@ -69,6 +69,6 @@ export function readJson(
         onError(error);
       }
     };
-    payload.on("data", onData).once("end", onEnd).once("error", onError).once("close", onClose);
+    payload.on("data", onData).once("end", onEnd).once("error", onClose).once("close", onClose);
   });
 }

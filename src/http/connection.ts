@@ -12,9 +12,17 @@ const CODES: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "request_timeout",
 };
 
-/** Answers on the bare socket, then closes it. */
+/** Connections on which a request is being answered: a refusal written there would stand in the middle of that answer. */
+const busy = new WeakSet<Socket>();
+
+export function setBusy(socket: Socket, isBusy: boolean): void {
+  if (isBusy) busy.add(socket);
+  else busy.delete(socket);
+}
+
+/** Answers on the bare socket, then closes it; closes at once where another answer is under way. */
 export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) return void socket.destroy();
+  if (error.code === "ECONNRESET" || !socket.writable || busy.has(socket)) return void socket.destroy();
   const code = CODES[error.code ?? ""] ?? "malformed_request";
   socket.end(
     rawProblem(

@@ -77,8 +77,16 @@ function problemOf(error: FastifyError | Problem): Problem {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return new Problem("unsupported_media_type", "expected Content-Type application/json");
     default:
-      return new Problem("internal_error", "the request could not be completed");
+      return foreignProblem(error.statusCode ?? 500);
   }
+}
+
+/** What a plugin refused for reasons of its own: files that are not to be had, conditions that do not hold. */
+function foreignProblem(status: number): Problem {
+  if (status === 403 || status === 404) return new Problem("not_found", "nothing is at this path");
+  if (status >= 400 && status < 500)
+    return new Problem("malformed_request", "the request's headers cannot be met");
+  return new Problem("internal_error", "the request could not be completed");
 }
 
 /** The bytes of a refusal for a socket on which no request could be read; the connection ends with it. */

@@ -24,6 +24,7 @@ async function runRest<Result>(steps: Steps<Result>, gone: () => boolean): Promi
   }
 }
 
-function turn(): Promise<void> {
+/** The next turn of the event loop. */
+export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -18,15 +18,15 @@ export const NUMBER_LONG: i32 = 3;
 export let numberState: i32 = NUMBER_OK;
 export let numberStop: usize = 0;
 
-/** Where the first number went that was written as 2^53 + 1 and is now 2^53, since {@link forgetRounded}; 0 for none. */
+/** Where the first number went that reads as 2^53 but was written otherwise, since {@link forgetRounded}; 0 for none. */
 export let numberRounded: usize = 0;
 
 export function forgetRounded(): void {
   numberRounded = 0;
 }
 
-/** 2^53 + 1: the only integer that a double takes for one that is still exact, 2^53. */
-const ROUNDED: u64 = 0x20000000000001;
+/** 2^53, for which a double takes its odd neighbour too. */
+const EXACT: f64 = 9007199254740992;
 
 /** 10^0 to 10^22: the powers of ten that are doubles. */
 const TENS = memory.data<f64>([
@@ -113,8 +113,9 @@ export function readNumber(p: usize, end: usize, to: usize): usize {
   if (p == end || p - start > NUMBER_LIMIT) return failed(start, p, end);
   if (count > 19) count -= leadingZeros(first);
   // 19 digits fit in 64 bits.
-  if (digits == ROUNDED && exponent == 0 && count <= 19 && numberRounded == 0) numberRounded = to;
   const magnitude = count <= 19 ? toDouble(digits, exponent, start, p) : abs(parseNumber(start, p - start));
+  // 2^53 written any other way may be its neighbour, rounded.
+  if (magnitude == EXACT && (digits != u64(EXACT) || exponent != 0) && numberRounded == 0) numberRounded = to;
   // Signs are random: a branch on them would cost more than reading the digits.
   store<u64>(to, reinterpret<u64>(magnitude) | (u64(negative) << 63));
   return p;

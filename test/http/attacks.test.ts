@@ -1,0 +1,62 @@
+/** What an attacker found once, so that nobody finds it again. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { expect, it } from "vitest";
+import { useService } from "../service.ts";
+
+const service = useService();
+
+async function raw(bytes: string): Promise<string> {
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+  socket.write(bytes);
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  await once(socket, "close");
+  return text;
+}
+
+it.each(["%00", "../../../etc/passwd", "%5c..%5c", "Z".repeat(300), "nope.js"])(
+  "GET /docs/static/%s is a problem of 4xx with at most 64 characters of the path",
+  async (path) => {
+    const answer = await raw(`GET /docs/static/${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(answer).toContain("content-type: application/problem+json");
+    expect(answer).not.toContain("Z".repeat(65));
+  },
+);
+
+it("a condition that does not hold is a problem of 4xx", async () => {
+  const answer = await service().get("/docs/static/swagger-ui.css", { "if-match": "foo" });
+  expect(answer.status).toBeGreaterThanOrEqual(400);
+  expect(answer.status).toBeLessThan(500);
+  expect(answer.headers["content-type"]).toBe("application/problem+json");
+});
+
+it("garbage behind a request never stands in the middle of its answer", async () => {
+  const body = `{"dim":0,"input":[${"1,".repeat(300_000)}1]}`;
+  const head = `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+  const answer = await raw(`${head}${body}GARBAGE\r\n\r\n`);
+  expect(answer).not.toContain("HTTP/1.1 400");
+});
+
+it.each(["9007199254740993.0", "9007199254740992.5", "90071992547409930e-1", "9007199254740993"])(
+  "the class index %s is not taken for 2^53",
+  async (text) => {
+    const body = `{"input":[[0,1]],"target":[${text}],"ignore_index":9007199254740992}`;
+    expect((await service().post("/v1/nll_loss", body)).json.code).toBe("invalid_element");
+  },
+);
+
+it("other requests are answered while tens of megabytes are written to a fast reader", async () => {
+  const body = `{"dim":0,"input":[${"1,".repeat(2_000_000)}1],"format":"nested"}`;
+  let turns = 0;
+  const timer = setInterval(() => turns++, 5);
+  const large = service().post("/v1/log_softmax", body);
+  const small = await service().post("/v1/log_softmax", { input: [0], dim: 0 });
+  expect(small.status).toBe(200);
+  expect((await large).text.length).toBeGreaterThan(20_000_000);
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(5);
+});
