@@ -205,3 +205,11 @@ export class Problem extends Error {
 export function refuseAt(code: ProblemCode, pointer: string, detail: string): Problem {
   return new Problem(code, `${pointer}: ${detail}`, [{ pointer, detail }]);
 }
+
+/** The most characters of a client's text that an answer repeats. */
+const ECHO = 64;
+
+/** The beginning of a client's text, fit to stand in an answer: no half of a surrogate pair is left at its end. */
+export function echo(text: string): string {
+  return text.length > ECHO ? `${text.slice(0, ECHO).toWellFormed()}...` : text.toWellFormed();
+}

@@ -1,12 +1,9 @@
 /** What is decided from the headers alone, before a byte of the body is read. */
 import type { IncomingHttpHeaders } from "node:http";
-import { Problem } from "../problems.ts";
+import { echo, Problem } from "../problems.ts";
 
 // An exact allow-list on the raw header: tricks with case, tabs or trailing garbage must not reach a parser unchecked.
 const JSON_TYPE = /^application\/json(?: *; *charset=(?:utf-8|"utf-8"))?$/i;
-
-/** The most of a client's text that an answer repeats. */
-const ECHO = 64;
 
 /**
  * Checks the headers of a request with a body and gives the bytes it may have: Content-Length, or the limit for chunked bodies.
@@ -37,9 +34,4 @@ export function checkBodyHeaders(headers: IncomingHttpHeaders, limit: number): n
 
 export function tooLarge(got: string, limit: number): Problem {
   return new Problem("body_too_large", `expected at most ${limit} bytes, got ${got}`);
-}
-
-/** The beginning of a client's text, fit to stand in an answer. */
-export function echo(text: string): string {
-  return text.length > ECHO ? `${text.slice(0, ECHO)}...` : text;
 }

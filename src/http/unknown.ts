@@ -1,7 +1,6 @@
 /** Paths and methods that are not there: 404, or 405 with the methods that are. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
-import { Problem } from "../problems.ts";
-import { echo } from "./preflight.ts";
+import { echo, Problem } from "../problems.ts";
 import { sendProblem } from "./refuse.ts";
 
 const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];

@@ -1,8 +1,7 @@
 /** From the validator's errors to a refusal that names the field and says what was expected. */
 import type { FastifySchemaValidationError } from "fastify/types/schema.js";
 import type { ProblemError } from "../problems.ts";
-import { Problem } from "../problems.ts";
-import { echo } from "./preflight.ts";
+import { echo, Problem } from "../problems.ts";
 
 /** The refusal for a body or query string that its schema does not accept. */
 export function describeValidation(

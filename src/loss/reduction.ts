@@ -34,6 +34,6 @@ export function resolveReduction(options: ReductionOptions, warnings: string[]):
   throw new LossRefusal(
     "invalid_reduction",
     "reduction",
-    `${reduction.slice(0, 64)} is not a valid value for reduction; expected none, mean or sum`,
+    `${reduction.slice(0, 64).toWellFormed()} is not a valid value for reduction; expected none, mean or sum`,
   );
 }

@@ -1,7 +1,7 @@
 /** JSON: from a body's bytes to tensors and options, and from an answer to bytes. */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ProblemCode } from "../problems.ts";
-import { Problem, refuseAt } from "../problems.ts";
+import { echo, Problem, refuseAt } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import { ArenaFull } from "../tensor/arena.ts";
 import { MAX_RANK } from "../tensor/tensor.ts";
@@ -209,8 +209,9 @@ export class JsonReader {
       }
       const start = skeleton + this.#word(frame + 1);
       const key = this.#kernel.u8.subarray(start, this.#kernel.u8.indexOf(34, start));
-      pointer += `/${Buffer.from(key.slice(0, 64)).toString().replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      pointer += `/${Buffer.from(key).toString().replaceAll("~", "~0").replaceAll("/", "~1")}`;
     }
+    pointer = echo(pointer);
     if (!elements) return pointer;
     const counts = run.scanCounts.value / 4;
     for (let level = 1; level <= this.#word(LEVEL); level++) pointer += `/${this.#word(counts + level)}`;
@@ -248,8 +249,8 @@ function duplicateKey(skeleton: string): Problem {
       path = `${top.path}/${++top.item}`;
     else if (token === ":" && top?.names !== undefined) {
       const name: string = JSON.parse(last);
-      path = `${top.path}/${name.slice(0, 64).replaceAll("~", "~0").replaceAll("/", "~1")}`;
-      if (top.names.has(name)) return refuseAt("duplicate_key", path, "this field stands twice");
+      path = `${top.path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      if (top.names.has(name)) return refuseAt("duplicate_key", echo(path), "this field stands twice");
       top.names.add(name);
     }
     last = token;

@@ -1,7 +1,7 @@
 /** The three forms of a tensor in JSON, read: a number or nested lists, `data` with a shape, `base64` with a shape. */
 import { convertTensor, convertToIntegers } from "../kernel/convert.ts";
 import type { Kernel } from "../kernel/kernel.ts";
-import { refuseAt } from "../problems.ts";
+import { echo, refuseAt } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
@@ -61,7 +61,7 @@ function checkFlat(cut: Cut, shape: readonly number[], data: string, at: string)
     throw refuseAt(
       "shape_data_mismatch",
       at,
-      `shape [${shape.join(", ")}] needs ${expected} elements, got ${cut.length}`,
+      `shape [${echo(shape.join(", "))}] needs ${expected} elements, got ${cut.length}`,
     );
   }
 }
@@ -79,14 +79,14 @@ function checkedCount(shape: readonly number[], pointer: string): number {
   let span = 1;
   for (const size of shape) span *= Math.max(size, 1);
   if (span > MAX_SPAN) {
-    throw refuseAt("shape_data_mismatch", pointer, `the product of [${shape.join(", ")}] is too large`);
+    throw refuseAt("shape_data_mismatch", pointer, `the product of [${echo(shape.join(", "))}] is too large`);
   }
   const empty = shape.indexOf(0);
   if (empty > 0 && elementCount(shape.slice(0, empty)) > MAX_EMPTY_LISTS) {
     throw refuseAt(
       "shape_data_mismatch",
       pointer,
-      `[${shape.join(", ")}] has too many empty lists, at most ${MAX_EMPTY_LISTS}`,
+      `[${echo(shape.join(", "))}] has too many empty lists, at most ${MAX_EMPTY_LISTS}`,
     );
   }
   return elementCount(shape);
@@ -119,7 +119,7 @@ function base64Tensor({ shape, pointer }: TensorText, cut: Cut, dtype: DType): T
     throw refuseAt(
       "shape_data_mismatch",
       `${pointer}/shape`,
-      `shape [${shape.join(", ")}] of ${dtype} needs ${expected} bytes, got ${cut.length}`,
+      `shape [${echo(shape.join(", "))}] of ${dtype} needs ${expected} bytes, got ${cut.length}`,
     );
   }
   return { dtype, shape, address: cut.address };

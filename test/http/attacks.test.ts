@@ -60,3 +60,19 @@ it("other requests are answered while tens of megabytes are written to a fast re
   clearInterval(timer);
   expect(turns).toBeGreaterThan(5);
 });
+
+it("long and many names are repeated up to 64 characters in all, and never half a surrogate pair", async () => {
+  const key = "k".repeat(64);
+  const nested = `${`{"${key}":`.repeat(30)}{"a":1,"a":2}${"}".repeat(30)}`;
+  const half = `${"a".repeat(63)}\u{1f600}`;
+  for (const body of [
+    nested,
+    JSON.stringify({ input: [[0]], target: [0], reduction: half }),
+    JSON.stringify({ [half]: 1 }),
+  ]) {
+    const answer = await service().post("/v1/cross_entropy", body);
+    expect(answer.status).toBeLessThan(500);
+    expect(answer.text.length).toBeLessThan(1000);
+    expect(answer.text).not.toMatch(/\\ud83d/i);
+  }
+});
