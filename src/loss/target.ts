@@ -13,7 +13,8 @@ export function classAxis(shape: readonly number[]): number {
 
 /**
  * The checks of `nll_loss` before any number is read, first failure first: rank, batch size, target's shape, weight's
- * shape, dtypes. The 1-D input with a 1-D target that PyTorch 1.13 let pass is refused, as newer versions do.
+ * shape, dtypes. A 1-D input with a 1-D target, of which PyTorch 1.13 reads the first element and 2.15 takes only one of
+ * size 1, is refused: it is always a mistake.
  */
 export function checkIndexOperands(
   input: Tensor,

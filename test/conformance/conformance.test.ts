@@ -16,7 +16,7 @@ const DECIDED_OTHERWISE: Readonly<Record<string, string>> = {
 /** dtypes that requests can name; a case with another one must be refused. */
 const KNOWN = new Set(["float64", "float32", "float16", "bfloat16", "int64", "int32", "uint8"]);
 
-const FILES = ["torch-cases.jsonl", "torch2-cases.jsonl"];
+const FILES = ["torch-cases.jsonl", "torch2-cases.jsonl", "torch2-grid.jsonl"];
 
 const FORMS = { flat, nested, base64 };
 type Form = keyof typeof FORMS;

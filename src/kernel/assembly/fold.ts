@@ -150,7 +150,7 @@ function readUpstream<K>(fold: Fold, op: i32): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   const each: usize = fold.upstream == 0 ? <usize>0 : <usize>fold.upstream + <usize>fold.position * sizeof<K>();
-  const smooth = fold.smoothing > 0 ? spreadOf(fold) * fold.weightSum : 0;
+  const smooth = spreadOf(fold) * fold.weightSum;
   for (let j: usize = 0; j < fold.width; j++) {
     const k = j * sizeof<K>();
     let g = each == 0 ? fold.upstreamScalar : f64(load<K>(each + k));
@@ -159,7 +159,9 @@ function readUpstream<K>(fold: Fold, op: i32): void {
       if (y < 0) g = 0;
       const peak = y < 0 ? 0 : -keepOf(fold) * g * weightOf<K>(fold, y);
       store<K>(state + PEAK * bytes + k, <K>peak);
-      store<f64>(state + FLOW * bytes + (j << 3), peak - smooth * g);
+      // Not peak - 0 * g without smoothing: an infinite g would make a NaN of it.
+      const flow = fold.smoothing > 0 ? peak - smooth * g : peak;
+      store<f64>(state + FLOW * bytes + (j << 3), flow);
     }
     store<K>(state + UPSTREAM * bytes + k, <K>g);
   }
