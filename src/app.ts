@@ -2,7 +2,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
 import type { Engine } from "./http/body.ts";
-import { handleClientError, handleFrameworkError, setBusy } from "./http/connection.ts";
+import { beginRequest, endRequest, handleClientError, handleFrameworkError } from "./http/connection.ts";
 import { PROBLEM_SCHEMAS } from "./http/contract/problem.ts";
 import { registerDocs, registerOpenApi } from "./http/docs.ts";
 import type { Lifecycle } from "./http/drain.ts";
@@ -48,17 +48,18 @@ export async function buildApp({ engine, lifecycle, logger }: AppOptions): Promi
   app.decorateRequest("job", undefined as unknown as Job);
   app.decorateRequest("problem", undefined);
   app.setErrorHandler(handleError);
+  // For what a plugin does not find; unknown paths are refused in the hook below.
   app.setNotFoundHandler((request, reply) => handleUnknown(app, request, reply));
   app.addHook("onRequest", (request, reply, done) => {
-    setBusy(request.raw.socket, true);
+    beginRequest(request.raw.socket);
     reply.header("x-request-id", request.id);
     if (lifecycle.stopping) reply.header("connection", "close");
-    // Here, not in a not-found handler, which would come after the parsing of a body that nobody wants.
+    // Here, since a not-found handler comes after the parsing of a body that nobody wants.
     if (request.is404) return handleUnknown(app, request, reply);
     done();
   });
   app.addHook("onResponse", (request: FastifyRequest, reply, done) => {
-    setBusy(request.raw.socket, false);
+    endRequest(request.raw.socket);
     logRequest(request, reply);
     done();
   });

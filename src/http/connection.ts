@@ -12,17 +12,26 @@ const CODES: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "request_timeout",
 };
 
-/** Connections on which a request is being answered: a refusal written there would stand in the middle of that answer. */
-const busy = new WeakSet<Socket>();
+/**
+ * The requests of a connection that are not answered yet: a refusal written there would stand in the middle of an answer. A count,
+ * since a client that pipelines has several.
+ */
+const unanswered = new WeakMap<Socket, number>();
 
-export function setBusy(socket: Socket, isBusy: boolean): void {
-  if (isBusy) busy.add(socket);
-  else busy.delete(socket);
+/** A request of this connection has begun. */
+export function beginRequest(socket: Socket): void {
+  unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
+}
+
+/** A request of this connection has its answer. */
+export function endRequest(socket: Socket): void {
+  unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1);
 }
 
 /** Answers on the bare socket, then closes it; closes at once where another answer is under way. */
 export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable || busy.has(socket)) return void socket.destroy();
+  const isAnswering = (unanswered.get(socket) ?? 0) > 0;
+  if (error.code === "ECONNRESET" || !socket.writable || isAnswering) return void socket.destroy();
   const code = CODES[error.code ?? ""] ?? "malformed_request";
   socket.end(
     rawProblem(

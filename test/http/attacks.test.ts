@@ -41,6 +41,24 @@ it("garbage behind a request never stands in the middle of its answer", async ()
   expect(answer).not.toContain("HTTP/1.1 400");
 });
 
+it("garbage behind two pipelined requests never stands in the middle of the second answer", async () => {
+  const request = (count: number): string => {
+    const body = `{"dim":0,"input":[${"1,".repeat(count)}1]}`;
+    return `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  };
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  socket.write(request(1) + request(600_000));
+  // The second head is out: its answer is under way, and the first request is over.
+  await expect.poll(() => text.split("HTTP/1.1 200").length, { timeout: 5000, interval: 1 }).toBe(3);
+  socket.write("GARBAGE\r\n\r\n");
+  await once(socket, "close");
+  expect(text).not.toContain("HTTP/1.1 400");
+});
+
 it.each(["9007199254740993.0", "9007199254740992.5", "90071992547409930e-1", "9007199254740993"])(
   "the class index %s is not taken for 2^53",
   async (text) => {
