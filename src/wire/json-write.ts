@@ -113,11 +113,14 @@ class Page {
   ): Generator<Buffer, void> {
     const { run, i32 } = this.#kernel;
     const count = elementCount(shape);
-    const spans = shape.slice(1).map((_, axis) => elementCount(shape.slice(axis + 1)));
+    const spans = shape
+      .slice(1)
+      .map((_, axis) => elementCount(shape.slice(axis + 1)))
+      .reverse();
     for (let done = 0; done < count; ) {
       if (this.#end - this.#at < MARGIN) yield this.take();
       const n = Math.min(count - done, Math.floor((this.#end - this.#at) / ELEMENT_BYTES));
-      i32.set(spans.toReversed(), run.spansAt.value / 4);
+      i32.set(spans, run.spansAt.value / 4);
       this.#at = run.printElements(address + done * bytes, code, done, n, spans.length, this.#at);
       done += n;
     }

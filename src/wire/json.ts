@@ -15,7 +15,7 @@ export interface Cut {
   readonly address: number;
   /** Numbers, or bytes. */
   readonly length: number;
-  /** The first number that was written as 2^53 + 1 and reads as 2^53, if there is one. */
+  /** The first number that reads as 2^53 but was written otherwise, so may have been its neighbour; if there is one. */
   readonly rounded: number | undefined;
   /** The lengths of the nested lists, outermost first; empty for base64. */
   readonly shape: readonly number[];

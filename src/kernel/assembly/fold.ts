@@ -6,7 +6,7 @@ import {
 } from "./formats";
 import { BLOCK, Columns, ROW_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, storeBlock } from "./lines";
 import {
-  addExponentials, addFlow, addSoftFlow, flowBack, flowFromLogits, smoothTerm, softTerm, subtractLogs,
+  addExponentials, addFlow, addSoftFlow, flowBack, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
 import {
   CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
@@ -295,9 +295,6 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   if (op == LOG_SOFTMAX_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     flowBack<K, L>(x, go, to, n, width, state, bytes);
-  } else if (op == CROSS_ENTROPY && fold.smoothing <= 0 && fold.xDtype == codeOf<K>()) {
-    flowFromLogits<K, L>(x, to, n, width, state, bytes);
-    addPeaks<K, L>(fold, n, to);
   } else {
     const a = logProbabilities<K, L>(fold, x, n, width, state, bytes);
     const base: usize = fold.out == 0 ? <usize>0 : BASE;
@@ -308,7 +305,7 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
       softTerm<K, L>(a, t, base, dt, weight, keepOf(fold), spreadOf(fold), n, width, state, bytes);
       if (dt != 0) storeBlock<K, L>(fold, fold.gradTarget, fold.targetDtype, n, dt);
     } else if (fold.smoothing > 0) {
-      smoothTerm<K, L>(a, base, weight, -fold.smoothing / f64(fold.classes), n, width, state, bytes);
+      smoothTerm<K, L>(a, base, weight, -spreadOf(fold), n, width, state, bytes);
     }
     if (to != 0) {
       const smooth = op == SOFT_TARGET || fold.smoothing > 0;
@@ -456,9 +453,6 @@ function scoreAt(fold: Fold, y: i64): usize {
 
 // ---- targets
 
-/** What {@link checkTargets} adds up, across its calls. */
-const RESULT_TOTAL: usize = 0;
-
 /**
  * Looks at `n` targets: adds the weights of the kept ones (1 each without weights) to the f64 at `result` and returns the
  * index of the first that is kept but no class, or -1.
@@ -467,13 +461,13 @@ export function checkTargets(
   target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, wide: i32, result: usize,
 ): i32 {
   const width = widthOf(dtype);
-  let total = load<f64>(result, RESULT_TOTAL);
+  let total = load<f64>(result);
   for (let i: usize = 0; i < n; i++) {
     const y = loadIndex(target + (i << width), dtype);
     if (y == ignoreIndex) continue;
     if (<u64>y >= <u64>classes) return i32(i);
     total += weight == 0 ? 1 : loadNumber(weight + (usize(y) << (wide ? 3 : 2)), wide ? FLOAT64 : FLOAT32);
   }
-  store<f64>(result, total, RESULT_TOTAL);
+  store<f64>(result, total);
   return -1;
 }

@@ -206,29 +206,6 @@ export function flowBack<K, L>(
   }
 }
 
-/**
- * {@link flowBack} without a base, from the logits: -exp(a) * flow. `to` may equal `x`.
- */
-export function flowFromLogits<K, L>(x: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize): void {
-  const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
-  const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
-  const c8 = expConstant<K>(8), c9 = expConstant<K>(9), c10 = expConstant<K>(10);
-  const groups = groupsOf<K, L>(width);
-  const stride = strideOf<K, L>(width);
-  const length = stepsOf<K, L>(n) * stride;
-  for (let g: usize = 0; g < groups; g++) {
-    const m = each<K, L>(state + MAX * bytes, g);
-    const log = each<K, L>(state + LOG * bytes, g);
-    const rest = each<K, L>(state + LOG_REST * bytes, g);
-    const flow = v128.neg<K>(each<K, L>(state + FLOW_K * bytes, g));
-    const first = g << 4;
-    for (let at = first; at < first + length; at += stride) {
-      const a = minusLog<K>(v128.load(x + at), m, log, rest);
-      v128.store(to + at, v128.mul<K>(exp<K>(a, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10), flow));
-    }
-  }
-}
-
 /** Adds the gradient `go` of the log-probabilities to FLOW. */
 export function addFlow<K, L>(go: usize, n: usize, width: usize, state: usize, bytes: usize): void {
   const groups = groupsOf<K, L>(width);

@@ -68,7 +68,7 @@ class Scan {
   slash: i32;
   /** Hex digits left of an escape. */
   hex: i32;
-  /** 1 + the index of the first number of the running cut that was written as 2^53 + 1; 0 for none. */
+  /** 1 + the index of the first number of the running cut that reads as 2^53 but was written otherwise; 0 for none. */
   rounded: i32;
 }
 
@@ -303,7 +303,7 @@ function scanOptionNumber(s: Scan, p: usize, end: usize): i32 {
     return refusalOfNumber();
   }
   s.stop = after;
-  // 2^53 + 1 would be read as 2^53: hand on the next double, which is beyond the limit of every integer option.
+  // What reads as 2^53 but was written otherwise may be 2^53 + 1: hand on the next double, which is beyond the limit of every integer option.
   const isRounded = numberRounded != 0;
   if (isRounded && load<u8>(p) == 45 && !put(s, 45)) return LONG_OPTIONS;
   if (isRounded && !(putText(s, 0x3239393137303039, 8) && putText(s, 0x3439393034373435, 8))) return LONG_OPTIONS;
