@@ -57,4 +57,4 @@ export function loadKernel(size: number): Kernel {
 }
 
 /** The kernels' own data (constants, decimal powers, scratch blocks) stay below this many pages. */
-const TABLE_PAGES = 16;
+const TABLE_PAGES = 32;

@@ -4,12 +4,12 @@ import { convert } from "./convert";
 import {
   BFLOAT16, FLOAT16, FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, widthOf,
 } from "./formats";
-import { BLOCK, Columns, ROW_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, storeBlock } from "./lines";
+import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, storeBlock } from "./lines";
 import {
-  addExponentials, addFlow, addSoftFlow, flowBack, smoothTerm, softTerm, subtractLogs,
+  addExponentials, addFlow, addSoftFlow, flowBack, forgetKnown, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
 import {
-  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
+  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, SUM, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
 } from "./state";
 import { FOLD_BYTES, Fold, OWN_WIDTH } from "./struct";
 
@@ -22,10 +22,10 @@ const CROSS_ENTROPY: i32 = 2;
 const SOFT_TARGET: i32 = 3;
 
 // Blocks in K: logits and then log-probabilities, the gradient that reaches them, the soft targets, and a place to round in.
-const LOGITS = memory.data(32768, 16); // BLOCK * 8
-const BASE = memory.data(32768, 16);
-const TARGET = memory.data(32768, 16);
-const ROUND = memory.data(32768, 16);
+const LOGITS = memory.data(262144, 16); // BLOCK * 8
+const BASE = memory.data(262144, 16);
+const TARGET = memory.data(262144, 16);
+const ROUND = memory.data(262144, 16);
 
 /** Columns of more classes are folded a few at a time, so that a step can stop inside of them. */
 const LONG_LINE: usize = 65536;
@@ -69,6 +69,7 @@ function step(fold: Fold, op: i32, budget: i32): i32 {
 function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
   const positions = <u64>fold.outer * fold.inner;
   let left: i64 = budget;
+  forgetKnown();
   // Whether LOGITS holds all classes of the group.
   let held = false;
   while (<u64>fold.position < positions) {
@@ -81,7 +82,7 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
       while (fold.classAt < fold.classes) {
         // The state of a wide group is in shared scratch: it has to be used up before another fold runs.
         if (left <= 0 && <usize>fold.width <= OWN_WIDTH) return 0;
-        const n = min<usize>(isRows<L>() ? ROW_BLOCK : BLOCK / padded(fold), fold.classes - fold.classAt);
+        const n = min<usize>(isRows<L>() ? ROW_BLOCK : blockOf(fold) / padded(fold), fold.classes - fold.classAt);
         if (fold.phase == 0) {
           gather<K, L>(fold, op, n);
           held = n == fold.classes && op != LOG_SOFTMAX_GRAD;
@@ -174,9 +175,14 @@ function readUpstream<K>(fold: Fold, op: i32): void {
 function columnsAtOnce(fold: Fold): usize {
   const classes = max<usize>(fold.classes, 1);
   if (classes > LONG_LINE) return OWN_WIDTH;
-  const width = min(min(max(BLOCK / classes, MIN_WIDTH), MAX_WIDTH), AT_ONE_GO / classes) & ~3;
   const inner = <usize>fold.inner;
+  const width = min(min(max(blockOf(fold) / classes, MIN_WIDTH), MAX_WIDTH), AT_ONE_GO / classes) & ~3;
   return inner < width && inner < SHORT_INNER ? width - (width % inner) : width;
+}
+
+/** Elements of a block of columns: few where runs are short, which takes the longest. */
+function blockOf(fold: Fold): usize {
+  return <usize>fold.inner < SHORT_INNER || <usize>fold.classes > LONG_LINE ? SHORT_BLOCK : BLOCK;
 }
 
 // @ts-ignore: decorator
@@ -214,11 +220,19 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
     return addFlow<K, L>(go, n, width, state, bytes);
   }
   const x = loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
-  addExponentials<K, L>(x, n, width, state, bytes);
+  addExponentials<K, L>(x, nextBlock<K, L>(fold, x, n), n, width, state, bytes);
   if (op == SOFT_TARGET && fold.out != 0) {
     const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     addSoftFlow<K, L>(t, blockWeights<K>(fold), keepOf(fold), spreadOf(fold), n, width, state, bytes);
   }
+}
+
+/** The block that will be gathered next, if it lies as it is read right behind the one of `n` at `x` and is as long; else 0. */
+function nextBlock<K, L>(fold: Fold, x: usize, n: usize): usize {
+  if (!isRows<L>() || x == LOGITS) return 0;
+  const left = <usize>fold.classes - fold.classAt - n;
+  const another = left == 0 && fold.classAt == 0 && fold.position + 1 < fold.outer;
+  return left >= n || another ? x + n * sizeof<K>() : 0;
 }
 
 /** The block's logits, which are in LOGITS already where they were copied and `held`. */
@@ -233,7 +247,27 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   const bytes = arrayBytes(fold);
   if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
   if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held);
-  if (op != LOG_SOFTMAX && fold.out != 0) convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
+  if (op == LOG_SOFTMAX || fold.out == 0) return;
+  if (picksOnly<K>(fold, op)) shareOut<K>(fold);
+  else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
+}
+
+/** Whether the gradient is exp(x - m) times one number of the position, but for the class of the target. */
+// @ts-ignore: decorator
+@inline
+function picksOnly<K>(fold: Fold, op: i32): bool {
+  // PyTorch keeps the log-probabilities of 16-bit types rounded, and has the gradient from them.
+  return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.xDtype == codeOf<K>();
+}
+
+/** FLOW / S in K. */
+function shareOut<K>(fold: Fold): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  for (let j: usize = 0; j < fold.width; j++) {
+    const share = load<f64>(state + FLOW * bytes + (j << 3)) / load<f64>(state + SUM * bytes + (j << 3));
+    store<K>(state + FLOW_K * bytes + j * sizeof<K>(), <K>share);
+  }
 }
 
 /** The losses of the targets' classes: -(a_y * w_y), each stage rounded as if it were stored. */
@@ -295,6 +329,9 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   if (op == LOG_SOFTMAX_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     flowBack<K, L>(x, go, to, n, width, state, bytes);
+  } else if (picksOnly<K>(fold, op)) {
+    shareFlow<K, L>(x, to, n, width, state, bytes);
+    addPeaks<K, L>(fold, n, to);
   } else {
     const a = logProbabilities<K, L>(fold, x, n, width, state, bytes);
     const base: usize = fold.out == 0 ? <usize>0 : BASE;

@@ -29,11 +29,13 @@ export function lanes<K>(): usize {
   return 16 / sizeof<K>();
 }
 
-/** Elements of a block of columns at most. */
-export const BLOCK: usize = 4096;
+/** Elements of a block of columns at most: it stays in the second-level cache. */
+export const BLOCK: usize = 32768;
+/** Elements of a block of columns that is transposed: with its stage it stays in the first-level cache. */
+export const SHORT_BLOCK: usize = 4096;
 /** Elements of a block of a row: with its neighbours it stays in the first-level cache. */
 export const ROW_BLOCK: usize = 2048;
-const STAGE = memory.data(32768, 16); // BLOCK * 8
+const STAGE = memory.data(262144, 16); // BLOCK * 8
 
 /** Under so many inner positions, whole outer positions are moved at once and transposed. */
 export const SHORT_INNER: usize = 16;

@@ -2,7 +2,7 @@
 //
 // A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the group's state,
 // `bytes` the length of each of its arrays.
-import { exp, expConstant } from "./exp";
+import { addExp, exp, expConstant } from "./exp";
 import { isRows, lanes } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, SUM, UPSTREAM } from "./state";
 
@@ -97,55 +97,59 @@ function widest<K>(v: v128): v128 {
 }
 
 /** Steps whose exponentials are added in K before float64 takes the sum over. */
-const RUN: usize = 64;
+const RUN: usize = 256;
+
+// The block of a row whose maximum is known, and that maximum. It is found while the exponentials of the block before are
+// computed, so that memory works at the same time: a quarter faster than block after block where rows come from main memory.
+let knownAt: usize = 0;
+const KNOWN = memory.data(16);
+
+/** Forgets the maximum that is known: what lies in memory may have changed. */
+export function forgetKnown(): void {
+  knownAt = 0;
+}
 
 /**
  * The running maximum m and sum S of exp(x - m). A larger maximum scales S down. pmax lets NaN pass unseen; the sum does not.
+ * `next` is a block of a row, as long as this one, that will follow; 0 for none.
  */
-export function addExponentials<K, L>(x: usize, n: usize, width: usize, state: usize, bytes: usize): void {
+export function addExponentials<K, L>(
+  x: usize, next: usize, n: usize, width: usize, state: usize, bytes: usize,
+): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
-  const c8 = expConstant<K>(8), c9 = expConstant<K>(9), c10 = expConstant<K>(10);
+  const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
   const groups = groupsOf<K, L>(width);
   const stride = strideOf<K, L>(width);
   const length = stepsOf<K, L>(n) * stride;
+  const ahead: usize = next == 0 ? <usize>0 : next - x;
   for (let g: usize = 0; g < groups; g++) {
     const first = x + (g << 4);
     const last = first + length;
     const before = each<K, L>(state + MAX * bytes, g);
     let max = before;
-    for (let at = first; at < last; at += stride) max = v128.pmax<K>(max, v128.load(at));
+    if (isRows<L>() && x == knownAt) max = v128.pmax<K>(max, v128.load(KNOWN));
+    else for (let at = first; at < last; at += stride) max = v128.pmax<K>(max, v128.load(at));
     if (isRows<L>()) max = widest<K>(max);
     v128.store(state + MAX * bytes + (g << 4), max);
 
-    const factor = exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
+    const factor = exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
     scaleSums<K, L>(state + SUM * bytes, g, factor);
+    let coming = v128.splat<K>(-Infinity);
     for (let at = first; at < last; ) {
       const end = min(last, at + RUN * stride);
-      if (isRows<L>()) touch(at + AHEAD);
       let sum = v128.splat<K>(0);
       for (; at < end; at += stride) {
-        const power = exp<K>(v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
-        sum = v128.add<K>(sum, power);
+        if (isRows<L>()) coming = v128.pmax<K>(coming, v128.load(at + ahead));
+        sum = addExp<K>(sum, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
       }
       addTo<K, L>(state + SUM * bytes, g, lower<K>(sum), upper<K>(sum));
     }
+    if (isRows<L>()) {
+      knownAt = next;
+      v128.store(KNOWN, coming);
+    }
   }
-}
-
-/** How far ahead of the exponentials memory is asked for what comes next. */
-const AHEAD: usize = 8192;
-const TOUCHED = memory.data(16);
-
-/** Reads one byte of each cache line of the next RUN, so that memory works while the core computes. */
-// @ts-ignore: decorator
-@inline
-function touch(at: usize): void {
-  if (<u64>at + (RUN << 4) > <u64>memory.size() << 16) return;
-  let sum: u32 = 0;
-  for (let line: usize = 0; line < RUN << 4; line += 64) sum += load<u8>(at + line);
-  // A result that nobody used would be optimised away, and the reads with it.
-  store<u32>(TOUCHED, sum);
 }
 
 // @ts-ignore: decorator
@@ -180,7 +184,29 @@ export function subtractLogs<K, L>(x: usize, to: usize, n: usize, width: usize, 
   }
 }
 
-const ZEROS = memory.data(32768, 16); // BLOCK * 8
+/**
+ * The gradient of a loss that only picks the class of its target, but for that pick: 0 - exp(x - m) * share, share = flow / S
+ * in FLOW_K. It needs no log-probabilities. `to` may equal `x`.
+ */
+export function shareFlow<K, L>(x: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize): void {
+  const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
+  const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
+  const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
+  const groups = groupsOf<K, L>(width);
+  const stride = strideOf<K, L>(width);
+  const length = stepsOf<K, L>(n) * stride;
+  for (let g: usize = 0; g < groups; g++) {
+    const m = each<K, L>(state + MAX * bytes, g);
+    const share = each<K, L>(state + FLOW_K * bytes, g);
+    const first = g << 4;
+    for (let at = first; at < first + length; at += stride) {
+      const e = exp<K>(v128.sub<K>(v128.load(x + at), m), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      v128.store(to + at, v128.relaxed_nmadd<K>(e, share, v128.splat<K>(0)));
+    }
+  }
+}
+
+const ZERO = memory.data(16, 16);
 
 /**
  * The last step of a gradient: base - exp(a) * flow, flow the sum of the gradient that reaches the log-probabilities a.
@@ -191,17 +217,18 @@ export function flowBack<K, L>(
 ): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
-  const c8 = expConstant<K>(8), c9 = expConstant<K>(9), c10 = expConstant<K>(10);
+  const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
   const groups = groupsOf<K, L>(width);
   const stride = strideOf<K, L>(width);
   const length = stepsOf<K, L>(n) * stride;
-  const from = base == 0 ? ZEROS : base;
+  const baseStride: usize = base == 0 ? <usize>0 : stride;
   for (let g: usize = 0; g < groups; g++) {
     const flow = each<K, L>(state + FLOW_K * bytes, g);
     const first = g << 4;
-    for (let at = first; at < first + length; at += stride) {
-      const s = exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10);
-      v128.store(to + at, v128.relaxed_nmadd<K>(s, flow, v128.load(from + at)));
+    let from = base == 0 ? ZERO : base + first;
+    for (let at = first; at < first + length; at += stride, from += baseStride) {
+      const s = exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      v128.store(to + at, v128.relaxed_nmadd<K>(s, flow, v128.load(from)));
     }
   }
 }

@@ -2,9 +2,9 @@
 import { log } from "./exp";
 import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
 
-/** Positions of a group at most. */
-export const MAX_WIDTH: usize = 512;
-const SCRATCH = memory.data(40960, 16); // MAX_WIDTH * STATE_ARRAYS * 8
+/** Positions of a group at most. With a power of 2, all classes would fall into the same few sets of the cache. */
+export const MAX_WIDTH: usize = 1008;
+const SCRATCH = memory.data(80640, 16); // MAX_WIDTH * STATE_ARRAYS * 8
 
 /** The group's state: in the record where a fold may stop inside of the group, else in scratch that all folds share. */
 // @ts-ignore: decorator
@@ -68,7 +68,7 @@ export function closeSums<K>(fold: Fold): void {
   const bytes = arrayBytes(fold);
   for (let at: usize = 0; at < bytes; at += 32) {
     const low = log(v128.load(state + at));
-    const high = log(v128.load(state + at, 16));
+    const high = fold.width == 1 ? low : log(v128.load(state + at, 16));
     if (sizeof<K>() == 8) {
       v128.store(state + LOG * bytes + at, low);
       v128.store(state + LOG * bytes + at, high, 16);
