@@ -159,5 +159,6 @@ export function log(x: v128): v128 {
   const tail = v128.relaxed_madd<f64>(s, sum, v128.mul<f64>(k, v128.load(LOG64, 192)));
   const rest = v128.sub<f64>(v128.sub<f64>(half, tail), f);
   const value = v128.sub<f64>(v128.mul<f64>(k, v128.load(LOG64, 176)), rest);
-  return v128.add<f64>(value, v128.div<f64>(f64x2.splat(0), x));
+  // All bits set are a NaN too.
+  return v128.or(value, v128.not(v128.gt<f64>(x, f64x2.splat(0))));
 }

@@ -4,7 +4,9 @@ import { convert } from "./convert";
 import {
   BFLOAT16, FLOAT16, FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, widthOf,
 } from "./formats";
-import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, storeBlock } from "./lines";
+import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor,
+  storeBlock,
+} from "./lines";
 import {
   addExponentials, addFlow, addSoftFlow, flowBack, forgetKnown, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
@@ -219,8 +221,10 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     return addFlow<K, L>(go, n, width, state, bytes);
   }
-  const x = loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
-  addExponentials<K, L>(x, nextBlock<K, L>(fold, x, n), n, width, state, bytes);
+  const found = !isRows<L>() && fold.classAt == 0
+    && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, state + MAX * bytes);
+  const x = found ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
+  addExponentials<K, L>(x, nextBlock<K, L>(fold, x, n), n, width, state, bytes, found);
   if (op == SOFT_TARGET && fold.out != 0) {
     const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     addSoftFlow<K, L>(t, blockWeights<K>(fold), keepOf(fold), spreadOf(fold), n, width, state, bytes);
@@ -272,41 +276,43 @@ function shareOut<K>(fold: Fold): void {
 
 /** The losses of the targets' classes: -(a_y * w_y), each stage rounded as if it were stored. */
 function pickLosses<K, L>(fold: Fold, held: bool): void {
-  const state = stateOf(fold);
   const bytes = arrayBytes(fold);
-  const inner = <usize>fold.inner;
+  const maxima = stateOf(fold) + MAX * bytes;
+  const logs = stateOf(fold) + LOG * bytes;
+  const rests = stateOf(fold) + LOG_REST * bytes;
+  const classes = stateOf(fold) + CLASS * bytes;
   const losses = <usize>fold.losses;
   const width = widthOf(fold.lossDtype);
-  let outerAt = <usize>fold.position / inner;
-  let innerAt = <usize>fold.position % inner;
+  // Where nothing is rounded or weighted, a loss is -a_y.
+  const plain = fold.xDtype == codeOf<K>() && fold.lossDtype == codeOf<K>() && fold.weight == 0;
   const row = padded(fold) * sizeof<K>();
+  const first = <usize>fold.position;
+  const n = <usize>fold.width;
   let total = fold.lossSum;
-  for (let j: usize = 0; j < fold.width; j++) {
-    const y = load<i32>(state + CLASS * bytes + (j << 2));
+  for (let j: usize = 0; j < n; j++) {
+    const y = load<i32>(classes + (j << 2));
+    const k = j * sizeof<K>();
     let loss: f64 = 0;
     if (y >= 0) {
-      const k = j * sizeof<K>();
-      const x = held && !isRows<L>()
-        ? load<K>(LOGITS + <usize>y * row + k)
-        : elementOf<K>(fold, (outerAt * fold.classes + y) * inner + innerAt);
-      let a = x - load<K>(state + MAX * bytes + k) - load<K>(state + LOG * bytes + k);
-      if (sizeof<K>() == 4) a -= load<K>(state + LOG_REST * bytes + k);
-      loss = f64(rounded<K>(-(rounded<K>(a, fold.xDtype) * <K>weightOf<K>(fold, y)), fold.lossDtype));
+      const x = held && !isRows<L>() ? load<K>(LOGITS + <usize>y * row + k) : elementOf<K, L>(fold, first + j, y);
+      let a = x - load<K>(maxima + k) - load<K>(logs + k);
+      if (sizeof<K>() == 4) a -= load<K>(rests + k);
+      loss = plain
+        ? f64(-a)
+        : f64(rounded<K>(-(rounded<K>(a, fold.xDtype) * <K>weightOf<K>(fold, y)), fold.lossDtype));
     }
     total += loss;
-    if (losses != 0) storeNumber(losses + ((<usize>fold.position + j) << width), fold.lossDtype, loss);
-    if (++innerAt == inner) {
-      innerAt = 0;
-      outerAt++;
-    }
+    if (losses != 0) storeNumber(losses + ((first + j) << width), fold.lossDtype, loss);
   }
   fold.lossSum = total;
 }
 
-/** An element of x in K. */
+/** The element of x of class `y` at a position, in K. */
 // @ts-ignore: decorator
 @inline
-function elementOf<K>(fold: Fold, at: usize): K {
+function elementOf<K, L>(fold: Fold, position: usize, y: usize): K {
+  const inner: usize = isRows<L>() ? 1 : <usize>fold.inner;
+  const at = ((position / inner) * fold.classes + y) * inner + (position % inner);
   if (fold.xDtype == codeOf<K>()) return load<K>(<usize>fold.x + at * sizeof<K>());
   return <K>loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype);
 }
@@ -325,13 +331,14 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   const bytes = arrayBytes(fold);
   const width = padded(fold);
   const x = logits<K, L>(fold, n, held);
-  const to: usize = fold.out == 0 ? <usize>0 : blockFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
+  const to: usize = fold.out == 0 ? <usize>0 : placeFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
+  const pitch = pitchOf<K, L>(fold, to, LOGITS);
   if (op == LOG_SOFTMAX_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
-    flowBack<K, L>(x, go, to, n, width, state, bytes);
+    flowBack<K, L>(x, go, to, pitch, n, width, state, bytes);
   } else if (picksOnly<K>(fold, op)) {
-    shareFlow<K, L>(x, to, n, width, state, bytes);
-    addPeaks<K, L>(fold, n, to);
+    shareFlow<K, L>(x, to, pitch, n, width, state, bytes);
+    addPeaks<K, L>(fold, n, to, pitch);
   } else {
     const a = logProbabilities<K, L>(fold, x, n, width, state, bytes);
     const base: usize = fold.out == 0 ? <usize>0 : BASE;
@@ -346,23 +353,23 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
     }
     if (to != 0) {
       const smooth = op == SOFT_TARGET || fold.smoothing > 0;
-      flowBack<K, L>(a, smooth ? base : <usize>0, to, n, width, state, bytes);
-      if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to);
+      flowBack<K, L>(a, smooth ? base : <usize>0, to, pitch, n, width, state, bytes);
+      if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to, pitch);
     }
   }
-  if (to != 0) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
+  if (to == LOGITS) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
 }
 
 function writeLogs<K, L>(fold: Fold, n: usize, held: bool): void {
   const x = logits<K, L>(fold, n, held);
-  const to = blockFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
-  subtractLogs<K, L>(x, to, n, padded(fold), stateOf(fold), arrayBytes(fold));
-  storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
+  const to = placeFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
+  subtractLogs<K, L>(x, to, pitchOf<K, L>(fold, to, LOGITS), n, padded(fold), stateOf(fold), arrayBytes(fold));
+  if (to == LOGITS) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
 }
 
 /** The block's log-probabilities, rounded to the dtype of the logits as PyTorch stores them. */
 function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, state: usize, bytes: usize): usize {
-  subtractLogs<K, L>(x, LOGITS, n, width, state, bytes);
+  subtractLogs<K, L>(x, LOGITS, pitchOf<K, L>(fold, LOGITS, LOGITS), n, width, state, bytes);
   const dtype = fold.xDtype;
   const count = isRows<L>() ? n : n * width;
   if (sizeof<K>() == 4) {
@@ -376,14 +383,14 @@ function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, st
 }
 
 /** Adds to the gradient what the loss of the target's own class sends, where that class is in the block. */
-function addPeaks<K, L>(fold: Fold, n: usize, to: usize): void {
+function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
-  const row = isRows<L>() ? 1 : padded(fold);
+  const step = isRows<L>() ? sizeof<K>() : pitch;
   for (let j: usize = 0; j < fold.width; j++) {
     const y = load<i32>(state + CLASS * bytes + (j << 2));
     if (y < 0 || <u32>y < fold.classAt || <u32>y - fold.classAt >= <u32>n) continue;
-    const at = to + (<usize>(<u32>y - fold.classAt) * row + j) * sizeof<K>();
+    const at = to + <usize>(<u32>y - fold.classAt) * step + j * sizeof<K>();
     store<K>(at, load<K>(at) + load<K>(state + PEAK * bytes + j * sizeof<K>()));
   }
 }

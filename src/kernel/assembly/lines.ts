@@ -62,6 +62,54 @@ export function blockFor<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, 
   return direct ? rowAddress(fold, tensor, dtype) : scratch;
 }
 
+/** As {@link blockFor}, also in the tensor where a class of the group is one run of whole vectors: {@link pitchOf} apart. */
+export function placeFor<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, scratch: usize): usize {
+  if (isRows<L>() || !isRun<K>(fold, dtype)) return blockFor<K, L>(fold, tensor, dtype, n, scratch);
+  return runAddress(fold, tensor, dtype);
+}
+
+/** Bytes from a class of columns to the next at a place that {@link placeFor} gave. */
+// @ts-ignore: decorator
+@inline
+export function pitchOf<K, L>(fold: Fold, place: usize, scratch: usize): usize {
+  if (isRows<L>()) return 0;
+  return (place == scratch ? padded(fold) : <usize>fold.inner) * sizeof<K>();
+}
+
+/**
+ * As {@link loadBlock} for the first block of columns, with the maximum of each position at `max`. False, and nothing done,
+ * where a class is not one run of whole vectors.
+ */
+export function loadMaxima<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, to: usize, max: usize): bool {
+  if (!isRun<K>(fold, dtype)) return false;
+  const bytes = <usize>fold.width * sizeof<K>();
+  const pitch = <usize>fold.inner * sizeof<K>();
+  let from = runAddress(fold, tensor, dtype);
+  for (let c: usize = 0; c < n; c++, from += pitch, to += bytes) {
+    for (let at: usize = 0; at < bytes; at += 16) {
+      const v = v128.load(from + at);
+      v128.store(to + at, v);
+      v128.store(max + at, v128.pmax<K>(v128.load(max + at), v));
+    }
+  }
+  return true;
+}
+
+/** Whether the positions of the group are neighbours, in K, and fill whole vectors. */
+function isRun<K>(fold: Fold, dtype: i32): bool {
+  const inner = <usize>fold.inner;
+  const width = <usize>fold.width;
+  return dtype == codeOf<K>() && (width & (lanes<K>() - 1)) == 0 && width == padded(fold)
+    && (<usize>fold.position % inner) + width <= inner;
+}
+
+/** The first class of the block at the first position of the group. */
+function runAddress(fold: Fold, tensor: usize, dtype: i32): usize {
+  const inner = <usize>fold.inner;
+  const line = (<usize>fold.position / inner) * fold.classes + fold.classAt;
+  return tensor + ((line * inner + (<usize>fold.position % inner)) << widthOf(dtype));
+}
+
 /** Stores a block in the tensor, rounded to its dtype. */
 export function storeBlock<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, from: usize): void {
   if (!isRows<L>()) return moveColumns<K>(fold, tensor, dtype, n, from, true);

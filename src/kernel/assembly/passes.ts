@@ -111,10 +111,10 @@ export function forgetKnown(): void {
 
 /**
  * The running maximum m and sum S of exp(x - m). A larger maximum scales S down. pmax lets NaN pass unseen; the sum does not.
- * `next` is a block of a row, as long as this one, that will follow; 0 for none.
+ * `next` is a block of a row, as long as this one, that will follow; 0 for none. `found`: m is there and S is 0.
  */
 export function addExponentials<K, L>(
-  x: usize, next: usize, n: usize, width: usize, state: usize, bytes: usize,
+  x: usize, next: usize, n: usize, width: usize, state: usize, bytes: usize, found: bool,
 ): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
@@ -128,13 +128,14 @@ export function addExponentials<K, L>(
     const last = first + length;
     const before = each<K, L>(state + MAX * bytes, g);
     let max = before;
-    if (isRows<L>() && x == knownAt) max = v128.pmax<K>(max, v128.load(KNOWN));
-    else for (let at = first; at < last; at += stride) max = v128.pmax<K>(max, v128.load(at));
-    if (isRows<L>()) max = widest<K>(max);
-    v128.store(state + MAX * bytes + (g << 4), max);
-
-    const factor = exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-    scaleSums<K, L>(state + SUM * bytes, g, factor);
+    if (!found) {
+      if (isRows<L>() && x == knownAt) max = v128.pmax<K>(max, v128.load(KNOWN));
+      else for (let at = first; at < last; at += stride) max = v128.pmax<K>(max, v128.load(at));
+      if (isRows<L>()) max = widest<K>(max);
+      v128.store(state + MAX * bytes + (g << 4), max);
+      const factor = exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      scaleSums<K, L>(state + SUM * bytes, g, factor);
+    }
     let coming = v128.splat<K>(-Infinity);
     for (let at = first; at < last; ) {
       const end = min(last, at + RUN * stride);
@@ -168,40 +169,59 @@ function minusLog<K>(x: v128, m: v128, log: v128, rest: v128): v128 {
   return sizeof<K>() == 4 ? v128.sub<K>(a, rest) : a;
 }
 
-/** Log-probabilities: a = (x - m) - log S, in K. `to` may equal `x`. */
-export function subtractLogs<K, L>(x: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize): void {
-  const groups = groupsOf<K, L>(width);
-  const stride = strideOf<K, L>(width);
-  const length = stepsOf<K, L>(n) * stride;
-  for (let g: usize = 0; g < groups; g++) {
-    const m = each<K, L>(state + MAX * bytes, g);
-    const log = each<K, L>(state + LOG * bytes, g);
-    const rest = each<K, L>(state + LOG_REST * bytes, g);
-    const first = g << 4;
-    for (let at = first; at < first + length; at += stride) {
-      v128.store(to + at, minusLog<K>(v128.load(x + at), m, log, rest));
+// The passes that write take columns class by class, so that each run of memory is written at once: the classes of one position
+// lie in the same few sets of the cache.
+
+/** Steps that follow each other without a gap, for {@link subtractLogs} and its neighbours: all of a row, one of columns. */
+// @ts-ignore: decorator
+@inline
+function runOf<K, L>(n: usize, width: usize): usize {
+  return isRows<L>() ? stepsOf<K, L>(n) << 4 : strideOf<K, L>(width);
+}
+
+/** The number of `array` for the positions at `at`: `fixed` for all of a row. */
+// @ts-ignore: decorator
+@inline
+function own<L>(fixed: v128, array: usize, at: usize): v128 {
+  return isRows<L>() ? fixed : v128.load(array + at);
+}
+
+/** Log-probabilities: a = (x - m) - log S, in K. `to`, whose classes are `pitch` bytes apart, may equal `x`. */
+export function subtractLogs<K, L>(
+  x: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
+): void {
+  const maxima = state + MAX * bytes;
+  const logs = state + LOG * bytes;
+  const rests = state + LOG_REST * bytes;
+  const m = each<K, L>(maxima, 0), log = each<K, L>(logs, 0), rest = each<K, L>(rests, 0);
+  const run = runOf<K, L>(n, width);
+  for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(width); x < last; x += run, to += pitch) {
+    for (let at: usize = 0; at < run; at += 16) {
+      const a = minusLog<K>(v128.load(x + at), own<L>(m, maxima, at), own<L>(log, logs, at), own<L>(rest, rests, at));
+      v128.store(to + at, a);
     }
   }
 }
 
 /**
  * The gradient of a loss that only picks the class of its target, but for that pick: 0 - exp(x - m) * share, share = flow / S
- * in FLOW_K. It needs no log-probabilities. `to` may equal `x`.
+ * in FLOW_K. It needs no log-probabilities. `to`, whose classes are `pitch` bytes apart, may equal `x`.
  */
-export function shareFlow<K, L>(x: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize): void {
+export function shareFlow<K, L>(
+  x: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
+): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
-  const groups = groupsOf<K, L>(width);
-  const stride = strideOf<K, L>(width);
-  const length = stepsOf<K, L>(n) * stride;
-  for (let g: usize = 0; g < groups; g++) {
-    const m = each<K, L>(state + MAX * bytes, g);
-    const share = each<K, L>(state + FLOW_K * bytes, g);
-    const first = g << 4;
-    for (let at = first; at < first + length; at += stride) {
-      const e = exp<K>(v128.sub<K>(v128.load(x + at), m), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-      v128.store(to + at, v128.relaxed_nmadd<K>(e, share, v128.splat<K>(0)));
+  const maxima = state + MAX * bytes;
+  const shares = state + FLOW_K * bytes;
+  const m = each<K, L>(maxima, 0), share = each<K, L>(shares, 0);
+  const run = runOf<K, L>(n, width);
+  for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(width); x < last; x += run, to += pitch) {
+    for (let at: usize = 0; at < run; at += 16) {
+      const y = v128.sub<K>(v128.load(x + at), own<L>(m, maxima, at));
+      const e = exp<K>(y, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      v128.store(to + at, v128.relaxed_nmadd<K>(e, own<L>(share, shares, at), v128.splat<K>(0)));
     }
   }
 }
@@ -210,25 +230,24 @@ const ZERO = memory.data(16, 16);
 
 /**
  * The last step of a gradient: base - exp(a) * flow, flow the sum of the gradient that reaches the log-probabilities a.
- * `base` 0 is zeros. `to` may equal `a` or `base`.
+ * `base` 0 is zeros. `to`, whose classes are `pitch` bytes apart, may equal `a` or `base`.
  */
 export function flowBack<K, L>(
-  a: usize, base: usize, to: usize, n: usize, width: usize, state: usize, bytes: usize,
+  a: usize, base: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
 ): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
-  const groups = groupsOf<K, L>(width);
-  const stride = strideOf<K, L>(width);
-  const length = stepsOf<K, L>(n) * stride;
-  const baseStride: usize = base == 0 ? <usize>0 : stride;
-  for (let g: usize = 0; g < groups; g++) {
-    const flow = each<K, L>(state + FLOW_K * bytes, g);
-    const first = g << 4;
-    let from = base == 0 ? ZERO : base + first;
-    for (let at = first; at < first + length; at += stride, from += baseStride) {
+  const flows = state + FLOW_K * bytes;
+  const flow = each<K, L>(flows, 0);
+  const run = runOf<K, L>(n, width);
+  // Zeros are read from one place again and again.
+  const baseStep: usize = base == 0 ? 0 : 16;
+  let from = base == 0 ? ZERO : base;
+  for (const last = a + stepsOf<K, L>(n) * strideOf<K, L>(width); a < last; a += run, to += pitch) {
+    for (let at: usize = 0; at < run; at += 16, from += baseStep) {
       const s = exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-      v128.store(to + at, v128.relaxed_nmadd<K>(s, flow, v128.load(from)));
+      v128.store(to + at, v128.relaxed_nmadd<K>(s, own<L>(flow, flows, at), v128.load(from)));
     }
   }
 }
