@@ -1,5 +1,21 @@
 // exp and log in vectors of the compute type K: float32 or float64.
 
+/** a * b + c: one instruction, rounded once, where the build may use relaxed SIMD; two otherwise. */
+// @ts-ignore: decorator
+@inline
+export function madd<K>(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_madd<K>(a, b, c);
+  return v128.add<K>(v128.mul<K>(a, b), c);
+}
+
+/** c - a * b, as {@link madd}. */
+// @ts-ignore: decorator
+@inline
+export function nmadd<K>(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_nmadd<K>(a, b, c);
+  return v128.sub<K>(c, v128.mul<K>(a, b));
+}
+
 // V8 builds a vector constant anew in every round of a loop, so a caller reads the ten that float32 needs before its loop; with
 // the maximum and the sum they fill the registers, and an eleventh would cost a fifth of the speed:
 // exp(x) = 2^n * p(r), n = round(x / ln 2), r = x - n * ln 2 in two steps, |r| <= ln 2 / 2, p(r) = 1 + r + r^2 * q(r).
@@ -16,7 +32,12 @@ const EXP32 = memory.data<f32>([
   0.49999993447796487, 0.49999993447796487, 0.49999993447796487, 0.49999993447796487,
   1, 1, 1, 1,
   1.904654299957768e-9, 1.904654299957768e-9, 1.904654299957768e-9, 1.904654299957768e-9, // the rest of -ln 2
+  -0.693359375, -0.693359375, -0.693359375, -0.693359375, // -ln 2 in ten bits: n times it is exact without a fused step
+  2.12194440054691e-4, 2.12194440054691e-4, 2.12194440054691e-4, 2.12194440054691e-4, // the rest of that
 ], 16);
+/** Where float32 has -ln 2 for each kind of step, and its rest in bytes. */
+const HEAD32: usize = ASC_FEATURE_RELAXED_SIMD ? 2 : 11;
+const REST32: usize = ASC_FEATURE_RELAXED_SIMD ? 160 : 192;
 
 const EXP64 = memory.data<f64>([
   1.4426950408889634, 1.4426950408889634, // 1 / ln 2
@@ -41,7 +62,8 @@ const EXP64 = memory.data<f64>([
 // @ts-ignore: decorator
 @inline
 export function expConstant<K>(i: usize): v128 {
-  return sizeof<K>() == 4 ? v128.load(EXP32 + (i << 4)) : v128.load(EXP64 + (i << 4));
+  if (sizeof<K>() == 8) return v128.load(EXP64 + (i << 4));
+  return v128.load(EXP32 + ((i == 2 ? HEAD32 : i) << 4));
 }
 
 /** 2^n from n in the last bits of a number, biased as an exponent. */
@@ -55,26 +77,26 @@ function power<K>(biased: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function mantissa<K>(r: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128): v128 {
-  let p = v128.relaxed_madd<K>(r, c4, c5);
-  p = v128.relaxed_madd<K>(r, p, c6);
-  p = v128.relaxed_madd<K>(r, p, c7);
-  p = v128.relaxed_madd<K>(r, p, c8);
+  let p = madd<K>(r, c4, c5);
+  p = madd<K>(r, p, c6);
+  p = madd<K>(r, p, c7);
+  p = madd<K>(r, p, c8);
   if (sizeof<K>() == 8) {
-    p = v128.relaxed_madd<K>(r, p, v128.load(EXP64, 160));
-    p = v128.relaxed_madd<K>(r, p, v128.load(EXP64, 176));
-    p = v128.relaxed_madd<K>(r, p, v128.load(EXP64, 192));
-    p = v128.relaxed_madd<K>(r, p, v128.load(EXP64, 208));
-    p = v128.relaxed_madd<K>(r, p, v128.load(EXP64, 224));
+    p = madd<K>(r, p, v128.load(EXP64, 160));
+    p = madd<K>(r, p, v128.load(EXP64, 176));
+    p = madd<K>(r, p, v128.load(EXP64, 192));
+    p = madd<K>(r, p, v128.load(EXP64, 208));
+    p = madd<K>(r, p, v128.load(EXP64, 224));
   }
-  p = v128.relaxed_madd<K>(r, p, c9);
-  return v128.relaxed_madd<K>(r, p, c9);
+  p = madd<K>(r, p, c9);
+  return madd<K>(r, p, c9);
 }
 
 /** The part of -ln 2 that the constant of the reduction leaves. */
 // @ts-ignore: decorator
 @inline
 function restOfLn2<K>(): v128 {
-  return sizeof<K>() == 4 ? v128.load(EXP32, 160) : v128.load(EXP64, 240);
+  return sizeof<K>() == 4 ? v128.load(EXP32 + REST32) : v128.load(EXP64, 240);
 }
 
 /**
@@ -87,15 +109,15 @@ export function exp<K>(
   x: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128,
 ): v128 {
   const y = v128.pmax<K>(x, c3);
-  const biased = v128.relaxed_madd<K>(y, c0, c1);
+  const biased = madd<K>(y, c0, c1);
   const n = v128.sub<K>(biased, c1);
-  const r = v128.relaxed_madd<K>(n, restOfLn2<K>(), v128.relaxed_madd<K>(n, c2, y));
+  const r = madd<K>(n, restOfLn2<K>(), madd<K>(n, c2, y));
   return v128.mul<K>(mantissa<K>(r, c4, c5, c6, c7, c8, c9), power<K>(biased));
 }
 
 /**
- * sum + {@link exp}(x). The product with a power of 2 is exact, so it takes no instruction of its own. In float32 r does without the
- * rest of ln 2, an error of 2e-9 * |x| of the term: a tenth of what rounding x to float32 did.
+ * sum + {@link exp}(x). The product with a power of 2 is exact, so it takes no instruction of its own. In float32, with fused steps, r does
+ * without the rest of ln 2: an error of 2e-9 * |x| of the term: a tenth of what rounding x to float32 did.
  */
 // @ts-ignore: decorator
 @inline
@@ -104,11 +126,11 @@ export function addExp<K>(
   x: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128,
 ): v128 {
   const y = v128.pmax<K>(x, c3);
-  const biased = v128.relaxed_madd<K>(y, c0, c1);
+  const biased = madd<K>(y, c0, c1);
   const n = v128.sub<K>(biased, c1);
-  let r = v128.relaxed_madd<K>(n, c2, y);
-  if (sizeof<K>() == 8) r = v128.relaxed_madd<K>(n, restOfLn2<K>(), r);
-  return v128.relaxed_madd<K>(mantissa<K>(r, c4, c5, c6, c7, c8, c9), power<K>(biased), sum);
+  let r = madd<K>(n, c2, y);
+  if (sizeof<K>() == 8 || !ASC_FEATURE_RELAXED_SIMD) r = madd<K>(n, restOfLn2<K>(), r);
+  return madd<K>(mantissa<K>(r, c4, c5, c6, c7, c8, c9), power<K>(biased), sum);
 }
 
 // Tried: Estrin's order of the polynomial, three ways: 0.89 to 0.96 of Horner's speed. n from x / ln 2 alone, without r of its own, and a polynomial of degree 5. Both err by 1e-7, and the loss of [1, 2, 3] at 2
@@ -134,6 +156,7 @@ const LOG64_BITS = memory.data<u64>([
   0x4330000000000000, 0x4330000000000000, // 2^52
   0x000fffffffffffff, 0x000fffffffffffff, // mantissa
   0x3fe6a09e00000000, 0x3fe6a09e00000000, // sqrt(1/2)
+  0x7ff8000000000000, 0x7ff8000000000000, // NaN
 ], 16);
 
 /**
@@ -149,16 +172,15 @@ export function log(x: v128): v128 {
   const s = v128.div<f64>(f, v128.add<f64>(f, v128.load(LOG64, 128)));
   const z = v128.mul<f64>(s, s);
   const w = v128.mul<f64>(z, z);
-  let even = v128.relaxed_madd<f64>(w, v128.load(LOG64), v128.load(LOG64, 16));
-  even = v128.mul<f64>(w, v128.relaxed_madd<f64>(w, even, v128.load(LOG64, 32)));
-  let odd = v128.relaxed_madd<f64>(w, v128.load(LOG64, 48), v128.load(LOG64, 64));
-  odd = v128.relaxed_madd<f64>(w, odd, v128.load(LOG64, 80));
-  odd = v128.mul<f64>(z, v128.relaxed_madd<f64>(w, odd, v128.load(LOG64, 96)));
+  let even = madd<f64>(w, v128.load(LOG64), v128.load(LOG64, 16));
+  even = v128.mul<f64>(w, madd<f64>(w, even, v128.load(LOG64, 32)));
+  let odd = madd<f64>(w, v128.load(LOG64, 48), v128.load(LOG64, 64));
+  odd = madd<f64>(w, odd, v128.load(LOG64, 80));
+  odd = v128.mul<f64>(z, madd<f64>(w, odd, v128.load(LOG64, 96)));
   const half = v128.mul<f64>(v128.mul<f64>(f, f), v128.load(LOG64, 144));
   const sum = v128.add<f64>(half, v128.add<f64>(even, odd));
-  const tail = v128.relaxed_madd<f64>(s, sum, v128.mul<f64>(k, v128.load(LOG64, 192)));
+  const tail = madd<f64>(s, sum, v128.mul<f64>(k, v128.load(LOG64, 192)));
   const rest = v128.sub<f64>(v128.sub<f64>(half, tail), f);
   const value = v128.sub<f64>(v128.mul<f64>(k, v128.load(LOG64, 176)), rest);
-  // All bits set are a NaN too.
-  return v128.or(value, v128.not(v128.gt<f64>(x, f64x2.splat(0))));
+  return v128.bitselect(value, v128.load(LOG64_BITS, 64), v128.gt<f64>(x, f64x2.splat(0)));
 }

@@ -2,7 +2,7 @@
 //
 // A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the group's state,
 // `bytes` the length of each of its arrays.
-import { addExp, exp, expConstant } from "./exp";
+import { addExp, exp, expConstant, nmadd } from "./exp";
 import { isRows, lanes } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, SUM, UPSTREAM } from "./state";
 
@@ -221,7 +221,7 @@ export function shareFlow<K, L>(
     for (let at: usize = 0; at < run; at += 16) {
       const y = v128.sub<K>(v128.load(x + at), own<L>(m, maxima, at));
       const e = exp<K>(y, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-      v128.store(to + at, v128.relaxed_nmadd<K>(e, own<L>(share, shares, at), v128.splat<K>(0)));
+      v128.store(to + at, nmadd<K>(e, own<L>(share, shares, at), v128.splat<K>(0)));
     }
   }
 }
@@ -247,7 +247,7 @@ export function flowBack<K, L>(
   for (const last = a + stepsOf<K, L>(n) * strideOf<K, L>(width); a < last; a += run, to += pitch) {
     for (let at: usize = 0; at < run; at += 16, from += baseStep) {
       const s = exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-      v128.store(to + at, v128.relaxed_nmadd<K>(s, own<L>(flow, flows, at), v128.load(from)));
+      v128.store(to + at, nmadd<K>(s, own<L>(flow, flows, at), v128.load(from)));
     }
   }
 }
