@@ -1,5 +1,5 @@
 /**
- * How fast text becomes numbers and numbers text: `node bench/text.ts [word]` prints megabytes and million numbers a second, the best of
+ * How fast text becomes numbers and numbers text: `npm run bench:text -- [word]` prints megabytes and million numbers a second, the best of
  * many runs, beside JSON.parse and JSON.stringify on the same text, for each line that contains the word. Nothing is
  * asserted; compare only within one run.
  */
@@ -12,6 +12,7 @@ import { elementCount } from "../src/tensor/tensor.ts";
 import { JsonReader } from "../src/wire/json.ts";
 import { writeJson } from "../src/wire/json-write.ts";
 import type { Form } from "../src/wire/tensors.ts";
+import { fastest, uniform } from "./measure.ts";
 
 const kernel = loadKernel(1 << 28);
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
@@ -21,8 +22,8 @@ const TIME = 400;
 const PIECE = 65_536;
 const COUNT = 1_000_000;
 
-const random = lcg();
-const uniform = Array.from({ length: COUNT }, () => random() * 10 - 5);
+const random = uniform();
+const numbers = Array.from({ length: COUNT }, () => random() * 10 - 5);
 
 const TEXTS: Readonly<Record<string, (value: number) => string>> = {
   "6 decimals": (value) => Math.abs(value / 10).toFixed(6),
@@ -35,12 +36,12 @@ const TEXTS: Readonly<Record<string, (value: number) => string>> = {
 };
 
 for (const [name, show] of Object.entries(TEXTS)) {
-  const flat = `{"input":[${uniform.map(show).join()}]}`;
+  const flat = `{"input":[${numbers.map(show).join()}]}`;
   report(`read ${name}`, Buffer.byteLength(flat), reader(flat), () => JSON.parse(flat));
 }
 for (const width of [1000, 10, 1]) {
   const rows = Array.from({ length: COUNT / width }, (_, row) =>
-    uniform.slice(row * width, (row + 1) * width),
+    numbers.slice(row * width, (row + 1) * width),
   );
   const text = `{"input":${JSON.stringify(rows.map((row) => row.map((value) => Number(value.toFixed(6)))))}}`;
   report(`read nested (${COUNT / width}, ${width})`, text.length, reader(text), () => JSON.parse(text));
@@ -71,44 +72,22 @@ function writing(title: string, dtype: FloatDType, shape: readonly number[], for
   const region = arena.reserve(16 * COUNT);
   const tensor: Tensor = { dtype, shape, address: region.alloc(8 * COUNT) };
   const source: Tensor = { dtype: "float64", shape, address: region.alloc(8 * COUNT) };
-  kernel.f64.set(uniform, source.address / 8);
+  kernel.f64.set(numbers, source.address / 8);
   for (const _ of convertTensor(kernel, source, tensor, elementCount(shape)));
   const write = (): number => {
     let bytes = 0;
     for (const page of writeJson(kernel, { output: tensor }, form)) bytes += page.length;
     return bytes;
   };
-  report(title, write(), write, () => JSON.stringify(uniform));
+  report(title, write(), write, () => JSON.stringify(numbers));
   region.release();
 }
 
 function report(title: string, bytes: number, ours: () => void, peer: () => void): void {
   if (!title.includes(process.argv[2] ?? "")) return;
   const show = (work: () => void): string => {
-    const best = fastest(work);
+    const best = fastest(work, TIME);
     return `${(bytes / best / 1e3).toFixed(0).padStart(6)} MB/s ${(COUNT / best / 1e3).toFixed(1).padStart(6)} M/s`;
   };
   console.log(`${title.padEnd(42)} ${show(ours)}   JSON: ${show(peer)}`);
-}
-
-function fastest(work: () => void): number {
-  let best = Number.POSITIVE_INFINITY;
-  const end = performance.now() + TIME;
-  while (performance.now() < end) {
-    const start = performance.now();
-    work();
-    best = Math.min(best, performance.now() - start);
-  }
-  return best;
-}
-
-/** Uniform numbers in [0, 1), the same in every run. */
-function lcg(): () => number {
-  let state = 1;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-    const high = state >>> 5;
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
-    return (high * 2 ** 26 + (state >>> 6)) / 2 ** 53;
-  };
 }

@@ -1,0 +1,130 @@
+/** The kernels' work as the losses give it to them, ready to be run again and again. */
+import { convertTensor } from "../src/kernel/convert.ts";
+import type { Fold, FoldName } from "../src/kernel/fold.ts";
+import { checkTargets, runFold } from "../src/kernel/fold.ts";
+import type { Kernel } from "../src/kernel/kernel.ts";
+import { loadKernel } from "../src/kernel/kernel.ts";
+import { Arena } from "../src/tensor/arena.ts";
+import { axisOf } from "../src/tensor/axis.ts";
+import type { DType, FloatDType } from "../src/tensor/dtype.ts";
+import { isFloat } from "../src/tensor/dtype.ts";
+import type { Tensor } from "../src/tensor/tensor.ts";
+import { byteLength, elementCount } from "../src/tensor/tensor.ts";
+import { uniform } from "./measure.ts";
+
+/** The kernels and their memory. */
+export interface Bench {
+  readonly kernel: Kernel;
+  readonly arena: Arena;
+}
+
+/** What a fold can read beside its input, and where it can write. */
+export interface Operands {
+  readonly out: Tensor;
+  readonly indices: Tensor;
+  readonly probabilities: Tensor;
+}
+
+/** One measured computation. */
+export interface Plan {
+  readonly title: string;
+  readonly name: FoldName;
+  readonly fold: (operands: Operands) => Partial<Fold>;
+}
+
+/** A tensor's type and shape, and its class axis. */
+export interface Input {
+  readonly dtype: FloatDType;
+  readonly shape: readonly number[];
+  readonly classAxis: number;
+}
+
+export interface Prepared {
+  /** Computes once: class indices are checked as the losses check them, results are written over those of the last run. */
+  run(): void;
+  release(): void;
+}
+
+export const LOG_SOFTMAX: Plan = { title: "log_softmax", name: "logSoftmax", fold: ({ out }) => ({ out }) };
+export const CROSS_ENTROPY: Plan = {
+  title: "cross_entropy",
+  name: "crossEntropy",
+  fold: ({ indices }) => ({ target: indices }),
+};
+export const CROSS_ENTROPY_GRADIENT: Plan = {
+  title: "cross_entropy + gradient",
+  name: "crossEntropy",
+  fold: ({ out, indices }) => ({ target: indices, out }),
+};
+
+/** Room for the record that describes a fold to the kernels. */
+const RECORD_BYTES = 1024;
+const IGNORE_INDEX = -100n;
+/** As many different numbers as a tensor is filled with. */
+const BLOCK = 2 ** 20;
+
+export function openBench(bytes: number): Bench {
+  const kernel = loadKernel(bytes);
+  return { kernel, arena: new Arena(kernel.heapBase, kernel.u8.length) };
+}
+
+/** Places and fills the operands that a plan reads; pages of the others are never touched. */
+export function prepare(bench: Bench, plan: Plan, { dtype, shape, classAxis }: Input): Prepared {
+  const { kernel, arena } = bench;
+  const region = arena.reserve(0);
+  const allocate = (type: DType, size: readonly number[]): Tensor => ({
+    dtype: type,
+    shape: size,
+    address: region.alloc(byteLength({ dtype: type, shape: size })),
+  });
+  const x = allocate(dtype, shape);
+  fill(bench, x, (random) => random * 10 - 5);
+  const axis = axisOf(shape, classAxis);
+  const indices = allocate("int64", shape.toSpliced(classAxis, 1));
+  const positions = axis.outer * axis.inner;
+  for (let p = 0; p < positions; p++) {
+    kernel.i64[indices.address / 8 + p] = BigInt((p * 7919) % axis.length);
+  }
+  const operands: Operands = {
+    indices,
+    get out() {
+      return allocate(dtype, shape);
+    },
+    get probabilities() {
+      const tensor = allocate(dtype, shape);
+      fill(bench, tensor, (random) => random / 1000);
+      return tensor;
+    },
+  };
+  const fold: Fold = { axis, wide: dtype === "float64", x, lossDType: dtype, ...plan.fold(operands) };
+  const checked = fold.target !== undefined && !isFloat(fold.target.dtype) ? fold.target : undefined;
+  const run = (): void => {
+    const work = { kernel, region: arena.reserve(RECORD_BYTES) };
+    if (checked !== undefined) finish(checkTargets(work, axis, checked, undefined, IGNORE_INDEX));
+    finish(runFold(work, plan.name, fold));
+    work.region.release();
+  };
+  return { run, release: () => region.release() };
+}
+
+/** Runs all slices of a computation. */
+export function finish<Result>(steps: Generator<void, Result>): Result {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** Fills a tensor with numbers of a fixed sequence, the same in every dtype but for rounding. */
+function fill({ kernel, arena }: Bench, tensor: Tensor, number: (random: number) => number): void {
+  const count = elementCount(tensor.shape);
+  const region = arena.reserve(BLOCK * 8);
+  const from: Tensor = { dtype: "float64", shape: [BLOCK], address: region.alloc(BLOCK * 8) };
+  const random = uniform();
+  for (let at = 0; at < Math.min(BLOCK, count); at++) kernel.f64[from.address / 8 + at] = number(random());
+  const bytes = byteLength(tensor) / count;
+  for (let at = 0; at < count; at += BLOCK) {
+    const to = { dtype: tensor.dtype, address: tensor.address + at * bytes };
+    finish(convertTensor(kernel, from, to, Math.min(BLOCK, count - at)));
+  }
+  region.release();
+}

@@ -1,0 +1,77 @@
+/** How speed is measured: the best of many runs for one contender, rounds that alternate for several. */
+
+/** Something whose speed is measured beside others. */
+export interface Contender {
+  readonly name: string;
+  /** Works for about `time` milliseconds; gives the milliseconds that one unit of work took. */
+  measure(time: number): number | Promise<number>;
+}
+
+/** What alternating rounds gave for one contender. */
+export interface Timing {
+  readonly name: string;
+  /** The median over the rounds, in milliseconds for one unit of work. */
+  readonly median: number;
+  /** Milliseconds for one unit of work, round by round. */
+  readonly rounds: readonly number[];
+}
+
+export interface Rounds {
+  readonly rounds: number;
+  /** Milliseconds for each contender in each round. */
+  readonly time: number;
+}
+
+/** A sample is at least this long, so that the clock's grain (5 microseconds at worst) does not count. */
+const SAMPLE_MS = 0.25;
+
+/** Lets the contenders take turns, so that a slow spell of the machine meets all of them, and compares within each round. */
+export async function alternate(
+  contenders: readonly Contender[],
+  { rounds, time }: Rounds,
+): Promise<readonly Timing[]> {
+  const times: number[][] = contenders.map(() => []);
+  for (const contender of contenders) await contender.measure(time);
+  for (let round = 0; round < rounds; round++) {
+    for (const [at, contender] of contenders.entries()) times[at]!.push(await contender.measure(time));
+  }
+  return contenders.map(({ name }, at) => ({ name, rounds: times[at]!, median: median(times[at]!) }));
+}
+
+/** How many times as fast `ours` is as `theirs`: the median of the ratios within each round. */
+export function speedRatio(ours: Timing, theirs: Timing): number {
+  return median(ours.rounds.map((time, round) => theirs.rounds[round]! / time));
+}
+
+/** Milliseconds of the fastest run of `work` among those that fit into `time` milliseconds. */
+export function fastest(work: () => void, time: number): number {
+  const end = performance.now() + time;
+  let best = Number.POSITIVE_INFINITY;
+  let repeats = 1;
+  do {
+    const start = performance.now();
+    for (let k = 0; k < repeats; k++) work();
+    const spent = performance.now() - start;
+    best = Math.min(best, spent / repeats);
+    if (spent < SAMPLE_MS) repeats *= 2;
+  } while (performance.now() < end);
+  return best;
+}
+
+/** The middle of a list, or the mean of its two middles. */
+export function median(list: readonly number[]): number {
+  const sorted = list.toSorted((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** Uniform numbers in [0, 1) with 53 bits, the same in every run. */
+export function uniform(seed = 1): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    const high = state >>> 5;
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+    return (high * 2 ** 26 + (state >>> 6)) / 2 ** 53;
+  };
+}
