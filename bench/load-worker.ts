@@ -1,0 +1,25 @@
+/** Posts a file over and over: `node load-worker.ts <url> <file> <seconds> <connections>` prints the answers a second. */
+import { readFileSync } from "node:fs";
+import { Pool } from "undici";
+
+const [target = "", file = "", seconds = "1", connections = "1"] = process.argv.slice(2);
+const url = new URL(target);
+const pool = new Pool(url.origin, { connections: Number(connections) });
+const body = readFileSync(file);
+const headers = { "content-type": "application/json" };
+
+const start = performance.now();
+const end = start + Number(seconds) * 1000;
+let answers = 0;
+await Promise.all(Array.from({ length: Number(connections) }, post));
+process.stdout.write(String((answers / (performance.now() - start)) * 1000));
+await pool.close();
+
+async function post(): Promise<void> {
+  while (performance.now() < end) {
+    const answer = await pool.request({ method: "POST", path: url.pathname, headers, body });
+    if (answer.statusCode >= 300) throw new Error(`${target}: ${await answer.body.text()}`);
+    await answer.body.dump({ limit: Number.MAX_SAFE_INTEGER });
+    answers++;
+  }
+}

@@ -1,0 +1,73 @@
+/** Load on a server: one body, posted over a few kept connections from a process on core 1, by `wrk` where it is installed, else by undici. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import type { Contender } from "./measure.ts";
+import { isInstalled, LOAD_CORE, pinned } from "./server.ts";
+
+const run = promisify(execFile);
+
+/** As many as keep a server busy. */
+export const CONNECTIONS = 12;
+/** What makes the load. */
+export const GENERATOR = isInstalled("wrk") ? "wrk" : "undici";
+
+const WORKER = fileURLToPath(new URL("load-worker.ts", import.meta.url));
+
+/** What is posted, where, and over how many connections. */
+export interface Load {
+  readonly url: string;
+  readonly body: string;
+  readonly connections: number;
+}
+
+/** A server as a contender: milliseconds between two answers. */
+export function httpContender(name: string, load: Load): Contender {
+  return { name, measure: async (time) => 1000 / (await requestsPerSecond(load, time / 1000)) };
+}
+
+/** Answers a second, all of which have to be of status 2xx. `wrk` works for whole seconds. */
+export async function requestsPerSecond(load: Load, seconds: number): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "lossd-bench-"));
+  const file = join(folder, "body.json");
+  writeFileSync(file, load.body);
+  try {
+    return await (GENERATOR === "wrk"
+      ? runWrk(load, file, join(folder, "post.lua"), seconds)
+      : runWorker(load, file, seconds));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function runWrk(
+  { url, connections }: Load,
+  file: string,
+  script: string,
+  seconds: number,
+): Promise<number> {
+  writeFileSync(
+    script,
+    `wrk.method = "POST"
+wrk.headers["content-type"] = "application/json"
+wrk.body = io.open(${JSON.stringify(file)}, "rb"):read("*a")
+`,
+  );
+  const duration = `${Math.max(1, Math.round(seconds))}s`;
+  const options = ["wrk", "-t1", `-c${connections}`, `-d${duration}`, "--timeout", "30s", "-s", script, url];
+  const [command, ...args] = pinned(LOAD_CORE, options);
+  const { stdout } = await run(command!, args);
+  const found = /Requests\/sec:\s+([\d.]+)/.exec(stdout);
+  if (found === null || /Non-2xx|Socket errors/.test(stdout)) throw new Error(`${url}: ${stdout}`);
+  return Number(found[1]);
+}
+
+async function runWorker({ url, connections }: Load, file: string, seconds: number): Promise<number> {
+  const program = [process.execPath, WORKER, url, file, String(seconds), String(connections)];
+  const [command, ...args] = pinned(LOAD_CORE, program);
+  const { stdout } = await run(command!, args);
+  return Number(stdout);
+}

@@ -1,0 +1,43 @@
+/** The tables of a run, on the terminal and in RESULTS.md. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+
+const RESULTS = new URL("RESULTS.md", import.meta.url);
+
+/** Everything from this line on is kept by hand. */
+const FINDINGS = "<!-- From here on this file is kept by hand: `npm run bench` preserves it. -->";
+
+/** A titled table: its first row holds the names of the columns. */
+export interface Section {
+  readonly title: string;
+  readonly text?: string;
+  readonly table?: readonly (readonly string[])[];
+}
+
+/** Columns side by side, padded. */
+export function plainTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** Writes RESULTS.md anew, but for what is kept by hand. */
+export function writeResults(sections: readonly Section[]): void {
+  const old = existsSync(RESULTS) ? readFileSync(RESULTS, "utf8") : "";
+  const at = old.indexOf(FINDINGS);
+  const kept = at < 0 ? `${FINDINGS}\n\n## Findings\n` : old.slice(at);
+  const parts = sections.map(({ title, text, table }) =>
+    [title, text, table && markdownTable(table)].filter((part) => part !== undefined).join("\n\n"),
+  );
+  writeFileSync(RESULTS, `${parts.join("\n\n")}\n\n${kept}`);
+}
+
+function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,90 @@
+/** Servers under test: each a process of its own, on core 0 where `taskset` can pin it. */
+import type { ChildProcess } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { get } from "node:http";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+/** What `npm start` runs. */
+export const LOSSD = "../dist/main.js";
+export const NAIVE = "peers/naive.ts";
+export const BARE = "peers/bare.ts";
+export const SINK = "peers/sink.ts";
+
+const SERVER_CORE = 0;
+export const LOAD_CORE = 1;
+
+const POLL_MS = 2;
+const START_LIMIT_MS = 10_000;
+
+export interface Server {
+  readonly url: string;
+  /** Milliseconds from the start of the process to its first answer. */
+  readonly startMs: number;
+  stop(): Promise<void>;
+}
+
+/** Whether a program is on this machine. */
+export function isInstalled(program: string): boolean {
+  return spawnSync(program, ["--version"]).error === undefined;
+}
+
+const canPin = isInstalled("taskset");
+
+/** A command that stays on one core, where the machine has `taskset`. */
+export function pinned(core: number, command: readonly string[]): readonly string[] {
+  return canPin ? ["taskset", "-c", String(core), ...command] : command;
+}
+
+/** Starts the Node program at a path relative to this folder, in its default settings, and waits until it answers. */
+export async function startServer(path: string, { onOneCore = true } = {}): Promise<Server> {
+  const port = await freePort();
+  const program = [process.execPath, fileURLToPath(new URL(path, import.meta.url))];
+  const [command, ...args] = onOneCore ? pinned(SERVER_CORE, program) : program;
+  const start = performance.now();
+  const child = spawn(command!, args, {
+    env: { ...process.env, PORT: String(port), DRAIN_LAG_MS: "0" },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await untilAnswer(child, `${url}/health/ready`);
+  return { url, startMs: performance.now() - start, stop: () => stop(child) };
+}
+
+async function untilAnswer(child: ChildProcess, url: string): Promise<void> {
+  const limit = performance.now() + START_LIMIT_MS;
+  while (!(await answers(url))) {
+    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
+    if (performance.now() > limit) throw new Error(`no answer within ${START_LIMIT_MS} ms`);
+    await sleep(POLL_MS);
+  }
+}
+
+/** Whether readiness answers 200; a peer without that route answers 404 as soon as it listens, which counts as well. */
+function answers(url: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    get(url, { agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode === 200 || response.statusCode === 404);
+    }).on("error", () => resolve(false));
+  });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  const exit = once(child, "exit");
+  child.kill("SIGTERM");
+  await exit;
+}
+
+/** A port that nobody listens on now. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,119 @@
+/** P5 to P10: the service beside the ones that it has to beat, each server on core 0, the load on core 1. */
+import type { BarName, Row } from "./bars.ts";
+import { BARS, notBuilt } from "./bars.ts";
+import { rowsBody, SMALL } from "./bodies.ts";
+import { CONNECTIONS, httpContender } from "./load.ts";
+import type { Rounds, Timing } from "./measure.ts";
+import { alternate, median, speedRatio } from "./measure.ts";
+import type { Server } from "./server.ts";
+import { BARE, LOSSD, NAIVE, SINK, startServer } from "./server.ts";
+
+const ROUNDS: Rounds = { rounds: 5, time: 2000 };
+const STARTS = 10;
+
+interface Measure {
+  readonly bar: BarName;
+  readonly title: string;
+  readonly path: string;
+  readonly body: () => string;
+  /** The programs beside lossd; the bar is over the first. */
+  readonly peers: readonly (readonly [name: string, program: string])[];
+}
+
+const MEASURES: readonly Measure[] = [
+  {
+    bar: "P5",
+    title: "JSON cross_entropy 64x1000",
+    path: "/v1/cross_entropy",
+    body: () => rowsBody(64, 1000, "cross_entropy"),
+    peers: [
+      ["naive Fastify", NAIVE],
+      ["node:http sink", SINK],
+    ],
+  },
+  {
+    bar: "P6",
+    title: "JSON log_softmax 64x1000, full output",
+    path: "/v1/log_softmax",
+    body: () => rowsBody(64, 1000, "log_softmax"),
+    peers: [["naive Fastify", NAIVE]],
+  },
+  {
+    bar: "P7",
+    title: "JSON cross_entropy 3x5",
+    path: "/v1/cross_entropy",
+    body: () => SMALL,
+    peers: [
+      ["bare Fastify", BARE],
+      ["node:http sink", SINK],
+    ],
+  },
+];
+
+/** P5, P6 and P7. */
+export async function serviceBars(wanted: ReadonlySet<string>): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const measure of MEASURES.filter(({ bar }) => wanted.has(bar))) rows.push(...(await compare(measure)));
+  return rows;
+}
+
+async function compare({ bar, title, path, body, peers }: Measure): Promise<Row[]> {
+  const programs = [["lossd", LOSSD] as const, ...peers];
+  const servers: Server[] = [];
+  try {
+    for (const [, program] of programs) servers.push(await startServer(program));
+    const load = { body: body(), connections: CONNECTIONS };
+    const contenders = programs.map(([name], at) =>
+      httpContender(name, { ...load, url: servers[at]!.url + path }),
+    );
+    const [ours, ...others] = await alternate(contenders, ROUNDS);
+    return others.map((theirs, at) => ({
+      bar,
+      measure: title,
+      ours: rate(ours!),
+      peer: theirs.name,
+      theirs: rate(theirs),
+      value: speedRatio(ours!, theirs),
+      reach: at === 0 ? BARS[bar].reach : undefined,
+    }));
+  } finally {
+    for (const server of servers) await server.stop();
+  }
+}
+
+/** P8 and P9 wait for the route that takes binary bodies; peers/sink.ts is what P8 is measured against. */
+export function binaryBars(wanted: ReadonlySet<string>): Row[] {
+  return (["P8", "P9"] as const).filter((bar) => wanted.has(bar)).map(notBuilt);
+}
+
+/** P10: the median of starts, by turns with a bare Fastify; neither is pinned, as no user pins. */
+export async function startBars(): Promise<Row[]> {
+  const ours: number[] = [];
+  const bare: number[] = [];
+  for (let round = 0; round < STARTS; round++) {
+    ours.push(await startOnce(LOSSD));
+    bare.push(await startOnce(BARE));
+  }
+  const value = median(ours);
+  return [
+    {
+      bar: "P10",
+      measure: BARS.P10.measure,
+      ours: `${value.toFixed(0)} ms`,
+      peer: "bare Fastify",
+      theirs: `${median(bare).toFixed(0)} ms`,
+      value,
+      reach: BARS.P10.reach,
+    },
+  ];
+}
+
+async function startOnce(program: string): Promise<number> {
+  const server = await startServer(program, { onOneCore: false });
+  await server.stop();
+  return server.startMs;
+}
+
+function rate({ median: milliseconds }: Timing): string {
+  return `${(1000 / milliseconds).toFixed(0)} requests/s`;
+}
