@@ -48,6 +48,8 @@ export interface Row {
   readonly theirs: string;
   /** Ours over the peer's, or ours alone where the bar is no ratio; undefined: not measured. */
   readonly value: number | undefined;
+  /** The lowest and highest ratio of a round. */
+  readonly range?: readonly [low: number, high: number];
   /** What the bar asks of this line; undefined: for information. */
   readonly reach?: number | undefined;
 }
@@ -75,7 +77,7 @@ export function notBuilt(bar: BarName): Row {
   return { bar, measure: BARS[bar].measure, ours: "not built yet", peer: "", theirs: "", value: undefined };
 }
 
-const COLUMNS = ["bar", "measure", "ours", "peer", "peer's", "ratio", "to reach", ""];
+const COLUMNS = ["bar", "measure", "ours", "peer", "peer's", "ratio", "its rounds", "to reach", ""];
 
 /** The cells of the table of bars. */
 export function barTable(rows: readonly Row[]): string[][] {
@@ -84,10 +86,11 @@ export function barTable(rows: readonly Row[]): string[][] {
 
 function cells(row: Row): string[] {
   const { atMost, unit } = BARS[row.bar] as Bar;
-  const ratio = row.value === undefined || unit !== undefined ? "" : row.value.toFixed(2);
+  const ratio = row.value === undefined || unit !== undefined ? "" : row.value.toPrecision(3);
+  const range = row.range?.map((value) => value.toPrecision(3)).join(" to ") ?? "";
   const reach =
     row.reach === undefined ? "" : `${atMost ? "at most " : ""}${row.reach}${unit ? ` ${unit}` : ""}`;
-  return [row.bar, row.measure, row.ours, row.peer, row.theirs, ratio, reach, verdict(row)];
+  return [row.bar, row.measure, row.ours, row.peer, row.theirs, ratio, range, reach, verdict(row)];
 }
 
 /** One line for each bar that a row fell short of. */
@@ -96,7 +99,7 @@ export function shortfalls(rows: readonly Row[]): string[] {
     .filter((row) => reaches(row) === false)
     .map(({ bar, measure, peer, value, reach }) => {
       const { atMost, unit } = BARS[bar] as Bar;
-      const got = unit === undefined ? `${value!.toFixed(2)} x ${peer}` : `${value!.toFixed(0)} ${unit}`;
+      const got = unit === undefined ? `${value!.toPrecision(3)} x ${peer}` : `${value!.toFixed(0)} ${unit}`;
       return `${bar} ${measure}: ${got}, ${atMost ? "at most" : "at least"} ${reach} to reach`;
     });
 }

@@ -74,7 +74,7 @@ async function compare(
     ours: speed(shape, first!),
     peer: timing.name,
     theirs: speed(shape, timing),
-    value: speedRatio(first!, timing),
+    ...speedRatio(first!, timing),
     reach: at === 0 && timing.name === nameOf(peers[0]!) ? reach : undefined,
   }));
   const absent = peers.filter((peer) => typeof peer === "string");
@@ -110,7 +110,7 @@ async function compareDTypes(bench: Bench, plan: Plan, shape: readonly number[])
     ours: speed(shape, timing),
     peer: "our float32",
     theirs: speed(shape, wide!),
-    value: speedRatio(timing, wide!),
+    ...speedRatio(timing, wide!),
     reach: BARS.P4.reach,
   }));
 }

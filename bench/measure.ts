@@ -38,9 +38,16 @@ export async function alternate(
   return contenders.map(({ name }, at) => ({ name, rounds: times[at]!, median: median(times[at]!) }));
 }
 
-/** How many times as fast `ours` is as `theirs`: the median of the ratios within each round. */
-export function speedRatio(ours: Timing, theirs: Timing): number {
-  return median(ours.rounds.map((time, round) => theirs.rounds[round]! / time));
+/** A ratio: the median of those within each round, and the lowest and highest of them. */
+export interface Ratio {
+  readonly value: number;
+  readonly range: readonly [low: number, high: number];
+}
+
+/** How many times as fast `ours` is as `theirs`. */
+export function speedRatio(ours: Timing, theirs: Timing): Ratio {
+  const ratios = ours.rounds.map((time, round) => theirs.rounds[round]! / time);
+  return { value: median(ratios), range: [Math.min(...ratios), Math.max(...ratios)] };
 }
 
 /** Milliseconds of the fastest run of `work` among those that fit into `time` milliseconds. */

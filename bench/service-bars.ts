@@ -73,7 +73,7 @@ async function compare({ bar, title, path, body, peers }: Measure): Promise<Row[
       ours: rate(ours!),
       peer: theirs.name,
       theirs: rate(theirs),
-      value: speedRatio(ours!, theirs),
+      ...speedRatio(ours!, theirs),
       reach: at === 0 ? BARS[bar].reach : undefined,
     }));
   } finally {
