@@ -33,9 +33,9 @@ async function main(): Promise<void> {
   await app.listen({ host: config.HOST, port: config.PORT });
 }
 
-/** One write to standard output for many lines: a line waits for 4 KiB or a tenth of a second. */
+/** One write to standard output for many lines: a line waits for 12 KiB or a tenth of a second. */
 function startLog(level: string): pino.Logger {
-  const logger = pino({ level }, pino.destination({ sync: false, minLength: 4096 }));
+  const logger = pino({ level }, pino.destination({ sync: false, minLength: 12_288 }));
   setInterval(() => logger.flush(), 100).unref();
   return logger;
 }

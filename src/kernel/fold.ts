@@ -8,7 +8,7 @@ import { elementCount } from "../tensor/tensor.ts";
 
 /** What `assembly/fold.ts` exports. A step goes on for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
-  readonly foldBytes: WebAssembly.Global<"i32">;
+  readonly foldBytes: number;
   logSoftmaxStep(fold: number, budget: number): number;
   logSoftmaxGradStep(fold: number, budget: number): number;
   nllStep(fold: number, budget: number): number;
@@ -105,7 +105,7 @@ export function* runFold(
 }
 
 function writeFold({ kernel, region }: FoldWork, fold: Fold): number {
-  const bytes = kernel.run.foldBytes.value;
+  const bytes = kernel.run.foldBytes;
   const at = region.alloc(bytes);
   kernel.u8.fill(0, at, at + bytes);
   kernel.f64[at / 8 + UPSTREAM_SCALAR] = fold.upstreamScalar ?? 1;

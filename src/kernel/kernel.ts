@@ -10,7 +10,7 @@ import { writePowers } from "./text.ts";
 
 /** What `assembly/` exports: addresses are bytes in the kernel's memory, dtypes the codes of `tensor/dtype.ts`. */
 export interface KernelExports extends ConvertExports, FoldExports, TextExports {
-  readonly heapBase: WebAssembly.Global<"i32">;
+  readonly heapBase: number;
 }
 
 /** The compiled kernels with their memory and views of it, which never detach. */
@@ -44,6 +44,15 @@ function compile(): WebAssembly.Module {
   }
 }
 
+/** Exports with the values of globals in their place: reading a WebAssembly.Global costs more than a small loss. */
+function withNumbers(exports: WebAssembly.Exports): unknown {
+  const entries = Object.entries(exports).map(([name, value]) => [
+    name,
+    value instanceof WebAssembly.Global ? value.value : value,
+  ]);
+  return Object.fromEntries(entries);
+}
+
 /** Loads the kernels with a memory that has room for `size` bytes beyond their own tables. */
 export function loadKernel(size: number): Kernel {
   compiled ??= compile();
@@ -54,11 +63,11 @@ export function loadKernel(size: number): Kernel {
   const parseNumber = (at: number, length: number): number =>
     Number(bytes.toString("latin1", at, at + length));
   const instance = new WebAssembly.Instance(compiled, { env: { memory }, host: { parseNumber } });
-  const run = instance.exports as unknown as KernelExports;
+  const run = withNumbers(instance.exports) as KernelExports;
   writePowers(run, memory);
   return {
     run,
-    heapBase: run.heapBase.value,
+    heapBase: run.heapBase,
     memory,
     u8: new Uint8Array(buffer),
     i32: new Int32Array(buffer),

@@ -14,18 +14,18 @@ export interface TextExports {
   printElements(from: number, dtype: number, index: number, n: number, levels: number, to: number): number;
   /** Writes `n` bytes as padded base64; returns the address after the last character. */
   encodeBase64(from: number, n: number, to: number): number;
-  readonly scanBytes: WebAssembly.Global<"i32">;
-  readonly scanCounts: WebAssembly.Global<"i32">;
-  readonly scanStack: WebAssembly.Global<"i32">;
-  readonly scanCuts: WebAssembly.Global<"i32">;
-  readonly scanSkeleton: WebAssembly.Global<"i32">;
-  readonly windowAt: WebAssembly.Global<"i32">;
-  readonly windowBytes: WebAssembly.Global<"i32">;
-  readonly spansAt: WebAssembly.Global<"i32">;
-  readonly paperAt: WebAssembly.Global<"i32">;
-  readonly paperBytes: WebAssembly.Global<"i32">;
-  readonly powersAt: WebAssembly.Global<"i32">;
-  readonly scalesAt: WebAssembly.Global<"i32">;
+  readonly scanBytes: number;
+  readonly scanCounts: number;
+  readonly scanStack: number;
+  readonly scanCuts: number;
+  readonly scanSkeleton: number;
+  readonly windowAt: number;
+  readonly windowBytes: number;
+  readonly spansAt: number;
+  readonly paperAt: number;
+  readonly paperBytes: number;
+  readonly powersAt: number;
+  readonly scalesAt: number;
 }
 
 /** The ranges of `assembly/powers.ts`. */
@@ -40,10 +40,10 @@ export function writePowers(run: TextExports, memory: WebAssembly.Memory): void 
     view.setBigUint64(at + 8, value & ((1n << low) - 1n), true);
   };
   for (let q = POWERS.from; q <= POWERS.to; q++) {
-    put(run.powersAt.value + (q - POWERS.from) * 16, upperBits(q, 128n) + (q < 0 ? 1n : 0n), 64n);
+    put(run.powersAt + (q - POWERS.from) * 16, upperBits(q, 128n) + (q < 0 ? 1n : 0n), 64n);
   }
   for (let k = SCALES.from; k <= SCALES.to; k++) {
-    put(run.scalesAt.value + (k - SCALES.from) * 16, upperBits(-k, 126n) + 1n, 63n);
+    put(run.scalesAt + (k - SCALES.from) * 16, upperBits(-k, 126n) + 1n, 63n);
   }
 }
 

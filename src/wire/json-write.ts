@@ -77,8 +77,8 @@ class Page {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    this.#start = kernel.run.paperAt.value;
-    this.#end = this.#start + kernel.run.paperBytes.value;
+    this.#start = kernel.run.paperAt;
+    this.#end = this.#start + kernel.run.paperBytes;
     this.#at = this.#start;
   }
 
@@ -120,7 +120,7 @@ class Page {
     for (let done = 0; done < count; ) {
       if (this.#end - this.#at < MARGIN) yield this.take();
       const n = Math.min(count - done, Math.floor((this.#end - this.#at) / ELEMENT_BYTES));
-      i32.set(spans, run.spansAt.value / 4);
+      i32.set(spans, run.spansAt / 4);
       this.#at = run.printElements(address + done * bytes, code, done, n, spans.length, this.#at);
       done += n;
     }

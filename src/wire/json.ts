@@ -90,18 +90,18 @@ export class JsonReader {
     this.#kernel = kernel;
     this.#region = region;
     const { run } = kernel;
-    this.#scan = region.alloc(run.scanBytes.value);
+    this.#scan = region.alloc(run.scanBytes);
     run.scanStart(this.#scan, mode === "inference" ? 1 : 0, region.next, region.next + region.left);
   }
 
   /** Scans the next bytes. Refuses what is not JSON or no tensor, with the byte or the pointer at which it stopped. */
   push(chunk: Uint8Array): void {
     const { run, u8 } = this.#kernel;
-    const window = run.windowAt.value;
+    const window = run.windowAt;
     for (let at = 0; at < chunk.length; ) {
       const kept = this.#rest?.length ?? 0;
       if (this.#rest !== undefined) u8.set(this.#rest, window);
-      const n = Math.min(chunk.length - at, run.windowBytes.value - kept);
+      const n = Math.min(chunk.length - at, run.windowBytes - kept);
       u8.set(chunk.subarray(at, at + n), window + kept);
       at += n;
       const end = window + kept + n;
@@ -132,7 +132,7 @@ export class JsonReader {
   }
 
   #skeleton(): string {
-    const start = this.#scan + this.#kernel.run.scanSkeleton.value;
+    const start = this.#scan + this.#kernel.run.scanSkeleton;
     try {
       return utf8.decode(this.#kernel.u8.subarray(start, start + this.#word(SKELETON_LENGTH)));
     } catch (_error) {
@@ -141,19 +141,21 @@ export class JsonReader {
   }
 
   #cuts(): Cut[] {
-    const first = this.#kernel.run.scanCuts.value / 4;
-    return Array.from({ length: this.#word(CUT_COUNT) }, (_, k) => {
-      const at = first + k * CUT_WORDS;
-      const rank = this.#word(at + 3);
-      const rounded = this.#word(at) | 0;
-      return {
+    const { i32, run } = this.#kernel;
+    const cuts: Cut[] = [];
+    const count = this.#word(CUT_COUNT);
+    for (let k = 0; k < count; k++) {
+      const at = (this.#scan + run.scanCuts) / 4 + k * CUT_WORDS;
+      const rounded = i32[at]!;
+      cuts.push({
         kind: rounded < 0 ? "base64" : "numbers",
         rounded: rounded > 0 ? rounded - 1 : undefined,
-        address: this.#word(at + 1),
-        length: this.#word(at + 2),
-        shape: Array.from({ length: rank }, (_, axis) => this.#word(at + 4 + axis)),
-      };
-    });
+        address: i32[at + 1]! >>> 0,
+        length: i32[at + 2]! >>> 0,
+        shape: Array.from(i32.subarray(at + 4, at + 4 + i32[at + 3]!), (size) => size >>> 0),
+      });
+    }
+    return cuts;
   }
 
   #refusal(result: number): Error {
@@ -198,8 +200,8 @@ export class JsonReader {
   /** The pointer to the value at hand; with `elements` down to the element of a number list. */
   #pointer(elements: boolean): string {
     const { run } = this.#kernel;
-    const stack = run.scanStack.value / 4;
-    const skeleton = this.#scan + run.scanSkeleton.value;
+    const stack = run.scanStack / 4;
+    const skeleton = this.#scan + run.scanSkeleton;
     let pointer = "";
     for (let depth = 1; depth <= this.#word(DEPTH); depth++) {
       const frame = stack + depth * FRAME_WORDS;
@@ -213,7 +215,7 @@ export class JsonReader {
     }
     pointer = echo(pointer);
     if (!elements) return pointer;
-    const counts = run.scanCounts.value / 4;
+    const counts = run.scanCounts / 4;
     for (let level = 1; level <= this.#word(LEVEL); level++) pointer += `/${this.#word(counts + level)}`;
     return pointer;
   }

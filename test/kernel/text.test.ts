@@ -21,7 +21,7 @@ function readNumbers(texts: readonly string[]): number[] {
 function print(dtype: DType, bytes: Uint8Array): string[] {
   return inRegion((region) => {
     const { code, bytes: width } = DTYPES[dtype];
-    const page = kernel.run.paperAt.value;
+    const page = kernel.run.paperAt;
     const texts: string[] = [];
     const from = region.alloc(bytes.length);
     kernel.u8.set(bytes, from);
