@@ -10,7 +10,7 @@ const view = new DataView(kernel.memory.buffer);
 /** Prints the elements that `write` puts into the kernel's memory, 1,000 at a time. */
 function print(dtype: DType, count: number, write: (address: number, element: number) => void): string[] {
   const { code, bytes } = DTYPES[dtype];
-  const paper = kernel.run.paperAt.value;
+  const paper = kernel.run.paperAt;
   const texts: string[] = [];
   for (let from = 0; from < count; from += 1000) {
     const n = Math.min(1000, count - from);
@@ -138,6 +138,15 @@ describe("printing numbers", () => {
     const values = new Float32Array(words.buffer);
     const texts = print("float32", words.length, (at, element) => view.setUint32(at, words[element]!, true));
     expect(notShortest(texts, values, Math.fround)).toEqual([]);
+  });
+
+  it("writes the one float32 whose shortest text reads back as its neighbour by way of a double with one digit more", () => {
+    const words = [0x15ae43fc, 0x15ae43fd, 0x15ae43fe, 0x95ae43fd];
+    const texts = print("float32", words.length, (at, element) => view.setUint32(at, words[element]!, true));
+    expect(texts).toEqual(["7.03853e-26", "7.0385307e-26", "7.0385313e-26", "-7.0385307e-26"]);
+    expect(texts.map((text) => Math.fround(Number(text)))).toEqual([
+      ...new Float32Array(Uint32Array.from(words).buffer),
+    ]);
   });
 
   it("writes every power of 2 of float32 and both neighbours as the shortest and closest that reads back", () => {
