@@ -148,41 +148,60 @@ export function widenBFloat16(from: usize, to: usize, n: usize): void {
 
 const NARROW16 = memory.data<u32>([
   0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff, // magnitude
-  0x477ff000, 0x477ff000, 0x477ff000, 0x477ff000, // 65,520
-  0x38800000, 0x38800000, 0x38800000, 0x38800000, // 2^-14
+  0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // exponent
+  0x06800000, 0x06800000, 0x06800000, 0x06800000, // 13 as an exponent
   0x3f000000, 0x3f000000, 0x3f000000, 0x3f000000, // 0.5
-  0xc8000fff, 0xc8000fff, 0xc8000fff, 0xc8000fff, // half a step less one, less the exponents' difference
-  0x7c00, 0x7c00, 0x7c00, 0x7c00, // infinity
+  0x1f800, 0x1f800, 0x1f800, 0x1f800, // the exponent of 0.5 where float16 has its own
+  0x47800000, 0x47800000, 0x47800000, 0x47800000, // 65,536
   0x7e00, 0x7e00, 0x7e00, 0x7e00, // NaN
 ], 16);
 
-/** float32 to float16 bits in four 32-bit lanes; the same steps as {@link toFloat16}. */
+/** Lanes of `a` where `mask` is all ones, of `b` where it is all zeros: one instruction instead of three where it may be relaxed. */
 // @ts-ignore: decorator
 @inline
-function narrowHalf(value: v128, abs: v128, limit: v128, tiny: v128, half: v128, round: v128, infinity: v128, nan: v128): v128 {
+function select(a: v128, b: v128, mask: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_laneselect(a, b, mask);
+  return v128.bitselect(a, b, mask);
+}
+
+/**
+ * The power of two to which adding a magnitude of float32 leaves as many bits as float16 keeps, so that the sum is rounded to
+ * nearest even: 2^13 times the magnitude's own, or 0.5 where float16 is subnormal.
+ */
+// @ts-ignore: decorator
+@inline
+function halfStep(magnitude: v128, exponent: v128, shift: v128, half: v128): v128 {
+  return i32x4.max_s(v128.add<i32>(v128.and(magnitude, exponent), shift), half);
+}
+
+/** float32 to float16 bits in four 32-bit lanes. */
+// @ts-ignore: decorator
+@inline
+function narrowHalf(value: v128, abs: v128, exponent: v128, shift: v128, half: v128, bias: v128, over: v128, nan: v128): v128 {
   const magnitude = v128.and(value, abs);
   const sign = v128.shr<u32>(v128.xor(value, magnitude), 16);
-  const odd = v128.shr<u32>(i32x4.shl(magnitude, 18), 31);
-  const normal = v128.shr<u32>(v128.add<i32>(v128.add<i32>(magnitude, round), odd), 13);
-  const subnormal = v128.sub<i32>(v128.add<f32>(magnitude, half), half);
-  const finite = v128.bitselect(subnormal, normal, v128.lt<f32>(magnitude, tiny));
-  const number = v128.bitselect(infinity, finite, v128.ge<f32>(magnitude, limit));
-  return v128.or(v128.bitselect(nan, number, v128.ne<f32>(value, value)), sign);
+  // 65,536 and everything above it, as bits.
+  const capped = i32x4.min_s(magnitude, over);
+  const step = halfStep(capped, exponent, shift, half);
+  // The sum's last bits are the mantissa with its leading one; the step has the exponent.
+  const mantissa = v128.sub<i32>(v128.add<f32>(capped, step), step);
+  const number = v128.add<i32>(mantissa, v128.sub<i32>(v128.shr<u32>(step, 13), bias));
+  return v128.or(select(nan, number, v128.ne<f32>(value, value)), sign);
 }
 
 /** float32 to float16, nearest even. `from` may equal `to`. */
 export function narrowFloat16(from: usize, to: usize, n: usize): void {
   const abs = v128.load(NARROW16);
-  const limit = v128.load(NARROW16, 16);
-  const tiny = v128.load(NARROW16, 32);
+  const exponent = v128.load(NARROW16, 16);
+  const shift = v128.load(NARROW16, 32);
   const half = v128.load(NARROW16, 48);
-  const round = v128.load(NARROW16, 64);
-  const infinity = v128.load(NARROW16, 80);
+  const bias = v128.load(NARROW16, 64);
+  const over = v128.load(NARROW16, 80);
   const nan = v128.load(NARROW16, 96);
   const end = to + ((n & ~7) << 1);
   for (; to < end; from += 32, to += 16) {
-    const low = narrowHalf(v128.load(from), abs, limit, tiny, half, round, infinity, nan);
-    const high = narrowHalf(v128.load(from, 16), abs, limit, tiny, half, round, infinity, nan);
+    const low = narrowHalf(v128.load(from), abs, exponent, shift, half, bias, over, nan);
+    const high = narrowHalf(v128.load(from, 16), abs, exponent, shift, half, bias, over, nan);
     v128.store(to, i16x8.narrow_i32x4_u(low, high));
   }
   for (let i: usize = 0; i < (n & 7); i++) store<u16>(to + (i << 1), toFloat16(f64(load<f32>(from + (i << 2)))));
@@ -199,7 +218,7 @@ const NARROWB = memory.data<u32>([
 function narrowB(value: v128, round: v128, one: v128, nan: v128): v128 {
   const odd = v128.and(v128.shr<u32>(value, 16), one);
   const number = v128.add<i32>(v128.add<i32>(value, round), odd);
-  return v128.bitselect(nan, number, v128.ne<f32>(value, value));
+  return select(nan, number, v128.ne<f32>(value, value));
 }
 
 /** float32 to bfloat16, nearest even. `from` may equal `to`. */
@@ -219,28 +238,27 @@ export function narrowBFloat16(from: usize, to: usize, n: usize): void {
 }
 
 const ROUND16 = memory.data<u32>([
-  0xfff, 0xfff, 0xfff, 0xfff, // half a step of float16 less one
-  0xffffe000, 0xffffe000, 0xffffe000, 0xffffe000, // what float16 keeps
+  0x477ff000, 0x477ff000, 0x477ff000, 0x477ff000, // 65,520
   0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // infinity
 ], 16);
 
-/** Rounds float32, results of arithmetic, to the values of float16 where they lie. */
+/**
+ * Rounds float32, results of arithmetic, to the values of float16 where they lie. In the loop that subtracts the logarithms the whole
+ * gradient is 3 % faster, in the loop of the exponentials 9 % slower.
+ */
 export function roundToFloat16(at: usize, n: usize): void {
   const abs = v128.load(NARROW16);
-  const limit = v128.load(NARROW16, 16);
-  const tiny = v128.load(NARROW16, 32);
+  const exponent = v128.load(NARROW16, 16);
+  const shift = v128.load(NARROW16, 32);
   const half = v128.load(NARROW16, 48);
-  const round = v128.load(ROUND16);
-  const kept = v128.load(ROUND16, 16);
-  const infinity = v128.load(ROUND16, 32);
+  const limit = v128.load(ROUND16);
+  const infinity = v128.load(ROUND16, 16);
   for (const end = at + (n << 2); at < end; at += 16) {
     const value = v128.load(at);
     const magnitude = v128.and(value, abs);
-    const odd = v128.shr<u32>(i32x4.shl(value, 18), 31);
-    const normal = v128.and(v128.add<i32>(v128.add<i32>(magnitude, round), odd), kept);
-    const subnormal = v128.sub<f32>(v128.add<f32>(magnitude, half), half);
-    const finite = v128.bitselect(subnormal, normal, v128.lt<f32>(magnitude, tiny));
-    const number = v128.bitselect(infinity, finite, v128.ge<f32>(magnitude, limit));
+    const step = halfStep(magnitude, exponent, shift, half);
+    const finite = v128.sub<f32>(v128.add<f32>(magnitude, step), step);
+    const number = select(infinity, finite, v128.ge<f32>(magnitude, limit));
     v128.store(at, v128.or(number, v128.xor(value, magnitude)));
   }
 }
