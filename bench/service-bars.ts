@@ -9,6 +9,8 @@ import type { Server } from "./server.ts";
 import { BARE, LOSSD, NAIVE, SINK, startServer } from "./server.ts";
 
 const ROUNDS: Rounds = { rounds: 5, time: 2000 };
+/** Engines compile what is called often: under load lossd takes about six seconds to its full speed. */
+const WARM_UP_MS = 6000;
 const STARTS = 10;
 
 interface Measure {
@@ -66,6 +68,7 @@ async function compare({ bar, title, path, body, peers }: Measure): Promise<Row[
     const contenders = programs.map(([name], at) =>
       httpContender(name, { ...load, url: servers[at]!.url + path }),
     );
+    for (const contender of contenders) await contender.measure(WARM_UP_MS);
     const [ours, ...others] = await alternate(contenders, ROUNDS);
     return others.map((theirs, at) => ({
       bar,

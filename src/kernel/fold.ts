@@ -28,6 +28,18 @@ export interface FoldExports {
     wide: number,
     result: number,
   ): number;
+  /** Multiplies losses by the weights of their classes where they lie, and adds them to the double at `result`. */
+  weighLosses(
+    losses: number,
+    dtype: number,
+    target: number,
+    targetDtype: number,
+    n: number,
+    ignoreIndex: bigint,
+    weight: number,
+    wide: number,
+    result: number,
+  ): void;
 }
 
 /** The five folds. */
@@ -59,6 +71,8 @@ export interface Fold {
   /** Label smoothing, 0 for none. */
   readonly smoothing?: number;
   readonly ignoreIndex?: bigint;
+  /** What the rows before these have added up to; default 0. */
+  readonly sums?: FoldSums | undefined;
 }
 
 /** The losses added up, and the smooth terms of label smoothing. */
@@ -90,7 +104,10 @@ const LOSS_SUM = 3;
 const SMOOTH_SUM = 4;
 const WORDS = 10;
 
-/** Runs a fold, yielding between slices of about `budget` elements; where they are cut changes no bit of the result. */
+/**
+ * Runs a fold, yielding between slices of about `budget` elements; where they are cut changes no bit of the result, and neither does
+ * folding the rows some at a time, with the sums handed on.
+ */
 export function* runFold(
   work: FoldWork,
   name: FoldName,
@@ -98,19 +115,20 @@ export function* runFold(
   budget: number = BUDGET,
 ): Generator<void, FoldSums> {
   const { run, f64 } = work.kernel;
-  const at = writeFold(work, fold);
+  const at = work.region.scratch(run.foldBytes);
+  writeFold(work.kernel, at, fold);
   const step = run[`${name}Step`];
   while (step(at, budget) === 0) yield;
   return { lossSum: f64[at / 8 + LOSS_SUM]!, smoothSum: f64[at / 8 + SMOOTH_SUM]! };
 }
 
-function writeFold({ kernel, region }: FoldWork, fold: Fold): number {
-  const bytes = kernel.run.foldBytes;
-  const at = region.alloc(bytes);
-  kernel.u8.fill(0, at, at + bytes);
+function writeFold(kernel: FoldWork["kernel"], at: number, fold: Fold): void {
+  kernel.u8.fill(0, at, at + kernel.run.foldBytes);
   kernel.f64[at / 8 + UPSTREAM_SCALAR] = fold.upstreamScalar ?? 1;
   kernel.f64[at / 8 + SMOOTHING] = fold.smoothing ?? 0;
   kernel.i64[at / 8 + IGNORE_INDEX] = fold.ignoreIndex ?? 0n;
+  kernel.f64[at / 8 + LOSS_SUM] = fold.sums?.lossSum ?? 0;
+  kernel.f64[at / 8 + SMOOTH_SUM] = fold.sums?.smoothSum ?? 0;
   const { axis, x, target } = fold;
   const words = [
     axis.outer,
@@ -129,7 +147,6 @@ function writeFold({ kernel, region }: FoldWork, fold: Fold): number {
     fold.upstream?.address ?? 0,
   ];
   kernel.i32.set(words, at / 4 + WORDS);
-  return at;
 }
 
 /** What the targets of a loss add up to, or the first that is no class. */
@@ -175,4 +192,37 @@ export function* checkTargets(
 function readIndex(kernel: FoldWork["kernel"], { dtype, address }: Tensor, element: number): bigint {
   if (dtype === "int64") return kernel.i64[address / 8 + element]!;
   return BigInt(dtype === "int32" ? kernel.i32[address / 4 + element]! : kernel.u8[address + element]!);
+}
+
+/**
+ * Multiplies losses that were folded without weights by the weights of their classes, where they lie, and adds them up: the same bits
+ * as a fold with the weights gives.
+ */
+export function* weighLosses(
+  { kernel, region }: FoldWork,
+  losses: Tensor,
+  target: Tensor,
+  weight: Tensor,
+  ignoreIndex: bigint,
+): Generator<void, number> {
+  const result = region.alloc(8);
+  kernel.f64[result / 8] = 0;
+  const [loss, index] = [DTYPES[losses.dtype], DTYPES[target.dtype]];
+  const wide = Number(weight.dtype === "float64");
+  const count = elementCount(losses.shape);
+  for (let at = 0; at < count; at += BUDGET) {
+    if (at > 0) yield;
+    kernel.run.weighLosses(
+      losses.address + at * loss.bytes,
+      loss.code,
+      target.address + at * index.bytes,
+      index.code,
+      Math.min(BUDGET, count - at),
+      ignoreIndex,
+      weight.address,
+      wide,
+      result,
+    );
+  }
+  return kernel.f64[result / 8]!;
 }

@@ -1,9 +1,11 @@
 /** The losses over class indices: what `nll_loss` and `cross_entropy` share once PyTorch's checks have passed. */
-import { checkTargets, runFold } from "../kernel/fold.ts";
+import type { FoldSums } from "../kernel/fold.ts";
+import { checkTargets, runFold, weighLosses } from "../kernel/fold.ts";
 import type { Axis } from "../tensor/axis.ts";
 import { axisOf } from "../tensor/axis.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { partOf } from "../tensor/tensor.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import { LossRefusal } from "./refusal.ts";
 import { classAxis } from "./target.ts";
@@ -48,50 +50,132 @@ export interface IndexLoss {
   readonly smoothing: number;
   readonly returnGrad: boolean;
   readonly gradOutput: Tensor | undefined;
+  /** Whether the weight's elements come after the input's. */
+  readonly weightComesLast?: boolean | undefined;
+}
+
+/** What reaches each position's loss from the output: one number for all, or one each. */
+interface Upstream {
+  readonly scalar: number;
+  readonly each: Tensor | undefined;
 }
 
 /** Checks every target against the classes, then folds the loss, and with it the gradient, over the rows in one pass. */
 export function* foldIndexLoss(work: Workspace, loss: IndexLoss, warnings: string[]): Steps<LossResult> {
-  const { op, input, target, reduction, ignoreIndex, smoothing, returnGrad } = loss;
-  const { dtype } = input;
-  const compute = computeDType(input);
-  const axis = axisOf(input.shape, classAxis(input.shape));
-  const weight = loss.weight && (yield* cast(work, loss.weight, compute));
-  const total = yield* totalWeightOf(work, axis, target, weight, ignoreIndex);
-  const totalWeight = roundTo(work, compute, total);
-  const outputShape = reduction === "none" ? target.shape : [];
-  if (returnGrad) checkGradOutput(loss.gradOutput, outputShape);
-  const upstream = returnGrad
-    ? yield* upstreamOf(work, loss.gradOutput, dtype, reduction, totalWeight.value)
-    : { scalar: 0, each: undefined };
+  const fold = yield* IndexFold.open(work, loss, warnings);
+  yield* fold.rows(loss.input, 0);
+  const result = yield* fold.end();
+  return loss.returnGrad ? { ...result, gradInput: loss.input } : result;
+}
 
-  const losses = reduction === "none" ? allocate(work, dtype, target.shape) : undefined;
-  const sums = yield* runFold(work, op, {
-    axis,
-    wide: compute === "float64",
-    x: input,
-    out: returnGrad ? input : undefined,
-    target,
-    weight,
-    losses,
-    lossDType: dtype,
-    upstream: upstream.each,
-    upstreamScalar: upstream.scalar,
-    smoothing,
-    ignoreIndex,
-  });
-  const gradInput = returnGrad ? { gradInput: input } : {};
-  if (losses !== undefined) return { losses, totalWeight, ...gradInput, warnings };
+/**
+ * A loss over class indices that takes its input some rows (or samples) at a time, in order. However they are divided, the result has
+ * the same bits. Of `loss.input` only shape and dtype count.
+ */
+export class IndexFold {
+  readonly axis: Axis;
+  /** The weights of the kept targets added up; known from the start unless the weight comes last. */
+  totalWeight: Scalar | undefined;
+  readonly #work: Workspace;
+  readonly #loss: IndexLoss;
+  readonly #warnings: string[];
+  readonly #weight: Tensor | undefined;
+  readonly #losses: Tensor | undefined;
+  readonly #upstream: Upstream;
+  #sums: FoldSums = { lossSum: 0, smoothSum: 0 };
 
-  if (reduction === "mean" && totalWeight.value === 0) warnings.push(emptyMean(axis, weight));
-  const divisor = reduction === "mean" ? totalWeight.value : 1;
-  const reduced = (sum: number): number =>
-    roundTo(work, dtype, roundTo(work, compute, sum).value / divisor).value;
-  let value = reduced(sums.lossSum);
-  if (smoothing > 0) {
-    value = (1 - smoothing) * value + (smoothing / axis.length) * reduced(sums.smoothSum);
+  private constructor(
+    work: Workspace,
+    loss: IndexLoss,
+    warnings: string[],
+    parts: { axis: Axis; weight: Tensor | undefined; totalWeight: Scalar | undefined; upstream: Upstream },
+  ) {
+    this.#work = work;
+    this.#loss = loss;
+    this.#warnings = warnings;
+    this.axis = parts.axis;
+    this.totalWeight = parts.totalWeight;
+    this.#weight = parts.weight;
+    this.#upstream = parts.upstream;
+    const keeps = loss.reduction === "none" || loss.weightComesLast;
+    this.#losses = keeps ? allocate(work, loss.input.dtype, loss.target.shape) : undefined;
   }
-  return { loss: roundTo(work, dtype, value), totalWeight, ...gradInput, warnings };
+
+  /**
+   * Checks every target against the classes, and the upstream gradient. With `weightComesLast` the weight's elements are not read
+   * before {@link end}; there can be neither a gradient nor label smoothing then.
+   */
+  static *open(work: Workspace, loss: IndexLoss, warnings: string[]): Steps<IndexFold> {
+    const { input, target, reduction, ignoreIndex, returnGrad } = loss;
+    const compute = computeDType(input);
+    const axis = axisOf(input.shape, classAxis(input.shape));
+    const here = loss.weightComesLast ? undefined : loss.weight;
+    const weight = here && (yield* cast(work, here, compute));
+    const total = yield* totalWeightOf(work, axis, target, weight, ignoreIndex);
+    const totalWeight = roundTo(work, compute, total);
+    if (returnGrad) checkGradOutput(loss.gradOutput, reduction === "none" ? target.shape : []);
+    const upstream = returnGrad
+      ? yield* upstreamOf(work, loss.gradOutput, input.dtype, reduction, totalWeight.value)
+      : { scalar: 0, each: undefined };
+    const known = loss.weightComesLast ? undefined : totalWeight;
+    return new IndexFold(work, loss, warnings, { axis, weight, totalWeight: known, upstream });
+  }
+
+  /** Folds the rows from row `first` that lie in `input`, shape (k, C, d1..dK); their gradient then lies where they lay. */
+  *rows(input: Tensor, first: number): Steps<void> {
+    const { op, target, returnGrad, smoothing, ignoreIndex } = this.#loss;
+    const { length, inner } = this.axis;
+    const outer = input.shape.length === 1 ? 1 : (input.shape[0] ?? 0);
+    const part = (tensor: Tensor): Tensor => partOf(tensor, first * inner, outer * inner);
+    const losses = this.#losses && part(this.#losses);
+    this.#sums = yield* runFold(this.#work, op, {
+      axis: { outer, length, inner },
+      wide: computeDType(input) === "float64",
+      x: input,
+      out: returnGrad ? input : undefined,
+      target: part(target),
+      weight: this.#weight,
+      losses,
+      lossDType: this.#loss.input.dtype,
+      upstream: this.#upstream.each && part(this.#upstream.each),
+      upstreamScalar: this.#upstream.scalar,
+      smoothing,
+      ignoreIndex,
+      sums: this.#sums,
+    });
+  }
+
+  /** The result, without the gradient, which {@link rows} left with the rows. */
+  *end(): Steps<LossResult> {
+    const { input, reduction, smoothing } = this.#loss;
+    const warnings = this.#warnings;
+    const weight = this.#loss.weightComesLast ? yield* this.#weigh() : this.#weight;
+    const totalWeight = this.totalWeight!;
+    if (reduction === "none") return { losses: this.#losses!, totalWeight, warnings };
+
+    if (reduction === "mean" && totalWeight.value === 0) warnings.push(emptyMean(this.axis, weight));
+    const divisor = reduction === "mean" ? totalWeight.value : 1;
+    const compute = computeDType(input);
+    const reduced = (sum: number): number =>
+      roundTo(this.#work, input.dtype, roundTo(this.#work, compute, sum).value / divisor).value;
+    let value = reduced(this.#sums.lossSum);
+    if (smoothing > 0) {
+      value = (1 - smoothing) * value + (smoothing / this.axis.length) * reduced(this.#sums.smoothSum);
+    }
+    return { loss: roundTo(this.#work, input.dtype, value), totalWeight, warnings };
+  }
+
+  /** The weight, which has come by now, applied to the losses. */
+  *#weigh(): Steps<Tensor> {
+    const { input, target, ignoreIndex } = this.#loss;
+    const compute = computeDType(input);
+    const weight = yield* cast(this.#work, this.#loss.weight!, compute);
+    const total = yield* totalWeightOf(this.#work, this.axis, target, weight, ignoreIndex);
+    this.totalWeight = roundTo(this.#work, compute, total);
+    const lossSum = yield* weighLosses(this.#work, this.#losses!, target, weight, ignoreIndex);
+    this.#sums = { lossSum, smoothSum: 0 };
+    return weight;
+  }
 }
 
 /** Adds up the weights of the kept targets; refuses the first one, in row-major order, that is no class. */
@@ -120,7 +204,7 @@ export function* upstreamOf(
   dtype: FloatDType,
   reduction: Reduction,
   divisor: number,
-): Steps<{ scalar: number; each: Tensor | undefined }> {
+): Steps<Upstream> {
   if (gradOutput === undefined) return { scalar: reduction === "mean" ? 1 / divisor : 1, each: undefined };
   const stored = yield* cast(work, gradOutput, dtype);
   if (reduction === "none") {

@@ -83,6 +83,8 @@ export class Region {
   readonly #extents: Extent[];
   #next: number;
   #end: number;
+  #scratch = 0;
+  #scratchBytes = 0;
 
   /** @internal */
   constructor(arena: Arena, first: Extent) {
@@ -115,6 +117,15 @@ export class Region {
     const address = this.#next;
     this.#next += size;
     return address;
+  }
+
+  /** An address with room for `bytes` until the next call: for what one step of a request needs and the next may overwrite. */
+  scratch(bytes: number): number {
+    if (bytes > this.#scratchBytes) {
+      this.#scratch = this.alloc(bytes);
+      this.#scratchBytes = bytes;
+    }
+    return this.#scratch;
   }
 
   /** Returns every byte to the Arena. Safe to call more than once. */

@@ -29,3 +29,8 @@ export function byteLength(tensor: Pick<Tensor, "dtype" | "shape">): number {
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
+
+/** `count` elements of a tensor from element `first` on, as a flat tensor in the same place. */
+export function partOf({ dtype, address }: Tensor, first: number, count: number): Tensor {
+  return { dtype, shape: [count], address: address + first * DTYPES[dtype].bytes };
+}

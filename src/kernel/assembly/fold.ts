@@ -84,7 +84,7 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
       while (fold.classAt < fold.classes) {
         // The state of a wide group is in shared scratch: it has to be used up before another fold runs.
         if (left <= 0 && <usize>fold.width <= OWN_WIDTH) return 0;
-        const n = min<usize>(isRows<L>() ? ROW_BLOCK : blockOf(fold) / padded(fold), fold.classes - fold.classAt);
+        const n = min<usize>(isRows<L>() ? ROW_BLOCK : classesAtOnce(fold), fold.classes - fold.classAt);
         if (fold.phase == 0) {
           gather<K, L>(fold, op, n);
           held = n == fold.classes && op != LOG_SOFTMAX_GRAD;
@@ -180,6 +180,11 @@ function columnsAtOnce(fold: Fold): usize {
   const inner = <usize>fold.inner;
   const width = min(min(max(blockOf(fold) / classes, MIN_WIDTH), MAX_WIDTH), AT_ONE_GO / classes) & ~3;
   return inner < width && inner < SHORT_INNER ? width - (width % inner) : width;
+}
+
+/** Classes of a block of columns. The width of the group does not count, so that a position's sum is the same in any group. */
+function classesAtOnce(fold: Fold): usize {
+  return blockOf(fold) / ((columnsAtOnce(fold) + 3) & ~3);
 }
 
 /** Elements of a block of columns: few where runs are short, which takes the longest. */
@@ -514,4 +519,31 @@ export function checkTargets(
   }
   store<f64>(result, total);
   return -1;
+}
+
+/**
+ * Multiplies `n` losses that were folded without weights by the weights of their classes, each rounded as if it were stored, and adds
+ * them to the f64 at `result`. Ignored targets have the loss 0 already.
+ */
+export function weighLosses(
+  losses: usize, dtype: i32, target: usize, targetDtype: i32, n: usize, ignoreIndex: i64, weight: usize, wide: i32, result: usize,
+): void {
+  if (wide) weigh<f64>(losses, dtype, target, targetDtype, n, ignoreIndex, weight, result);
+  else weigh<f32>(losses, dtype, target, targetDtype, n, ignoreIndex, weight, result);
+}
+
+function weigh<K>(
+  losses: usize, dtype: i32, target: usize, targetDtype: i32, n: usize, ignoreIndex: i64, weight: usize, result: usize,
+): void {
+  let total = load<f64>(result);
+  for (let i: usize = 0; i < n; i++) {
+    const y = loadIndex(target + (i << widthOf(targetDtype)), targetDtype);
+    if (y == ignoreIndex) continue;
+    const at = losses + (i << widthOf(dtype));
+    const loss = <K>loadNumber(at, dtype) * load<K>(weight + usize(y) * sizeof<K>());
+    const stored = roundNumber(f64(loss), dtype);
+    storeNumber(at, dtype, stored);
+    total += stored;
+  }
+  store<f64>(result, total);
 }

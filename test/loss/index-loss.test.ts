@@ -1,0 +1,131 @@
+/** Losses over class indices whose logits come some rows at a time: the bits of one fold over all of them. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { IndexLoss } from "../../src/loss/index-loss.ts";
+import { IndexFold } from "../../src/loss/index-loss.ts";
+import type { Steps } from "../../src/loss/workspace.ts";
+import type { Region } from "../../src/tensor/arena.ts";
+import type { FloatDType } from "../../src/tensor/dtype.ts";
+import { DTYPES } from "../../src/tensor/dtype.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { byteLength, elementCount } from "../../src/tensor/tensor.ts";
+import { inRegion, kernel, place } from "../kernel/place.ts";
+
+const shapes = fc.constantFrom(
+  [9, 5],
+  [7, 60],
+  [300, 3],
+  [5, 2500],
+  [2, 70_001],
+  [6, 4, 3],
+  [4, 700, 5],
+  [5, 21, 9, 7],
+  [3, 900, 70],
+);
+const asked = fc.record({
+  dtype: fc.constantFrom<FloatDType[]>("float32", "float64", "float16", "bfloat16"),
+  shape: shapes,
+  op: fc.constantFrom("nll" as const, "crossEntropy" as const),
+  reduction: fc.constantFrom("none" as const, "mean" as const, "sum" as const),
+  smoothing: fc.constantFrom(0, 0.1),
+  weighted: fc.boolean(),
+  returnGrad: fc.boolean(),
+  cuts: fc.array(fc.nat(300), { maxLength: 4 }),
+  seed: fc.nat(),
+});
+
+/** Numbers in [-4, 4) that repeat for a seed. */
+function numbers(seed: number, count: number): number[] {
+  let state = seed | 1;
+  return Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return (state >>> 8) / 2 ** 21 - 4;
+  });
+}
+
+function finish<Result>(steps: Steps<Result>): Result {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+function bytesOf({ dtype, shape, address }: Tensor): string {
+  return Buffer.from(kernel.u8.subarray(address, address + byteLength({ dtype, shape }))).toString("base64");
+}
+
+interface Question
+  extends Pick<IndexLoss, "op" | "reduction" | "smoothing" | "returnGrad" | "weightComesLast"> {
+  readonly dtype: FloatDType;
+  readonly shape: readonly number[];
+  readonly weighted: boolean;
+  readonly seed: number;
+}
+
+/** The result and the gradient of a loss whose rows are folded between `cuts`. */
+function ask(region: Region, question: Question, cuts: readonly number[]): readonly string[] {
+  const { dtype, shape, seed, weighted, returnGrad, reduction } = question;
+  const [outer = 0, classes = 0, ...inner] = shape;
+  const targetShape = [outer, ...inner];
+  const positions = elementCount(targetShape);
+  const compute = dtype === "float64" ? dtype : "float32";
+  const loss: IndexLoss = {
+    ...question,
+    smoothing: question.op === "nll" ? 0 : question.smoothing,
+    input: place(region, dtype, shape, numbers(seed, elementCount(shape))) as IndexLoss["input"],
+    target: place(
+      region,
+      "int32",
+      targetShape,
+      numbers(seed + 1, positions).map((x) => (x > 3 ? -100 : Math.floor(((x + 4) / 7) * classes))),
+    ),
+    weight: weighted ? place(region, compute, [classes], numbers(seed + 2, classes)) : undefined,
+    ignoreIndex: -100n,
+    gradOutput:
+      reduction === "none" && returnGrad
+        ? place(region, dtype, targetShape, numbers(seed + 3, positions))
+        : undefined,
+  };
+  const work = { kernel, region };
+  const fold = finish(IndexFold.open(work, loss, []));
+  const ends = [...cuts.filter((cut) => cut > 0 && cut < outer).sort((a, b) => a - b), outer];
+  let first = 0;
+  for (const end of ends) {
+    const rows = end - first;
+    const unit = (elementCount(shape) / outer) * DTYPES[dtype].bytes;
+    const address = loss.input.address + first * unit;
+    finish(fold.rows({ dtype, shape: [rows, ...shape.slice(1)], address }, first));
+    first = end;
+  }
+  const result = finish(fold.end());
+  return [
+    String(result.loss?.value),
+    String(result.totalWeight?.value),
+    result.losses === undefined ? "" : bytesOf(result.losses),
+    returnGrad ? bytesOf(loss.input) : "",
+  ];
+}
+
+describe("a loss over class indices", () => {
+  it("has the same bits in one piece and in any parts, in every dtype", () => {
+    fc.assert(
+      fc.property(asked, ({ cuts, ...question }) => {
+        const whole = inRegion((region) => ask(region, question, []));
+        const parts = inRegion((region) => ask(region, question, cuts));
+        expect(parts).toEqual(whole);
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+
+  it("has the same bits where the weight comes last", () => {
+    fc.assert(
+      fc.property(asked, ({ cuts, ...rest }) => {
+        const question = { ...rest, weighted: true, returnGrad: false, smoothing: 0 };
+        const before = inRegion((region) => ask(region, question, []));
+        const after = inRegion((region) => ask(region, { ...question, weightComesLast: true }, cuts));
+        expect(after).toEqual(before);
+      }),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+});
