@@ -5,6 +5,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { Problem } from "../problems.ts";
 import type { Arena } from "../tensor/arena.ts";
 import { JsonReader } from "../wire/json.ts";
+import { JsonOperands } from "../wire/operands.ts";
 import { Job } from "./job.ts";
 import { checkBodyHeaders, tooLarge } from "./preflight.ts";
 
@@ -49,9 +50,10 @@ export function readJson(
     };
     const onEnd = (): void => {
       attempt(() => {
-        job.body = reader.end();
+        const body = reader.end();
+        job.operands = new JsonOperands(body);
         detach();
-        resolve(job.body.value);
+        resolve(body.value);
       });
     };
     const onClose = (): void => onError(new Problem("malformed_request", "the body ended early"));

@@ -1,25 +1,21 @@
-/** What one request computes with: its memory, its checked body, and the tensors that it names. */
+/** What one request computes with: its memory, its options, and the tensors that it names. */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { LossOptions } from "../loss/index-loss.ts";
 import type { Scalar, Steps, Workspace } from "../loss/workspace.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { JsonBody } from "../wire/json.ts";
-import type { TensorText } from "../wire/tensors.ts";
-import { describeTensor, elementPointer, materialise } from "../wire/tensors.ts";
-import type { TensorJson } from "./contract/tensor.ts";
+import type { Operands } from "../wire/operands.ts";
 
 /** An operation's result, in the order in which its members are written; what is undefined is left out. */
 export type Answer = Readonly<Record<string, Tensor | Scalar | readonly string[] | undefined>>;
 
 /** The names under which a request can carry tensors. */
-export type OperandName = "input" | "target" | "weight" | "grad_output";
+export const OPERANDS = ["input", "target", "weight", "grad_output"] as const;
+export type OperandName = (typeof OPERANDS)[number];
 
 /** The options of nll_loss and cross_entropy as they stand in a body. */
-interface LossBody {
-  readonly weight?: TensorJson;
-  readonly grad_output?: TensorJson;
+export interface LossBody {
   readonly ignore_index?: number;
   readonly reduction?: string;
   readonly size_average?: boolean | null;
@@ -33,8 +29,8 @@ export class Job {
   readonly work: Workspace;
   /** The bytes of body that have arrived. */
   bytes = 0;
-  body: JsonBody | undefined;
-  readonly #texts = new Map<OperandName, TensorText>();
+  /** There once the body has been read. */
+  operands: Operands | undefined;
   readonly #tensors = new Map<OperandName, Tensor>();
 
   constructor(operation: string, work: { readonly kernel: Kernel; readonly region: Region }) {
@@ -44,30 +40,18 @@ export class Job {
 
   /** The shape of an operand, before its numbers are converted. */
   shape(name: OperandName): readonly number[] {
-    return this.text(name).shape;
-  }
-
-  /** How an operand was written. */
-  text(name: OperandName): TensorText {
-    const known = this.#texts.get(name);
-    if (known !== undefined) return known;
-    const body = this.body!;
-    const value = (body.value as Record<OperandName, TensorJson>)[name];
-    const text = describeTensor(body, value, `/${name}`);
-    this.#texts.set(name, text);
-    return text;
+    return this.operands!.shape(name);
   }
 
   /** An operand in its own dtype, or in `dtype` where it names none. */
   *tensor(name: OperandName, dtype: DType): Steps<Tensor> {
-    const tensor = yield* materialise(this.work, this.text(name), dtype);
+    const tensor = yield* this.operands!.tensor(this.work, name, dtype);
     this.#tensors.set(name, tensor);
     return tensor;
   }
 
   *optionalTensor(name: OperandName, dtype: DType): Steps<Tensor | undefined> {
-    const given = (this.body!.value as Partial<Record<OperandName, TensorJson>>)[name];
-    return given === undefined ? undefined : yield* this.tensor(name, dtype);
+    return this.operands!.has(name) ? yield* this.tensor(name, dtype) : undefined;
   }
 
   /** What nll_loss and cross_entropy read alike from a body; tensors without a dtype take the input's. */
@@ -85,7 +69,7 @@ export class Job {
 
   /** The pointer to one element of a field, by its row-major number. */
   elementPointer(field: string, element: number): string {
-    return elementPointer(this.text(field as OperandName), element);
+    return this.operands!.elementPointer(field, element);
   }
 
   /** A tensor that has been read, for the log. */

@@ -107,6 +107,6 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     const { format } = request.body as { format?: Form };
     const gone = (): boolean => reply.raw.destroyed;
     const answer = await runSteps(run(job, request.body as never), gone);
-    return sendAnswer(reply, job, answer, format ?? job.text("input").form);
+    return sendAnswer(reply, job, answer, format ?? job.operands!.form("input"));
   });
 }

@@ -135,11 +135,16 @@ function placeScalar({ kernel, region }: Work, value: number): number {
 export function elementPointer({ form, pointer, shape }: TensorText, element: number): string {
   if (form === "flat") return `${pointer}/data/${element}`;
   if (form === "base64") return `${pointer}/base64`;
+  return pointer + elementPath(shape, element);
+}
+
+/** The pointer from a nested list to an element, by its row-major number. */
+export function elementPath(shape: readonly number[], element: number): string {
   let rest = element;
   let path = "";
   for (const size of shape.toReversed()) {
     path = `/${rest % size}${path}`;
     rest = Math.floor(rest / size);
   }
-  return pointer + path;
+  return path;
 }
