@@ -4,11 +4,12 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
-import type { LossOptions, LossResult } from "./index-loss.ts";
-import { foldIndexLoss, IGNORE_INDEX, upstreamOf } from "./index-loss.ts";
+import type { IndexLoss, LossOptions, LossResult } from "./index-loss.ts";
+import { foldIndexLoss, IGNORE_INDEX, IndexFold, upstreamOf } from "./index-loss.ts";
 import type { Reduction } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
 import { LossRefusal, show } from "./refusal.ts";
+import type { RowFold } from "./rows.ts";
 import { checkIndexOperands, classAxis, requireFloat } from "./target.ts";
 import { checkGradOutput, checkGradRequest, promote } from "./upstream.ts";
 import type { Steps, Workspace } from "./workspace.ts";
@@ -43,17 +44,33 @@ export function* crossEntropy(
   checkGradRequest(input, returnGrad || returnGradTarget, options.gradOutput);
   return sameShape(input.shape, target.shape)
     ? yield* probabilityPath(work, input, target, reduction, options, warnings)
-    : yield* indexPath(work, input, target, reduction, options, warnings);
+    : yield* foldIndexLoss(work, checkIndexPath(input, target, reduction, options), warnings);
 }
 
-function* indexPath(
+/**
+ * As {@link crossEntropy} over class indices for an input that comes some rows at a time, of which only shape and dtype are looked at here.
+ * With `weightComesLast` so does the weight, after the rows; there can be neither a gradient nor label smoothing then.
+ */
+export function* crossEntropyRows(
   work: Workspace,
+  input: Tensor,
+  target: Tensor,
+  options: CrossEntropyOptions,
+  weightComesLast: boolean,
+): Steps<RowFold<LossResult>> {
+  const warnings: string[] = [];
+  const reduction = resolveReduction(options, warnings);
+  checkGradRequest(input, options.returnGrad || options.returnGradTarget || false, options.gradOutput);
+  const loss = checkIndexPath(input, target, reduction, options);
+  return yield* IndexFold.open(work, { ...loss, weightComesLast }, warnings);
+}
+
+function checkIndexPath(
   input: Tensor,
   target: Tensor,
   reduction: Reduction,
   options: CrossEntropyOptions,
-  warnings: string[],
-): Steps<LossResult> {
+): IndexLoss {
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const smoothing = checkSmoothing(options.labelSmoothing);
   checkLogits(input);
@@ -66,21 +83,17 @@ function* indexPath(
       "class indices have no gradient: return_grad_target needs a target of probabilities, of the input's shape",
     );
   }
-  return yield* foldIndexLoss(
-    work,
-    {
-      op: "crossEntropy",
-      input: input as Tensor & { dtype: FloatDType },
-      target,
-      weight,
-      reduction,
-      ignoreIndex,
-      smoothing,
-      returnGrad,
-      gradOutput,
-    },
-    warnings,
-  );
+  return {
+    op: "crossEntropy",
+    input: input as Tensor & { dtype: FloatDType },
+    target,
+    weight,
+    reduction,
+    ignoreIndex,
+    smoothing,
+    returnGrad,
+    gradOutput,
+  };
 }
 
 function* probabilityPath(

@@ -8,6 +8,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { partOf } from "../tensor/tensor.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import { LossRefusal } from "./refusal.ts";
+import type { RowFold } from "./rows.ts";
 import { classAxis } from "./target.ts";
 import type { GradOptions } from "./upstream.ts";
 import { checkGradOutput } from "./upstream.ts";
@@ -63,7 +64,7 @@ interface Upstream {
 /** Checks every target against the classes, then folds the loss, and with it the gradient, over the rows in one pass. */
 export function* foldIndexLoss(work: Workspace, loss: IndexLoss, warnings: string[]): Steps<LossResult> {
   const fold = yield* IndexFold.open(work, loss, warnings);
-  yield* fold.rows(loss.input, 0);
+  yield* fold.rows(loss.input.address, 0, fold.axis.outer);
   const result = yield* fold.end();
   return loss.returnGrad ? { ...result, gradInput: loss.input } : result;
 }
@@ -72,7 +73,7 @@ export function* foldIndexLoss(work: Workspace, loss: IndexLoss, warnings: strin
  * A loss over class indices that takes its input some rows (or samples) at a time, in order. However they are divided, the result has
  * the same bits. Of `loss.input` only shape and dtype count.
  */
-export class IndexFold {
+export class IndexFold implements RowFold<LossResult> {
   readonly axis: Axis;
   /** The weights of the kept targets added up; known from the start unless the weight comes last. */
   totalWeight: Scalar | undefined;
@@ -118,42 +119,43 @@ export class IndexFold {
       ? yield* upstreamOf(work, loss.gradOutput, input.dtype, reduction, totalWeight.value)
       : { scalar: 0, each: undefined };
     const known = loss.weightComesLast ? undefined : totalWeight;
+    if (known !== undefined) warnOfEmptyMean(loss, axis, totalWeight.value, warnings);
     return new IndexFold(work, loss, warnings, { axis, weight, totalWeight: known, upstream });
   }
 
-  /** Folds the rows from row `first` that lie in `input`, shape (k, C, d1..dK); their gradient then lies where they lay. */
-  *rows(input: Tensor, first: number): Steps<void> {
+  *rows(address: number, first: number, count: number): Steps<Tensor | undefined> {
     const { op, target, returnGrad, smoothing, ignoreIndex } = this.#loss;
+    const { dtype, shape } = this.#loss.input;
     const { length, inner } = this.axis;
-    const outer = input.shape.length === 1 ? 1 : (input.shape[0] ?? 0);
-    const part = (tensor: Tensor): Tensor => partOf(tensor, first * inner, outer * inner);
+    const input = { dtype, shape: shape.with(0, shape.length === 1 ? length : count), address };
+    const part = (tensor: Tensor): Tensor => partOf(tensor, first * inner, count * inner);
     const losses = this.#losses && part(this.#losses);
     this.#sums = yield* runFold(this.#work, op, {
-      axis: { outer, length, inner },
+      axis: { outer: count, length, inner },
       wide: computeDType(input) === "float64",
       x: input,
       out: returnGrad ? input : undefined,
       target: part(target),
       weight: this.#weight,
       losses,
-      lossDType: this.#loss.input.dtype,
+      lossDType: dtype,
       upstream: this.#upstream.each && part(this.#upstream.each),
       upstreamScalar: this.#upstream.scalar,
       smoothing,
       ignoreIndex,
       sums: this.#sums,
     });
+    return returnGrad ? input : undefined;
   }
 
   /** The result, without the gradient, which {@link rows} left with the rows. */
   *end(): Steps<LossResult> {
     const { input, reduction, smoothing } = this.#loss;
     const warnings = this.#warnings;
-    const weight = this.#loss.weightComesLast ? yield* this.#weigh() : this.#weight;
+    if (this.#loss.weightComesLast) yield* this.#weigh();
     const totalWeight = this.totalWeight!;
     if (reduction === "none") return { losses: this.#losses!, totalWeight, warnings };
 
-    if (reduction === "mean" && totalWeight.value === 0) warnings.push(emptyMean(this.axis, weight));
     const divisor = reduction === "mean" ? totalWeight.value : 1;
     const compute = computeDType(input);
     const reduced = (sum: number): number =>
@@ -166,15 +168,15 @@ export class IndexFold {
   }
 
   /** The weight, which has come by now, applied to the losses. */
-  *#weigh(): Steps<Tensor> {
+  *#weigh(): Steps<void> {
     const { input, target, ignoreIndex } = this.#loss;
     const compute = computeDType(input);
     const weight = yield* cast(this.#work, this.#loss.weight!, compute);
     const total = yield* totalWeightOf(this.#work, this.axis, target, weight, ignoreIndex);
     this.totalWeight = roundTo(this.#work, compute, total);
+    warnOfEmptyMean(this.#loss, this.axis, this.totalWeight.value, this.#warnings);
     const lossSum = yield* weighLosses(this.#work, this.#losses!, target, weight, ignoreIndex);
     this.#sums = { lossSum, smoothSum: 0 };
-    return weight;
   }
 }
 
@@ -215,9 +217,16 @@ export function* upstreamOf(
   return { scalar: reduction === "mean" ? g / divisor : g, each: undefined };
 }
 
-function emptyMean(axis: Axis, weight: Tensor | undefined): string {
-  if (axis.outer * axis.inner === 0) return "the mean over no elements is 0/0 = NaN, as in PyTorch";
+function warnOfEmptyMean(
+  { reduction, weight }: IndexLoss,
+  axis: Axis,
+  total: number,
+  warnings: string[],
+): void {
+  if (reduction !== "mean" || total !== 0) return;
+  if (axis.outer * axis.inner === 0)
+    return void warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
   const reason =
     weight === undefined ? "every target equals ignore_index" : "the weights of the targets add up to 0";
-  return `${reason}, so the mean divides by 0, as in PyTorch`;
+  warnings.push(`${reason}, so the mean divides by 0, as in PyTorch`);
 }

@@ -1,10 +1,13 @@
+import { convertTensor } from "../kernel/convert.ts";
 import { runFold } from "../kernel/fold.ts";
+import type { Axis } from "../tensor/axis.ts";
 import { axisOf } from "../tensor/axis.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import { LossRefusal } from "./refusal.ts";
+import type { RowFold } from "./rows.ts";
 import { requireFloat } from "./target.ts";
 import type { GradOptions } from "./upstream.ts";
 import { checkGradOutput, checkGradRequest } from "./upstream.ts";
@@ -38,14 +41,8 @@ export function* logSoftmax(
   input: Tensor,
   options: LogSoftmaxOptions,
 ): Steps<LogSoftmaxResult> {
-  const warnings: string[] = [];
-  const { returnGrad = false, gradOutput } = options;
-  checkGradRequest(input, returnGrad, gradOutput);
-  const dim = resolveDim(input.shape.length, options.dim ?? null, warnings);
-  const dtype = options.dtype ?? input.dtype;
-  const empty = elementCount(input.shape) === 0;
-  if (!empty || returnGrad) requireFloat("input", dtype, kernelName(input.shape, dim));
-  if (returnGrad) checkGradOutput(gradOutput, input.shape);
+  const { gradOutput } = options;
+  const { dim, dtype, returnGrad, warnings } = checkLogSoftmax(input, options);
   if (!isFloat(dtype)) return { output: { ...input, dtype }, warnings };
 
   const output = yield* cast(work, input, dtype);
@@ -58,6 +55,65 @@ export function* logSoftmax(
   yield* runFold(work, "logSoftmaxGrad", { axis, wide, x: output, target: go, out: go });
   const gradInput = isFloat(input.dtype) ? yield* cast(work, go, input.dtype) : go;
   return { output, gradInput, warnings };
+}
+
+/** `log_softmax` of an input that comes some rows at a time: the positions before `dim`. Of `input` only shape and dtype are looked at. */
+export class LogSoftmaxFold implements RowFold<{ readonly warnings: readonly string[] }> {
+  readonly axis: Axis;
+  /** The output's dtype; an input without elements can have any. */
+  readonly dtype: DType;
+  readonly #work: Workspace;
+  readonly #input: DType;
+  readonly #warnings: readonly string[];
+  /** Where rows of another dtype are cast to, once there have been some. */
+  #place: Tensor | undefined;
+
+  /** Refuses what {@link logSoftmax} refuses. There can be no gradient: it needs the rows a second time, beside its own. */
+  constructor(work: Workspace, input: Tensor, options: Pick<LogSoftmaxOptions, "dim" | "dtype">) {
+    const { dim, dtype, warnings } = checkLogSoftmax(input, options);
+    this.#work = work;
+    this.#input = input.dtype;
+    this.#warnings = warnings;
+    this.dtype = dtype;
+    this.axis = axisOf(input.shape, dim);
+  }
+
+  *rows(address: number, _first: number, count: number): Steps<Tensor> {
+    const { length, inner } = this.axis;
+    const { dtype } = this;
+    const elements = count * length * inner;
+    const input = { dtype: this.#input, shape: [elements], address };
+    if (!isFloat(dtype)) return { ...input, dtype };
+    let output: Tensor = input;
+    if (dtype !== input.dtype) {
+      // The first part is the longest.
+      this.#place ??= allocate(this.#work, dtype, [elements]);
+      output = { dtype, shape: [elements], address: this.#place.address };
+      yield* convertTensor(this.#work.kernel, input, output, elements);
+    }
+    const wide = dtype === "float64";
+    const axis = { outer: count, length, inner };
+    yield* runFold(this.#work, "logSoftmax", { axis, wide, x: output, out: output });
+    return output;
+  }
+
+  // biome-ignore lint/correctness/useYield: everything is done
+  *end(): Steps<{ readonly warnings: readonly string[] }> {
+    return { warnings: this.#warnings };
+  }
+}
+
+/** All that PyTorch looks at before it reads a number. */
+function checkLogSoftmax(input: Tensor, options: LogSoftmaxOptions) {
+  const warnings: string[] = [];
+  const { returnGrad = false, gradOutput } = options;
+  checkGradRequest(input, returnGrad, gradOutput);
+  const dim = resolveDim(input.shape.length, options.dim ?? null, warnings);
+  const dtype = options.dtype ?? input.dtype;
+  const empty = elementCount(input.shape) === 0;
+  if (!empty || returnGrad) requireFloat("input", dtype, kernelName(input.shape, dim));
+  if (returnGrad) checkGradOutput(gradOutput, input.shape);
+  return { dim, dtype, returnGrad, warnings };
 }
 
 /** PyTorch's rules for `dim`: range, negative values, and the legacy choice where it is left out. */

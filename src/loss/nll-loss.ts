@@ -1,8 +1,9 @@
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { LossOptions, LossResult } from "./index-loss.ts";
-import { foldIndexLoss, IGNORE_INDEX } from "./index-loss.ts";
+import type { IndexLoss, LossOptions, LossResult } from "./index-loss.ts";
+import { foldIndexLoss, IGNORE_INDEX, IndexFold } from "./index-loss.ts";
 import { resolveReduction } from "./reduction.ts";
+import type { RowFold } from "./rows.ts";
 import { checkIndexOperands } from "./target.ts";
 import { checkGradRequest } from "./upstream.ts";
 import type { Steps, Workspace } from "./workspace.ts";
@@ -22,23 +23,39 @@ export function* nllLoss(
   options: LossOptions,
 ): Steps<LossResult> {
   const warnings: string[] = [];
+  return yield* foldIndexLoss(work, checkNllLoss(input, target, options, warnings), warnings);
+}
+
+/**
+ * As {@link nllLoss} for an input that comes some rows at a time, of which only shape and dtype are looked at here. With `weightComesLast`
+ * so does the weight, after the rows; there can be no gradient then.
+ */
+export function* nllLossRows(
+  work: Workspace,
+  input: Tensor,
+  target: Tensor,
+  options: LossOptions,
+  weightComesLast: boolean,
+): Steps<RowFold<LossResult>> {
+  const warnings: string[] = [];
+  const loss = checkNllLoss(input, target, options, warnings);
+  return yield* IndexFold.open(work, { ...loss, weightComesLast }, warnings);
+}
+
+function checkNllLoss(input: Tensor, target: Tensor, options: LossOptions, warnings: string[]): IndexLoss {
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const reduction = resolveReduction(options, warnings);
   checkGradRequest(input, returnGrad, gradOutput);
   checkIndexOperands(input, target, weight, reduction);
-  return yield* foldIndexLoss(
-    work,
-    {
-      op: "nll",
-      input: input as Tensor & { dtype: FloatDType },
-      target,
-      weight,
-      reduction,
-      ignoreIndex,
-      smoothing: 0,
-      returnGrad,
-      gradOutput,
-    },
-    warnings,
-  );
+  return {
+    op: "nll",
+    input: input as Tensor & { dtype: FloatDType },
+    target,
+    weight,
+    reduction,
+    ignoreIndex,
+    smoothing: 0,
+    returnGrad,
+    gradOutput,
+  };
 }

@@ -93,7 +93,7 @@ function ask(region: Region, question: Question, cuts: readonly number[]): reado
     const rows = end - first;
     const unit = (elementCount(shape) / outer) * DTYPES[dtype].bytes;
     const address = loss.input.address + first * unit;
-    finish(fold.rows({ dtype, shape: [rows, ...shape.slice(1)], address }, first));
+    finish(fold.rows(address, first, rows));
     first = end;
   }
   const result = finish(fold.end());
