@@ -9,7 +9,7 @@ export async function renderContract(): Promise<{ json: string; yaml: string }> 
   const kernel = loadKernel(0);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const app = await buildApp({
-    engine: { kernel, arena, bodyLimit: 0 },
+    engine: { kernel, arena, bodyLimit: 0, streamLimit: 0 },
     lifecycle: { stopping: false },
     logger: pino({ level: "silent" }),
   });

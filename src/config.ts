@@ -27,7 +27,15 @@ export const SETTINGS = Type.Object(
       default: 64 * MiB,
       minimum: 1 * KiB,
       maximum: 512 * MiB,
-      description: "Largest body in bytes; a larger one is refused with 413 before it is read.",
+      description:
+        "Largest body in bytes that has to be in memory at once; a larger one is refused with 413 before it is read.",
+    }),
+    STREAM_LIMIT: Type.Integer({
+      default: 1024 * 1024 * MiB,
+      minimum: 1 * KiB,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        "Largest safetensors body in bytes, computed row by row as it arrives: it takes time, but no memory of its size.",
     }),
     MEMORY_BUDGET: Type.Integer({
       default: 1024 * MiB,

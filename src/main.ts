@@ -13,7 +13,8 @@ async function main(): Promise<void> {
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const lifecycle: Lifecycle = { stopping: false };
-  const app = await buildApp({ engine: { kernel, arena, bodyLimit: config.BODY_LIMIT }, lifecycle, logger });
+  const engine = { kernel, arena, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT };
+  const app = await buildApp({ engine, lifecycle, logger });
 
   const stop = (signal: string): void => {
     if (lifecycle.stopping) return;

@@ -38,6 +38,11 @@ export const PROBLEMS = {
     title: "A number has too many characters",
     mend: "Write numbers with at most 1,000 characters; 17 significant digits give every double exactly.",
   },
+  malformed_safetensors: {
+    status: 400,
+    title: "The body is not a safetensors file",
+    mend: "Send 8 bytes of header length, a JSON header of that length and exactly the bytes of its tensors, as the safetensors library writes them.",
+  },
   not_found: {
     status: 404,
     title: "There is nothing at this path",
@@ -47,6 +52,11 @@ export const PROBLEMS = {
     status: 405,
     title: "The path does not take this method",
     mend: "Use a method that the Allow header lists.",
+  },
+  not_acceptable: {
+    status: 406,
+    title: "No format of the answer is acceptable",
+    mend: "Accept application/json or application/vnd.safetensors.",
   },
   request_timeout: {
     status: 408,
@@ -68,10 +78,15 @@ export const PROBLEMS = {
     title: "The body is too large outside its tensors",
     mend: "Field names, options and shapes may take 16 KiB together; put numbers into the tensor fields.",
   },
+  safetensors_header_too_large: {
+    status: 413,
+    title: "The header of the safetensors file is larger than the limit",
+    mend: "A header may take 1 MiB; send only the operation's tensors, and metadata elsewhere.",
+  },
   unsupported_media_type: {
     status: 415,
     title: "The body has a type that this path does not read",
-    mend: "Send Content-Type: application/json.",
+    mend: "Send Content-Type: application/json, or application/vnd.safetensors.",
   },
   unsupported_content_encoding: {
     status: 415,
@@ -112,6 +127,11 @@ export const PROBLEMS = {
     status: 422,
     title: "A shape and its data do not fit",
     mend: "Make the product of the shape equal the number of elements.",
+  },
+  invalid_safetensors: {
+    status: 422,
+    title: "The safetensors header does not describe its tensors",
+    mend: "Give each tensor dtype, shape and data_offsets alone, in integers; the offsets cover the data from 0 without holes and overlaps.",
   },
   invalid_reduction: {
     status: 422,

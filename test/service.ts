@@ -11,11 +11,13 @@ const MiB = 1024 * 1024;
 export interface ServiceOptions {
   readonly memoryBudget?: number;
   readonly bodyLimit?: number;
+  readonly streamLimit?: number;
 }
 
 export interface Answer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
+  readonly bytes: Buffer;
   readonly text: string;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any form
   readonly json: any;
@@ -39,7 +41,12 @@ export interface Service {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
-  const engine = { kernel, arena, bodyLimit: options.bodyLimit ?? 64 * MiB };
+  const engine = {
+    kernel,
+    arena,
+    bodyLimit: options.bodyLimit ?? 64 * MiB,
+    streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
+  };
   const app = await buildApp({ engine, lifecycle: { stopping: false }, logger: pino({ level: "silent" }) });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const dispatcher = new Agent({ connections: 8 });
@@ -50,11 +57,13 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       body: (body ?? null) as string,
       dispatcher,
     });
-    const text = await response.body.text();
+    const bytes = Buffer.from(await response.body.arrayBuffer());
+    const text = bytes.toString();
     const type = String(response.headers["content-type"] ?? "");
     return {
       status: response.statusCode,
       headers: response.headers,
+      bytes,
       text,
       json: type.includes("json") ? JSON.parse(text) : undefined,
     };

@@ -1,22 +1,38 @@
 /** From a result to the socket: in one piece with its length where it fits a page, otherwise page by page with back-pressure. */
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
+import { refuseAt } from "../problems.ts";
 import { writeJson } from "../wire/json-write.ts";
+import { writeFile } from "../wire/safetensors-write.ts";
 import type { Form } from "../wire/tensors.ts";
 import type { Answer, Job } from "./job.ts";
+import { MEDIA_TYPES } from "./media.ts";
 import { turn } from "./steps.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
+/** Refuses a form for an answer that has none. */
+export function checkForm({ answer }: Job, form: Form | undefined): void {
+  if (answer === "json" || form === undefined) return;
+  throw refuseAt("option_without_effect", "/format", "format has no effect on an answer in safetensors");
+}
+
 /** Sends an answer; its tensors are read until the last page has been written, so the region stays reserved until then. */
 export function sendAnswer(reply: FastifyReply, job: Job, answer: Answer, form: Form): FastifyReply {
-  const pages = writeJson(job.work.kernel, answer, form);
+  const { kernel } = job.work;
+  if (job.answer === "safetensors") {
+    const { length, pages } = writeFile(kernel, answer);
+    reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length);
+    const first = nextPage(pages)!;
+    return reply.send(first.length === length ? first : pageStream(first, pages));
+  }
+  const pages = writeJson(kernel, answer, form);
   const first = nextPage(pages);
   const second = nextPage(pages);
   reply.header("content-type", JSON_TYPE);
   // As text, Node writes a short answer and its headers in one piece; bytes would take a second.
   if (first === undefined || second === undefined) return reply.send(first?.toString() ?? "");
-  return reply.send(Readable.from(follow(first, second, pages), { objectMode: false, highWaterMark: 0 }));
+  return reply.send(pageStream(first, pages, second));
 }
 
 function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {
@@ -24,10 +40,18 @@ function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {
   return next.done ? undefined : next.value;
 }
 
+function pageStream(first: Buffer, rest: Iterable<Buffer>, second?: Buffer): Readable {
+  return Readable.from(follow(first, second, rest), { objectMode: false, highWaterMark: 0 });
+}
+
 /** A reader as fast as the writer would never let the event loop turn: other requests run between two pages. */
-async function* follow(first: Buffer, second: Buffer, rest: Iterable<Buffer>): AsyncGenerator<Buffer, void> {
+async function* follow(
+  first: Buffer,
+  second: Buffer | undefined,
+  rest: Iterable<Buffer>,
+): AsyncGenerator<Buffer, void> {
   yield first;
-  yield second;
+  if (second !== undefined) yield second;
   for (const page of rest) {
     await turn();
     yield page;

@@ -7,28 +7,41 @@ import type { Arena } from "../tensor/arena.ts";
 import { JsonReader } from "../wire/json.ts";
 import { JsonOperands } from "../wire/operands.ts";
 import { Job } from "./job.ts";
-import { checkBodyHeaders, tooLarge } from "./preflight.ts";
+import { answerMedia } from "./media.ts";
+import { checkBodyHeaders, refuseQuery, tooLarge } from "./preflight.ts";
 
 /** What every request computes with. */
 export interface Engine {
   readonly kernel: Kernel;
   readonly arena: Arena;
+  /** Bytes of a body, or of tensors, that have to be in memory at once. */
   readonly bodyLimit: number;
+  /** Bytes of a body that is computed as it arrives. */
+  readonly streamLimit: number;
 }
 
 /** Beside 4 bytes for each byte of body (a double for every 2 characters): the scanner's state and a little work space. */
 const FIXED_BYTES = 64 * 1024;
 
-/** Reserves a request's memory from its headers, all or nothing, and returns it when the answer has left. */
+/**
+ * Checks a request's headers, reserves its memory and returns it when the answer has left. A JSON body's memory is reserved all or nothing;
+ * that of a safetensors file is taken once its header has been read.
+ */
 export function admit(engine: Engine, operation: string, request: FastifyRequest, reply: FastifyReply): void {
-  const length = checkBodyHeaders(request.headers, engine.bodyLimit);
-  const price = 4 * length + FIXED_BYTES;
-  if (price > engine.arena.capacity) {
-    throw tooLarge(`${length} bytes, for which the memory budget has no room`, engine.bodyLimit);
+  const { headers } = request;
+  const { arena, bodyLimit, streamLimit } = engine;
+  const { media, length } = checkBodyHeaders(headers, { json: bodyLimit, safetensors: streamLimit });
+  const answer = answerMedia(headers.accept, media);
+  if (media === "json") refuseQuery(request.query);
+  const price = (media === "json" ? 4 * length : 0) + FIXED_BYTES;
+  if (price > arena.capacity) {
+    throw tooLarge(`${length} bytes, for which the memory budget has no room`, bodyLimit);
   }
-  const region = engine.arena.reserve(price);
+  const region = arena.reserve(price);
+  const job = new Job(operation, { kernel: engine.kernel, region }, answer);
+  reply.raw.once("finish", () => job.source?.discard());
   reply.raw.once("close", () => region.release());
-  request.job = new Job(operation, { kernel: engine.kernel, region });
+  request.job = job;
 }
 
 /**

@@ -6,6 +6,9 @@ import type { Region } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Operands } from "../wire/operands.ts";
+import type { Media } from "./media.ts";
+import type { BodySource } from "./source.ts";
+import type { Upload } from "./upload.ts";
 
 /** An operation's result, in the order in which its members are written; what is undefined is left out. */
 export type Answer = Readonly<Record<string, Tensor | Scalar | readonly string[] | undefined>>;
@@ -27,15 +30,26 @@ export class Job {
   /** The operationId, for the log. */
   readonly operation: string;
   readonly work: Workspace;
+  /** The format in which the client wants the answer. */
+  readonly answer: Media;
   /** The bytes of body that have arrived. */
   bytes = 0;
   /** There once the body has been read. */
   operands: Operands | undefined;
+  /** Where the rest of a body that is read piece by piece comes from. */
+  source: BodySource | undefined;
+  /** A safetensors body of which only the header has been read. */
+  upload: Upload | undefined;
   readonly #tensors = new Map<OperandName, Tensor>();
 
-  constructor(operation: string, work: { readonly kernel: Kernel; readonly region: Region }) {
+  constructor(
+    operation: string,
+    work: { readonly kernel: Kernel; readonly region: Region },
+    answer: Media = "json",
+  ) {
     this.operation = operation;
     this.work = work;
+    this.answer = answer;
   }
 
   /** The shape of an operand, before its numbers are converted. */

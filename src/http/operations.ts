@@ -4,22 +4,35 @@ import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from "fas
 import type { TSchema } from "typebox";
 import { Type } from "typebox";
 import type { Steps } from "../loss/workspace.ts";
+import type { Header } from "../wire/safetensors.ts";
 import type { Form } from "../wire/tensors.ts";
-import { sendAnswer } from "./answer.ts";
+import { checkForm, sendAnswer } from "./answer.ts";
 import type { Engine } from "./body.ts";
 import { admit, readJson } from "./body.ts";
 import {
   CrossEntropyRequest,
   CrossEntropyResponse,
   crossEntropyOperation,
+  planCrossEntropy,
 } from "./contract/cross-entropy.ts";
-import { LogSoftmaxRequest, LogSoftmaxResponse, logSoftmaxOperation } from "./contract/log-softmax.ts";
-import { NllLossRequest, NllLossResponse, nllLossOperation } from "./contract/nll-loss.ts";
+import {
+  LogSoftmaxRequest,
+  LogSoftmaxResponse,
+  logSoftmaxOperation,
+  planLogSoftmax,
+} from "./contract/log-softmax.ts";
+import { NllLossRequest, NllLossResponse, nllLossOperation, planNllLoss } from "./contract/nll-loss.ts";
 import { OPTION_SCHEMAS } from "./contract/options.ts";
 import { refusals } from "./contract/problem.ts";
+import type { Obstacle, Streaming } from "./contract/streaming.ts";
 import { TENSOR_SCHEMAS } from "./contract/tensor.ts";
 import type { Answer, Job } from "./job.ts";
+import { tooLarge } from "./preflight.ts";
 import { runSteps } from "./steps.ts";
+import type { OpenStream } from "./stream.ts";
+import { computeStream, openStream, sendStream } from "./stream.ts";
+import type { Upload } from "./upload.ts";
+import { placeAll, readUpload } from "./upload.ts";
 
 interface Operation {
   readonly path: string;
@@ -30,6 +43,8 @@ interface Operation {
   readonly response: TSchema & { $id?: string };
   /** The body has passed `request`'s schema, which is where its type comes from. */
   readonly run: (job: Job, body: never) => Steps<Answer>;
+  /** How it takes an upload. */
+  readonly plan: (body: never, header: Header) => Streaming | Obstacle;
 }
 
 export const OPERATIONS: readonly Operation[] = [
@@ -42,6 +57,7 @@ export const OPERATIONS: readonly Operation[] = [
     request: LogSoftmaxRequest,
     response: LogSoftmaxResponse,
     run: logSoftmaxOperation,
+    plan: planLogSoftmax,
   },
   {
     path: "/v1/nll_loss",
@@ -52,6 +68,7 @@ export const OPERATIONS: readonly Operation[] = [
     request: NllLossRequest,
     response: NllLossResponse,
     run: nllLossOperation,
+    plan: planNllLoss,
   },
   {
     path: "/v1/cross_entropy",
@@ -62,10 +79,9 @@ export const OPERATIONS: readonly Operation[] = [
     request: CrossEntropyRequest,
     response: CrossEntropyResponse,
     run: crossEntropyOperation,
+    plan: planCrossEntropy,
   },
 ];
-
-const NO_QUERY = Type.Object({}, { additionalProperties: false });
 
 export function registerOperations(app: FastifyInstance, engine: Engine): void {
   for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS]) app.addSchema(schema);
@@ -73,11 +89,15 @@ export function registerOperations(app: FastifyInstance, engine: Engine): void {
   app.addContentTypeParser("application/json", (request: FastifyRequest, payload: IncomingMessage) =>
     readJson(engine, request, payload),
   );
+  app.addContentTypeParser(
+    ["application/vnd.safetensors", "application/x-safetensors"],
+    (request: FastifyRequest, payload: IncomingMessage) => readUpload(engine, request, payload),
+  );
   for (const operation of OPERATIONS) registerOperation(app, engine, operation);
 }
 
 function registerOperation(app: FastifyInstance, engine: Engine, operation: Operation): void {
-  const { path, operationId, summary, description, request, response, run } = operation;
+  const { path, operationId, summary, description, request, response, run, plan } = operation;
   app.addSchema(request);
   app.addSchema(response);
   const options: RouteShorthandOptions = {
@@ -91,22 +111,53 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
       summary,
       description,
       consumes: ["application/json"],
-      querystring: NO_QUERY,
       body: Type.Ref(`${request.$id}#`),
       response: {
         200: {
           description: "The result.",
           content: { "application/json": { schema: Type.Ref(`${response.$id}#`) } },
         },
-        ...refusals([400, 408, 411, 413, 415, 422, 503]),
+        ...refusals([400, 406, 408, 411, 413, 415, 422, 503]),
       },
     },
   };
   app.post(path, options, async (request, reply) => {
     const { job } = request;
-    const { format } = request.body as { format?: Form };
+    const body = request.body as never;
+    const { format } = body as { format?: Form };
+    checkForm(job, format);
     const gone = (): boolean => reply.raw.destroyed;
-    const answer = await runSteps(run(job, request.body as never), gone);
+    const stream =
+      job.upload && (await receive(engine, job, job.upload, plan(body, job.upload.header), gone));
+    if (stream?.leaves !== undefined) return sendStream(reply, stream);
+    const answer = await (stream === undefined ? runSteps(run(job, body), gone) : computeStream(stream));
     return sendAnswer(reply, job, answer, format ?? job.operands!.form("input"));
   });
+}
+
+/**
+ * Opens an upload that can be computed row by row, or reads all of it: what cannot, and what has an answer of its size but fits into memory,
+ * since a client that writes all before it reads would wait for itself.
+ */
+async function receive(
+  engine: Engine,
+  job: Job,
+  upload: Upload,
+  plan: Streaming | Obstacle,
+  gone: () => boolean,
+): Promise<OpenStream | undefined> {
+  const { bodyLimit } = engine;
+  const { dataBytes } = upload.header;
+  const fits = dataBytes <= bodyLimit;
+  let obstacle = "obstacle" in plan ? plan.obstacle : undefined;
+  if (!("obstacle" in plan)) {
+    const answersInJson = plan.leaves !== undefined && job.answer === "json";
+    if (plan.leaves === undefined || !(fits || answersInJson))
+      return openStream(job, upload, plan, bodyLimit, gone);
+    obstacle = `${plan.leaves} would stream in an answer of safetensors`;
+  }
+  if (!fits)
+    throw tooLarge(`${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`, bodyLimit);
+  await placeAll(job, upload);
+  return undefined;
 }

@@ -1,21 +1,24 @@
 /** What is decided from the headers alone, before a byte of the body is read. */
 import type { IncomingHttpHeaders } from "node:http";
 import { echo, Problem } from "../problems.ts";
+import type { Media } from "./media.ts";
+import { requestMedia } from "./media.ts";
 
-// An exact allow-list on the raw header: tricks with case, tabs or trailing garbage must not reach a parser unchecked.
-const JSON_TYPE = /^application\/json(?: *; *charset=(?:utf-8|"utf-8"))?$/i;
+/** What the headers say of a body. */
+export interface Announced {
+  readonly media: Media;
+  /** The bytes that it may have: Content-Length, or the limit for chunked bodies. */
+  readonly length: number;
+}
 
-/**
- * Checks the headers of a request with a body and gives the bytes it may have: Content-Length, or the limit for chunked bodies.
- * Refuses compressed bodies, other media types, missing bodies and bodies over `limit`.
- */
-export function checkBodyHeaders(headers: IncomingHttpHeaders, limit: number): number {
+/** Checks the headers of a request with a body. Refuses compressed bodies, other media types, missing bodies and bodies over the format's limit. */
+export function checkBodyHeaders(
+  headers: IncomingHttpHeaders,
+  limits: Readonly<Record<Media, number>>,
+): Announced {
   const { "content-type": type, "content-encoding": encoding, "content-length": length } = headers;
   if (length === undefined && headers["transfer-encoding"] === undefined) {
-    throw new Problem(
-      "length_required",
-      "expected a JSON body, got neither Content-Length nor Transfer-Encoding",
-    );
+    throw new Problem("length_required", "expected a body, got neither Content-Length nor Transfer-Encoding");
   }
   if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
     throw new Problem(
@@ -23,13 +26,21 @@ export function checkBodyHeaders(headers: IncomingHttpHeaders, limit: number): n
       `expected a body without Content-Encoding, got ${echo(encoding)}`,
     );
   }
-  if (type === undefined || !JSON_TYPE.test(type)) {
-    const got = type === undefined ? "none" : echo(type);
-    throw new Problem("unsupported_media_type", `expected Content-Type application/json, got ${got}`);
-  }
-  if (length === undefined) return limit;
+  const media = requestMedia(type);
+  const limit = limits[media];
+  if (length === undefined) return { media, length: limit };
   if (Number(length) > limit) throw tooLarge(`${echo(length)} bytes`, limit);
-  return Number(length);
+  return { media, length: Number(length) };
+}
+
+/** Refuses a query string where options have another place. */
+export function refuseQuery(query: unknown): void {
+  const [name] = Object.keys(query as object);
+  if (name === undefined) return;
+  throw new Problem(
+    "unknown_query_parameter",
+    `${echo(name)}: options of a JSON request belong into its body`,
+  );
 }
 
 export function tooLarge(got: string, limit: number): Problem {

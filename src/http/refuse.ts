@@ -5,6 +5,7 @@ import { LossRefusal } from "../loss/refusal.ts";
 import type { ProblemCode, ProblemError } from "../problems.ts";
 import { PROBLEMS, Problem, refuseAt } from "../problems.ts";
 import { ArenaFull } from "../tensor/arena.ts";
+import { ACCEPTED } from "./media.ts";
 import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
 
@@ -70,12 +71,12 @@ function lossProblem({ code, field, element, message }: LossRefusal, request: Fa
 function problemOf(error: FastifyError | Problem): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ArenaFull) return new Problem("overloaded", "no memory is free for this request now");
-  if (error.validation !== undefined) return describeValidation(error.validation, error.validationContext);
+  if (error.validation !== undefined) return describeValidation(error.validation);
   switch (error.code) {
     case "FST_ERR_BAD_URL":
       return new Problem("malformed_request", "the path is not a valid URL path");
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return new Problem("unsupported_media_type", "expected Content-Type application/json");
+      return new Problem("unsupported_media_type", `expected Content-Type ${ACCEPTED}`);
     default:
       return foreignProblem(error.statusCode ?? 500);
   }

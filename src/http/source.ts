@@ -52,6 +52,13 @@ export class BodySource {
     }
   }
 
+  /** Lets the rest of the body pass unread, so that the connection can go on. */
+  discard(): void {
+    this.#payload.removeAllListeners("data");
+    this.#rest = undefined;
+    this.#payload.resume();
+  }
+
   #take(chunk: Buffer): void {
     this.#received += chunk.length;
     this.#onBytes(chunk.length);

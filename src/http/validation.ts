@@ -3,19 +3,9 @@ import type { FastifySchemaValidationError } from "fastify/types/schema.js";
 import type { ProblemError } from "../problems.ts";
 import { echo, Problem } from "../problems.ts";
 
-/** The refusal for a body or query string that its schema does not accept. */
-export function describeValidation(
-  errors: readonly FastifySchemaValidationError[],
-  context: string | undefined,
-): Problem {
+/** The refusal for a body that its schema does not accept. */
+export function describeValidation(errors: readonly FastifySchemaValidationError[]): Problem {
   const error = mostSpecific(errors);
-  const unknown = error.params.additionalProperty;
-  if (context === "querystring") {
-    return new Problem(
-      "unknown_query_parameter",
-      `${echo(String(unknown))}: options of a JSON request belong into its body`,
-    );
-  }
   const place = describePlace(error);
   const code = error.keyword === "maxItems" ? "rank_too_high" : "invalid_request";
   return new Problem(code, `${place.pointer || "body"}: ${place.detail}`, [place]);

@@ -8,7 +8,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { partOf } from "../tensor/tensor.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import { LossRefusal } from "./refusal.ts";
-import type { RowFold } from "./rows.ts";
+import type { Outline, RowFold } from "./rows.ts";
 import { classAxis } from "./target.ts";
 import type { GradOptions } from "./upstream.ts";
 import { checkGradOutput } from "./upstream.ts";
@@ -75,14 +75,14 @@ export function* foldIndexLoss(work: Workspace, loss: IndexLoss, warnings: strin
  */
 export class IndexFold implements RowFold<LossResult> {
   readonly axis: Axis;
-  /** The weights of the kept targets added up; known from the start unless the weight comes last. */
-  totalWeight: Scalar | undefined;
   readonly #work: Workspace;
   readonly #loss: IndexLoss;
-  readonly #warnings: string[];
+  readonly warnings: string[];
   readonly #weight: Tensor | undefined;
   readonly #losses: Tensor | undefined;
   readonly #upstream: Upstream;
+  /** Known from the start unless the weight comes last. */
+  #totalWeight: Scalar | undefined;
   #sums: FoldSums = { lossSum: 0, smoothSum: 0 };
 
   private constructor(
@@ -93,13 +93,29 @@ export class IndexFold implements RowFold<LossResult> {
   ) {
     this.#work = work;
     this.#loss = loss;
-    this.#warnings = warnings;
+    this.warnings = warnings;
     this.axis = parts.axis;
-    this.totalWeight = parts.totalWeight;
+    this.#totalWeight = parts.totalWeight;
     this.#weight = parts.weight;
     this.#upstream = parts.upstream;
     const keeps = loss.reduction === "none" || loss.weightComesLast;
     this.#losses = keeps ? allocate(work, loss.input.dtype, loss.target.shape) : undefined;
+  }
+
+  get outline(): readonly Outline<keyof LossResult>[] {
+    const { input, target, reduction, returnGrad } = this.#loss;
+    const { dtype, shape } = input;
+    const outline: Outline<keyof LossResult>[] = [
+      { name: "totalWeight", dtype: computeDType(input), shape: [] },
+    ];
+    if (returnGrad) outline.push({ name: "gradInput", dtype, shape });
+    if (reduction === "none") outline.push({ name: "losses", dtype, shape: target.shape });
+    else outline.push({ name: "loss", dtype, shape: [] });
+    return outline;
+  }
+
+  get known(): Partial<LossResult> {
+    return this.#totalWeight === undefined ? {} : { totalWeight: this.#totalWeight };
   }
 
   /**
@@ -151,10 +167,9 @@ export class IndexFold implements RowFold<LossResult> {
   /** The result, without the gradient, which {@link rows} left with the rows. */
   *end(): Steps<LossResult> {
     const { input, reduction, smoothing } = this.#loss;
-    const warnings = this.#warnings;
     if (this.#loss.weightComesLast) yield* this.#weigh();
-    const totalWeight = this.totalWeight!;
-    if (reduction === "none") return { losses: this.#losses!, totalWeight, warnings };
+    const totalWeight = this.#totalWeight!;
+    if (reduction === "none") return { losses: this.#losses!, totalWeight, warnings: this.warnings };
 
     const divisor = reduction === "mean" ? totalWeight.value : 1;
     const compute = computeDType(input);
@@ -164,7 +179,7 @@ export class IndexFold implements RowFold<LossResult> {
     if (smoothing > 0) {
       value = (1 - smoothing) * value + (smoothing / this.axis.length) * reduced(this.#sums.smoothSum);
     }
-    return { loss: roundTo(this.#work, input.dtype, value), totalWeight, warnings };
+    return { loss: roundTo(this.#work, input.dtype, value), totalWeight, warnings: this.warnings };
   }
 
   /** The weight, which has come by now, applied to the losses. */
@@ -173,8 +188,8 @@ export class IndexFold implements RowFold<LossResult> {
     const compute = computeDType(input);
     const weight = yield* cast(this.#work, this.#loss.weight!, compute);
     const total = yield* totalWeightOf(this.#work, this.axis, target, weight, ignoreIndex);
-    this.totalWeight = roundTo(this.#work, compute, total);
-    warnOfEmptyMean(this.#loss, this.axis, this.totalWeight.value, this.#warnings);
+    this.#totalWeight = roundTo(this.#work, compute, total);
+    warnOfEmptyMean(this.#loss, this.axis, this.#totalWeight.value, this.warnings);
     const lossSum = yield* weighLosses(this.#work, this.#losses!, target, weight, ignoreIndex);
     this.#sums = { lossSum, smoothSum: 0 };
   }

@@ -7,7 +7,7 @@ import { isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import { LossRefusal } from "./refusal.ts";
-import type { RowFold } from "./rows.ts";
+import type { Outline, RowFold } from "./rows.ts";
 import { requireFloat } from "./target.ts";
 import type { GradOptions } from "./upstream.ts";
 import { checkGradOutput, checkGradRequest } from "./upstream.ts";
@@ -58,29 +58,32 @@ export function* logSoftmax(
 }
 
 /** `log_softmax` of an input that comes some rows at a time: the positions before `dim`. Of `input` only shape and dtype are looked at. */
-export class LogSoftmaxFold implements RowFold<{ readonly warnings: readonly string[] }> {
+export class LogSoftmaxFold implements RowFold<Partial<LogSoftmaxResult>> {
   readonly axis: Axis;
-  /** The output's dtype; an input without elements can have any. */
-  readonly dtype: DType;
+  readonly outline: readonly Outline<"output">[];
+  readonly known = {};
+  readonly warnings: readonly string[];
   readonly #work: Workspace;
   readonly #input: DType;
-  readonly #warnings: readonly string[];
+  /** The output's; an input without elements can have any. */
+  readonly #dtype: DType;
   /** Where rows of another dtype are cast to, once there have been some. */
   #place: Tensor | undefined;
 
   /** Refuses what {@link logSoftmax} refuses. There can be no gradient: it needs the rows a second time, beside its own. */
-  constructor(work: Workspace, input: Tensor, options: Pick<LogSoftmaxOptions, "dim" | "dtype">) {
+  constructor(work: Workspace, input: Tensor, options: LogSoftmaxOptions & { returnGrad?: false }) {
     const { dim, dtype, warnings } = checkLogSoftmax(input, options);
     this.#work = work;
     this.#input = input.dtype;
-    this.#warnings = warnings;
-    this.dtype = dtype;
+    this.#dtype = dtype;
+    this.warnings = warnings;
     this.axis = axisOf(input.shape, dim);
+    this.outline = [{ name: "output", dtype, shape: input.shape }];
   }
 
   *rows(address: number, _first: number, count: number): Steps<Tensor> {
     const { length, inner } = this.axis;
-    const { dtype } = this;
+    const dtype = this.#dtype;
     const elements = count * length * inner;
     const input = { dtype: this.#input, shape: [elements], address };
     if (!isFloat(dtype)) return { ...input, dtype };
@@ -98,8 +101,8 @@ export class LogSoftmaxFold implements RowFold<{ readonly warnings: readonly str
   }
 
   // biome-ignore lint/correctness/useYield: everything is done
-  *end(): Steps<{ readonly warnings: readonly string[] }> {
-    return { warnings: this.#warnings };
+  *end(): Steps<Partial<LogSoftmaxResult>> {
+    return {};
   }
 }
 

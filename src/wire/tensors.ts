@@ -56,7 +56,7 @@ export function describeTensor(body: JsonBody, value: unknown, pointer: string):
 function checkFlat(cut: Cut, shape: readonly number[], data: string, at: string): void {
   if (cut.shape.length > 1)
     throw refuseAt("invalid_element", `${data}/0`, "expected a flat list of numbers, got a list in it");
-  const expected = checkedCount(shape, at);
+  const expected = checkSpan(shape, at);
   if (expected !== cut.length) {
     throw refuseAt(
       "shape_data_mismatch",
@@ -73,7 +73,7 @@ const MAX_SPAN = 2 ** 32 - 1;
 const MAX_EMPTY_LISTS = 2 ** 20;
 
 /** The product of a shape, which has to be a number that can be counted to, whatever sizes of 0 stand in it. */
-function checkedCount(shape: readonly number[], pointer: string): number {
+export function checkSpan(shape: readonly number[], pointer: string): number {
   if (shape.length > MAX_RANK)
     throw refuseAt("rank_too_high", pointer, `expected at most ${MAX_RANK} dimensions, got ${shape.length}`);
   let span = 1;
@@ -114,7 +114,7 @@ export function* materialise(work: Work, text: TensorText, dtype: DType): Genera
 }
 
 function base64Tensor({ shape, pointer }: TensorText, cut: Cut, dtype: DType): Tensor {
-  const expected = checkedCount(shape, `${pointer}/shape`) * DTYPES[dtype].bytes;
+  const expected = checkSpan(shape, `${pointer}/shape`) * DTYPES[dtype].bytes;
   if (expected !== cut.length) {
     throw refuseAt(
       "shape_data_mismatch",

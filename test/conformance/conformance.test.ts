@@ -1,8 +1,10 @@
-/** PyTorch's answers through real HTTP, in each of the three forms of a tensor. */
+/** PyTorch's answers through real HTTP, in each of the three forms of a tensor in JSON, and in safetensors files. */
 import { describe, expect, it } from "vitest";
 import { useService } from "../service.ts";
 import type { Case, CaseTensor } from "./case.ts";
 import { close, readCases, requestOf } from "./case.ts";
+import type { FileTensor } from "./files.ts";
+import { base64Of, fileTensor, readTestFile, writeTestFile } from "./files.ts";
 import { base64, elementsOf, flat, nested } from "./forms.ts";
 
 /** Cases that the service answers otherwise on purpose, and why. */
@@ -12,6 +14,9 @@ const DECIDED_OTHERWISE: Readonly<Record<string, string>> = {
   "nll/err/target-uint8-4d": "uint8 targets are taken for every rank",
   "ce/err/index-uint8-ls-w-mean": "uint8 targets are taken for every option",
 };
+
+/** Cases with a number written as a JSON text, which a query string cannot tell from the number. */
+const ASKS_WITH_TEXT = /^t2\/err\/.*[-/]text$/;
 
 /** dtypes that requests can name; a case with another one must be refused. */
 const KNOWN = new Set(["float64", "float32", "float16", "bfloat16", "int64", "int32", "uint8"]);
@@ -71,22 +76,56 @@ for (const file of FILES) {
 
       it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
         const answer = await service().post(`/v1/${test.op}`, requestOf(test, FORMS[form]));
-        if (test.expect_error) {
-          expect(answer.status, answer.text).toBe(422);
-          return;
-        }
-        expect(answer.status, answer.text).toBe(200);
-        const { output, grad_input, grad_target } = test.expect!;
-        const got = answer.json.output ?? answer.json.losses ?? answer.json.loss;
-        const failures = [
-          mismatch("output", got, output, test.tol!),
-          grad_input && mismatch("grad_input", answer.json.grad_input, grad_input, test.tol!),
-          grad_target && mismatch("grad_target", answer.json.grad_target, grad_target, test.tol!),
-        ].filter(Boolean);
-        expect(failures).toEqual([]);
+        expectAnswer(test, answer.status, answer.text, answer.json);
       });
     });
   }
+
+  describe(`${file} in safetensors files`, () => {
+    const service = useService();
+    const asked = cases.filter(
+      (test) =>
+        DECIDED_OTHERWISE[test.id] === undefined && !notInForm(test, "flat") && !ASKS_WITH_TEXT.test(test.id),
+    );
+
+    it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
+      const { path, body } = fileRequestOf(test);
+      const answer = await service().send("POST", path, body, {
+        "content-type": "application/vnd.safetensors",
+      });
+      const { tensors } = answer.status === 200 ? readTestFile(answer.bytes) : { tensors: {} };
+      const members = Object.entries<FileTensor>(tensors).map(([name, tensor]) => [name, base64Of(tensor)]);
+      expectAnswer(test, answer.status, answer.text, Object.fromEntries(members));
+    });
+  });
+}
+
+/** The tensors of a case as a file, its options as a query string. */
+function fileRequestOf(test: Case): { path: string; body: Buffer } {
+  const fields = requestOf(test, fileTensor) as Record<string, unknown>;
+  const tensors: Record<string, FileTensor> = {};
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== null && typeof value === "object") tensors[name] = value as FileTensor;
+    else query.set(name, String(value));
+  }
+  return { path: `/v1/${test.op}?${query}`, body: writeTestFile(tensors) };
+}
+
+function expectAnswer(test: Case, status: number, text: string, members: Record<string, unknown>): void {
+  if (test.expect_error) {
+    expect(status, text).toBe(422);
+    return;
+  }
+  expect(status, text).toBe(200);
+  const { output, grad_input, grad_target } = test.expect!;
+  const got = members.output ?? members.losses ?? members.loss;
+  const failures = [
+    mismatch("output", got, output, test.tol!),
+    grad_input && mismatch("grad_input", members.grad_input, grad_input, test.tol!),
+    grad_target && mismatch("grad_target", members.grad_target, grad_target, test.tol!),
+  ].filter(Boolean);
+  expect(failures).toEqual([]);
 }
 
 it("every case that is decided otherwise exists and has a reason", () => {

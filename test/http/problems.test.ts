@@ -583,6 +583,37 @@ describe("refusals", () => {
     },
   );
 
+  it.each(["text/html", "application/jsonx", "application/json;q=0", "image/*"])(
+    "Accept: %s is not_acceptable",
+    async (accept) => {
+      expectProblem(await service.post(CE, { input: TWO, target: [0, 1] }, { accept }), "not_acceptable");
+    },
+  );
+
+  it.each(["*/*", "application/*", "text/html, application/json;q=0.1", "application/json"])(
+    "Accept: %s is answered in JSON",
+    async (accept) => {
+      const answer = await service.post(CE, { input: TWO, target: [0, 1] }, { accept });
+      expect(answer.headers["content-type"]).toContain("application/json");
+    },
+  );
+
+  it("a safetensors file is refused by its own rules", async () => {
+    const send = (body: Buffer) =>
+      service.send("POST", CE, body, { "content-type": "application/vnd.safetensors" });
+    expectProblem(await send(Buffer.from("not a file of tensors")), "malformed_safetensors");
+    expectProblem(await send(Buffer.from("short")), "malformed_safetensors");
+    const long = Buffer.alloc(2_000_000, " ");
+    long.writeBigUInt64LE(1_900_000n);
+    expectProblem(await send(long), "safetensors_header_too_large");
+    const entry = { dtype: "F32", shape: [1], data_offsets: [4, 8] };
+    const json = Buffer.from(JSON.stringify({ input: entry }));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(json.length));
+    const hole = await send(Buffer.concat([length, json, Buffer.alloc(8)]));
+    expectProblem(hole, "invalid_safetensors", "/input/data_offsets");
+  });
+
   it("an option in the query string is unknown_query_parameter", async () => {
     const answer = await service.post(`${CE}?reduction=sum`, { input: TWO, target: [0, 1] });
     expectProblem(answer, "unknown_query_parameter");
@@ -672,5 +703,11 @@ async function rawRequest(url: string, bytes: string): Promise<Answer> {
   const headers = Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 2)]),
   );
-  return { status: Number(status.split(" ")[1]), headers, text: body, json: JSON.parse(body) };
+  return {
+    status: Number(status.split(" ")[1]),
+    headers,
+    bytes: Buffer.from(body),
+    text: body,
+    json: JSON.parse(body),
+  };
 }

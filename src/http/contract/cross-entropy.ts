@@ -1,10 +1,15 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import { crossEntropy } from "../../loss/cross-entropy.ts";
+import type { CrossEntropyOptions } from "../../loss/cross-entropy.ts";
+import { crossEntropy, crossEntropyRows } from "../../loss/cross-entropy.ts";
 import type { Steps } from "../../loss/workspace.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { sameShape } from "../../tensor/tensor.ts";
+import type { Header } from "../../wire/safetensors.ts";
 import type { Answer, Job } from "../job.ts";
-import { lossAnswer, lossOptions } from "./options.ts";
+import { lossAnswer, lossMembers, lossOptions } from "./options.ts";
+import type { Obstacle, Streaming } from "./streaming.ts";
+import { planLoss } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor.ts";
 
 export const CrossEntropyRequest = Type.Object(
@@ -42,21 +47,30 @@ export const CrossEntropyResponse = Type.Object(
 
 /** POST /v1/cross_entropy */
 export function* crossEntropyOperation(job: Job, body: Static<typeof CrossEntropyRequest>): Steps<Answer> {
-  const input = yield* job.tensor("input", "float32");
+  const { input, target, options } = yield* operands(job, body);
+  return lossMembers(yield* crossEntropy(job.work, input, target, options));
+}
+
+/** POST /v1/cross_entropy of an upload. */
+export function planCrossEntropy(
+  body: Static<typeof CrossEntropyRequest>,
+  header: Header,
+): Streaming | Obstacle {
+  return planLoss(body, header, function* open(job, weightComesLast) {
+    const { input, target, options } = yield* operands(job, body);
+    return yield* crossEntropyRows(job.work, input, target, options, weightComesLast);
+  });
+}
+
+function* operands(job: Job, body: Static<typeof CrossEntropyRequest>) {
+  const input: Tensor = yield* job.tensor("input", "float32");
   // JSON does not tell 1 from 1.0: without a dtype, a target of the input's shape holds probabilities.
   const probabilities = sameShape(input.shape, job.shape("target"));
-  const target = yield* job.tensor("target", probabilities ? input.dtype : "int64");
-  const result = yield* crossEntropy(job.work, input, target, {
+  const target: Tensor = yield* job.tensor("target", probabilities ? input.dtype : "int64");
+  const options: CrossEntropyOptions = {
     ...(yield* job.lossOptions(body, input.dtype)),
     labelSmoothing: body.label_smoothing === undefined ? undefined : Number(body.label_smoothing),
     returnGradTarget: body.return_grad_target,
-  });
-  return {
-    loss: result.loss,
-    losses: result.losses,
-    total_weight: result.totalWeight,
-    grad_input: result.gradInput,
-    grad_target: result.gradTarget,
-    warnings: result.warnings,
   };
+  return { input, target, options };
 }

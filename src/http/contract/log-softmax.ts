@@ -1,10 +1,13 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import { logSoftmax } from "../../loss/log-softmax.ts";
+import { LogSoftmaxFold, logSoftmax } from "../../loss/log-softmax.ts";
+import type { RowFold } from "../../loss/rows.ts";
 import type { Steps } from "../../loss/workspace.ts";
 import type { DType } from "../../tensor/dtype.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { Answer, Job } from "../job.ts";
 import { format, gradOutput, MAX_JSON_INTEGER, returnGrad } from "./options.ts";
+import type { Obstacle, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor.ts";
 
 export const LogSoftmaxRequest = Type.Object(
@@ -52,4 +55,18 @@ export function* logSoftmaxOperation(job: Job, body: Static<typeof LogSoftmaxReq
     gradOutput: yield* job.optionalTensor("grad_output", input.dtype),
   });
   return { output: result.output, grad_input: result.gradInput, warnings: result.warnings };
+}
+
+/** POST /v1/log_softmax of an upload. */
+export function planLogSoftmax(body: Static<typeof LogSoftmaxRequest>): Streaming | Obstacle {
+  if (body.return_grad) return { obstacle: "the gradient needs the rows and grad_output side by side" };
+  return {
+    leaves: "output",
+    last: [],
+    *open(job) {
+      const input: Tensor = yield* job.tensor("input", "float32");
+      const gradOutput: Tensor | undefined = yield* job.optionalTensor("grad_output", "float32");
+      return new LogSoftmaxFold(job.work, input, { ...body, gradOutput }) as RowFold<Answer>;
+    },
+  };
 }

@@ -1,9 +1,14 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import { nllLoss } from "../../loss/nll-loss.ts";
+import type { LossOptions } from "../../loss/index-loss.ts";
+import { nllLoss, nllLossRows } from "../../loss/nll-loss.ts";
 import type { Steps } from "../../loss/workspace.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Header } from "../../wire/safetensors.ts";
 import type { Answer, Job } from "../job.ts";
-import { lossAnswer, lossOptions } from "./options.ts";
+import { lossAnswer, lossMembers, lossOptions } from "./options.ts";
+import type { Obstacle, Streaming } from "./streaming.ts";
+import { planLoss } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor.ts";
 
 export const NllLossRequest = Type.Object(
@@ -22,14 +27,21 @@ export const NllLossResponse = Type.Object(
 
 /** POST /v1/nll_loss */
 export function* nllLossOperation(job: Job, body: Static<typeof NllLossRequest>): Steps<Answer> {
-  const input = yield* job.tensor("input", "float32");
-  const target = yield* job.tensor("target", "int64");
-  const result = yield* nllLoss(job.work, input, target, yield* job.lossOptions(body, input.dtype));
-  return {
-    loss: result.loss,
-    losses: result.losses,
-    total_weight: result.totalWeight,
-    grad_input: result.gradInput,
-    warnings: result.warnings,
-  };
+  const { input, target, options } = yield* operands(job, body);
+  return lossMembers(yield* nllLoss(job.work, input, target, options));
+}
+
+/** POST /v1/nll_loss of an upload. */
+export function planNllLoss(body: Static<typeof NllLossRequest>, header: Header): Streaming | Obstacle {
+  return planLoss(body, header, function* open(job, weightComesLast) {
+    const { input, target, options } = yield* operands(job, body);
+    return yield* nllLossRows(job.work, input, target, options, weightComesLast);
+  });
+}
+
+function* operands(job: Job, body: Static<typeof NllLossRequest>) {
+  const input: Tensor = yield* job.tensor("input", "float32");
+  const target: Tensor = yield* job.tensor("target", "int64");
+  const options: LossOptions = yield* job.lossOptions(body, input.dtype);
+  return { input, target, options };
 }

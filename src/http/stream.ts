@@ -1,0 +1,133 @@
+/** Uploads of any size: rows are folded as they arrive, and what is known of them leaves while the body still comes. */
+import { Readable } from "node:stream";
+import type { FastifyReply } from "fastify";
+import type { RowFold } from "../loss/rows.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { byteLength } from "../tensor/tensor.ts";
+import { PlacedOperands } from "../wire/operands.ts";
+import type { Entry } from "../wire/safetensors.ts";
+import { answerHeader, inFileOrder, memberPages, tensorPages } from "../wire/safetensors-write.ts";
+import { checkSpan } from "../wire/tensors.ts";
+import type { Streaming } from "./contract/streaming.ts";
+import type { Answer, Job } from "./job.ts";
+import { MEDIA_TYPES } from "./media.ts";
+import { tooLarge } from "./preflight.ts";
+import { runSteps } from "./steps.ts";
+import type { Upload } from "./upload.ts";
+import { endUpload, place, reserve } from "./upload.ts";
+
+/** The rows that are in memory at one time, unless one row takes more: they stay in the second-level cache. */
+const WINDOW_BYTES = 256 * 1024;
+
+/** An upload whose computation is open: the input comes next. */
+export interface OpenStream {
+  readonly job: Job;
+  readonly upload: Upload;
+  readonly input: Entry;
+  readonly last: readonly Tensor[];
+  readonly fold: RowFold<Answer>;
+  /** The member of the answer that leaves while rows come. */
+  readonly leaves: Streaming["leaves"];
+  readonly gone: () => boolean;
+}
+
+/** Reads the tensors before the input and opens the computation. Refuses rows and other tensors that take more than `limit` bytes. */
+export async function openStream(
+  job: Job,
+  upload: Upload,
+  { open, last, leaves }: Streaming,
+  limit: number,
+  gone: () => boolean,
+): Promise<OpenStream> {
+  const tensors = new Map<string, Tensor>();
+  const late: Tensor[] = [];
+  let input: Entry | undefined;
+  const held = upload.header.entries
+    .filter(({ name }) => name !== "input")
+    .reduce((sum, entry) => sum + byteLength(entry), 0);
+  if (held > limit) throw tooLarge(`${held} bytes of tensors beside the input`, limit);
+  for (const entry of upload.header.entries) {
+    if (entry.name === "input") {
+      input = entry;
+      tensors.set("input", { ...entry, address: 0 });
+      continue;
+    }
+    const tensor = reserve(job, entry);
+    tensors.set(entry.name, tensor);
+    if (last.includes(entry.name)) late.push(tensor);
+    else await place(job, upload.source, tensor);
+  }
+  if (input === undefined) throw new Error("the validator lets no body without input pass");
+  if (byteLength(input) === 0) checkSpan(input.shape, "/input");
+  job.operands = new PlacedOperands(tensors);
+  const fold = await runSteps(open(job), gone);
+  const row = rowBytes(input, fold);
+  if (row > limit) throw tooLarge(`${row} bytes in one row`, limit);
+  return { job, upload, input, last: late, fold, leaves, gone };
+}
+
+function rowBytes({ dtype }: Entry, { axis }: RowFold<Answer>): number {
+  return axis.length * axis.inner * DTYPES[dtype].bytes;
+}
+
+/** Folds all rows, window by window, and gives what is known of each window before the next one overwrites it. */
+async function* foldRows({ job, upload, input, last, fold, gone }: OpenStream): AsyncGenerator<Tensor, void> {
+  const { u8 } = job.work.kernel;
+  const row = rowBytes(input, fold);
+  const { outer } = fold.axis;
+  const rows = Math.min(outer, row === 0 ? outer : Math.max(1, Math.floor(WINDOW_BYTES / row)));
+  const window = job.work.region.alloc(rows * row);
+  const readLast = async (): Promise<void> => {
+    for (const tensor of last) await place(job, upload.source, tensor);
+    await endUpload(upload.source);
+  };
+  for (let first = 0; first < outer; first += rows) {
+    const count = Math.min(rows, outer - first);
+    await upload.source.fill(u8.subarray(window, window + count * row));
+    const known = await runSteps(fold.rows(window, first, count), gone);
+    // What is known of the last rows waits for the end of the body: an answer that is whole belongs to a body that is.
+    if (first + count === outer) await readLast();
+    if (known !== undefined) yield known;
+  }
+  if (outer === 0) await readLast();
+}
+
+/** Computes an upload of which nothing leaves before its end. */
+export async function computeStream(stream: OpenStream): Promise<Answer> {
+  for await (const _ of foldRows(stream));
+  return { ...(await runSteps(stream.fold.end(), stream.gone)), warnings: stream.fold.warnings };
+}
+
+/**
+ * Answers an upload while it comes. The socket's back-pressure holds the upload up. The answer has a length from its beginning, so that a
+ * reader never takes one that ends early, for a body that turns out to be broken, for a whole one.
+ */
+export function sendStream(reply: FastifyReply, stream: OpenStream): FastifyReply {
+  const { outline, warnings } = stream.fold;
+  const members = inFileOrder(outline);
+  const header = answerHeader(members, warnings);
+  const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
+  reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length);
+  const names = members.map(({ name }) => name);
+  return reply.send(Readable.from(filePages(stream, header, names), { objectMode: false, highWaterMark: 0 }));
+}
+
+/** The file, whose order is: what is known from the start, what leaves with the rows, what is known at their end. */
+async function* filePages(
+  stream: OpenStream,
+  header: Buffer,
+  names: readonly string[],
+): AsyncGenerator<Buffer, void> {
+  const { fold, job, gone } = stream;
+  const { kernel } = job.work;
+  yield Buffer.concat([header, ...memberPages(kernel, fold.known, names)]);
+  for await (const rows of foldRows(stream)) yield* tensorPages(kernel, rows);
+  const answer = await runSteps(fold.end(), gone);
+  for (const page of memberPages(
+    kernel,
+    answer,
+    names.filter((name) => fold.known[name] === undefined),
+  ))
+    yield page;
+}

@@ -1,0 +1,91 @@
+/** safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyRequest } from "fastify";
+import { echo, Problem, refuseAt } from "../problems.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { byteLength } from "../tensor/tensor.ts";
+import { PlacedOperands } from "../wire/operands.ts";
+import { readOptions } from "../wire/options.ts";
+import type { Entry, Header } from "../wire/safetensors.ts";
+import { readHeader, readHeaderLength } from "../wire/safetensors.ts";
+import { checkSpan } from "../wire/tensors.ts";
+import type { Engine } from "./body.ts";
+import type { Job, OperandName } from "./job.ts";
+import { OPERANDS } from "./job.ts";
+import { BodySource } from "./source.ts";
+
+/** A body whose header has been read. */
+export interface Upload {
+  readonly header: Header;
+  /** The tensors' bytes. */
+  readonly source: BodySource;
+}
+
+const PREFIX_BYTES = 8;
+
+/**
+ * The content-type parser: reads the header and gives the body that a JSON request would have had: the options, and a number in the place
+ * of each tensor, for the validator. The tensors' bytes stay in the socket.
+ */
+export async function readUpload(
+  engine: Engine,
+  request: FastifyRequest,
+  payload: IncomingMessage,
+): Promise<Record<string, unknown>> {
+  const { job } = request;
+  const source = new BodySource(payload, engine.streamLimit, (count) => {
+    job.bytes += count;
+  });
+  job.source = source;
+  const length = request.headers["content-length"];
+  const bodyBytes = length === undefined ? undefined : Number(length);
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  // A body that is shorter than the prefix is refused as such.
+  if (bodyBytes !== undefined && bodyBytes < PREFIX_BYTES)
+    readHeaderLength(prefix.subarray(0, bodyBytes), bodyBytes);
+  await source.fill(prefix);
+  const bytes = new Uint8Array(readHeaderLength(prefix, bodyBytes));
+  await source.fill(bytes);
+  const begin = PREFIX_BYTES + bytes.length;
+  const header = readHeader(bytes, bodyBytes === undefined ? undefined : bodyBytes - begin);
+  job.upload = { header, source };
+  const body = readOptions(header.metadata, request.query as Record<string, unknown>);
+  for (const name of OPERANDS) {
+    if (name in body)
+      throw refuseAt("invalid_request", `/${name}`, "expected a tensor of the file, got an option");
+  }
+  for (const { name } of header.entries) {
+    if (!OPERANDS.includes(name as OperandName)) {
+      throw refuseAt("invalid_request", `/${echo(name)}`, `expected no tensors but ${OPERANDS.join(", ")}`);
+    }
+    body[name] = 0;
+  }
+  return body;
+}
+
+/** Reads all tensors into the Arena. */
+export async function placeAll(job: Job, { header, source }: Upload): Promise<void> {
+  const tensors = new Map<string, Tensor>();
+  for (const entry of header.entries) tensors.set(entry.name, await place(job, source, reserve(job, entry)));
+  await endUpload(source);
+  job.operands = new PlacedOperands(tensors);
+}
+
+/** Room for a tensor of the file. */
+export function reserve(job: Job, { name, dtype, shape }: Entry): Tensor {
+  checkSpan(shape, `/${name}`);
+  return { dtype, shape, address: job.work.region.alloc(byteLength({ dtype, shape })) };
+}
+
+/** Reads the next tensor of the file. */
+export async function place(job: Job, source: BodySource, tensor: Tensor): Promise<Tensor> {
+  const { address } = tensor;
+  await source.fill(job.work.kernel.u8.subarray(address, address + byteLength(tensor)));
+  return tensor;
+}
+
+/** Refuses what follows the tensors, which only a body without Content-Length can have. */
+export async function endUpload(source: BodySource): Promise<void> {
+  if (await source.end()) return;
+  throw new Problem("malformed_safetensors", "bytes follow the last tensor");
+}

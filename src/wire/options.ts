@@ -1,0 +1,35 @@
+/** Options that a format carries as text: a query string's, a safetensors file's metadata. */
+import { echo, refuseAt } from "../problems.ts";
+
+/** What writers of safetensors files say about themselves in `format`; no option of a request. */
+const WRITERS = new Set(["pt", "np", "tf", "flax", "mlx"]);
+
+/** An integer or a fraction in JSON's notation. */
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/**
+ * The options of a request as the fields of a JSON body: a query string's, then those of the metadata that it does not name. `true`, `false`,
+ * `null` and numbers are read as JSON; everything else is text. Refuses one that stands twice in the query string.
+ */
+export function readOptions(
+  metadata: Readonly<Record<string, string>>,
+  query: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const options = new Map<string, unknown>();
+  for (const [name, text] of Object.entries(metadata)) {
+    if (name !== "format" || !WRITERS.has(text)) options.set(name, readValue(text));
+  }
+  for (const [name, text] of Object.entries(query)) {
+    if (typeof text !== "string")
+      throw refuseAt("duplicate_key", `/${echo(name)}`, "this option stands twice");
+    options.set(name, readValue(text));
+  }
+  return Object.fromEntries(options);
+}
+
+function readValue(text: string): unknown {
+  if (text === "true") return true;
+  if (text === "false") return false;
+  if (text === "null") return null;
+  return NUMBER.test(text) ? Number(text) : text;
+}

@@ -1,0 +1,360 @@
+/**
+ * The header of a safetensors file, read and written without its data: the length of the header in 8 bytes, JSON that says where each
+ * tensor lies, then the tensors themselves. The JSON is read by a reader of its own, because JSON.parse keeps the last of two
+ * equal keys, moves keys such as "0" to the front and does not tell 1 from 1.0, which the reference implementation refuses. Reading
+ * stops at the first fault: what is no JSON is malformed, what is JSON but describes no tensor gets a pointer into the header.
+ */
+import { echo, Problem, refuseAt } from "../problems.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import { byteLength, MAX_RANK } from "../tensor/tensor.ts";
+
+/** lossd's own limit, which holds ten thousand tensors; the format's is 100 MB. */
+export const MAX_HEADER_BYTES = 1024 * 1024;
+
+/** A longer header is none, but the beginning of some other file: text there reads as a number far beyond it. */
+const FORMAT_HEADER_BYTES = 100_000_000;
+const LENGTH_BYTES = 8;
+const METADATA = "__metadata__";
+
+/** A tensor's name, type and shape. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** A tensor of a file: its bytes are those from `begin` up to `end` of the data, which follow the header. */
+export interface Entry extends TensorInfo {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** What a header says. */
+export interface Header {
+  /** In the order of their data, which they cover without gaps; tensors without data in the order of the header. */
+  readonly entries: readonly Entry[];
+  /** Without a prototype, so that only the file's own names are in it. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The bytes that have to follow the header. */
+  readonly dataBytes: number;
+}
+
+const FORMAT_NAMES: Readonly<Record<DType, string>> = {
+  float64: "F64",
+  float32: "F32",
+  float16: "F16",
+  bfloat16: "BF16",
+  int64: "I64",
+  int32: "I32",
+  uint8: "U8",
+};
+
+const BY_FORMAT_NAME: ReadonlyMap<string, DType> = new Map(
+  Object.entries(FORMAT_NAMES).map(([dtype, name]) => [name, dtype as DType]),
+);
+
+/**
+ * The length of the header, from the first 8 bytes of a body. `bodyBytes` are all the bytes of the body where they are known: before it
+ * is read by Content-Length, or when it has ended too early.
+ */
+export function readHeaderLength(prefix: Uint8Array, bodyBytes: number | undefined): number {
+  if (prefix.length < LENGTH_BYTES) {
+    throw malformed(`expected ${LENGTH_BYTES} bytes of header length, got ${prefix.length}`);
+  }
+  const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
+  if (length < 2 || length > FORMAT_HEADER_BYTES) {
+    throw malformed(
+      `the first 8 bytes give the header's length as ${length}, expected 2 to ${FORMAT_HEADER_BYTES}`,
+    );
+  }
+  if (bodyBytes !== undefined && length > bodyBytes - LENGTH_BYTES) {
+    throw malformed(`expected a header of ${length} bytes, got a body that ends after ${bodyBytes} bytes`);
+  }
+  if (length > MAX_HEADER_BYTES) {
+    throw new Problem(
+      "safetensors_header_too_large",
+      `expected at most ${MAX_HEADER_BYTES} bytes of header, got ${length}`,
+    );
+  }
+  return Number(length);
+}
+
+/** Reads a header. `dataBytes` are the bytes that follow it, where Content-Length tells; see {@link checkDataBytes}. */
+export function readHeader(bytes: Uint8Array, dataBytes: number | undefined): Header {
+  const text = new HeaderText(bytes);
+  const entries: Entry[] = [];
+  let metadata: Readonly<Record<string, string>> = Object.create(null);
+  for (const name of text.members("", "an object")) {
+    if (name === METADATA) metadata = readMetadata(text);
+    else entries.push(readEntry(text, name));
+  }
+  text.end();
+  // A tensor without data at the place where another begins comes before it; the sort is stable.
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  const header: Header = { entries, metadata, dataBytes: checkCover(entries) };
+  if (dataBytes !== undefined) checkDataBytes(header, dataBytes);
+  return header;
+}
+
+/** Refuses a body whose data end elsewhere than its last tensor. */
+export function checkDataBytes(header: Header, dataBytes: number): void {
+  if (header.dataBytes === dataBytes) return;
+  throw malformed(`expected ${header.dataBytes} bytes of tensors behind the header, got ${dataBytes}`);
+}
+
+/**
+ * The beginning of a file with these tensors in this order: the header's length and the header, with spaces up to a multiple of 8, where
+ * the data start. Names have to differ; text that is no Unicode gets U+FFFD, since the reference implementation refuses its escapes.
+ */
+export function writeHeader(
+  tensors: readonly TensorInfo[],
+  metadata: Readonly<Record<string, string>>,
+): Buffer {
+  const members: string[] = [];
+  const notes = Object.entries(metadata).map(([key, value]) => `${quote(key)}:${quote(value)}`);
+  if (notes.length > 0) members.push(`"${METADATA}":{${notes.join()}}`);
+  let begin = 0;
+  for (const tensor of tensors) {
+    const { name, dtype, shape } = tensor;
+    const end = begin + byteLength(tensor);
+    const entry = `{"dtype":"${FORMAT_NAMES[dtype]}","shape":[${shape.join()}],"data_offsets":[${begin},${end}]}`;
+    members.push(`${quote(name)}:${entry}`);
+    begin = end;
+  }
+  const json = Buffer.from(`{${members.join()}}`);
+  const length = Math.ceil(json.length / 8) * 8;
+  const header = Buffer.alloc(LENGTH_BYTES + length, " ");
+  header.writeBigUInt64LE(BigInt(length));
+  header.set(json, LENGTH_BYTES);
+  return header;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.toWellFormed());
+}
+
+function readMetadata(text: HeaderText): Readonly<Record<string, string>> {
+  const notes: [string, string][] = [];
+  for (const key of text.members(`/${METADATA}`, "an object of texts")) {
+    notes.push([key, text.string(under(`/${METADATA}`, key), "a text")]);
+  }
+  return Object.setPrototypeOf(Object.fromEntries(notes), null);
+}
+
+function readEntry(text: HeaderText, name: string): Entry {
+  const pointer = under("", name);
+  let dtype: DType | undefined;
+  let shape: number[] | undefined;
+  let offsets: [number, number] | undefined;
+  for (const member of text.members(pointer, "an object with dtype, shape and data_offsets")) {
+    if (member === "dtype") dtype = readDType(text, `${pointer}/dtype`);
+    else if (member === "shape") shape = readShape(text, `${pointer}/shape`);
+    else if (member === "data_offsets") offsets = readOffsets(text, `${pointer}/data_offsets`);
+    else throw invalid(under(pointer, member), "expected no member but dtype, shape and data_offsets");
+  }
+  if (dtype === undefined || shape === undefined || offsets === undefined) {
+    throw invalid(pointer, "expected dtype, shape and data_offsets");
+  }
+  const [begin, end] = offsets;
+  const bytes = checkedBytes(dtype, shape, `${pointer}/shape`);
+  if (end - begin === bytes) return { name, dtype, shape, begin, end };
+  throw refuseAt(
+    "shape_data_mismatch",
+    `${pointer}/shape`,
+    `shape [${echo(shape.join(", "))}] of ${dtype} needs ${bytes} bytes, data_offsets give ${end - begin}`,
+  );
+}
+
+function readDType(text: HeaderText, pointer: string): DType {
+  const name = text.string(pointer, "the name of a dtype");
+  const dtype = BY_FORMAT_NAME.get(name);
+  if (dtype !== undefined) return dtype;
+  const names = Object.values(FORMAT_NAMES).join(", ");
+  throw refuseAt("dtype_not_supported", pointer, `expected one of ${names}, got ${echo(name)}`);
+}
+
+function readShape(text: HeaderText, pointer: string): number[] {
+  const shape: number[] = [];
+  for (const axis of text.items(pointer, "a list of sizes")) {
+    if (axis === MAX_RANK) {
+      throw refuseAt("rank_too_high", pointer, `expected at most ${MAX_RANK} dimensions`);
+    }
+    shape.push(text.integer(`${pointer}/${axis}`));
+  }
+  return shape;
+}
+
+function readOffsets(text: HeaderText, pointer: string): [number, number] {
+  const offsets: number[] = [];
+  for (const at of text.items(pointer, "a list of two offsets")) {
+    if (at === 2) throw invalid(pointer, "expected two offsets, got more");
+    offsets.push(text.integer(`${pointer}/${at}`));
+  }
+  const [begin, end] = offsets;
+  if (begin === undefined || end === undefined) {
+    throw invalid(pointer, `expected two offsets, got ${offsets.length}`);
+  }
+  if (begin > end) throw invalid(pointer, `expected the begin before the end, got ${begin} and ${end}`);
+  return [begin, end];
+}
+
+/** The bytes of a tensor, which have to be a number that can be counted to, whatever sizes of 0 stand in its shape. */
+function checkedBytes(dtype: DType, shape: readonly number[], pointer: string): number {
+  let span = DTYPES[dtype].bytes;
+  for (const size of shape) span *= Math.max(size, 1);
+  if (span <= Number.MAX_SAFE_INTEGER) return byteLength({ dtype, shape });
+  throw refuseAt(
+    "shape_data_mismatch",
+    pointer,
+    `the product of [${echo(shape.join(", "))}] of ${dtype} is too large`,
+  );
+}
+
+/** The end of the last tensor. Refuses tensors, in the order of their data, that leave bytes out or share some. */
+function checkCover(entries: readonly Entry[]): number {
+  let covered = 0;
+  for (const { name, begin, end } of entries) {
+    if (begin !== covered) {
+      const fault = begin > covered ? "leaves a hole behind" : "overlaps with";
+      throw invalid(
+        `${under("", name)}/data_offsets`,
+        `begins at ${begin} and so ${fault} the tensors before it, which end at ${covered}`,
+      );
+    }
+    covered = end;
+  }
+  return covered;
+}
+
+/** The pointer to a member. Appended to the names of a client, it is cut as a whole. */
+function under(pointer: string, name: string): string {
+  return echo(`${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`);
+}
+
+function malformed(detail: string): Problem {
+  return new Problem("malformed_safetensors", detail);
+}
+
+function invalid(pointer: string, detail: string): Problem {
+  return refuseAt("invalid_safetensors", pointer, detail);
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+const SPACE = " \t\n\r";
+const BEGINS_VALUE = /^["{[\-0-9tfn]/;
+const WORD = /[-+.\w]*/y;
+const INTEGER = /^(?:0|[1-9][0-9]*)$/;
+
+/** Reads JSON whose form is known, from front to back, so that no value can be nested more deeply than a header is. */
+class HeaderText {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    try {
+      this.#text = utf8.decode(bytes);
+    } catch (_error) {
+      throw malformed("the header is not UTF-8");
+    }
+    if (this.#text[0] !== "{") throw this.#malformed('"{"');
+  }
+
+  /** The names in an object, one after another, each when its value is next. Refuses one that stands twice. */
+  *members(pointer: string, expected: string): Generator<string, void> {
+    this.#begin("{", pointer, expected);
+    if (this.#isNext("}")) return;
+    const names = new Set<string>();
+    do {
+      if (this.#next() !== '"') throw this.#malformed("a name in quotes");
+      const name = this.string(pointer, "a name");
+      if (names.has(name)) throw refuseAt("duplicate_key", under(pointer, name), "this member stands twice");
+      names.add(name);
+      if (!this.#isNext(":")) throw this.#malformed('":"');
+      yield name;
+    } while (this.#goesOn("}"));
+  }
+
+  /** The places of the items in a list, one after another, each when its value is next. */
+  *items(pointer: string, expected: string): Generator<number, void> {
+    this.#begin("[", pointer, expected);
+    if (this.#isNext("]")) return;
+    let at = 0;
+    do yield at++;
+    while (this.#goesOn("]"));
+  }
+
+  /** A text. JSON.parse reads the escapes; half a surrogate pair is refused, because no UTF-8 can repeat it. */
+  string(pointer: string, expected: string): string {
+    this.#begin('"', pointer, expected);
+    const start = this.#at - 1;
+    while (this.#at < this.#text.length && this.#text[this.#at] !== '"') {
+      this.#at += this.#text[this.#at] === "\\" ? 2 : 1;
+    }
+    this.#at++;
+    const token = this.#text.slice(start, this.#at);
+    try {
+      const value: string = JSON.parse(token);
+      if (value.isWellFormed()) return value;
+    } catch (_error) {
+      // Refused below, from its beginning.
+    }
+    this.#at = start;
+    throw this.#malformed("a text that ends, without control characters, with escapes that JSON knows");
+  }
+
+  /** An integer as the reference implementation reads one: 1.0, 1e2 and -0 are none. */
+  integer(pointer: string): number {
+    const first = this.#next();
+    if (!BEGINS_VALUE.test(first)) throw this.#malformed("an integer");
+    WORD.lastIndex = this.#at;
+    const word = WORD.exec(this.#text)![0];
+    const value = Number(word);
+    if (!INTEGER.test(word) || !Number.isSafeInteger(value)) {
+      throw invalid(pointer, "expected an integer from 0 to 2^53 - 1, written in digits alone");
+    }
+    this.#at += word.length;
+    return value;
+  }
+
+  /** Refuses what follows the object, unless it is padding. */
+  end(): void {
+    while (this.#text[this.#at] === " ") this.#at++;
+    if (this.#at < this.#text.length) throw this.#malformed("spaces up to the end of the header");
+  }
+
+  /** The next character that is no white space; empty at the end. */
+  #next(): string {
+    let next = this.#text[this.#at] ?? "";
+    while (next !== "" && SPACE.includes(next)) next = this.#text[++this.#at] ?? "";
+    return next;
+  }
+
+  #isNext(mark: string): boolean {
+    if (this.#next() !== mark) return false;
+    this.#at++;
+    return true;
+  }
+
+  /** Begins a value. Another kind of value is its place's fault, anything else is no JSON. */
+  #begin(mark: string, pointer: string, expected: string): void {
+    if (this.#isNext(mark)) return;
+    throw BEGINS_VALUE.test(this.#next())
+      ? invalid(pointer, `expected ${expected}`)
+      : this.#malformed(expected);
+  }
+
+  #goesOn(close: string): boolean {
+    if (this.#isNext(",")) return true;
+    if (this.#isNext(close)) return false;
+    throw this.#malformed(`"," or "${close}"`);
+  }
+
+  #malformed(expected: string): Problem {
+    const code = this.#text.codePointAt(this.#at);
+    const got = code === undefined ? "the end" : JSON.stringify(String.fromCodePoint(code));
+    const byte = Buffer.byteLength(this.#text.slice(0, this.#at));
+    return malformed(`byte ${byte} of the header: expected ${expected}, got ${got}`);
+  }
+}
