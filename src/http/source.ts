@@ -15,7 +15,12 @@ export class BodySource {
   readonly #limit: number;
   readonly #onBytes: (count: number) => void;
   /** What a chunk held beyond what was asked for. */
-  #rest: Buffer | undefined;
+  #rest: Buffer<ArrayBuffer> | undefined;
+  /**
+   * Whether that chunk is alone in its ArrayBuffer. Then its memory is given back as soon as it is used: left to the garbage collector,
+   * the chunks of a large body pile up to 80 MiB, and each new one is memory that no cache knows.
+   */
+  #isAlone = false;
   #wanted: Wanted | undefined;
   #received = 0;
   #ended = false;
@@ -27,7 +32,7 @@ export class BodySource {
     this.#limit = limit;
     this.#onBytes = onBytes;
     payload.pause();
-    payload.on("data", (chunk: Buffer) => this.#take(chunk));
+    payload.on("data", (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));
     payload.once("end", () => this.#finish());
     payload.once("error", () => this.#fail(endedEarly()));
     payload.once("close", () => this.#fail(endedEarly()));
@@ -59,11 +64,14 @@ export class BodySource {
     this.#payload.resume();
   }
 
-  #take(chunk: Buffer): void {
+  #take(chunk: Buffer<ArrayBuffer>): void {
     this.#received += chunk.length;
     this.#onBytes(chunk.length);
     if (this.#received > this.#limit) this.#fail(tooLarge("more", this.#limit));
-    else this.#rest = chunk;
+    else {
+      this.#rest = chunk;
+      this.#isAlone = chunk.length === chunk.buffer.byteLength;
+    }
     this.#serve();
   }
 
@@ -74,7 +82,11 @@ export class BodySource {
       const piece = this.#rest.subarray(0, wanted.into.length - wanted.filled);
       wanted.into.set(piece, wanted.filled);
       wanted.filled += piece.length;
-      this.#rest = piece.length < this.#rest.length ? this.#rest.subarray(piece.length) : undefined;
+      if (piece.length < this.#rest.length) this.#rest = this.#rest.subarray(piece.length);
+      else {
+        this.#rest = undefined;
+        if (this.#isAlone) piece.buffer.transfer(0);
+      }
     }
     if (wanted !== undefined && wanted.filled === wanted.into.length) {
       this.#wanted = undefined;

@@ -1,13 +1,14 @@
 /** Uploads of any size: rows are folded as they arrive, and what is known of them leaves while the body still comes. */
-import { Readable } from "node:stream";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
 import type { RowFold } from "../loss/rows.ts";
+import { Problem } from "../problems.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { byteLength } from "../tensor/tensor.ts";
 import { PlacedOperands } from "../wire/operands.ts";
 import type { Entry } from "../wire/safetensors.ts";
-import { answerHeader, inFileOrder, memberPages, tensorPages } from "../wire/safetensors-write.ts";
+import { answerHeader, inFileOrder, memberPages } from "../wire/safetensors-write.ts";
 import { checkSpan } from "../wire/tensors.ts";
 import type { Streaming } from "./contract/streaming.ts";
 import type { Answer, Job } from "./job.ts";
@@ -100,34 +101,40 @@ export async function computeStream(stream: OpenStream): Promise<Answer> {
 }
 
 /**
- * Answers an upload while it comes. The socket's back-pressure holds the upload up. The answer has a length from its beginning, so that a
- * reader never takes one that ends early, for a body that turns out to be broken, for a whole one.
+ * Answers an upload while it comes. Rows leave from where they were computed, and the next ones are asked for when the socket has taken
+ * them: a reader that stops holds the upload up. The answer has a length from its beginning, so that a reader never takes one that
+ * ends early, for a body that turns out to be broken, for a whole one.
  */
-export function sendStream(reply: FastifyReply, stream: OpenStream): FastifyReply {
-  const { outline, warnings } = stream.fold;
-  const members = inFileOrder(outline);
-  const header = answerHeader(members, warnings);
-  const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
-  reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length);
+export async function sendStream(reply: FastifyReply, stream: OpenStream): Promise<FastifyReply> {
+  const { fold, gone } = stream;
+  const { kernel } = stream.job.work;
+  const members = inFileOrder(fold.outline);
   const names = members.map(({ name }) => name);
-  return reply.send(Readable.from(filePages(stream, header, names), { objectMode: false, highWaterMark: 0 }));
+  const header = answerHeader(members, fold.warnings);
+  const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
+  reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length).hijack();
+  const response = reply.raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
+  try {
+    // The order of the file: what is known from the start, what leaves with the rows, what is known at their end.
+    await write(response, Buffer.concat([header, ...memberPages(kernel, fold.known, names)]));
+    for await (const { dtype, shape, address } of foldRows(stream)) {
+      await write(response, kernel.u8.subarray(address, address + byteLength({ dtype, shape })));
+    }
+    const answer = await runSteps(fold.end(), gone);
+    const rest = names.filter((name) => fold.known[name] === undefined);
+    for (const page of memberPages(kernel, answer, rest)) await write(response, page);
+    response.end();
+  } catch (error) {
+    if (error instanceof Problem) reply.request.problem = error.code;
+    else if (!gone()) reply.log.error({ err: error }, "answer failed");
+    response.destroy();
+  }
+  return reply;
 }
 
-/** The file, whose order is: what is known from the start, what leaves with the rows, what is known at their end. */
-async function* filePages(
-  stream: OpenStream,
-  header: Buffer,
-  names: readonly string[],
-): AsyncGenerator<Buffer, void> {
-  const { fold, job, gone } = stream;
-  const { kernel } = job.work;
-  yield Buffer.concat([header, ...memberPages(kernel, fold.known, names)]);
-  for await (const rows of foldRows(stream)) yield* tensorPages(kernel, rows);
-  const answer = await runSteps(fold.end(), gone);
-  for (const page of memberPages(
-    kernel,
-    answer,
-    names.filter((name) => fold.known[name] === undefined),
-  ))
-    yield page;
+/** Writes bytes that may be overwritten once the promise is kept. */
+function write(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
 }

@@ -75,7 +75,7 @@ function* joinSmall(begin: Buffer[], pages: Iterable<Buffer>): Generator<Buffer,
 }
 
 /** The bytes of a tensor, little-endian and row-major. */
-export function* tensorPages({ u8 }: Kernel, tensor: Tensor): Generator<Buffer, void> {
+function* tensorPages({ u8 }: Kernel, tensor: Tensor): Generator<Buffer, void> {
   const end = tensor.address + byteLength(tensor);
   for (let at = tensor.address; at < end; at += PAGE)
     yield Buffer.from(u8.subarray(at, Math.min(end, at + PAGE)));
