@@ -72,11 +72,6 @@ export function absentRow(bar: BarName, measure: string, peer: string): Row {
   return { bar, measure, ours: "", peer, theirs: "absent", value: undefined };
 }
 
-/** A row of a bar whose route does not exist. */
-export function notBuilt(bar: BarName): Row {
-  return { bar, measure: BARS[bar].measure, ours: "not built yet", peer: "", theirs: "", value: undefined };
-}
-
 const COLUMNS = ["bar", "measure", "ours", "peer", "peer's", "ratio", "its rounds", "to reach", ""];
 
 /** The cells of the table of bars. */

@@ -15,3 +15,25 @@ export function rowsBody(rows: number, classes: number, operation: "cross_entrop
   const target = Array.from({ length: rows }, () => Math.floor(random() * classes));
   return `{"input": ${input}, "target": [${target.join(", ")}]}`;
 }
+
+/** The beginning of a safetensors file: `rows` targets of class 0; then come rows of float32 logits. */
+export function fileBegin(rows: number, classes: number): Buffer {
+  const targets = Buffer.alloc(rows * 8);
+  const header = JSON.stringify({
+    target: { dtype: "I64", shape: [rows], data_offsets: [0, targets.length] },
+    input: {
+      dtype: "F32",
+      shape: [rows, classes],
+      data_offsets: [targets.length, targets.length + rows * classes * 4],
+    },
+  });
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, Buffer.from(header), targets]);
+}
+
+/** The bytes of float32 logits. */
+export function logitBytes(count: number): Buffer {
+  const random = uniform();
+  return Buffer.from(Float32Array.from({ length: count }, () => random() * 10 - 5).buffer);
+}

@@ -1,12 +1,12 @@
-/** Posts a file over and over: `node load-worker.ts <url> <file> <seconds> <connections>` prints the answers a second. */
+/** Posts a file over and over: `node load-worker.ts <url> <file> <content-type> <seconds> <connections>` prints the answers a second. */
 import { readFileSync } from "node:fs";
 import { Pool } from "undici";
 
-const [target = "", file = "", seconds = "1", connections = "1"] = process.argv.slice(2);
+const [target = "", file = "", type = "", seconds = "1", connections = "1"] = process.argv.slice(2);
 const url = new URL(target);
 const pool = new Pool(url.origin, { connections: Number(connections) });
 const body = readFileSync(file);
-const headers = { "content-type": "application/json" };
+const headers = { "content-type": type };
 
 const start = performance.now();
 const end = start + Number(seconds) * 1000;

@@ -20,7 +20,8 @@ const WORKER = fileURLToPath(new URL("load-worker.ts", import.meta.url));
 /** What is posted, where, and over how many connections. */
 export interface Load {
   readonly url: string;
-  readonly body: string;
+  readonly body: string | Buffer;
+  readonly type: string;
   readonly connections: number;
 }
 
@@ -32,7 +33,7 @@ export function httpContender(name: string, load: Load): Contender {
 /** Answers a second, all of which have to be of status 2xx. `wrk` works for whole seconds. */
 export async function requestsPerSecond(load: Load, seconds: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "lossd-bench-"));
-  const file = join(folder, "body.json");
+  const file = join(folder, "body");
   writeFileSync(file, load.body);
   try {
     return await (GENERATOR === "wrk"
@@ -44,7 +45,7 @@ export async function requestsPerSecond(load: Load, seconds: number): Promise<nu
 }
 
 async function runWrk(
-  { url, connections }: Load,
+  { url, type, connections }: Load,
   file: string,
   script: string,
   seconds: number,
@@ -52,7 +53,7 @@ async function runWrk(
   writeFileSync(
     script,
     `wrk.method = "POST"
-wrk.headers["content-type"] = "application/json"
+wrk.headers["content-type"] = "${type}"
 wrk.body = io.open(${JSON.stringify(file)}, "rb"):read("*a")
 `,
   );
@@ -65,8 +66,8 @@ wrk.body = io.open(${JSON.stringify(file)}, "rb"):read("*a")
   return Number(found[1]);
 }
 
-async function runWorker({ url, connections }: Load, file: string, seconds: number): Promise<number> {
-  const program = [process.execPath, WORKER, url, file, String(seconds), String(connections)];
+async function runWorker({ url, type, connections }: Load, file: string, seconds: number): Promise<number> {
+  const program = [process.execPath, WORKER, url, file, type, String(seconds), String(connections)];
   const [command, ...args] = pinned(LOAD_CORE, program);
   const { stdout } = await run(command!, args);
   return Number(stdout);

@@ -102,6 +102,7 @@ async function stageRow(
   const contender = httpContender("lossd", {
     url: `${server.url}/v1/${operation}`,
     body,
+    type: "application/json",
     connections: body.length < LARGE_BYTES ? CONNECTIONS : LARGE_CONNECTIONS,
   });
   await contender.measure(WARM_UP_MS);

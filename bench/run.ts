@@ -12,6 +12,7 @@ import type { Bench } from "./folds.ts";
 import { openBench } from "./folds.ts";
 import { kernelBars, narrowBars } from "./kernel-bars.ts";
 import { CONNECTIONS, GENERATOR } from "./load.ts";
+import { memoryBars } from "./memory.ts";
 import { openOnnx } from "./peers/onnx.ts";
 import type { KernelPeer } from "./peers/peer.ts";
 import { openTensorFlow } from "./peers/tfjs.ts";
@@ -19,7 +20,7 @@ import { openTorch } from "./peers/torch.ts";
 import { sizeTable, stageTable } from "./profile.ts";
 import type { Section } from "./results.ts";
 import { plainTable, writeResults } from "./results.ts";
-import { binaryBars, serviceBars, startBars } from "./service-bars.ts";
+import { serviceBars, startBars } from "./service-bars.ts";
 
 const PROFILE = "profile";
 const ALL = [...Object.keys(BARS), PROFILE];
@@ -71,8 +72,8 @@ async function measureBars(engine: Bench): Promise<{ rows: Row[]; sections: Sect
   };
   if (wants("P1", "P2", "P3")) add(await kernelBars(engine, peers, wanted));
   if (wants("P4")) add(await narrowBars(engine));
-  if (wants("P5", "P6", "P7")) add(await serviceBars(wanted));
-  add(binaryBars(wanted));
+  if (wants("P5", "P6", "P7", "P8")) add(await serviceBars(wanted));
+  if (wants("P9")) add(await memoryBars());
   if (wants("P10")) add(await startBars());
   if (wants("P11")) {
     const lines = await measureErrors(torch);

@@ -23,6 +23,7 @@ export interface Server {
   readonly url: string;
   /** Milliseconds from the start of the process to its first answer. */
   readonly startMs: number;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -50,7 +51,7 @@ export async function startServer(path: string, { onOneCore = true } = {}): Prom
   });
   const url = `http://127.0.0.1:${port}`;
   await untilAnswer(child, `${url}/health/ready`);
-  return { url, startMs: performance.now() - start, stop: () => stop(child) };
+  return { url, startMs: performance.now() - start, pid: child.pid!, stop: () => stop(child) };
 }
 
 async function untilAnswer(child: ChildProcess, url: string): Promise<void> {

@@ -1,7 +1,7 @@
-/** P5 to P10: the service beside the ones that it has to beat, each server on core 0, the load on core 1. */
+/** P5 to P8 and P10: the service beside the ones that it has to beat, each server on core 0, the load on core 1. */
 import type { BarName, Row } from "./bars.ts";
-import { BARS, notBuilt } from "./bars.ts";
-import { rowsBody, SMALL } from "./bodies.ts";
+import { BARS } from "./bars.ts";
+import { fileBegin, logitBytes, rowsBody, SMALL } from "./bodies.ts";
 import { CONNECTIONS, httpContender } from "./load.ts";
 import type { Rounds, Timing } from "./measure.ts";
 import { alternate, median, speedRatio } from "./measure.ts";
@@ -17,7 +17,8 @@ interface Measure {
   readonly bar: BarName;
   readonly title: string;
   readonly path: string;
-  readonly body: () => string;
+  readonly body: () => string | Buffer;
+  readonly type?: string;
   /** The programs beside lossd; the bar is over the first. */
   readonly peers: readonly (readonly [name: string, program: string])[];
 }
@@ -50,21 +51,36 @@ const MEASURES: readonly Measure[] = [
       ["node:http sink", SINK],
     ],
   },
+  {
+    bar: "P8",
+    title: "safetensors cross_entropy 64x131072, 33.5 MB",
+    path: "/v1/cross_entropy",
+    body: () => Buffer.concat([fileBegin(64, 131_072), logitBytes(64 * 131_072)]),
+    type: "application/vnd.safetensors",
+    peers: [["node:http sink", SINK]],
+  },
 ];
 
-/** P5, P6 and P7. */
+/** P5 to P8. */
 export async function serviceBars(wanted: ReadonlySet<string>): Promise<Row[]> {
   const rows: Row[] = [];
   for (const measure of MEASURES.filter(({ bar }) => wanted.has(bar))) rows.push(...(await compare(measure)));
   return rows;
 }
 
-async function compare({ bar, title, path, body, peers }: Measure): Promise<Row[]> {
+async function compare({
+  bar,
+  title,
+  path,
+  body,
+  type = "application/json",
+  peers,
+}: Measure): Promise<Row[]> {
   const programs = [["lossd", LOSSD] as const, ...peers];
   const servers: Server[] = [];
   try {
     for (const [, program] of programs) servers.push(await startServer(program));
-    const load = { body: body(), connections: CONNECTIONS };
+    const load = { body: body(), type, connections: CONNECTIONS };
     const contenders = programs.map(([name], at) =>
       httpContender(name, { ...load, url: servers[at]!.url + path }),
     );
@@ -82,11 +98,6 @@ async function compare({ bar, title, path, body, peers }: Measure): Promise<Row[
   } finally {
     for (const server of servers) await server.stop();
   }
-}
-
-/** P8 and P9 wait for the route that takes binary bodies; peers/sink.ts is what P8 is measured against. */
-export function binaryBars(wanted: ReadonlySet<string>): Row[] {
-  return (["P8", "P9"] as const).filter((bar) => wanted.has(bar)).map(notBuilt);
 }
 
 /** P10: the median of starts, by turns with a bare Fastify; neither is pinned, as no user pins. */

@@ -1,13 +1,18 @@
 /** What the document says beyond the routes' schemas: worked examples, and words that the wire checks later than the schema. */
 import type { OpenAPIV3_1 } from "openapi-types";
 import { EXAMPLES, REFUSAL_EXAMPLES } from "./contract/examples.ts";
+import { OPERANDS } from "./job.ts";
+import { MEDIA_TYPES } from "./media.ts";
 
 /** The document as @fastify/swagger hands it over. */
 export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
 
-/** Adds the worked examples; test/http/examples.test.ts sends each and compares the answer. */
+/** Adds the worked examples, which test/openapi.test.ts sends and compares with their answers, and the binary format. */
 export function withExamples(document: Document): void {
   nameReductions(document);
+  const schemas = document.components?.schemas;
+  if (schemas !== undefined) schemas.Safetensors = SAFETENSORS;
+  for (const path of Object.keys(EXAMPLES)) addBinary(document, path);
   for (const [path, examples] of Object.entries(EXAMPLES)) {
     const operation = document.paths?.[path]?.post;
     const request = contentOf(operation?.requestBody, "application/json");
@@ -32,6 +37,39 @@ function nameReductions(document: Document): void {
   if (reduction !== undefined) {
     (reduction as OpenAPIV3_1.SchemaObject).enum = ["none", "mean", "sum", "elementwise_mean"];
   }
+}
+
+const SAFETENSORS: OpenAPIV3_1.SchemaObject = {
+  title: "Safetensors",
+  type: "string",
+  format: "binary",
+  contentMediaType: MEDIA_TYPES.safetensors,
+  description:
+    "A safetensors file whose tensors have the names of the JSON body's tensor fields, or in an answer of its members, scalars with shape []. Options stand in the query string or in `__metadata__`, the query string winning; warnings stand in the answer's `__metadata__`.",
+};
+
+/** safetensors bodies and answers, with the options in the query string. Whether there are tensors and which is not what a schema of bytes can say. */
+function addBinary(document: Document, path: string): void {
+  const operation = document.paths?.[path]?.post;
+  const type = MEDIA_TYPES.safetensors;
+  const schema = { $ref: "#/components/schemas/Safetensors" };
+  const request = operation?.requestBody as OpenAPIV3_1.RequestBodyObject | undefined;
+  const response = operation?.responses?.["200"] as OpenAPIV3_1.ResponseObject | undefined;
+  const json = contentOf(request, MEDIA_TYPES.json)?.schema as OpenAPIV3_1.ReferenceObject | undefined;
+  if (operation === undefined || request === undefined || response === undefined || json === undefined)
+    return;
+  request.content[type] = { schema };
+  response.content = { ...response.content, [type]: { schema } };
+  const body = document.components?.schemas?.[json.$ref.slice(json.$ref.lastIndexOf("/") + 1)];
+  const options = Object.entries(body?.properties ?? {}).filter(
+    ([name]) => !(OPERANDS as readonly string[]).includes(name),
+  );
+  operation.parameters = options.map(([name, option]) => ({
+    name,
+    in: "query",
+    description: "Of a safetensors body: the field of the same name of a JSON body.",
+    schema: option,
+  })) as typeof operation.parameters & object;
 }
 
 function contentOf(part: unknown, type: string): OpenAPIV3_1.MediaTypeObject | undefined {
