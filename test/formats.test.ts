@@ -1,0 +1,85 @@
+/** Every block of docs/formats.md, run: bytes against bytes, and the examples in each language. */
+import { execFile, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { expectAlmost } from "./almost.ts";
+import { useService } from "./service.ts";
+
+const page = readFileSync(new URL("../docs/formats.md", import.meta.url), "utf8");
+const blocks = [...page.matchAll(/```(\w+)\n(.*?)```/gs)].map(([, language, text]) => ({
+  language: language!,
+  text: text!,
+}));
+const inLanguage = (language: string): string[] =>
+  blocks.filter((block) => block.language === language).map(({ text }) => text);
+const service = useService();
+const run = promisify(execFile);
+const [request, answer] = inLanguage("hex").map(fromDump);
+const FILE = "application/vnd.safetensors";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "lossd-formats-"));
+  writeFileSync(join(folder, "request.safetensors"), request!);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The bytes of a dump, whose text column has to be theirs. */
+function fromDump(dump: string): Buffer {
+  const lines = dump.trimEnd().split("\n");
+  const rows = lines.map((line, at) => {
+    expect(Number.parseInt(line.slice(0, 4), 16)).toBe(at * 16);
+    const bytes = Buffer.from(line.slice(6, 53).replaceAll(" ", ""), "hex");
+    const text = [...bytes]
+      .map((byte) => (byte > 31 && byte < 127 ? String.fromCharCode(byte) : "."))
+      .join("");
+    expect(line.slice(55).padEnd(bytes.length)).toBe(text);
+    return bytes;
+  });
+  return Buffer.concat(rows);
+}
+
+const local = (text: string): string => text.replaceAll("http://127.0.0.1:8080", service().url);
+
+it("the request in bytes gets the answer in bytes", async () => {
+  const got = await service().send("POST", "/v1/cross_entropy?return_grad=true", request!, {
+    "content-type": FILE,
+  });
+  expect([got.status, got.headers["content-type"]]).toEqual([200, FILE]);
+  expect(got.bytes.toString("hex")).toBe(answer!.toString("hex"));
+});
+
+it("the curl command gets the JSON beside it", async () => {
+  const command = local(inLanguage("sh")[0]!).replace("curl ", "curl -sS ");
+  const { stdout } = await run("bash", ["-c", command], { cwd: folder });
+  expectAlmost(JSON.parse(stdout), JSON.parse(inLanguage("json")[0]!));
+});
+
+const hasPython = spawnSync("python3", ["-c", "import numpy, safetensors"]).status === 0;
+
+it.skipIf(!hasPython)(
+  "the Python example prints the loss and the gradient (needs numpy and safetensors)",
+  async () => {
+    const { stdout } = await run("python3", ["-c", local(inLanguage("python")[0]!)]);
+    const [loss, ...gradient] = stdout.match(/-?\d+\.\d*/g)!.map(Number);
+    expect(loss).toBeCloseTo(Math.log(2), 6);
+    expect(gradient).toEqual([0.5, -0.5]);
+  },
+);
+
+it("the TypeScript example prints the loss", async () => {
+  const program = local(inLanguage("ts")[0]!);
+  const { stdout } = await run(process.execPath, ["--input-type=module-typescript", "-e", program]);
+  expect(Number(/loss: ([\d.]+)/.exec(stdout)![1])).toBeCloseTo(Math.log(2), 6);
+});
+
+it("names settings and problems that exist, and links that lead somewhere", () => {
+  const settings = readFileSync(new URL("../src/config.ts", import.meta.url), "utf8");
+  for (const [, name] of page.matchAll(/`([A-Z]+_[A-Z_]+)`/g)) expect(settings).toContain(`${name}:`);
+  for (const [, path] of page.matchAll(/\]\(([\w./-]+)/g)) {
+    expect(() => readFileSync(new URL(`../docs/${path}`, import.meta.url)), path).not.toThrow();
+  }
+});
