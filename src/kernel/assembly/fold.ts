@@ -8,7 +8,7 @@ import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, co
   storeBlock,
 } from "./lines";
 import {
-  addExponentials, addFlow, addSoftFlow, flowBack, forgetKnown, shareFlow, smoothTerm, softTerm, subtractLogs,
+  addExponentials, addFlow, addSoftFlow, flowBack, forgetKnown, knowWidest, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
 import {
   CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, SUM, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
@@ -229,6 +229,7 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
   const found = !isRows<L>() && fold.classAt == 0
     && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, state + MAX * bytes);
   const x = found ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
+  if (isRows<L>() && sizeof<K>() == 4 && (fold.xDtype == FLOAT16 || fold.xDtype == BFLOAT16)) knowWidest(x, n);
   addExponentials<K, L>(x, nextBlock<K, L>(fold, x, n), n, width, state, bytes, found);
   if (op == SOFT_TARGET && fold.out != 0) {
     const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);

@@ -3,6 +3,7 @@
 // A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the group's state,
 // `bytes` the length of each of its arrays.
 import { addExp, exp, expConstant, nmadd } from "./exp";
+import { WIDEST } from "./formats";
 import { isRows, lanes } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, SUM, UPSTREAM } from "./state";
 
@@ -96,8 +97,11 @@ function widest<K>(v: v128): v128 {
   return sizeof<K>() == 4 ? v128.pmax<K>(halves, i32x4.shuffle(halves, halves, 1, 0, 3, 2)) : halves;
 }
 
-/** Steps whose exponentials are added in K before float64 takes the sum over. */
-const RUN: usize = 256;
+/**
+ * Steps whose exponentials are added in K before float64 takes the sum over. 256 were 2 % faster, but the worst error of a gradient was 2.1
+ * times PyTorch's instead of 0.7.
+ */
+const RUN: usize = 64;
 
 // The block of a row whose maximum is known, and that maximum. It is found while the exponentials of the block before are
 // computed, so that memory works at the same time: a quarter faster than block after block where rows come from main memory.
@@ -107,6 +111,14 @@ const KNOWN = memory.data(16);
 /** Forgets the maximum that is known: what lies in memory may have changed. */
 export function forgetKnown(): void {
   knownAt = 0;
+}
+
+/** Takes over the maximum that widening `n` 16-bit floats to the block of a row at `x` has left; the last ones were no whole eight. */
+export function knowWidest(x: usize, n: usize): void {
+  let max = v128.load(WIDEST);
+  for (let i = n & ~7; i < n; i += 4) max = v128.pmax<f32>(max, v128.load(x + (i << 2)));
+  knownAt = x;
+  v128.store(KNOWN, max);
 }
 
 /**
