@@ -7,6 +7,7 @@ import { PROBLEM_SCHEMAS } from "./http/contract/problem.ts";
 import { registerDocs, registerOpenApi } from "./http/docs.ts";
 import type { Lifecycle } from "./http/drain.ts";
 import { Health, registerHealth } from "./http/health.ts";
+import { registerInference } from "./http/inference.ts";
 import type { Job } from "./http/job.ts";
 import { logRequest } from "./http/log.ts";
 import { registerOperations } from "./http/operations.ts";
@@ -66,6 +67,7 @@ export async function buildApp({ engine, lifecycle, logger }: AppOptions): Promi
   await registerOpenApi(app);
   for (const schema of [...PROBLEM_SCHEMAS, Health]) app.addSchema(schema);
   registerOperations(app, engine);
+  await registerInference(app, engine, lifecycle);
   registerHealth(app, lifecycle);
   await registerDocs(app);
   return app;

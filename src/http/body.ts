@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Kernel } from "../kernel/kernel.ts";
 import { Problem } from "../problems.ts";
 import type { Arena } from "../tensor/arena.ts";
+import type { JsonBody, JsonMode } from "../wire/json.ts";
 import { JsonReader } from "../wire/json.ts";
 import { JsonOperands } from "../wire/operands.ts";
 import { Job } from "./job.ts";
@@ -29,32 +30,56 @@ const FIXED_BYTES = 64 * 1024;
  */
 export function admit(engine: Engine, operation: string, request: FastifyRequest, reply: FastifyReply): void {
   const { headers } = request;
-  const { arena, bodyLimit, streamLimit } = engine;
+  const { bodyLimit, streamLimit } = engine;
   const { media, length } = checkBodyHeaders(headers, { json: bodyLimit, safetensors: streamLimit });
   const answer = answerMedia(headers.accept, media);
   if (media === "json") refuseQuery(request.query);
-  const price = (media === "json" ? 4 * length : 0) + FIXED_BYTES;
-  if (price > arena.capacity) {
-    throw tooLarge(`${length} bytes, for which the memory budget has no room`, bodyLimit);
+  const job = openJob(engine, operation, request, reply, media === "json" ? 4 * length : 0);
+  job.answer = answer;
+}
+
+/** The job of a request, with `bytes` of memory for its tensors, all or nothing; returned when the answer has left. */
+export function openJob(
+  engine: Engine,
+  operation: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  bytes: number,
+): Job {
+  const { arena, kernel, bodyLimit } = engine;
+  if (bytes + FIXED_BYTES > arena.capacity) {
+    throw tooLarge(`${bytes} bytes of numbers, for which the memory budget has no room`, bodyLimit);
   }
-  const region = arena.reserve(price);
-  const job = new Job(operation, { kernel: engine.kernel, region }, answer);
+  const region = arena.reserve(bytes + FIXED_BYTES);
+  const job = new Job(operation, { kernel, region });
   reply.raw.once("finish", () => job.source?.discard());
   reply.raw.once("close", () => region.release());
   request.job = job;
+  return job;
 }
 
 /**
- * The content-type parser: pushes each chunk through the scanner and gives the rest of the body, in which tensors are placeholders,
- * to the validator. The body is never held as a whole.
+ * The content-type parser: gives the rest of a JSON body, in which tensors are placeholders, to the validator.
  */
-export function readJson(
+export async function readJson(
   engine: Engine,
   request: FastifyRequest,
   payload: IncomingMessage,
 ): Promise<unknown> {
+  const body = await scanJson(engine, request, payload, "contract");
+  request.job.operands = new JsonOperands(body);
+  return body.value;
+}
+
+/** Pushes each chunk of a JSON body through the scanner. The body is never held as a whole. */
+export function scanJson(
+  engine: Engine,
+  request: FastifyRequest,
+  payload: IncomingMessage,
+  mode: JsonMode,
+): Promise<JsonBody> {
   const { job } = request;
-  const reader = new JsonReader(job.work.kernel, job.work.region, "contract");
+  const reader = new JsonReader(job.work.kernel, job.work.region, mode);
   return new Promise((resolve, reject) => {
     const onData = (chunk: Buffer): void => {
       job.bytes += chunk.length;
@@ -64,9 +89,8 @@ export function readJson(
     const onEnd = (): void => {
       attempt(() => {
         const body = reader.end();
-        job.operands = new JsonOperands(body);
         detach();
-        resolve(body.value);
+        resolve(body);
       });
     };
     const onClose = (): void => onError(new Problem("malformed_request", "the body ended early"));

@@ -5,6 +5,7 @@ import type { Scalar, Steps, Workspace } from "../loss/workspace.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { JsonBody } from "../wire/json.ts";
 import type { Operands } from "../wire/operands.ts";
 import type { Media } from "./media.ts";
 import type { BodySource } from "./source.ts";
@@ -31,25 +32,22 @@ export class Job {
   readonly operation: string;
   readonly work: Workspace;
   /** The format in which the client wants the answer. */
-  readonly answer: Media;
+  answer: Media = "json";
   /** The bytes of body that have arrived. */
   bytes = 0;
   /** There once the body has been read. */
   operands: Operands | undefined;
   /** Where the rest of a body that is read piece by piece comes from. */
   source: BodySource | undefined;
+  /** The JSON of an inference request. */
+  json: JsonBody | undefined;
   /** A safetensors body of which only the header has been read. */
   upload: Upload | undefined;
   readonly #tensors = new Map<OperandName, Tensor>();
 
-  constructor(
-    operation: string,
-    work: { readonly kernel: Kernel; readonly region: Region },
-    answer: Media = "json",
-  ) {
+  constructor(operation: string, work: { readonly kernel: Kernel; readonly region: Region }) {
     this.operation = operation;
     this.work = work;
-    this.answer = answer;
   }
 
   /** The shape of an operand, before its numbers are converted. */

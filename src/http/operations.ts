@@ -34,7 +34,7 @@ import { computeStream, openStream, sendStream } from "./stream.ts";
 import type { Upload } from "./upload.ts";
 import { placeAll, readUpload } from "./upload.ts";
 
-interface Operation {
+export interface Operation {
   readonly path: string;
   readonly operationId: string;
   readonly summary: string;

@@ -16,7 +16,14 @@ export function checkBodyHeaders(
   headers: IncomingHttpHeaders,
   limits: Readonly<Record<Media, number>>,
 ): Announced {
-  const { "content-type": type, "content-encoding": encoding, "content-length": length } = headers;
+  checkFraming(headers);
+  const media = requestMedia(headers["content-type"]);
+  return { media, length: announcedLength(headers, limits[media]) };
+}
+
+/** Refuses a request without a body, and one whose body is compressed. */
+export function checkFraming(headers: IncomingHttpHeaders): void {
+  const { "content-encoding": encoding, "content-length": length } = headers;
   if (length === undefined && headers["transfer-encoding"] === undefined) {
     throw new Problem("length_required", "expected a body, got neither Content-Length nor Transfer-Encoding");
   }
@@ -26,11 +33,14 @@ export function checkBodyHeaders(
       `expected a body without Content-Encoding, got ${echo(encoding)}`,
     );
   }
-  const media = requestMedia(type);
-  const limit = limits[media];
-  if (length === undefined) return { media, length: limit };
+}
+
+/** The bytes that a body may have: Content-Length, or `limit` for a chunked one. Refuses more than `limit`. */
+export function announcedLength(headers: IncomingHttpHeaders, limit: number): number {
+  const length = headers["content-length"];
+  if (length === undefined) return limit;
   if (Number(length) > limit) throw tooLarge(`${echo(length)} bytes`, limit);
-  return { media, length: Number(length) };
+  return Number(length);
 }
 
 /** Refuses a query string where options have another place. */

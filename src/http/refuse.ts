@@ -39,11 +39,20 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
   };
 }
 
+/** Whether a path belongs to the Open Inference Protocol, whose errors have a form of their own. */
+function isInference(url: string): boolean {
+  return /^\/v2(?:[/?]|$)/.test(url);
+}
+
 /** Answers with a refusal. */
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   const document = problemDocument(problem, reply.request.id);
   if (document.status === 503) reply.header("retry-after", RETRY_AFTER);
   reply.request.problem = problem.code;
+  if (isInference(reply.request.url)) {
+    const error = Buffer.from(JSON.stringify({ error: document.detail }));
+    return reply.code(document.status).header("content-type", "application/json").send(error);
+  }
   // As bytes: Fastify would add a charset to text, which RFC 8259 does not define for JSON.
   return reply
     .code(document.status)

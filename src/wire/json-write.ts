@@ -46,9 +46,9 @@ function* writeTensor(page: Page, tensor: Tensor, form: Form): Generator<Buffer,
   const { dtype, shape, address } = tensor;
   yield* page.text(`{"dtype":"${dtype}","shape":[${shape.join()}],`);
   if (form === "flat") {
-    yield* page.text('"data":[');
-    yield* page.elements(address, DTYPES[dtype], [elementCount(shape)]);
-    yield* page.text("]}");
+    yield* page.text('"data":');
+    yield* writeData(page, tensor);
+    yield* page.text("}");
   } else {
     yield* page.text('"base64":"');
     yield* page.base64(address, byteLength(tensor));
@@ -65,11 +65,19 @@ function* writeNested(page: Page, tensor: Tensor): Generator<Buffer, void> {
   yield* page.text("]".repeat(outer.length));
 }
 
+/** The elements of a tensor as a flat list, or one number in a list of its own. */
+export function* writeData(page: Page, member: Tensor | Scalar): Generator<Buffer, void> {
+  yield* page.text("[");
+  if ("value" in member) page.scalar(member);
+  else yield* page.elements(member.address, DTYPES[member.dtype], [elementCount(member.shape)]);
+  yield* page.text("]");
+}
+
 /**
  * The kernels' sheet of paper. All answers share it: what stands on it is copied before another answer can write, which is
  * when the generator yields.
  */
-class Page {
+export class Page {
   readonly #kernel: Kernel;
   readonly #start: number;
   readonly #end: number;

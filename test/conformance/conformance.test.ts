@@ -1,4 +1,7 @@
-/** PyTorch's answers through real HTTP, in each of the three forms of a tensor in JSON, and in safetensors files. */
+/**
+ * PyTorch's answers through real HTTP, in each of the three forms of a tensor in JSON, in safetensors files, and as
+ * inference requests.
+ */
 import { describe, expect, it } from "vitest";
 import { useService } from "../service.ts";
 import type { Case, CaseTensor } from "./case.ts";
@@ -6,6 +9,7 @@ import { close, readCases, requestOf } from "./case.ts";
 import type { FileTensor } from "./files.ts";
 import { base64Of, fileTensor, readTestFile, writeTestFile } from "./files.ts";
 import { base64, elementsOf, flat, nested } from "./forms.ts";
+import { inferenceCall, outputsOf } from "./inference.ts";
 
 /** Cases that the service answers otherwise on purpose, and why. */
 const DECIDED_OTHERWISE: Readonly<Record<string, string>> = {
@@ -98,6 +102,27 @@ for (const file of FILES) {
       expectAnswer(test, answer.status, answer.text, Object.fromEntries(members));
     });
   });
+}
+
+for (const file of FILES) {
+  for (const binary of [false, true]) {
+    describe(`${file} as inference requests with ${binary ? "bytes" : "JSON"}`, () => {
+      const service = useService();
+      const asked = readCases(file).filter(
+        (test) => DECIDED_OTHERWISE[test.id] === undefined && !notInForm(test, "flat"),
+      );
+
+      it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
+        const { headers, body } = inferenceCall(
+          requestOf(test, (tensor) => tensor),
+          binary,
+        );
+        const answer = await service().send("POST", `/v2/models/${test.op}/infer`, body, headers);
+        const members = answer.status === 200 ? outputsOf(answer.bytes, answer.headers) : {};
+        expectAnswer(test, answer.status, answer.text, members);
+      });
+    });
+  }
 }
 
 /** The tensors of a case as a file, its options as a query string. */

@@ -36,13 +36,14 @@ export const PROBLEM_SCHEMAS = [ProblemError, ProblemCodeSchema, Problem];
 
 /** What each status of a refusal means; a test holds the statuses to the table in problems.ts. */
 const MEANINGS: Readonly<Record<number, string>> = {
-  400: "The request or its JSON cannot be parsed.",
+  400: "The request or its body cannot be parsed.",
   404: "Nothing is at this path.",
   405: "The path does not take this method; Allow lists those that it takes.",
+  406: "Accept allows no format that the answer can have.",
   408: "The request did not arrive in time.",
   411: "The request has no body.",
   413: "The body is larger than the limit.",
-  415: "The body is compressed or not JSON.",
+  415: "The body is compressed, or of a type that is not read.",
   422: "The request can be parsed but not accepted: schema, shapes, ranges, and what PyTorch refuses.",
   431: "The headers are too large.",
   500: "The server failed; its log has the cause under the request id.",
@@ -57,6 +58,19 @@ export function refusals(statuses: readonly number[]): Record<number, unknown> {
       {
         description: MEANINGS[status],
         content: { "application/problem+json": { schema: Type.Ref("Problem#") } },
+      },
+    ]),
+  );
+}
+
+/** The same for a route of the Open Inference Protocol, with its form of errors. */
+export function inferenceRefusals(statuses: readonly number[]): Record<number, unknown> {
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      {
+        description: MEANINGS[status],
+        content: { "application/json": { schema: Type.Ref("InferenceError#") } },
       },
     ]),
   );

@@ -1,0 +1,84 @@
+/** From an operation's result to the outputs that an inference request asks for. */
+import { Readable } from "node:stream";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { echo, refuseAt } from "../problems.ts";
+import type { InferenceOutput } from "../wire/inference-write.ts";
+import { writeInference } from "../wire/inference-write.ts";
+import type { InferenceBody } from "./inference-request.ts";
+import type { Answer, Job } from "./job.ts";
+import { OPERANDS } from "./job.ts";
+import { turn } from "./steps.ts";
+import { describeValidation } from "./validation.ts";
+
+/** The protocol's own parameter: whether outputs come as bytes. */
+const BINARY = "binary_data_output";
+
+type Validate = ReturnType<FastifyRequest["compileValidationSchema"]>;
+
+/** The operation's options, with a number in the place of each tensor, as `validate` has accepted them for the JSON contract. */
+export function optionsOf(
+  { inputs, parameters = {} }: InferenceBody,
+  validate: Validate,
+): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(parameters)) {
+    if (name === BINARY) {
+      if (typeof value !== "boolean")
+        throw refuseAt("invalid_request", `/parameters/${BINARY}`, "expected true or false");
+    } else if (name === "format" || (OPERANDS as readonly string[]).includes(name)) {
+      throw refuseAt("invalid_request", `/parameters/${name}`, "unknown field");
+    } else fields[name] = value;
+  }
+  for (const { name } of inputs) fields[name] = 0;
+  if (!validate(fields)) throw describeValidation(validate.errors ?? []);
+  return fields;
+}
+
+/** Sends the outputs that were asked for, or all. */
+export function sendInference(
+  reply: FastifyReply,
+  job: Job,
+  model: string,
+  body: InferenceBody,
+  answer: Answer,
+): FastifyReply {
+  const outputs = chooseOutputs(body, answer);
+  const warnings = (answer.warnings ?? []) as readonly string[];
+  const { lengths, pages } = writeInference(job.work.kernel, { model, id: body.id, warnings }, outputs);
+  if (lengths === undefined) reply.header("content-type", "application/json");
+  else {
+    reply
+      .header("content-type", "application/octet-stream")
+      .header("inference-header-content-length", lengths.json)
+      .header("content-length", lengths.all);
+  }
+  return reply.send(Readable.from(follow(pages), { objectMode: false, highWaterMark: 0 }));
+}
+
+function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): InferenceOutput[] {
+  const binary = parameters?.[BINARY] === true;
+  const there = Object.entries(answer).flatMap(([name, member]) =>
+    member !== undefined && "dtype" in member ? [{ name, member, binary }] : [],
+  );
+  if (outputs === undefined) return there;
+  return outputs.map((wanted, at) => {
+    const found = there.find(({ name }) => name === wanted.name);
+    if (found !== undefined) return { ...found, binary: wanted.parameters?.binary_data ?? binary };
+    const names = there.map(({ name }) => name).join(", ");
+    throw refuseAt(
+      "invalid_request",
+      `/outputs/${at}/name`,
+      `expected one of ${names}, got ${echo(wanted.name)}`,
+    );
+  });
+}
+
+/** Other requests run between two pages. */
+async function* follow(pages: Iterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let isFirst = true;
+  for (const page of pages) {
+    if (!isFirst) await turn();
+    isFirst = false;
+    yield page;
+  }
+}

@@ -1,0 +1,157 @@
+/** The Open Inference Protocol v2: the operations as models, for the clients that the field has. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
+import type { TSchema } from "typebox";
+import { Type } from "typebox";
+import { VERSION } from "../version.ts";
+import type { Engine } from "./body.ts";
+import {
+  INFERENCE_SCHEMAS,
+  InferenceModel,
+  InferenceReady,
+  InferenceRequest,
+  InferenceResponse,
+  InferenceServer,
+  MODEL_TENSORS,
+} from "./contract/inference.ts";
+import { inferenceRefusals } from "./contract/problem.ts";
+import type { Lifecycle } from "./drain.ts";
+import { optionsOf, sendInference } from "./inference-answer.ts";
+import type { InferenceBody } from "./inference-request.ts";
+import { admitInference, readInference, receiveInputs } from "./inference-request.ts";
+import { OPERANDS } from "./job.ts";
+import type { Operation } from "./operations.ts";
+import { OPERATIONS } from "./operations.ts";
+import { runSteps } from "./steps.ts";
+
+type ModelName = keyof typeof MODEL_TENSORS;
+
+const ref = (schema: TSchema) => Type.Ref(`${(schema as { $id?: string }).$id}#`);
+
+const answers = (description: string, schema: TSchema, refused: readonly number[] = []) => ({
+  200: { description, content: { "application/json": { schema: ref(schema) } } },
+  ...inferenceRefusals([400, 431, ...refused]),
+});
+
+export async function registerInference(
+  app: FastifyInstance,
+  engine: Engine,
+  lifecycle: Lifecycle,
+): Promise<void> {
+  for (const schema of INFERENCE_SCHEMAS) app.addSchema(schema);
+  // A scope of its own: its bodies may have any media type, or none.
+  await app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (request: FastifyRequest, payload: IncomingMessage) =>
+      readInference(engine, request, payload),
+    );
+    registerServer(scope, lifecycle);
+    for (const operation of OPERATIONS) {
+      const model = operation.path.slice(operation.path.lastIndexOf("/") + 1) as ModelName;
+      registerModel(scope, engine, operation, model, "");
+      registerModel(scope, engine, operation, model, "/versions/1");
+    }
+  });
+}
+
+function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
+  const schema = (operationId: string, summary: string, response: unknown) => ({
+    schema: { operationId, tags: ["inference"], summary, response },
+  });
+  const server = { name: "lossd", version: VERSION, extensions: ["binary_tensor_data"] };
+  app.get(
+    "/v2",
+    schema("inferenceServer", "The server and its extensions", answers("The server.", InferenceServer)),
+    async () => server,
+  );
+  const live = answers("It works.", InferenceReady);
+  app.get("/v2/health/live", schema("inferenceLive", "Whether the process works", live), async () => ({
+    live: true,
+  }));
+  const ready = answers("Send requests.", InferenceReady, [503]);
+  app.get(
+    "/v2/health/ready",
+    schema("inferenceReady", "Whether to send traffic", ready),
+    async (_request, reply) => {
+      if (lifecycle.stopping) reply.code(503);
+      return { ready: !lifecycle.stopping };
+    },
+  );
+}
+
+function registerModel(
+  app: FastifyInstance,
+  engine: Engine,
+  operation: Operation,
+  model: ModelName,
+  version: "" | "/versions/1",
+): void {
+  const path = `/v2/models/${model}${version}`;
+  const { operationId, summary, request } = operation;
+  const name = `${operationId[0]!.toUpperCase()}${operationId.slice(1)}${version === "" ? "" : "V1"}`;
+  const tags = ["inference"];
+  const metadata = {
+    name: model,
+    versions: ["1"],
+    platform: "lossd",
+    ...MODEL_TENSORS[model],
+    parameters: optionTexts(request),
+  };
+  app.get(
+    path,
+    {
+      schema: {
+        operationId: `model${name}`,
+        tags,
+        summary: `Inputs, outputs and parameters of ${model}`,
+        response: answers("The model.", InferenceModel),
+      },
+    },
+    async () => metadata,
+  );
+  app.get(
+    `${path}/ready`,
+    {
+      schema: {
+        operationId: `modelReady${name}`,
+        tags,
+        summary: `Whether ${model} takes requests`,
+        response: answers("It does.", InferenceReady),
+      },
+    },
+    async () => ({ name: model, ready: true }),
+  );
+  const options: RouteShorthandOptions = {
+    onRequest: (asked, reply, done) => {
+      admitInference(engine, operationId, asked, reply);
+      done();
+    },
+    schema: {
+      operationId: `infer${name}`,
+      tags,
+      summary,
+      consumes: ["application/json"],
+      body: ref(InferenceRequest),
+      response: answers("The outputs.", InferenceResponse, [408, 411, 413, 415, 422, 503]),
+    },
+  };
+  const validated = { $ref: `${request.$id}#` };
+  app.post(`${path}/infer`, options, async (asked: FastifyRequest, reply: FastifyReply) => {
+    const { job } = asked;
+    const body = asked.body as InferenceBody;
+    await receiveInputs(job, body);
+    const fields = optionsOf(body, asked.compileValidationSchema(validated));
+    const gone = (): boolean => reply.raw.destroyed;
+    const answer = await runSteps(operation.run(job, fields as never), gone);
+    return sendInference(reply, job, model, body, answer);
+  });
+}
+
+/** The options of an operation, and what each does. */
+function optionTexts(request: Operation["request"]): Record<string, string> {
+  const { properties } = request as { properties?: Record<string, { description?: string }> };
+  const options = Object.entries(properties ?? {}).filter(
+    ([name]) => name !== "format" && !(OPERANDS as readonly string[]).includes(name),
+  );
+  return Object.fromEntries(options.map(([name, { description = "" }]) => [name, description]));
+}

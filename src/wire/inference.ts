@@ -1,0 +1,111 @@
+/** Tensors of the Open Inference Protocol v2: JSON `data` with shape and datatype, or raw bytes behind the JSON. */
+
+import type { Steps, Workspace } from "../loss/workspace.ts";
+import { refuseAt } from "../problems.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { sameShape } from "../tensor/tensor.ts";
+import type { Cut, JsonBody } from "./json.ts";
+import type { Operands } from "./operands.ts";
+import type { Form, TensorText } from "./tensors.ts";
+import { checkSpan, elementPointer, materialise } from "./tensors.ts";
+
+/** The protocol's names of the element types; BF16 is Triton's. */
+export const DATATYPES = {
+  FP64: "float64",
+  FP32: "float32",
+  FP16: "float16",
+  BF16: "bfloat16",
+  INT64: "int64",
+  INT32: "int32",
+  UINT8: "uint8",
+} as const satisfies Record<string, DType>;
+
+export type Datatype = keyof typeof DATATYPES;
+
+/** The protocol's name of an element type. */
+export function datatypeOf(dtype: DType): Datatype {
+  return (Object.keys(DATATYPES) as Datatype[]).find((name) => DATATYPES[name] === dtype)!;
+}
+
+/** An input of a request whose schema has been checked: `[k]` stands for cut k. */
+export interface InferenceInput {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly datatype: Datatype;
+  readonly parameters?: { readonly binary_data_size?: number };
+  readonly data?: readonly number[];
+}
+
+/** The tensors of an inference request by their names. */
+export class InferenceOperands implements Operands {
+  readonly #inputs = new Map<string, TensorText | (Tensor & { pointer: string })>();
+
+  /** Describes an input in JSON. Refuses data that do not fill its shape. */
+  addText(body: JsonBody, { name, shape, datatype, data }: InferenceInput, pointer: string): void {
+    const cut = body.cuts[data![0]!]!;
+    checkData(cut, shape, pointer);
+    const text = {
+      form: "flat" as const,
+      shape,
+      dtype: DATATYPES[datatype],
+      cut,
+      scalar: Number.NaN,
+      pointer,
+    };
+    this.#inputs.set(name, text);
+  }
+
+  /** Adds an input whose bytes lie in the Arena. */
+  addTensor(name: string, tensor: Tensor, pointer: string): void {
+    this.#inputs.set(name, { ...tensor, pointer });
+  }
+
+  has(name: string): boolean {
+    return this.#inputs.has(name);
+  }
+
+  shape(name: string): readonly number[] {
+    return this.#inputs.get(name)!.shape;
+  }
+
+  form(): Form {
+    return "flat";
+  }
+
+  *tensor(work: Workspace, name: string, dtype: DType): Steps<Tensor> {
+    const input = this.#inputs.get(name)!;
+    return "address" in input ? input : yield* materialise(work, input, dtype);
+  }
+
+  elementPointer(name: string, element: number): string {
+    const input = this.#inputs.get(name)!;
+    return "address" in input ? `${input.pointer}/data/${element}` : elementPointer(input, element);
+  }
+}
+
+/** `data` is flat, row-major, or nested as the shape says. */
+function checkData({ length, shape: lists }: Cut, shape: readonly number[], pointer: string): void {
+  const expected = checkSpan(shape, `${pointer}/shape`);
+  const isFlat = lists.length === 1;
+  if (length === expected && (isFlat || sameShape(lists, shape))) return;
+  const got = isFlat ? `${length} elements` : `lists of shape [${lists.join(", ")}]`;
+  throw refuseAt(
+    "shape_data_mismatch",
+    `${pointer}/data`,
+    `shape [${shape.join(", ")}] needs ${expected} elements, flat or nested alike, got ${got}`,
+  );
+}
+
+/** The bytes of an input that comes as bytes. Refuses a size that its shape does not have. */
+export function binarySize({ shape, datatype, parameters }: InferenceInput, pointer: string): number {
+  const expected = checkSpan(shape, `${pointer}/shape`) * DTYPES[DATATYPES[datatype]].bytes;
+  const got = parameters?.binary_data_size;
+  if (got === expected) return expected;
+  throw refuseAt(
+    "shape_data_mismatch",
+    `${pointer}/parameters/binary_data_size`,
+    `shape [${shape.join(", ")}] of ${datatype} needs ${expected} bytes, got ${got}`,
+  );
+}

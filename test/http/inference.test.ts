@@ -1,0 +1,349 @@
+/** The Open Inference Protocol v2: what its clients send, what its specification shows, and what is refused. */
+import { execFile, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { inferenceCall, outputsOf } from "../conformance/inference.ts";
+import type { Answer } from "../service.ts";
+import { useService } from "../service.ts";
+
+const service = useService();
+const run = promisify(execFile);
+const CE = "/v2/models/cross_entropy";
+const INPUT = { name: "input", shape: [2, 3], datatype: "FP32", data: [0.5, -0.5, 1, 2, 0, 1] };
+const TARGET = { name: "target", shape: [2], datatype: "INT64", data: [2, 0] };
+
+const infer = (body: unknown, path = `${CE}/infer`): Promise<Answer> => service().post(path, body);
+
+describe("the server and its models", () => {
+  it("GET /v2 names the server and the binary extension", async () => {
+    const { json } = await service().get("/v2");
+    expect(json).toMatchObject({ name: "lossd", extensions: ["binary_tensor_data"] });
+  });
+
+  it("GET /v2/health/live and /ready, and a model's /ready, are 200", async () => {
+    expect((await service().get("/v2/health/live")).json).toEqual({ live: true });
+    expect((await service().get("/v2/health/ready")).json).toEqual({ ready: true });
+    for (const path of [CE, `${CE}/versions/1`]) {
+      expect((await service().get(`${path}/ready`)).json).toEqual({ name: "cross_entropy", ready: true });
+    }
+  });
+
+  it.each(["log_softmax", "nll_loss", "cross_entropy"])(
+    "%s tells its inputs, outputs and parameters",
+    async (name) => {
+      const { json } = await service().get(`/v2/models/${name}/versions/1`);
+      expect(json).toMatchObject({ name, versions: ["1"], platform: "lossd" });
+      expect(json.inputs[0]).toEqual({ name: "input", datatype: "FP32", shape: [-1, -1] });
+      expect(json.parameters.return_grad).toContain("grad_input");
+      // Every option that is told is taken: one at a time, as null or false, or refused for its value, not for its name.
+      for (const option of Object.keys(json.parameters)) {
+        const answer = await infer(
+          { inputs: [INPUT, TARGET], parameters: { [option]: "x" } },
+          `/v2/models/${name}/infer`,
+        );
+        expect(answer.json.error ?? "").not.toContain(`/${option}: unknown field`);
+      }
+    },
+  );
+
+  it.each([
+    "/v2/models/mse_loss",
+    "/v2/models/cross_entropy/versions/2",
+    "/v2/models",
+    "/v2/models/mse_loss/infer",
+  ])("%s is 404 in the protocol's form", async (path) => {
+    const answer = await service().get(path);
+    expect(answer.status).toBe(404);
+    expect(Object.keys(answer.json)).toEqual(["error"]);
+    expect(answer.headers["content-type"]).toBe("application/json");
+    expect(answer.headers["x-request-id"]).toBeTruthy();
+  });
+
+  it("another method is 405 with Allow, in the protocol's form", async () => {
+    const answer = await service().get(`${CE}/infer`);
+    expect([answer.status, answer.headers.allow, Object.keys(answer.json)]).toEqual([405, "POST", ["error"]]);
+  });
+});
+
+describe("an inference", () => {
+  it("answers with the model, its version, the id and every output", async () => {
+    const { json } = await infer({ id: "a7", inputs: [INPUT, TARGET] });
+    expect(json).toEqual({
+      model_name: "cross_entropy",
+      model_version: "1",
+      id: "a7",
+      outputs: [
+        { name: "loss", shape: [], datatype: "FP32", data: [expect.closeTo(0.5058683, 6)] },
+        { name: "total_weight", shape: [], datatype: "FP32", data: [2] },
+      ],
+    });
+  });
+
+  it("takes nested data and the versioned path", async () => {
+    const nested = {
+      ...INPUT,
+      data: [
+        [0.5, -0.5, 1],
+        [2, 0, 1],
+      ],
+    };
+    const [flat, lists] = [
+      await infer({ inputs: [INPUT, TARGET] }),
+      await infer({ inputs: [nested, TARGET] }, `${CE}/versions/1/infer`),
+    ];
+    expect(lists.json).toEqual(flat.json);
+  });
+
+  it("returns the outputs that are asked for, in their order, each in JSON or as bytes", async () => {
+    const answer = await infer({
+      inputs: [INPUT, TARGET],
+      parameters: { return_grad: true, binary_data_output: true },
+      outputs: [{ name: "grad_input" }, { name: "loss", parameters: { binary_data: false } }],
+    });
+    const json = JSON.parse(answer.text.slice(0, Number(answer.headers["inference-header-content-length"])));
+    expect(
+      json.outputs.map(({ name, parameters }: { name: string; parameters?: unknown }) => [name, parameters]),
+    ).toEqual([
+      ["grad_input", { binary_data_size: 24 }],
+      ["loss", undefined],
+    ]);
+    expect(answer.headers["content-type"]).toBe("application/octet-stream");
+    expect(answer.headers["content-length"]).toBe(String(answer.bytes.length));
+    expect(Object.keys(outputsOf(answer.bytes, answer.headers))).toEqual(["grad_input", "loss"]);
+  });
+
+  it("mixes inputs in JSON and as bytes", async () => {
+    const bytes = Buffer.from(Float32Array.from(INPUT.data).buffer);
+    const { data: _, ...binary } = INPUT;
+    const json = JSON.stringify({
+      inputs: [TARGET, { ...binary, parameters: { binary_data_size: bytes.length } }],
+    });
+    const answer = await service().send("POST", `${CE}/infer`, Buffer.concat([Buffer.from(json), bytes]), {
+      "inference-header-content-length": String(json.length),
+      "content-type": "application/octet-stream",
+    });
+    expect(answer.json.outputs).toEqual((await infer({ inputs: [INPUT, TARGET] })).json.outputs);
+  });
+
+  it("is strict JSON where numbers are not finite, for 16-bit floats too", async () => {
+    const input = { name: "input", shape: [2], datatype: "BF16", data: [0, "-Infinity"] };
+    const answer = await infer({ inputs: [input], parameters: { dim: 0 } }, "/v2/models/log_softmax/infer");
+    expect(answer.json.outputs).toEqual([
+      { name: "output", shape: [2], datatype: "BF16", data: [0, "-Infinity"] },
+    ]);
+  });
+
+  it("has PyTorch's warnings in its parameters", async () => {
+    const input = { ...INPUT, shape: [6] };
+    const { json } = await infer({ inputs: [input] }, "/v2/models/log_softmax/infer");
+    expect(json.parameters.warnings).toContain("Implicit dimension choice");
+  });
+
+  it("of more than a page of bytes, or of JSON, is whole", async () => {
+    const data = Array.from({ length: 200_000 }, (_, at) => Math.sin(at));
+    const fields = { input: { dtype: "float32", shape: [200, 1000], data }, dim: 1 };
+    const answers = await Promise.all(
+      [true, false].map(async (binary) => {
+        const { headers, body } = inferenceCall(fields, binary);
+        const answer = await service().send("POST", "/v2/models/log_softmax/infer", body, headers);
+        return outputsOf(answer.bytes, answer.headers).output as { base64?: string; data?: number[] };
+      }),
+    );
+    const [bytes, json] = answers;
+    const numbers = new Float32Array(Uint8Array.from(Buffer.from(bytes!.base64!, "base64")).buffer);
+    expect(Array.from(numbers)).toEqual(json!.data!.map(Math.fround));
+  });
+});
+
+describe("requests that tritonclient 2 sent", () => {
+  const inputs = Buffer.from(
+    "0000003f000000bf0000803f00000040000000000000803f02000000000000000000000000000000",
+    "hex",
+  );
+  const binary = `{"id":"7","inputs":[{"name":"input","shape":[2,3],"datatype":"FP32","parameters":{"binary_data_size":24}},{"name":"target","shape":[2],"datatype":"INT64","parameters":{"binary_data_size":16}}],"outputs":[{"name":"loss","parameters":{"binary_data":true}},{"name":"grad_input","parameters":{"binary_data":true}}],"parameters":{"return_grad":true}}`;
+  const all = `{"inputs":[{"name":"input","shape":[2,3],"datatype":"FP32","parameters":{"binary_data_size":24}},{"name":"target","shape":[2],"datatype":"INT64","parameters":{"binary_data_size":16}}],"parameters":{"binary_data_output":true}}`;
+  const json = `{"id":"7","inputs":[{"name":"input","shape":[2,3],"datatype":"FP32","data":[0.5,-0.5,1.0,2.0,0.0,1.0]},{"name":"target","shape":[2],"datatype":"INT64","data":[2,0]}],"outputs":[{"name":"loss","parameters":{"binary_data":false}},{"name":"grad_input","parameters":{"binary_data":false}}],"parameters":{"return_grad":true}}`;
+
+  it.each([
+    ["binary, with outputs", binary, inputs, ["loss", "grad_input"]],
+    ["binary, for all outputs", all, inputs, ["loss", "total_weight"]],
+    ["JSON", json, Buffer.alloc(0), ["loss", "grad_input"]],
+  ])("without a Content-Type: %s", async (_title, begin, bytes, names) => {
+    const headers: Record<string, string> = { "user-agent": "python/gevent-http-client-2.6.1" };
+    if (bytes.length > 0) headers["inference-header-content-length"] = String(begin.length);
+    const answer = await service().send(
+      "POST",
+      `${CE}/infer`,
+      Buffer.concat([Buffer.from(begin), bytes]),
+      headers,
+    );
+    expect(answer.status, answer.text).toBe(200);
+    const outputs = outputsOf(answer.bytes, answer.headers);
+    expect(Object.keys(outputs)).toEqual(names);
+  });
+});
+
+const hasClient = spawnSync("python3", ["-c", "import tritonclient.http"]).status === 0;
+
+it.skipIf(!hasClient)(
+  "tritonclient, unmodified, gets each operation with bytes and without (needs the Python package tritonclient[http])",
+  async () => {
+    const script = fileURLToPath(new URL("tritonclient-tour.py", import.meta.url));
+    const { stdout } = await run("python3", [script, new URL(service().url).host]);
+    expect(stdout).toContain("36 answers agree");
+  },
+  30_000,
+);
+
+describe("a refusal", () => {
+  const one = (change: object): unknown => ({ inputs: [{ ...INPUT, ...change }, TARGET] });
+
+  it.each<[string, unknown, string]>([
+    ["a missing input", { inputs: [INPUT] }, "/target: required"],
+    ["an input twice", { inputs: [INPUT, INPUT, TARGET] }, "/inputs/1/name"],
+    ["an unknown input", { inputs: [INPUT, TARGET, { ...TARGET, name: "labels" }] }, "/inputs/2/name"],
+    ["an unknown datatype", one({ datatype: "INT8" }), "/inputs/0/datatype"],
+    ["a shape that the data do not fill", one({ shape: [2, 2] }), "/inputs/0/data"],
+    [
+      "nested data of another shape",
+      one({
+        data: [
+          [1, 2],
+          [3, 4],
+          [5, 6],
+        ],
+      }),
+      "/inputs/0/data",
+    ],
+    ["ragged data", one({ data: [[1, 2], [3]] }), "/inputs/0/data/1"],
+    ["data that are no numbers", one({ data: [1, 2, 3, 4, 5, null] }), "/inputs/0/data/5"],
+    ["no data", one({ data: undefined }), "/inputs/0"],
+    ["data and bytes", one({ parameters: { binary_data_size: 24 } }), "/inputs/0"],
+    [
+      "bytes without their header",
+      {
+        inputs: [
+          { name: "input", shape: [2, 3], datatype: "FP32", parameters: { binary_data_size: 24 } },
+          TARGET,
+        ],
+      },
+      "Inference-Header-Content-Length",
+    ],
+    ["a rank of 9", one({ shape: Array(9).fill(1) }), "/inputs/0/shape"],
+    ["an unknown member", { inputs: [INPUT, TARGET], raw: 1 }, "/raw: unknown field"],
+    [
+      "an unknown parameter",
+      { inputs: [INPUT, TARGET], parameters: { redution: "sum" } },
+      "/redution: unknown field",
+    ],
+    [
+      "format, which has no effect",
+      { inputs: [INPUT, TARGET], parameters: { format: "flat" } },
+      "/parameters/format",
+    ],
+    ["a tensor as a parameter", { inputs: [INPUT, TARGET], parameters: { weight: 1 } }, "/parameters/weight"],
+    [
+      "binary_data_output of another type",
+      { inputs: [INPUT, TARGET], parameters: { binary_data_output: "yes" } },
+      "/parameters/binary_data_output",
+    ],
+    [
+      "an output that is not there",
+      { inputs: [INPUT, TARGET], outputs: [{ name: "grad_input" }] },
+      "/outputs/0/name",
+    ],
+    [
+      "a target that is no class",
+      { inputs: [INPUT, { ...TARGET, data: [0, 3] }] },
+      "/inputs/1/data/1: Target 3",
+    ],
+    [
+      "a reduction that is unknown",
+      { inputs: [INPUT, TARGET], parameters: { reduction: "avg" } },
+      "avg is not a valid value",
+    ],
+  ])("of %s is 422 or 400 in the protocol's form, and names the place", async (_title, body, place) => {
+    const answer = await infer(body);
+    expect([400, 422]).toContain(answer.status);
+    expect(Object.keys(answer.json)).toEqual(["error"]);
+    expect(answer.json.error).toContain(place);
+  });
+
+  it.each<[string, string, number]>([
+    ["a JSON length that is no number", "x", 400],
+    ["a JSON length beyond the body", "999", 400],
+    ["a JSON length of 0", "0", 400],
+    ["a JSON length that cuts the JSON", "20", 400],
+  ])("of %s is 4xx", async (_title, length, status) => {
+    const body = JSON.stringify({ inputs: [INPUT, TARGET] });
+    const answer = await service().send("POST", `${CE}/infer`, body, {
+      "inference-header-content-length": length,
+    });
+    expect([answer.status, Object.keys(answer.json)]).toEqual([status, ["error"]]);
+  });
+
+  it("of bytes that are too many, too few, or not those of the shape is 4xx", async () => {
+    const { data: _, ...input } = INPUT;
+    const send = (size: number, bytes: number) => {
+      const json = JSON.stringify({ inputs: [TARGET, { ...input, parameters: { binary_data_size: size } }] });
+      return service().send("POST", `${CE}/infer`, Buffer.concat([Buffer.from(json), Buffer.alloc(bytes)]), {
+        "inference-header-content-length": String(json.length),
+      });
+    };
+    expect((await send(24, 24)).status).toBe(200);
+    expect((await send(24, 25)).status).toBe(400);
+    expect((await send(24, 23)).status).toBe(400);
+    expect((await send(20, 20)).status).toBe(422);
+  });
+
+  it("of another media type, or of a compressed body, is 415", async () => {
+    for (const headers of [
+      { "content-type": "text/plain" },
+      { "content-type": "application/json", "content-encoding": "gzip" },
+    ]) {
+      const answer = await service().send(
+        "POST",
+        `${CE}/infer`,
+        "{}",
+        headers as unknown as Record<string, string>,
+      );
+      expect([answer.status, Object.keys(answer.json)]).toEqual([415, ["error"]]);
+    }
+  });
+
+  it("of no body is 411, of no JSON 400", async () => {
+    expect((await service().send("POST", `${CE}/infer`)).status).toBeGreaterThanOrEqual(400);
+    expect((await service().send("POST", `${CE}/infer`, "{")).status).toBe(400);
+  });
+});
+
+it("5,000 mutated requests get an answer or an error each, and every byte of memory comes back", async () => {
+  const fields = {
+    input: { dtype: "float32", shape: [2, 3], data: INPUT.data },
+    target: { dtype: "int64", shape: [2], data: TARGET.data },
+    return_grad: true,
+  };
+  let state = 4;
+  const random = (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+  const seen = new Set<number>();
+  for (let k = 0; k < 5000; k++) {
+    const { headers, body } = inferenceCall(fields, k % 2 === 0);
+    const at = random(body.length);
+    const bytes =
+      random(3) === 0
+        ? Buffer.concat([body.subarray(0, at), body.subarray(at + 1 + random(4))])
+        : Buffer.from(body);
+    bytes[random(bytes.length)] = random(256);
+    const answer = await service().send("POST", `${CE}/infer`, bytes, headers);
+    seen.add(answer.status);
+    if (answer.status === 200) continue;
+    expect(answer.status, body.toString("latin1")).toBeLessThan(500);
+    expect(Object.keys(answer.json)).toEqual(["error"]);
+  }
+  expect([...seen].sort()).toEqual([200, 400, 422]);
+  await expect.poll(() => service().arena.reserved).toBe(0);
+}, 120_000);
