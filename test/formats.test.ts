@@ -17,7 +17,7 @@ const inLanguage = (language: string): string[] =>
   blocks.filter((block) => block.language === language).map(({ text }) => text);
 const service = useService();
 const run = promisify(execFile);
-const [request, answer] = inLanguage("hex").map(fromDump);
+const [request, answer, inference, inferred] = inLanguage("hex").map(fromDump);
 const FILE = "application/vnd.safetensors";
 
 let folder = "";
@@ -52,26 +52,43 @@ it("the request in bytes gets the answer in bytes", async () => {
   expect(got.bytes.toString("hex")).toBe(answer!.toString("hex"));
 });
 
-it("the curl command gets the JSON beside it", async () => {
-  const command = local(inLanguage("sh")[0]!).replace("curl ", "curl -sS ");
-  const { stdout } = await run("bash", ["-c", command], { cwd: folder });
-  expectAlmost(JSON.parse(stdout), JSON.parse(inLanguage("json")[0]!));
+it("the inference request in bytes gets the answer in bytes", async () => {
+  const [asked, given] = [...page.matchAll(/`Inference-Header-Content-Length: (\d+)`/g)].map(
+    ([, length]) => length!,
+  );
+  const got = await service().send("POST", "/v2/models/cross_entropy/infer", inference!, {
+    "inference-header-content-length": asked!,
+  });
+  expect([got.status, got.headers["inference-header-content-length"]]).toEqual([200, given]);
+  expect(got.bytes.toString("hex")).toBe(inferred!.toString("hex"));
 });
 
-const hasPython = spawnSync("python3", ["-c", "import numpy, safetensors"]).status === 0;
+it.each(
+  inLanguage("sh").map((command, at) => [command.split("\n")[0]!, command, inLanguage("json")[at]!] as const),
+)("%s gets the JSON beside it", async (_title, command, expected) => {
+  const quiet = local(command).replace("curl ", "curl -sS ");
+  const { stdout } = await run("bash", ["-c", quiet], { cwd: folder });
+  expectAlmost(JSON.parse(stdout), JSON.parse(expected));
+});
 
-it.skipIf(!hasPython)(
-  "the Python example prints the loss and the gradient (needs numpy and safetensors)",
-  async () => {
-    const { stdout } = await run("python3", ["-c", local(inLanguage("python")[0]!)]);
-    const [loss, ...gradient] = stdout.match(/-?\d+\.\d*/g)!.map(Number);
-    expect(loss).toBeCloseTo(Math.log(2), 6);
-    expect(gradient).toEqual([0.5, -0.5]);
-  },
-);
+const has = (modules: string): boolean => spawnSync("python3", ["-c", `import ${modules}`]).status === 0;
+const PYTHON = ["numpy, safetensors", "numpy, tritonclient.http"];
 
-it("the TypeScript example prints the loss", async () => {
-  const program = local(inLanguage("ts")[0]!);
+for (const [at, modules] of PYTHON.entries()) {
+  it.skipIf(!has(modules))(
+    `the Python example prints the loss and the gradient (needs ${modules})`,
+    async () => {
+      const program = local(inLanguage("python")[at]!).replace("127.0.0.1:8080", new URL(service().url).host);
+      const { stdout } = await run("python3", ["-c", program]);
+      const [loss, ...gradient] = stdout.match(/-?\d+\.\d*/g)!.map(Number);
+      expect(loss).toBeCloseTo(Math.log(2), 6);
+      expect(gradient).toEqual([0.5, -0.5]);
+    },
+  );
+}
+
+it.each([0, 1])("TypeScript example %i prints the loss", async (at) => {
+  const program = local(inLanguage("ts")[at]!);
   const { stdout } = await run(process.execPath, ["--input-type=module-typescript", "-e", program]);
   expect(Number(/loss: ([\d.]+)/.exec(stdout)![1])).toBeCloseTo(Math.log(2), 6);
 });
