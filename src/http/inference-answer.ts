@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { echo, refuseAt } from "../problems.ts";
 import type { InferenceOutput } from "../wire/inference-write.ts";
-import { writeInference } from "../wire/inference-write.ts";
+import { binaryLength, binaryPages, inferencePages } from "../wire/inference-write.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import type { Answer, Job } from "./job.ts";
 import { OPERANDS } from "./job.ts";
@@ -34,25 +34,29 @@ export function optionsOf(
   return fields;
 }
 
-/** Sends the outputs that were asked for, or all. */
-export function sendInference(
+/** Sends the outputs that were asked for, or all. The length of JSON that bytes follow comes first, so that is printed before it leaves. */
+export async function sendInference(
   reply: FastifyReply,
   job: Job,
   model: string,
   body: InferenceBody,
   answer: Answer,
-): FastifyReply {
+): Promise<FastifyReply> {
+  const { kernel } = job.work;
   const outputs = chooseOutputs(body, answer);
   const warnings = (answer.warnings ?? []) as readonly string[];
-  const { lengths, pages } = writeInference(job.work.kernel, { model, id: body.id, warnings }, outputs);
-  if (lengths === undefined) reply.header("content-type", "application/json");
-  else {
-    reply
-      .header("content-type", "application/octet-stream")
-      .header("inference-header-content-length", lengths.json)
-      .header("content-length", lengths.all);
+  const json = inferencePages(kernel, { model, id: body.id, warnings }, outputs);
+  if (!outputs.some(({ binary }) => binary)) {
+    return reply.header("content-type", "application/json").send(stream(inTurns(json)));
   }
-  return reply.send(Readable.from(follow(pages), { objectMode: false, highWaterMark: 0 }));
+  const begin: Buffer[] = [];
+  for await (const page of inTurns(json)) begin.push(page);
+  const length = begin.reduce((sum, page) => sum + page.length, 0);
+  reply
+    .header("content-type", "application/octet-stream")
+    .header("inference-header-content-length", length)
+    .header("content-length", length + binaryLength(outputs));
+  return reply.send(stream(inTurns(begin, binaryPages(kernel, outputs))));
 }
 
 function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): InferenceOutput[] {
@@ -73,12 +77,18 @@ function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): 
   });
 }
 
-/** Other requests run between two pages. */
-async function* follow(pages: Iterable<Buffer>): AsyncGenerator<Buffer, void> {
+function stream(pages: AsyncIterable<Buffer>): Readable {
+  return Readable.from(pages, { objectMode: false, highWaterMark: 0 });
+}
+
+/** Pages, one after another; other requests run between two of them. */
+async function* inTurns(...parts: readonly Iterable<Buffer>[]): AsyncGenerator<Buffer, void> {
   let isFirst = true;
-  for (const page of pages) {
-    if (!isFirst) await turn();
-    isFirst = false;
-    yield page;
+  for (const pages of parts) {
+    for (const page of pages) {
+      if (!isFirst) await turn();
+      isFirst = false;
+      yield page;
+    }
   }
 }

@@ -12,7 +12,11 @@ export function withExamples(document: Document): void {
   nameReductions(document);
   const schemas = document.components?.schemas;
   if (schemas !== undefined) schemas.Safetensors = SAFETENSORS;
+  if (schemas !== undefined) schemas.InferenceBinary = INFERENCE_BINARY;
   for (const path of Object.keys(EXAMPLES)) addBinary(document, path);
+  for (const path of Object.keys(document.paths ?? {})) {
+    if (path.endsWith("/infer")) addInferenceBinary(document, path);
+  }
   for (const [path, examples] of Object.entries(EXAMPLES)) {
     const operation = document.paths?.[path]?.post;
     const request = contentOf(operation?.requestBody, "application/json");
@@ -47,6 +51,30 @@ const SAFETENSORS: OpenAPIV3_1.SchemaObject = {
   description:
     "A safetensors file whose tensors have the names of the JSON body's tensor fields, or in an answer of its members, scalars with shape []. Options stand in the query string or in `__metadata__`, the query string winning; warnings stand in the answer's `__metadata__`.",
 };
+
+const JSON_LENGTH = "Inference-Header-Content-Length";
+
+const INFERENCE_BINARY: OpenAPIV3_1.SchemaObject = {
+  title: "InferenceBinary",
+  type: "string",
+  format: "binary",
+  description: `The binary tensor data extension: JSON of ${JSON_LENGTH} bytes, then the bytes of the inputs or outputs that have binary_data_size, in their order, little-endian and row-major.`,
+};
+
+/** The binary tensor data extension of an inference route. */
+function addInferenceBinary(document: Document, path: string): void {
+  const operation = document.paths?.[path]?.post;
+  const request = operation?.requestBody as OpenAPIV3_1.RequestBodyObject | undefined;
+  const response = operation?.responses?.["200"] as OpenAPIV3_1.ResponseObject | undefined;
+  if (operation === undefined || request === undefined || response === undefined) return;
+  const binary = { "application/octet-stream": { schema: { $ref: "#/components/schemas/InferenceBinary" } } };
+  request.content = { ...request.content, ...binary };
+  response.content = { ...response.content, ...binary };
+  const description = "The bytes of JSON in a body that has tensors behind it.";
+  const schema = { type: "integer", minimum: 0 } as const;
+  operation.parameters = [{ name: JSON_LENGTH, in: "header", description, schema }];
+  response.headers = { [JSON_LENGTH]: { description, schema } };
+}
 
 /** safetensors bodies and answers, with the options in the query string. Whether there are tensors and which is not what a schema of bytes can say. */
 function addBinary(document: Document, path: string): void {

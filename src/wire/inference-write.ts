@@ -22,35 +22,20 @@ export interface InferenceEnvelope {
   readonly warnings: readonly string[];
 }
 
-/** An answer in pages, each a copy of its own. */
-export interface InferencePages {
-  /** The bytes of the JSON and of the whole where outputs follow as bytes; undefined for JSON alone, whose length shows at its end. */
-  readonly lengths: { readonly json: number; readonly all: number } | undefined;
-  readonly pages: Iterable<Buffer>;
+/** The bytes behind the JSON. */
+export function binaryLength(outputs: readonly InferenceOutput[]): number {
+  return outputs.reduce((sum, { binary, member }) => sum + (binary ? bytesOf(member) : 0), 0);
 }
 
-/** The answer to an inference request. JSON that bytes follow is written before the first of them leaves, since its length comes first. */
-export function writeInference(
-  kernel: Kernel,
-  envelope: InferenceEnvelope,
-  outputs: readonly InferenceOutput[],
-): InferencePages {
-  const json = jsonPages(kernel, envelope, outputs);
+/** The outputs that are wanted as bytes, in pages. */
+export function binaryPages(kernel: Kernel, outputs: readonly InferenceOutput[]): Generator<Buffer, void> {
   const binary = outputs.filter((output) => output.binary);
-  if (binary.length === 0) return { lengths: undefined, pages: json };
-  const begin = Buffer.concat([...json]);
-  const all = binary.reduce((sum, { member }) => sum + bytesOf(member), begin.length);
   const members = Object.fromEntries(binary.map(({ name, member }) => [name, member]));
-  const pages = follow(begin, memberPages(kernel, members, Object.keys(members)));
-  return { lengths: { json: begin.length, all }, pages };
+  return memberPages(kernel, members, Object.keys(members));
 }
 
-function* follow(begin: Buffer, pages: Iterable<Buffer>): Generator<Buffer, void> {
-  yield begin;
-  yield* pages;
-}
-
-function* jsonPages(
+/** The JSON of an answer, in pages. */
+export function* inferencePages(
   kernel: Kernel,
   { model, id, warnings }: InferenceEnvelope,
   outputs: readonly InferenceOutput[],
