@@ -56,3 +56,22 @@ it("runs its library example", async () => {
   expect(Number(loss)).toBeCloseTo(0.7531091, 6);
   expect(shape).toBe("2,3");
 });
+
+it("has every line of bench/RESULTS.md that a bar asks something of, and no other", () => {
+  const results = readFileSync(new URL("../bench/RESULTS.md", import.meta.url), "utf8");
+  const bars = (text: string): string[][] =>
+    text
+      .split("\n")
+      .filter((line) => /^\| P\d/.test(line))
+      .map((line) =>
+        line
+          .split("|")
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+  const asked = bars(results).filter((row) => row[8] !== "for information");
+  const rows = asked.map(([bar, measure, ours, peer, theirs, ratio, , reach, verdict]) =>
+    [bar, measure, ours, `${peer} ${theirs}`, ratio, reach, verdict].join(" | "),
+  );
+  expect(bars(readme).map((row) => row.join(" | "))).toEqual(rows);
+});
