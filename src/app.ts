@@ -6,6 +6,8 @@ import { beginRequest, endRequest, handleClientError, handleFrameworkError } fro
 import { PROBLEM_SCHEMAS } from "./http/contract/problem.ts";
 import { registerDocs, registerOpenApi } from "./http/docs.ts";
 import type { Lifecycle } from "./http/drain.ts";
+import { decideExpectations } from "./http/expect.ts";
+import { checkHead } from "./http/head.ts";
 import { Health, registerHealth } from "./http/health.ts";
 import { registerInference } from "./http/inference.ts";
 import type { Job } from "./http/job.ts";
@@ -13,7 +15,11 @@ import { logRequest } from "./http/log.ts";
 import { registerOperations } from "./http/operations.ts";
 import { handleError } from "./http/refuse.ts";
 import { requestId } from "./http/request-id.ts";
+import type { Tokens } from "./http/tokens.ts";
+import { checkToken } from "./http/tokens.ts";
 import { handleUnknown } from "./http/unknown.ts";
+import type { WatchLimits } from "./http/watch.ts";
+import { LIMITS, Watch } from "./http/watch.ts";
 import type { ProblemCode } from "./problems.ts";
 
 declare module "fastify" {
@@ -29,10 +35,19 @@ export interface AppOptions {
   readonly engine: Engine;
   readonly lifecycle: Lifecycle;
   readonly logger: FastifyBaseLogger;
+  /** Who is let in; default: everybody. */
+  readonly tokens?: Tokens;
+  readonly limits?: WatchLimits;
 }
 
 /** The server, ready to listen. */
-export async function buildApp({ engine, lifecycle, logger }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({
+  engine,
+  lifecycle,
+  logger,
+  tokens = [],
+  limits = LIMITS,
+}: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -51,10 +66,17 @@ export async function buildApp({ engine, lifecycle, logger }: AppOptions): Promi
   app.setErrorHandler(handleError);
   // For what a plugin does not find; unknown paths are refused in the hook below.
   app.setNotFoundHandler((request, reply) => handleUnknown(app, request, reply));
+  decideExpectations(app.server);
+  const watch = new Watch(limits);
   app.addHook("onRequest", (request, reply, done) => {
-    beginRequest(request.raw.socket);
-    reply.header("x-request-id", request.id);
+    watch.add(request.raw, reply.raw);
+    beginRequest(request.raw.socket, done);
+  });
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
     if (lifecycle.stopping) reply.header("connection", "close");
+    checkHead(request.raw);
+    checkToken(tokens, request.raw);
     // Here, since a not-found handler comes after the parsing of a body that nobody wants.
     if (request.is404) return handleUnknown(app, request, reply);
     done();

@@ -44,6 +44,10 @@ export const SETTINGS = Type.Object(
       description:
         "Bytes for the tensors of all requests together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), so the default holds 4 of the largest.",
     }),
+    TOKENS_FILE: Type.String({
+      default: "",
+      description: "File with the accepted bearer tokens, one a line; without it every request is let in.",
+    }),
     DRAIN_LAG_MS: Type.Integer({
       default: 1500,
       minimum: 0,

@@ -1,9 +1,12 @@
 /** The process: environment, server, signals. The only place that touches `process`. */
+import { readFileSync } from "node:fs";
 import pino from "pino";
 import { buildApp } from "./app.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import type { Lifecycle } from "./http/drain.ts";
 import { drain } from "./http/drain.ts";
+import type { Tokens } from "./http/tokens.ts";
+import { readTokens } from "./http/tokens.ts";
 import { loadKernel } from "./kernel/kernel.ts";
 import { Arena } from "./tensor/arena.ts";
 
@@ -14,7 +17,8 @@ async function main(): Promise<void> {
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const lifecycle: Lifecycle = { stopping: false };
   const engine = { kernel, arena, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT };
-  const app = await buildApp({ engine, lifecycle, logger });
+  const tokens = config.TOKENS_FILE === "" ? [] : loadTokens(config.TOKENS_FILE);
+  const app = await buildApp({ engine, lifecycle, logger, tokens });
 
   const stop = (signal: string): void => {
     if (lifecycle.stopping) return;
@@ -32,6 +36,19 @@ async function main(): Promise<void> {
   };
   process.once("SIGTERM", stop).once("SIGINT", stop);
   await app.listen({ host: config.HOST, port: config.PORT });
+}
+
+/** The tokens of a file. An empty one would let everybody in, so it is refused. */
+function loadTokens(file: string): Tokens {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError(`TOKENS_FILE=${file}: ${(error as Error).message}`);
+  }
+  const tokens = readTokens(text);
+  if (tokens.length === 0) throw new ConfigError(`TOKENS_FILE=${file}: expected a token a line, got none`);
+  return tokens;
 }
 
 /** One write to standard output for many lines: a line waits for 12 KiB or a tenth of a second. */

@@ -43,6 +43,11 @@ export const PROBLEMS = {
     title: "The body is not a safetensors file",
     mend: "Send 8 bytes of header length, a JSON header of that length and exactly the bytes of its tensors, as the safetensors library writes them.",
   },
+  unauthorized: {
+    status: 401,
+    title: "The request has no valid token",
+    mend: "Send Authorization: Bearer and one of the tokens of the server's TOKENS_FILE.",
+  },
   not_found: {
     status: 404,
     title: "There is nothing at this path",
@@ -92,6 +97,11 @@ export const PROBLEMS = {
     status: 415,
     title: "The body is compressed",
     mend: "Send the body without Content-Encoding.",
+  },
+  expectation_failed: {
+    status: 417,
+    title: "The expectation is not known",
+    mend: "Send no Expect header, or Expect: 100-continue.",
   },
   invalid_request: {
     status: 422,

@@ -82,7 +82,8 @@ describe("the house", () => {
       { default?: unknown; description?: string },
     ][];
     const rows = settings.map(
-      ([name, { default: value, description }]) => `| \`${name}\` | \`${value}\` | ${description} |`,
+      ([name, { default: value, description }]) =>
+        `| \`${name}\` | ${value === "" ? "none" : `\`${value}\``} | ${description} |`,
     );
     const table = readFileSync(join(ROOT, "README.md"), "utf8")
       .split("\n")

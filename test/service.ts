@@ -3,6 +3,9 @@ import pino from "pino";
 import { Agent, request } from "undici";
 import { afterAll, beforeAll } from "vitest";
 import { buildApp } from "../src/app.ts";
+import type { Tokens } from "../src/http/tokens.ts";
+import type { WatchLimits } from "../src/http/watch.ts";
+import { LIMITS } from "../src/http/watch.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
 import { Arena } from "../src/tensor/arena.ts";
 
@@ -12,6 +15,8 @@ export interface ServiceOptions {
   readonly memoryBudget?: number;
   readonly bodyLimit?: number;
   readonly streamLimit?: number;
+  readonly tokens?: Tokens;
+  readonly limits?: WatchLimits;
 }
 
 export interface Answer {
@@ -47,7 +52,9 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
   };
-  const app = await buildApp({ engine, lifecycle: { stopping: false }, logger: pino({ level: "silent" }) });
+  const { tokens = [], limits = LIMITS } = options;
+  const logger = pino({ level: "silent" });
+  const app = await buildApp({ engine, lifecycle: { stopping: false }, logger, tokens, limits });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const dispatcher = new Agent({ connections: 8 });
   const send: Service["send"] = async (method, path, body, headers = {}) => {

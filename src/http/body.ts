@@ -7,9 +7,11 @@ import type { Arena } from "../tensor/arena.ts";
 import type { JsonBody, JsonMode } from "../wire/json.ts";
 import { JsonReader } from "../wire/json.ts";
 import { JsonOperands } from "../wire/operands.ts";
+import { askForBody } from "./held.ts";
 import { Job } from "./job.ts";
 import { answerMedia } from "./media.ts";
 import { checkBodyHeaders, refuseQuery, tooLarge } from "./preflight.ts";
+import { whenTooSlow } from "./watch.ts";
 
 /** What every request computes with. */
 export interface Engine {
@@ -108,6 +110,8 @@ export function scanJson(
         onError(error);
       }
     };
+    whenTooSlow(payload, onError);
+    askForBody(payload);
     payload.on("data", onData).once("end", onEnd).once("error", onClose).once("close", onClose);
   });
 }

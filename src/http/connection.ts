@@ -12,25 +12,43 @@ const CODES: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "request_timeout",
 };
 
-/**
- * The requests of a connection that are not answered yet: a refusal written there would stand in the middle of an answer. A count,
- * since a client that pipelines has several.
- */
-const unanswered = new WeakMap<Socket, number>();
-
-/** A request of this connection has begun. */
-export function beginRequest(socket: Socket): void {
-  unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
+/** What waits on a connection: a refusal written before all requests are answered would stand in the middle of an answer. */
+interface Turns {
+  /** Requests that are not answered yet, the one that runs among them. */
+  unanswered: number;
+  /** Starts those that wait, in order. */
+  readonly waiting: (() => void)[];
 }
 
-/** A request of this connection has its answer. */
+const turns = new WeakMap<Socket, Turns>();
+
+/** Requests that a client may send ahead of its answers on one connection. */
+const MAX_AHEAD = 64;
+
+/** Starts a request when those before it on its connection are answered: a client that pipelines 20,000 has one running. */
+export function beginRequest(socket: Socket, start: () => void): void {
+  let turn = turns.get(socket);
+  if (turn === undefined) {
+    turn = { unanswered: 0, waiting: [] };
+    turns.set(socket, turn);
+  }
+  turn.unanswered++;
+  if (turn.unanswered === 1) start();
+  else if (turn.waiting.push(start) > MAX_AHEAD) socket.destroy();
+}
+
+/** A request of this connection has its answer: the next one starts. */
 export function endRequest(socket: Socket): void {
-  unanswered.set(socket, (unanswered.get(socket) ?? 1) - 1);
+  const turn = turns.get(socket);
+  if (turn === undefined) return;
+  turn.unanswered--;
+  if (socket.destroyed) turn.waiting.length = 0;
+  turn.waiting.shift()?.();
 }
 
 /** Answers on the bare socket, then closes it; closes at once where another answer is under way. */
 export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  const isAnswering = (unanswered.get(socket) ?? 0) > 0;
+  const isAnswering = (turns.get(socket)?.unanswered ?? 0) > 0;
   if (error.code === "ECONNRESET" || !socket.writable || isAnswering) return void socket.destroy();
   const code = CODES[error.code ?? ""] ?? "malformed_request";
   socket.end(

@@ -24,7 +24,9 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
       },
       servers: [{ url: "/", description: "This server" }],
       tags: [{ name: "lossd", description: "The losses and the state of the server." }],
-      security: [],
+      // Tokens are the operator's choice.
+      security: [{}, { bearer: [] }],
+      components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
     },
     refResolver: {
       buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `def-${index}`),

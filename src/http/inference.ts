@@ -104,7 +104,7 @@ function registerModel(
         operationId: `model${name}`,
         tags,
         summary: `Inputs, outputs and parameters of ${model}`,
-        response: answers("The model.", InferenceModel),
+        response: answers("The model.", InferenceModel, [401]),
       },
     },
     async () => metadata,
@@ -132,7 +132,7 @@ function registerModel(
       summary,
       consumes: ["application/json"],
       body: ref(InferenceRequest),
-      response: answers("The outputs.", InferenceResponse, [408, 411, 413, 415, 422, 503]),
+      response: answers("The outputs.", InferenceResponse, [401, 408, 411, 413, 415, 417, 422, 503]),
     },
   };
   const validated = { $ref: `${request.$id}#` };

@@ -5,6 +5,7 @@ import { LossRefusal } from "../loss/refusal.ts";
 import type { ProblemCode, ProblemError } from "../problems.ts";
 import { PROBLEMS, Problem, refuseAt } from "../problems.ts";
 import { ArenaFull } from "../tensor/arena.ts";
+import { holdsBody } from "./held.ts";
 import { ACCEPTED } from "./media.ts";
 import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
@@ -48,6 +49,9 @@ function isInference(url: string): boolean {
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   const document = problemDocument(problem, reply.request.id);
   if (document.status === 503) reply.header("retry-after", RETRY_AFTER);
+  if (document.status === 401) reply.header("www-authenticate", "Bearer");
+  // Whether the client now sends the body that it holds back, or another request, nobody knows.
+  if (holdsBody(reply.request.raw)) reply.header("connection", "close");
   reply.request.problem = problem.code;
   if (isInference(reply.request.url)) {
     const error = Buffer.from(JSON.stringify({ error: document.detail }));

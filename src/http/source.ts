@@ -1,7 +1,9 @@
 /** A request's body as bytes that are asked for: what is not asked for stays in the socket, and holds the client up. */
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../problems.ts";
+import { askForBody } from "./held.ts";
 import { tooLarge } from "./preflight.ts";
+import { whenTooSlow } from "./watch.ts";
 
 interface Wanted {
   readonly into: Uint8Array;
@@ -32,6 +34,8 @@ export class BodySource {
     this.#limit = limit;
     this.#onBytes = onBytes;
     payload.pause();
+    whenTooSlow(payload, (problem) => this.#fail(problem));
+    askForBody(payload);
     payload.on("data", (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));
     payload.once("end", () => this.#finish());
     payload.once("error", () => this.#fail(endedEarly()));

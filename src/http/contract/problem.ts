@@ -37,6 +37,7 @@ export const PROBLEM_SCHEMAS = [ProblemError, ProblemCodeSchema, Problem];
 /** What each status of a refusal means; a test holds the statuses to the table in problems.ts. */
 const MEANINGS: Readonly<Record<number, string>> = {
   400: "The request or its body cannot be parsed.",
+  401: "Where tokens are configured: the request has none that is known.",
   404: "Nothing is at this path.",
   405: "The path does not take this method; Allow lists those that it takes.",
   406: "Accept allows no format that the answer can have.",
@@ -44,6 +45,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   411: "The request has no body.",
   413: "The body is larger than the limit.",
   415: "The body is compressed, or of a type that is not read.",
+  417: "The Expect header asks for what is not known.",
   422: "The request can be parsed but not accepted: schema, shapes, ranges, and what PyTorch refuses.",
   431: "The headers are too large.",
   500: "The server failed; its log has the cause under the request id.",

@@ -1,0 +1,107 @@
+/**
+ * Clients that hold on to what others need: bodies that trickle, refused bodies that go on, answers that nobody reads. One sweep looks at
+ * all requests that are under way; a request itself pays for being put on the list.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Problem } from "../problems.ts";
+
+/** The figures behind the limits. */
+export interface WatchLimits {
+  /** Milliseconds that a body may keep its reader waiting, beside those that its bytes pay for. */
+  readonly grace: number;
+  /** Bytes a second that pay for waiting. */
+  readonly rate: number;
+  /** What still comes of a refused body is taken for so long, and so many bytes: a client that writes before it reads sees the refusal. */
+  readonly linger: number;
+  readonly lingerBytes: number;
+  /** Milliseconds after which an answer that does not move is cut. */
+  readonly stall: number;
+}
+
+export const LIMITS: WatchLimits = {
+  grace: 10_000,
+  rate: 1024 * 1024,
+  linger: 10_000,
+  lingerBytes: 64 * 1024 * 1024,
+  stall: 10_000,
+};
+
+interface Watched {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly bytesBefore: number;
+  /** Milliseconds spent waiting for the body, or for the rest of a refused one. */
+  waited: number;
+  lingered: number;
+  /** What the socket had taken at the last sweep, and for how long it has not moved. */
+  progress: number;
+  stalled: number;
+}
+
+/** Milliseconds between two sweeps. */
+const SWEEP = 500;
+
+const readers = new WeakMap<IncomingMessage, (problem: Problem) => void>();
+
+/** Names whom to tell when the body of `request` is too slow. */
+export function whenTooSlow(request: IncomingMessage, tell: (problem: Problem) => void): void {
+  readers.set(request, tell);
+}
+
+export class Watch {
+  readonly #limits: WatchLimits;
+  readonly #watched = new Set<Watched>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(limits: WatchLimits = LIMITS) {
+    this.#limits = limits;
+  }
+
+  /** Puts a request on the list, until its body and its answer are through or its connection is gone. */
+  add(request: IncomingMessage, response: ServerResponse): void {
+    this.#timer ??= setInterval(() => this.#sweep(), SWEEP).unref();
+    const bytesBefore = request.socket.bytesRead;
+    this.#watched.add({ request, response, bytesBefore, waited: 0, lingered: 0, progress: -1, stalled: 0 });
+  }
+
+  /** The requests on the list. */
+  get size(): number {
+    return this.#watched.size;
+  }
+
+  #sweep(): void {
+    for (const watched of this.#watched) {
+      const { request, response } = watched;
+      const { socket } = request;
+      if (socket.destroyed || (request.complete && response.writableFinished)) this.#watched.delete(watched);
+      else if (response.writableFinished) this.#sweepRefused(watched);
+      else if (response.writableLength > 0) this.#sweepAnswer(watched);
+      else if (!request.complete && !request.isPaused()) this.#sweepBody(watched);
+    }
+  }
+
+  #sweepBody(watched: Watched): void {
+    const { request, bytesBefore } = watched;
+    const { grace, rate } = this.#limits;
+    watched.waited += SWEEP;
+    const bytes = request.socket.bytesRead - bytesBefore;
+    if (watched.waited <= grace + (bytes / rate) * 1000) return;
+    const detail = `the body came slower than ${rate} bytes a second: ${bytes} bytes in ${watched.waited / 1000} s of waiting`;
+    readers.get(request)?.(new Problem("request_timeout", detail));
+  }
+
+  #sweepRefused(watched: Watched): void {
+    const { request, bytesBefore } = watched;
+    watched.lingered += SWEEP;
+    const bytes = request.socket.bytesRead - bytesBefore;
+    if (watched.lingered > this.#limits.linger || bytes > this.#limits.lingerBytes) request.socket.destroy();
+  }
+
+  #sweepAnswer(watched: Watched): void {
+    const { request, response } = watched;
+    const progress = request.socket.bytesWritten - response.writableLength;
+    watched.stalled = progress === watched.progress ? watched.stalled + SWEEP : 0;
+    watched.progress = progress;
+    if (watched.stalled >= this.#limits.stall) request.socket.destroy();
+  }
+}
