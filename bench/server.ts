@@ -46,7 +46,7 @@ export async function startServer(path: string, { onOneCore = true } = {}): Prom
   const [command, ...args] = onOneCore ? pinned(SERVER_CORE, program) : program;
   const start = performance.now();
   const child = spawn(command!, args, {
-    env: { ...process.env, PORT: String(port), DRAIN_LAG_MS: "0" },
+    env: { ...process.env, PORT: String(port), WORKERS: "1", DRAIN_LAG_MS: "0" },
     stdio: ["ignore", "ignore", "inherit"],
   });
   const url = `http://127.0.0.1:${port}`;

@@ -1,6 +1,7 @@
 import pino from "pino";
 import { buildApp } from "../src/app.ts";
 import { openApiJson, openApiYaml } from "../src/http/docs.ts";
+import { Metrics } from "../src/http/metrics.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
 import { Arena } from "../src/tensor/arena.ts";
 
@@ -11,6 +12,8 @@ export async function renderContract(): Promise<{ json: string; yaml: string }> 
   const app = await buildApp({
     engine: { kernel, arena, bodyLimit: 0, streamLimit: 0 },
     lifecycle: { stopping: false },
+    metrics: new Metrics(arena),
+    metricsPage: undefined,
     logger: pino({ level: "silent" }),
   });
   await app.ready();

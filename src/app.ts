@@ -12,6 +12,8 @@ import { Health, registerHealth } from "./http/health.ts";
 import { registerInference } from "./http/inference.ts";
 import type { Job } from "./http/job.ts";
 import { logRequest } from "./http/log.ts";
+import type { Metrics } from "./http/metrics.ts";
+import { registerMetrics } from "./http/metrics.ts";
 import { registerOperations } from "./http/operations.ts";
 import { handleError } from "./http/refuse.ts";
 import { requestId } from "./http/request-id.ts";
@@ -38,6 +40,9 @@ export interface AppOptions {
   /** Who is let in; default: everybody. */
   readonly tokens?: Tokens;
   readonly limits?: WatchLimits;
+  readonly metrics: Metrics;
+  /** The page of GET /metrics; undefined: it has a port of its own. */
+  readonly metricsPage: (() => Promise<string>) | undefined;
 }
 
 /** The server, ready to listen. */
@@ -47,6 +52,8 @@ export async function buildApp({
   logger,
   tokens = [],
   limits = LIMITS,
+  metrics,
+  metricsPage,
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
@@ -83,6 +90,7 @@ export async function buildApp({
   });
   app.addHook("onResponse", (request: FastifyRequest, reply, done) => {
     endRequest(request.raw.socket);
+    metrics.count(request, reply);
     logRequest(request, reply);
     done();
   });
@@ -91,6 +99,7 @@ export async function buildApp({
   registerOperations(app, engine);
   await registerInference(app, engine, lifecycle);
   registerHealth(app, lifecycle);
+  if (metricsPage !== undefined) registerMetrics(app, metricsPage);
   await registerDocs(app);
   return app;
 }

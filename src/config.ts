@@ -19,6 +19,18 @@ export const SETTINGS = Type.Object(
       maximum: 65_535,
       description: "TCP port to listen on; 0 lets the system choose.",
     }),
+    WORKERS: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 256,
+      description: "Processes that share the port; 0 is one for each core that the process may use.",
+    }),
+    METRICS_PORT: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 65_535,
+      description: "TCP port for /metrics and health alone; 0 leaves /metrics on PORT.",
+    }),
     LOG_LEVEL: Type.Enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
       default: "info",
       description: "The least severe log lines that are written; a request is one line of level info.",
@@ -42,7 +54,7 @@ export const SETTINGS = Type.Object(
       minimum: 1 * MiB,
       maximum: 4000 * MiB,
       description:
-        "Bytes for the tensors of all requests together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), so the default holds 4 of the largest.",
+        "Bytes for the tensors of all requests of one process together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), so the default holds 4 of the largest.",
     }),
     TOKENS_FILE: Type.String({
       default: "",

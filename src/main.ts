@@ -1,29 +1,31 @@
-/** The process: environment, server, signals. The only place that touches `process`. */
+/** The process: environment, then one server or a group of them, then signals. The only place that touches `process`. */
+import cluster from "node:cluster";
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import pino from "pino";
-import { buildApp } from "./app.ts";
+import type { Config } from "./config.ts";
 import { ConfigError, readConfig } from "./config.ts";
-import type { Lifecycle } from "./http/drain.ts";
-import { drain } from "./http/drain.ts";
+import { Group } from "./group.ts";
+import { buildAdmin } from "./http/admin.ts";
 import type { Tokens } from "./http/tokens.ts";
 import { readTokens } from "./http/tokens.ts";
-import { loadKernel } from "./kernel/kernel.ts";
-import { Arena } from "./tensor/arena.ts";
+import { serve } from "./serve.ts";
+
+/** Milliseconds beyond the drain's limit after which a process of a group is ended. */
+const PATIENCE = 2000;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const logger = startLog(config.LOG_LEVEL);
-  const kernel = loadKernel(config.MEMORY_BUDGET);
-  const arena = new Arena(kernel.heapBase, kernel.u8.length);
-  const lifecycle: Lifecycle = { stopping: false };
-  const engine = { kernel, arena, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT };
   const tokens = config.TOKENS_FILE === "" ? [] : loadTokens(config.TOKENS_FILE);
-  const app = await buildApp({ engine, lifecycle, logger, tokens });
-
-  const stop = (signal: string): void => {
-    if (lifecycle.stopping) return;
+  const logger = startLog(config.LOG_LEVEL);
+  const workers = config.WORKERS || availableParallelism();
+  const stop =
+    cluster.isPrimary && workers > 1
+      ? await startGroup(config, workers, logger)
+      : (await serve(config, tokens, logger)).stop;
+  const onSignal = (signal: string): void => {
     logger.info({ signal }, "stopping");
-    drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS }).then(
+    stop().then(
       () => {
         logger.info("stopped");
         logger.flush();
@@ -34,8 +36,27 @@ async function main(): Promise<void> {
       },
     );
   };
-  process.once("SIGTERM", stop).once("SIGINT", stop);
-  await app.listen({ host: config.HOST, port: config.PORT });
+  process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
+}
+
+async function startGroup(
+  config: Config,
+  workers: number,
+  logger: pino.Logger,
+): Promise<() => Promise<void>> {
+  const group = new Group(workers, logger);
+  const admin =
+    config.METRICS_PORT > 0
+      ? buildAdmin(
+          () => group.page(),
+          () => group.isReady,
+        )
+      : undefined;
+  await admin?.listen({ host: config.HOST, port: config.METRICS_PORT });
+  return async () => {
+    await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + PATIENCE);
+    await admin?.close();
+  };
 }
 
 /** The tokens of a file. An empty one would let everybody in, so it is refused. */

@@ -21,7 +21,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "library.ts": ["loss", "tensor", "kernel"],
   "index.ts": ["library.ts", "loss", "tensor"],
   "app.ts": ["http", "problems.ts"],
-  "main.ts": ["app.ts", "config.ts", "http", "kernel", "tensor"],
+  "group.ts": [],
+  "serve.ts": ["app.ts", "config.ts", "group.ts", "http", "kernel", "tensor"],
+  "main.ts": ["config.ts", "group.ts", "http", "serve.ts"],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })

@@ -3,6 +3,7 @@ import pino from "pino";
 import { Agent, request } from "undici";
 import { afterAll, beforeAll } from "vitest";
 import { buildApp } from "../src/app.ts";
+import { Metrics } from "../src/http/metrics.ts";
 import type { Tokens } from "../src/http/tokens.ts";
 import type { WatchLimits } from "../src/http/watch.ts";
 import { LIMITS } from "../src/http/watch.ts";
@@ -54,7 +55,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
   const { tokens = [], limits = LIMITS } = options;
   const logger = pino({ level: "silent" });
-  const app = await buildApp({ engine, lifecycle: { stopping: false }, logger, tokens, limits });
+  const metrics = new Metrics(arena);
+  const metricsPage = () => metrics.registry.metrics();
+  const lifecycle = { stopping: false };
+  const app = await buildApp({ engine, lifecycle, logger, tokens, limits, metrics, metricsPage });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const dispatcher = new Agent({ connections: 8 });
   const send: Service["send"] = async (method, path, body, headers = {}) => {

@@ -20,19 +20,24 @@ export function checkForm({ answer }: Job, form: Form | undefined): void {
 /** Sends an answer; its tensors are read until the last page has been written, so the region stays reserved until then. */
 export function sendAnswer(reply: FastifyReply, job: Job, answer: Answer, form: Form): FastifyReply {
   const { kernel } = job.work;
+  job.stages.enter("encode");
   if (job.answer === "safetensors") {
     const { length, pages } = writeFile(kernel, answer);
     reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length);
     const first = nextPage(pages)!;
-    return reply.send(first.length === length ? first : pageStream(first, pages));
+    return reply.send(first.length === length ? first : pageStream(job, first, pages));
   }
   const pages = writeJson(kernel, answer, form);
   const first = nextPage(pages);
   const second = nextPage(pages);
   reply.header("content-type", JSON_TYPE);
   // As text, Node writes a short answer and its headers in one piece; bytes would take a second.
-  if (first === undefined || second === undefined) return reply.send(first?.toString() ?? "");
-  return reply.send(pageStream(first, pages, second));
+  if (first === undefined || second === undefined) {
+    const text = first?.toString() ?? "";
+    job.stages.enter("write");
+    return reply.send(text);
+  }
+  return reply.send(pageStream(job, first, pages, second));
 }
 
 function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {
@@ -40,20 +45,26 @@ function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {
   return next.done ? undefined : next.value;
 }
 
-function pageStream(first: Buffer, rest: Iterable<Buffer>, second?: Buffer): Readable {
-  return Readable.from(follow(first, second, rest), { objectMode: false, highWaterMark: 0 });
+function pageStream(job: Job, first: Buffer, rest: Iterable<Buffer>, second?: Buffer): Readable {
+  return Readable.from(follow(job, first, second, rest), { objectMode: false, highWaterMark: 0 });
 }
 
 /** A reader as fast as the writer would never let the event loop turn: other requests run between two pages. */
 async function* follow(
+  job: Job,
   first: Buffer,
   second: Buffer | undefined,
   rest: Iterable<Buffer>,
 ): AsyncGenerator<Buffer, void> {
+  job.stages.enter("write");
   yield first;
   if (second !== undefined) yield second;
+  await turn();
+  job.stages.enter("encode");
   for (const page of rest) {
-    await turn();
+    job.stages.enter("write");
     yield page;
+    await turn();
+    job.stages.enter("encode");
   }
 }

@@ -86,9 +86,14 @@ export function scanJson(
     const onData = (chunk: Buffer): void => {
       job.bytes += chunk.length;
       if (job.bytes > engine.bodyLimit) onError(tooLarge("more", engine.bodyLimit));
-      else attempt(() => reader.push(chunk));
+      else {
+        job.stages.enter("decode");
+        attempt(() => reader.push(chunk));
+        job.stages.enter("read");
+      }
     };
     const onEnd = (): void => {
+      job.stages.enter("decode");
       attempt(() => {
         const body = reader.end();
         detach();
@@ -110,6 +115,7 @@ export function scanJson(
         onError(error);
       }
     };
+    job.stages.enter("read");
     whenTooSlow(payload, onError);
     askForBody(payload);
     payload.on("data", onData).once("end", onEnd).once("error", onClose).once("close", onClose);

@@ -43,20 +43,21 @@ export async function sendInference(
   answer: Answer,
 ): Promise<FastifyReply> {
   const { kernel } = job.work;
+  job.stages.enter("encode");
   const outputs = chooseOutputs(body, answer);
   const warnings = (answer.warnings ?? []) as readonly string[];
   const json = inferencePages(kernel, { model, id: body.id, warnings }, outputs);
   if (!outputs.some(({ binary }) => binary)) {
-    return reply.header("content-type", "application/json").send(stream(inTurns(json)));
+    return reply.header("content-type", "application/json").send(stream(inTurns(job, json)));
   }
   const begin: Buffer[] = [];
-  for await (const page of inTurns(json)) begin.push(page);
+  for await (const page of inTurns(job, json)) begin.push(page);
   const length = begin.reduce((sum, page) => sum + page.length, 0);
   reply
     .header("content-type", "application/octet-stream")
     .header("inference-header-content-length", length)
     .header("content-length", length + binaryLength(outputs));
-  return reply.send(stream(inTurns(begin, binaryPages(kernel, outputs))));
+  return reply.send(stream(inTurns(job, begin, binaryPages(kernel, outputs))));
 }
 
 function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): InferenceOutput[] {
@@ -82,13 +83,15 @@ function stream(pages: AsyncIterable<Buffer>): Readable {
 }
 
 /** Pages, one after another; other requests run between two of them. */
-async function* inTurns(...parts: readonly Iterable<Buffer>[]): AsyncGenerator<Buffer, void> {
+async function* inTurns(job: Job, ...parts: readonly Iterable<Buffer>[]): AsyncGenerator<Buffer, void> {
   let isFirst = true;
   for (const pages of parts) {
     for (const page of pages) {
+      job.stages.enter("write");
       if (!isFirst) await turn();
       isFirst = false;
       yield page;
+      job.stages.enter("encode");
     }
   }
 }

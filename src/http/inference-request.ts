@@ -80,6 +80,7 @@ export async function readInference(
     job.bytes += count;
   });
   job.source = source;
+  job.stages.enter("read");
   const reader = new JsonReader(job.work.kernel, job.work.region, "inference");
   const piece = new Uint8Array(Math.min(left, PIECE));
   for (; left > 0; left -= PIECE) {

@@ -142,6 +142,7 @@ function registerModel(
     await receiveInputs(job, body);
     const fields = optionsOf(body, asked.compileValidationSchema(validated));
     const gone = (): boolean => reply.raw.destroyed;
+    job.stages.enter("compute");
     const answer = await runSteps(operation.run(job, fields as never), gone);
     return sendInference(reply, job, model, body, answer);
   });

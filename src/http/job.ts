@@ -9,6 +9,7 @@ import type { JsonBody } from "../wire/json.ts";
 import type { Operands } from "../wire/operands.ts";
 import type { Media } from "./media.ts";
 import type { BodySource } from "./source.ts";
+import { Stages } from "./stages.ts";
 import type { Upload } from "./upload.ts";
 
 /** An operation's result, in the order in which its members are written; what is undefined is left out. */
@@ -33,6 +34,7 @@ export class Job {
   readonly work: Workspace;
   /** The format in which the client wants the answer. */
   answer: Media = "json";
+  readonly stages = new Stages();
   /** The bytes of body that have arrived. */
   bytes = 0;
   /** There once the body has been read. */

@@ -130,6 +130,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     const stream =
       job.upload && (await receive(engine, job, job.upload, plan(body, job.upload.header), gone));
     if (stream?.leaves !== undefined) return sendStream(reply, stream);
+    job.stages.enter("compute");
     const answer = await (stream === undefined ? runSteps(run(job, body), gone) : computeStream(stream));
     return sendAnswer(reply, job, answer, format ?? job.operands!.form("input"));
   });

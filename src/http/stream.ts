@@ -85,7 +85,9 @@ async function* foldRows({ job, upload, input, last, fold, gone }: OpenStream): 
   };
   for (let first = 0; first < outer; first += rows) {
     const count = Math.min(rows, outer - first);
+    job.stages.enter("read");
     await upload.source.fill(u8.subarray(window, window + count * row));
+    job.stages.enter("compute");
     const known = await runSteps(fold.rows(window, first, count), gone);
     // What is known of the last rows waits for the end of the body: an answer that is whole belongs to a body that is.
     if (first + count === outer) await readLast();
@@ -107,6 +109,7 @@ export async function computeStream(stream: OpenStream): Promise<Answer> {
  */
 export async function sendStream(reply: FastifyReply, stream: OpenStream): Promise<FastifyReply> {
   const { fold, gone } = stream;
+  const { stages } = stream.job;
   const { kernel } = stream.job.work;
   const members = inFileOrder(fold.outline);
   const names = members.map(({ name }) => name);
@@ -118,6 +121,7 @@ export async function sendStream(reply: FastifyReply, stream: OpenStream): Promi
     // The order of the file: what is known from the start, what leaves with the rows, what is known at their end.
     await write(response, Buffer.concat([header, ...memberPages(kernel, fold.known, names)]));
     for await (const { dtype, shape, address } of foldRows(stream)) {
+      stages.enter("write");
       await write(response, kernel.u8.subarray(address, address + byteLength({ dtype, shape })));
     }
     const answer = await runSteps(fold.end(), gone);

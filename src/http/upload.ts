@@ -37,6 +37,7 @@ export async function readUpload(
     job.bytes += count;
   });
   job.source = source;
+  job.stages.enter("read");
   const length = request.headers["content-length"];
   const bodyBytes = length === undefined ? undefined : Number(length);
   const prefix = new Uint8Array(PREFIX_BYTES);

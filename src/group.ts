@@ -1,0 +1,121 @@
+/** A group of processes that share one port, one a core: started, replaced where one dies, counted as one, stopped together. */
+import type { Worker } from "node:cluster";
+import cluster from "node:cluster";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import { AggregatorRegistry } from "prom-client";
+
+/** What a worker and the group say to each other. */
+type Message =
+  | { readonly lossd: "stop" }
+  | { readonly lossd: "metrics"; readonly id: number; readonly page?: string };
+
+/** Milliseconds before a process that died is replaced, doubled each time up to the second. */
+const BACK_OFF = [50, 5000] as const;
+/** A process that lived so long did not die of its start. */
+const SETTLED = 10_000;
+
+/** In the process that starts the others: it answers no request itself. */
+export class Group {
+  readonly #logger: Logger;
+  readonly #aggregator = new AggregatorRegistry();
+  #wait: number = BACK_OFF[0];
+  #stopping = false;
+
+  constructor(workers: number, logger: Logger) {
+    this.#logger = logger;
+    // Who is free takes the next connection from the one queue. Handed out by the first process instead, a connection whose receiver
+    // dies at that moment would hang for good.
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
+    cluster.on("exit", (worker, code, signal) => this.#replace(worker, code, signal));
+    cluster.on("message", (worker: Worker, message: Message) => {
+      if (message.lossd === "metrics") this.page().then((page) => worker.send({ ...message, page }));
+    });
+    for (let count = 0; count < workers; count++) this.#start();
+  }
+
+  /** The metrics of all processes as one page. */
+  page(): Promise<string> {
+    return this.#aggregator.clusterMetrics();
+  }
+
+  /** Whether a process takes requests. */
+  get isReady(): boolean {
+    return !this.#stopping && this.#workers.some((worker) => worker.isConnected());
+  }
+
+  /** Lets every process drain, and ends those that still live after `limit` milliseconds. */
+  async stop(limit: number): Promise<void> {
+    this.#stopping = true;
+    for (const worker of this.#workers) worker.send({ lossd: "stop" } satisfies Message);
+    const end = Date.now() + limit;
+    while (this.#workers.length > 0 && Date.now() < end) await sleep(20);
+    for (const worker of this.#workers) worker.kill("SIGKILL");
+  }
+
+  get #workers(): Worker[] {
+    return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+  }
+
+  #start(): void {
+    const worker = cluster.fork();
+    const settle = setTimeout(() => {
+      this.#wait = BACK_OFF[0];
+    }, SETTLED).unref();
+    worker.once("exit", () => clearTimeout(settle));
+  }
+
+  async #replace(worker: Worker, code: number, signal: string | null): Promise<void> {
+    if (this.#stopping) return;
+    this.#logger.error({ worker: worker.id, code, signal }, "a process died and is replaced");
+    const wait = this.#wait;
+    this.#wait = Math.min(wait * 2, BACK_OFF[1]);
+    await sleep(wait);
+    if (!this.#stopping) this.#start();
+  }
+}
+
+/** In a process of a group: how it hears of the others. Undefined where there is no group. */
+export function joinGroup(registry: Registry): Membership | undefined {
+  if (!cluster.isWorker) return undefined;
+  AggregatorRegistry.setRegistries(registry);
+  new AggregatorRegistry();
+  return new Membership(cluster.worker!);
+}
+
+export class Membership {
+  readonly #worker: Worker;
+  readonly #pages = new Map<number, (page: string) => void>();
+  #asked = 0;
+  #stop: (() => void) | undefined;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on("message", (message: Message) => {
+      if (message.lossd === "stop") this.#stop?.();
+      if (message.lossd !== "metrics" || message.page === undefined) return;
+      this.#pages.get(message.id)?.(message.page);
+      this.#pages.delete(message.id);
+    });
+  }
+
+  /** Calls `stop` when the group stops. */
+  onStop(stop: () => void): void {
+    this.#stop = stop;
+  }
+
+  /** The metrics of the whole group. */
+  page(): Promise<string> {
+    const id = this.#asked++;
+    return new Promise((resolve) => {
+      this.#pages.set(id, resolve);
+      this.#worker.send({ lossd: "metrics", id } satisfies Message);
+    });
+  }
+
+  /** Leaves the group, so that nothing keeps the process alive. */
+  leave(): void {
+    this.#worker.disconnect();
+  }
+}

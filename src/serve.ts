@@ -1,0 +1,56 @@
+/** One process that answers requests: its memory, its server, its end. */
+import type { Logger } from "pino";
+import { buildApp } from "./app.ts";
+import type { Config } from "./config.ts";
+import type { Membership } from "./group.ts";
+import { joinGroup } from "./group.ts";
+import { buildAdmin } from "./http/admin.ts";
+import type { Lifecycle } from "./http/drain.ts";
+import { drain } from "./http/drain.ts";
+import { Metrics } from "./http/metrics.ts";
+import type { Tokens } from "./http/tokens.ts";
+import { loadKernel } from "./kernel/kernel.ts";
+import { Arena } from "./tensor/arena.ts";
+
+/** A server that listens. */
+export interface Serving {
+  /** Serves on while balancers notice, then closes, and forces what is left. Safe to call again. */
+  stop(): Promise<void>;
+}
+
+export async function serve(config: Config, tokens: Tokens, logger: Logger): Promise<Serving> {
+  const kernel = loadKernel(config.MEMORY_BUDGET);
+  const arena = new Arena(kernel.heapBase, kernel.u8.length);
+  const lifecycle: Lifecycle = { stopping: false };
+  const metrics = new Metrics(arena);
+  const group = joinGroup(metrics.registry);
+  const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
+  const hasOwnPort = config.METRICS_PORT > 0;
+  const app = await buildApp({
+    engine: { kernel, arena, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT },
+    lifecycle,
+    logger,
+    tokens,
+    metrics,
+    metricsPage: hasOwnPort ? undefined : page,
+  });
+  await app.listen({ host: config.HOST, port: config.PORT });
+  const admin = hasOwnPort && group === undefined ? buildAdmin(page, () => !lifecycle.stopping) : undefined;
+  await admin?.listen({ host: config.HOST, port: config.METRICS_PORT });
+  const end = async (): Promise<void> => {
+    await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
+    await admin?.close();
+    group?.leave();
+  };
+  let stopped: Promise<void> | undefined;
+  const stop = () => (stopped ??= end());
+  heed(group, stop, logger);
+  return { stop };
+}
+
+/** The group's word to stop counts as a signal's. */
+function heed(group: Membership | undefined, stop: () => Promise<void>, logger: Logger): void {
+  group?.onStop(() => {
+    stop().catch((error) => logger.error({ err: error }, "stopping failed"));
+  });
+}

@@ -1,0 +1,147 @@
+/** A group of processes: one port, one page of metrics, dead ones replaced, all drained together. */
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Agent, request } from "undici";
+import { afterEach, expect, it } from "vitest";
+
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** The processes that have said that they listen. */
+  readonly pids: number[];
+}
+
+async function start(env: Record<string, string>): Promise<Running> {
+  const child = spawn(process.execPath, ["dist/main.js"], {
+    env: { PATH: process.env.PATH, PORT: "0", WORKERS: "2", DRAIN_LAG_MS: "300", ...env },
+  });
+  children.push(child);
+  const pids: number[] = [];
+  let url = "";
+  createInterface(child.stdout!).on("line", (line) => {
+    const { pid, msg } = JSON.parse(line) as { pid: number; msg: string };
+    const found = /listening at (http:\/\/127\.0\.0\.1:\d+)/.exec(msg);
+    if (found === null) return;
+    url = found[1]!;
+    pids.push(pid);
+  });
+  await expect.poll(() => pids.length, { timeout: 10_000 }).toBe(2);
+  return { child, url, pids };
+}
+
+const BODY = '{"input":[[0,0]],"target":[1]}';
+
+/** One request on a connection of its own; "lost" where the connection ended without an answer. */
+async function ask(url: string, dispatcher: Agent): Promise<string> {
+  try {
+    const answer = await request(`${url}/v1/cross_entropy`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: BODY,
+      dispatcher,
+    });
+    return `${answer.statusCode} ${await answer.body.text()}`;
+  } catch {
+    return "lost";
+  }
+}
+
+it("shares a port, and its page of metrics counts every process's requests", async () => {
+  const { url, pids } = await start({});
+  const dispatcher = new Agent({ pipelining: 0 });
+  const answers = await Promise.all(Array.from({ length: 40 }, () => ask(url, dispatcher)));
+  expect(new Set(answers)).toEqual(new Set(['200 {"loss":0.6931472,"total_weight":1}']));
+  expect(new Set(pids).size).toBe(2);
+  await expect
+    .poll(async () => (await (await fetch(`${url}/metrics`)).text()).split("\n"))
+    .toContain('lossd_requests_total{operation="crossEntropy",status="200"} 40');
+});
+
+it("with a process killed every 300 ms loses only what it had in flight, and replaces it within a second", async () => {
+  const { url, pids } = await start({});
+  const dispatcher = new Agent({ pipelining: 0, connections: 8 });
+  let isOver = false;
+  const counts = new Map<string, number>();
+  const load = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      const answer = await ask(url, dispatcher);
+      counts.set(answer, (counts.get(answer) ?? 0) + 1);
+    }
+  });
+  for (let kill = 0; kill < 3; kill++) {
+    await sleep(300);
+    const before = pids.length;
+    process.kill(pids[before - 1]!, "SIGKILL");
+    await expect.poll(() => pids.length, { timeout: 5000 }).toBe(before + 1);
+  }
+  isOver = true;
+  await Promise.all(load);
+  const lost = counts.get("lost") ?? 0;
+  // Eight connections, three deaths.
+  expect(lost).toBeLessThanOrEqual(24);
+  counts.delete("lost");
+  expect([...counts.keys()]).toEqual(['200 {"loss":0.6931472,"total_weight":1}']);
+}, 30_000);
+
+it("drains together on SIGTERM: every accepted request is answered, then it exits with 0", async () => {
+  const { child, url } = await start({});
+  const dispatcher = new Agent({ pipelining: 0, connections: 4 });
+  let isOver = false;
+  const answers: string[] = [];
+  const load = Array.from({ length: 4 }, async () => {
+    while (!isOver) answers.push(await ask(url, dispatcher));
+  });
+  await sleep(200);
+  child.kill("SIGTERM");
+  // A balancer that has noticed sends no more.
+  await sleep(200);
+  isOver = true;
+  await Promise.all(load);
+  const [code] = await once(child, "exit");
+  expect(code).toBe(0);
+  expect(answers.length).toBeGreaterThan(20);
+  expect(new Set(answers)).toEqual(new Set(['200 {"loss":0.6931472,"total_weight":1}']));
+}, 20_000);
+
+it("has metrics and health on METRICS_PORT alone, where that is set", async () => {
+  const port = 20_000 + (process.pid % 20_000);
+  const { url } = await start({ METRICS_PORT: String(port) });
+  const admin = `http://127.0.0.1:${port}`;
+  expect(await (await fetch(`${admin}/metrics`)).text()).toContain("lossd_memory_budget_bytes");
+  expect((await fetch(`${admin}/health/ready`)).status).toBe(200);
+  expect((await fetch(`${url}/metrics`)).status).toBe(404);
+  expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+});
+
+it("every metric has the field's naming: a unit or _total, and help", async () => {
+  const { url } = await start({});
+  await ask(url, new Agent());
+  const page = await (await fetch(`${url}/metrics`)).text();
+  const names = [...page.matchAll(/^# TYPE (lossd_\w+) (\w+)$/gm)].map(
+    ([, name, type]) => [name!, type!] as const,
+  );
+  expect(names.map(([name]) => name).sort()).toEqual([
+    "lossd_elements_total",
+    "lossd_memory_budget_bytes",
+    "lossd_refusals_total",
+    "lossd_request_bytes_total",
+    "lossd_request_stage_seconds",
+    "lossd_requests_total",
+    "lossd_reserved_bytes",
+  ]);
+  for (const [name, type] of names) {
+    expect(name).toMatch(type === "counter" ? /_total$/ : /_(?:bytes|seconds)$/);
+    expect(page).toContain(`# HELP ${name} `);
+  }
+  const { dependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  expect(Object.keys(dependencies)).toContain("prom-client");
+});
