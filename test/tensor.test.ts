@@ -31,6 +31,20 @@ it("hands out aligned addresses that do not overlap, and has all its room again 
   );
 });
 
+it("keeps a quarter for reservations of at most 5 MiB, so that large requests never starve small ones", () => {
+  const MiB = 1024 * 1024;
+  const arena = new Arena(0, 100 * MiB);
+  expect(arena.largest).toBe(75 * MiB);
+  const large = arena.reserve(60 * MiB);
+  expect(() => arena.reserve(16 * MiB)).toThrow(ArenaFull);
+  const small = Array.from({ length: 8 }, () => arena.reserve(5 * MiB));
+  expect(arena.reserved).toBe(100 * MiB);
+  for (const region of [large, ...small]) region.release();
+  arena.reserve(75 * MiB).release();
+  expect(() => arena.reserve(75 * MiB + 1)).toThrow(ArenaFull);
+  expect(arena.reserved).toBe(0);
+});
+
 it("takes more for a region that has used up its reservation, and returns that too", () => {
   const arena = new Arena(0, 65_536);
   const region = arena.reserve(64);

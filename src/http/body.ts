@@ -49,7 +49,7 @@ export function openJob(
   bytes: number,
 ): Job {
   const { arena, kernel, bodyLimit } = engine;
-  if (bytes + FIXED_BYTES > arena.capacity) {
+  if (bytes + FIXED_BYTES > arena.largest) {
     throw tooLarge(`${bytes} bytes of numbers, for which the memory budget has no room`, bodyLimit);
   }
   const region = arena.reserve(bytes + FIXED_BYTES);

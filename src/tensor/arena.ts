@@ -7,6 +7,11 @@
 /** Every address that the Arena hands out is a multiple of this: the width of a SIMD vector. */
 export const ALIGNMENT = 16;
 
+/** The share of the Arena that only reservations of at most {@link SMALL} bytes get: large requests never starve small ones. */
+const SHARE = 0.25;
+/** A JSON body of 1 MiB, its work space, and all that most requests take. */
+const SMALL = 5 * 1024 * 1024;
+
 /** Thrown where the Arena has no room now. Trying again later can succeed. */
 export class ArenaFull extends Error {
   override readonly name = "ArenaFull";
@@ -40,6 +45,11 @@ export class Arena {
     return this.end - this.start;
   }
 
+  /** The most bytes that one request can ever reserve at once. */
+  get largest(): number {
+    return Math.max(this.capacity * (1 - SHARE), Math.min(this.capacity, SMALL));
+  }
+
   /** The bytes that are reserved now. */
   get reserved(): number {
     return this.#reserved;
@@ -53,6 +63,7 @@ export class Arena {
   /** @internal */
   take(bytes: number): Extent {
     const size = alignUp(Math.max(bytes, 1));
+    if (size > SMALL && this.#reserved + size > this.largest) throw new ArenaFull(bytes);
     const at = this.#free.findIndex((extent) => extent.end - extent.start >= size);
     const extent = this.#free[at];
     if (extent === undefined) throw new ArenaFull(bytes);
