@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { CODE_SAMPLES } from "../src/http/contract/samples.ts";
 import { expectAlmost } from "./almost.ts";
 import { useService } from "./service.ts";
 
@@ -91,6 +92,12 @@ it.each([0, 1])("TypeScript example %i prints the loss", async (at) => {
   const program = local(inLanguage("ts")[at]!);
   const { stdout } = await run(process.execPath, ["--input-type=module-typescript", "-e", program]);
   expect(Number(/loss: ([\d.]+)/.exec(stdout)![1])).toBeCloseTo(Math.log(2), 6);
+});
+
+it("has every program that the OpenAPI document shows", () => {
+  const samples = Object.values(CODE_SAMPLES).flat();
+  expect(samples.length).toBe(6);
+  for (const { source } of samples) expect(blocks.map(({ text }) => text)).toContain(`${source}\n`);
 });
 
 it("names settings and problems that exist, and links that lead somewhere", () => {

@@ -1,6 +1,7 @@
 /** What the document says beyond the routes' schemas: worked examples, and words that the wire checks later than the schema. */
 import type { OpenAPIV3_1 } from "openapi-types";
 import { EXAMPLES, REFUSAL_EXAMPLES } from "./contract/examples.ts";
+import { CODE_SAMPLES } from "./contract/samples.ts";
 import { OPERANDS } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
 
@@ -16,6 +17,10 @@ export function withExamples(document: Document): void {
   for (const path of Object.keys(EXAMPLES)) addBinary(document, path);
   for (const path of Object.keys(document.paths ?? {})) {
     if (path.endsWith("/infer")) addInferenceBinary(document, path);
+  }
+  for (const [path, samples] of Object.entries(CODE_SAMPLES)) {
+    const operation = document.paths?.[path]?.post;
+    if (operation !== undefined) Object.assign(operation, { "x-codeSamples": samples });
   }
   for (const [path, examples] of Object.entries(EXAMPLES)) {
     const operation = document.paths?.[path]?.post;
