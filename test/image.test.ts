@@ -49,10 +49,11 @@ it("what it holds starts on a read-only file system and stops on SIGTERM", async
     for (const folder of production.trim().split("\n").slice(1)) {
       cpSync(folder, folder.replace(ROOT, app), { recursive: true });
     }
-    // Node's permission model stands in for --read-only: reading this folder is allowed, writing nothing.
+    // Node's permission model stands in for --read-only: reading this folder is allowed, writing nothing. It would forbid a group its
+    // processes, too, so there is one.
     const child = spawn(process.execPath, ["--permission", `--allow-fs-read=${app}`, "dist/main.js"], {
       cwd: app,
-      env: { PORT: "0", DRAIN_LAG_MS: "0" },
+      env: { PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0" },
     });
     const url = await new Promise<string>((found, reject) => {
       let errors = "";
