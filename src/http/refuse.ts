@@ -52,6 +52,8 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   if (document.status === 401) reply.header("www-authenticate", "Bearer");
   // Whether the client now sends the body that it holds back, or another request, nobody knows.
   if (holdsBody(reply.request.raw)) reply.header("connection", "close");
+  // Closed at once, as Fastify would where a body is refused, a client that is still writing never sees why; see watch.ts.
+  else if (!reply.request.raw.complete) reply.removeHeader("connection");
   reply.request.problem = problem.code;
   if (isInference(reply.request.url)) {
     const error = Buffer.from(JSON.stringify({ error: document.detail }));

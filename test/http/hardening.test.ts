@@ -129,6 +129,24 @@ describe("pipelining", () => {
   }, 30_000);
 });
 
+describe("a refusal in the middle of a body", () => {
+  it.each([
+    ["malformed JSON", `${JSON_HEAD}content-length: 900002\r\n\r\n{\u0001${" ".repeat(900_000)}`, 400],
+    [
+      "another type",
+      `POST ${CE} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 900000\r\n\r\n${" ".repeat(900_000)}`,
+      415,
+    ],
+  ])("for %s is seen, and the connection goes on", async (_title, bytes, status) => {
+    const { socket, text } = await open(service().url);
+    socket.write(bytes);
+    await expect.poll(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    socket.write(`${JSON_HEAD}content-length: ${BODY.length}\r\n\r\n${BODY}`);
+    await expect.poll(text).toContain('"loss":0.6931472');
+    socket.destroy();
+  });
+});
+
 describe("tokens", () => {
   const tokens = readTokens("# the team's\n\nfirst-token\n  second.token \n");
   const locked = useService({ tokens });
