@@ -11,10 +11,8 @@ type Message =
   | { readonly lossd: "stop" }
   | { readonly lossd: "metrics"; readonly id: number; readonly page?: string };
 
-/** Milliseconds before a process that died is replaced, doubled each time up to the second. */
-const BACK_OFF = [50, 5000] as const;
-/** A process that lived so long did not die of its start. */
-const SETTLED = 10_000;
+/** Milliseconds before a process that died is replaced; doubled up to the second where it dies before it listens. */
+const BACK_OFF = [50, 500] as const;
 
 /** In the process that starts the others: it answers no request itself. */
 export class Group {
@@ -59,11 +57,9 @@ export class Group {
   }
 
   #start(): void {
-    const worker = cluster.fork();
-    const settle = setTimeout(() => {
+    cluster.fork().once("listening", () => {
       this.#wait = BACK_OFF[0];
-    }, SETTLED).unref();
-    worker.once("exit", () => clearTimeout(settle));
+    });
   }
 
   async #replace(worker: Worker, code: number, signal: string | null): Promise<void> {

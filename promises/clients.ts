@@ -1,0 +1,180 @@
+/** Clients that are slow, greedy, absent or ambiguous. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Promised } from "./promise.ts";
+import { dial, head, probing, quantile, waitFor, withServer } from "./server.ts";
+
+const CE = "/v1/cross_entropy";
+const MB = 1024 * 1024;
+
+export const CLIENTS: readonly Promised[] = [
+  {
+    id: "R9",
+    text: "1,000 sockets that send headers slowly are all cut within 6.5 s, a probe's p99 10 ms or less",
+    prove: () =>
+      withServer({}, async ({ port, url }) => {
+        const lines = await Promise.all(Array.from({ length: 1000 }, () => dial(port)));
+        const start = performance.now();
+        for (const { socket } of lines) socket.write("POST / HTTP/1.1\r\nhost: x\r\n");
+        const trickle = setInterval(() => {
+          for (const { socket } of lines) if (!socket.destroyed) socket.write("a");
+        }, 500);
+        const stop = probing(url);
+        await Promise.race([Promise.all(lines.map(({ closed }) => closed)), sleep(15_000)]);
+        const seconds = (performance.now() - start) / 1000;
+        clearInterval(trickle);
+        const p99 = quantile(await stop(), 0.99);
+        const cut = lines.filter(({ socket }) => socket.destroyed).length;
+        return {
+          value: `${cut} cut in ${seconds.toFixed(1)} s, p99 ${p99.toFixed(1)} ms`,
+          holds: cut === 1000 && seconds <= 6.5 && p99 <= 10,
+        };
+      }),
+  },
+  {
+    id: "R10",
+    text: "a body below the minimum rate (10 s + bytes at 1 MiB/s) gets 408, its reservation back within 1 s",
+    prove: () =>
+      withServer({}, async ({ port, metric }) => {
+        const line = await dial(port);
+        line.socket.write(`${head(CE, 5 * MB)}{"input":[`);
+        const trickle = setInterval(() => line.socket.write("1,"), 100);
+        const start = performance.now();
+        const refused = await line.until(/^HTTP\/1.1 408/, 20_000);
+        const seconds = (performance.now() - start) / 1000;
+        const back = await waitFor(async () => (await metric("lossd_reserved_bytes")) === 0, 5000);
+        clearInterval(trickle);
+        line.socket.destroy();
+        return {
+          value: `${refused ? "408" : "no answer"} after ${seconds.toFixed(1)} s, memory back in ${back?.toFixed(0)} ms`,
+          holds: refused && back !== undefined && back <= 1000,
+        };
+      }),
+  },
+  {
+    id: "R12",
+    text: "an early 413 is seen by 99 % or more of clients that write before they read",
+    prove: () =>
+      withServer({ BODY_LIMIT: String(MB) }, async ({ port }) => {
+        let seen = 0;
+        const piece = "1".repeat(MB);
+        for (let client = 0; client < 100; client++) {
+          const line = await dial(port);
+          line.socket.pause();
+          line.socket.write(head(CE, 4 * MB));
+          for (let k = 0; k < 4; k++) await new Promise((resolve) => line.socket.write(piece, resolve));
+          line.socket.resume();
+          if (await line.until(/^HTTP\/1.1 413[\s\S]*body_too_large/, 2000)) seen++;
+          line.socket.destroy();
+        }
+        return { value: `${seen} of 100`, holds: seen >= 99 };
+      }),
+  },
+  {
+    id: "R13",
+    text: "Expect: 100-continue that will be refused gets the final status, and no byte of the body is asked for",
+    prove: () =>
+      withServer({ BODY_LIMIT: String(MB) }, async ({ port }) => {
+        const line = await dial(port);
+        line.socket.write(head(CE, 100 * MB, "expect: 100-continue\r\n"));
+        const refused = await line.until(/^HTTP\/1.1 413/, 2000);
+        await Promise.race([line.closed, sleep(1000)]);
+        const asked = line.text().includes("100 Continue");
+        return {
+          value: `${refused ? "413" : "no 413"}, ${asked ? "asked" : "not asked"} for the body`,
+          holds: refused && !asked,
+        };
+      }),
+  },
+  {
+    id: "R15",
+    text: "one connection that pipelines 300 requests of 100 KB has one running at a time",
+    prove: () =>
+      withServer({}, async ({ port, metric }) => {
+        const body = `{"dim":0,"input":[${"1,".repeat(50_000)}1]}`;
+        const one = 4 * body.length + 64 * 1024;
+        const line = await dial(port);
+        line.socket.pause();
+        line.socket.write((head("/v1/log_softmax", body.length) + body).repeat(300));
+        let most = 0;
+        for (let k = 0; k < 100; k++) {
+          most = Math.max(most, await metric("lossd_reserved_bytes"));
+          await sleep(10);
+        }
+        line.socket.destroy();
+        return {
+          value: `${(most / one).toFixed(2)} times one request's memory`,
+          holds: most > 0 && most < 1.5 * one,
+        };
+      }),
+  },
+  {
+    id: "R16",
+    text: "where a client leaves in the middle of its body or its answer, its memory is free within 100 ms",
+    prove: () =>
+      withServer({ BODY_LIMIT: String(64 * MB) }, async ({ port, metric }) => {
+        let worst = 0;
+        for (let k = 0; k < 10; k++) {
+          const line = await dial(port);
+          const body = `{"dim":0,"input":[${"1,".repeat(3_000_000)}1]}`;
+          line.socket.write(
+            head("/v1/log_softmax", body.length) + body.slice(0, k % 2 === 0 ? body.length : body.length / 2),
+          );
+          await waitFor(async () => (await metric("lossd_reserved_bytes")) > 0, 5000);
+          await sleep(k * 20);
+          line.socket.destroy();
+          const back = await waitFor(async () => (await metric("lossd_reserved_bytes")) === 0, 5000);
+          worst = Math.max(worst, back ?? Number.POSITIVE_INFINITY);
+        }
+        return { value: `at most ${worst.toFixed(0)} ms`, holds: worst <= 100 };
+      }),
+  },
+  {
+    id: "R18",
+    text: "a body in 1-byte chunks takes 20x or less processor time of one in 64 KiB chunks",
+    prove: () =>
+      withServer({}, async ({ port, cpu }) => {
+        const body = `{"dim":0,"input":[${"1.5,".repeat(100_000)}1]}`;
+        const spend = async (size: number, times: number): Promise<number> => {
+          let chunks = "";
+          for (let at = 0; at < body.length; at += size) {
+            const piece = body.slice(at, at + size);
+            chunks += `${piece.length.toString(16)}\r\n${piece}\r\n`;
+          }
+          const bytes = `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`;
+          const before = cpu();
+          for (let k = 0; k < times; k++) {
+            const line = await dial(port);
+            line.socket.write(bytes);
+            await line.closed;
+          }
+          return (cpu() - before) / times;
+        };
+        await spend(65_536, 20);
+        const [small, large] = [await spend(1, 10), await spend(65_536, 100)];
+        return { value: `${(small / large).toFixed(1)}x`, holds: small / large <= 20 };
+      }),
+  },
+  {
+    id: "R19",
+    text: "a client that stops reading its answer is cut within 12 s (10 s of standstill), and 1 MiB or less is kept for it",
+    prove: () =>
+      withServer({}, async ({ port, metric, memory }) => {
+        const line = await dial(port);
+        const body = `{"dim":0,"input":[${"1,".repeat(3_000_000)}1]}`;
+        line.socket.pause();
+        line.socket.write(head("/v1/log_softmax", body.length) + body);
+        await waitFor(async () => (await metric("lossd_reserved_bytes")) > 0, 5000);
+        const start = performance.now();
+        await sleep(3000);
+        const kept = memory().now;
+        await sleep(6000);
+        const grown = memory().now - kept;
+        const back = await waitFor(async () => (await metric("lossd_reserved_bytes")) === 0, 20_000);
+        const seconds = ((performance.now() - start) / 1000).toFixed(1);
+        return {
+          value: `cut after ${back === undefined ? "never" : `${seconds} s`}, memory grew by ${(grown / MB).toFixed(1)} MiB while it stood still`,
+          holds: back !== undefined && Number(seconds) <= 13 && grown < MB,
+        };
+      }),
+  },
+];

@@ -1,0 +1,131 @@
+/** Processes that stop, die, and are blocked. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Agent, request } from "undici";
+import type { Promised } from "./promise.ts";
+import type { Server } from "./server.ts";
+import { dial, head, SMALL, waitFor, withServer } from "./server.ts";
+
+const CE = "/v1/cross_entropy";
+const RIGHT = '{"loss":0.6931472,"total_weight":1}';
+
+interface Tally {
+  readonly stop: () => Promise<{ right: number; lost: number; wrong: number }>;
+}
+
+/** Small requests on connections of their own until `stop()`. */
+function ask(url: string, connections: number): Tally {
+  const dispatcher = new Agent({ connections, pipelining: 0 });
+  const counts = { right: 0, lost: 0, wrong: 0 };
+  let isOver = false;
+  const one = async (): Promise<void> => {
+    while (!isOver) {
+      try {
+        const answer = await request(url + CE, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: SMALL,
+          dispatcher,
+        });
+        if ((await answer.body.text()) === RIGHT) counts.right++;
+        else counts.wrong++;
+      } catch {
+        counts.lost++;
+        await sleep(5);
+      }
+    }
+  };
+  const all = Promise.all(Array.from({ length: connections }, one));
+  return {
+    stop: async () => {
+      isOver = true;
+      await all;
+      return counts;
+    },
+  };
+}
+
+/** The processes of a group. */
+async function workersOf({ child }: Server): Promise<number[]> {
+  const text = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
+  return text.trim().split(" ").filter(Boolean).map(Number);
+}
+
+export const LIFE: readonly Promised[] = [
+  {
+    id: "R6",
+    text: "a process of the group killed every 500 ms for 10 s while another serves: only its own requests in flight are lost, none is answered wrongly, full strength within 1 s",
+    prove: () =>
+      withServer({ WORKERS: "2" }, async (server) => {
+        await waitFor(async () => (await workersOf(server)).length === 2, 5000);
+        await sleep(1000);
+        const tally = ask(server.url, 8);
+        let deaths = 0;
+        const end = performance.now() + 10_000;
+        while (performance.now() < end) {
+          await sleep(500);
+          const [, victim] = await workersOf(server);
+          if (victim !== undefined) {
+            process.kill(victim, "SIGKILL");
+            deaths++;
+          }
+        }
+        const full = await waitFor(async () => (await workersOf(server)).length === 2, 6000);
+        const { right, lost, wrong } = await tally.stop();
+        return {
+          value: `${right} right, ${lost} lost in ${deaths} deaths, ${wrong} wrong, full strength in ${full?.toFixed(0)} ms`,
+          holds: wrong === 0 && lost <= 8 * deaths && full !== undefined && full <= 1000,
+        };
+      }),
+  },
+  {
+    id: "R7",
+    text: "SIGTERM under load while the balancer's list lags 1 s: 0 accepted requests lost",
+    prove: () =>
+      withServer({ WORKERS: "2", DRAIN_LAG_MS: "1500" }, async ({ child, url }) => {
+        const tally = ask(url, 8);
+        await sleep(1500);
+        child.kill("SIGTERM");
+        await sleep(1000);
+        const { right, lost, wrong } = await tally.stop();
+        const [code] = child.exitCode === null ? await once(child, "exit") : [child.exitCode];
+        return {
+          value: `${lost} lost of ${right + lost}, exit ${code}`,
+          holds: lost === 0 && wrong === 0 && code === 0,
+        };
+      }),
+  },
+  {
+    id: "R8",
+    text: "SIGTERM with a client that trickles: exit within the drain limit and 0.5 s",
+    prove: () =>
+      withServer({ DRAIN_LIMIT_MS: "3000" }, async ({ child, port }) => {
+        const line = await dial(port);
+        line.socket.write(`${head(CE, 10_000)}{"input":[`);
+        const trickle = setInterval(() => line.socket.write("1,"), 50);
+        await sleep(200);
+        const start = performance.now();
+        child.kill("SIGTERM");
+        const [code] = await once(child, "exit");
+        clearInterval(trickle);
+        const seconds = (performance.now() - start) / 1000;
+        return {
+          value: `exit ${code} after ${seconds.toFixed(2)} s of 3`,
+          holds: code === 0 && seconds <= 3.5,
+        };
+      }),
+  },
+  {
+    id: "R26",
+    text: "standard output that nobody reads holds no request up",
+    prove: () =>
+      withServer({}, async ({ child, url }) => {
+        child.stdout!.pause();
+        const tally = ask(url, 8);
+        await sleep(8000);
+        const { right, lost, wrong } = await tally.stop();
+        return { value: `${right} answered, ${lost} lost`, holds: right > 1000 && lost === 0 && wrong === 0 };
+      }),
+  },
+];

@@ -1,0 +1,209 @@
+/** More work than there is time or memory for. */
+import { Agent, request } from "undici";
+import { requestsPerSecond } from "../bench/load.ts";
+import type { Promised } from "./promise.ts";
+import { dial, head, probe, probing, quantile, SMALL, waitFor, withServer } from "./server.ts";
+
+const CE = "/v1/cross_entropy";
+const MB = 1024 * 1024;
+const JSON_TYPE = { "content-type": "application/json" };
+
+/** Posts over and over on `connections` connections for `milliseconds`; the statuses and how often each came. */
+async function drive(
+  url: string,
+  body: string,
+  connections: number,
+  milliseconds: number,
+): Promise<Map<number, number>> {
+  const dispatcher = new Agent({ connections });
+  const statuses = new Map<number, number>();
+  const end = performance.now() + milliseconds;
+  const one = async (): Promise<void> => {
+    while (performance.now() < end) {
+      const answer = await request(url + CE, { method: "POST", headers: JSON_TYPE, body, dispatcher });
+      await answer.body.dump();
+      statuses.set(answer.statusCode, (statuses.get(answer.statusCode) ?? 0) + 1);
+    }
+  };
+  await Promise.all(Array.from({ length: connections }, one));
+  await dispatcher.close();
+  return statuses;
+}
+
+const rows = (count: number): string => {
+  const row = `[${Array.from({ length: 1000 }, (_, at) => (Math.sin(at) * 5).toFixed(6)).join()}]`;
+  return `{"input":[${Array(count).fill(row).join()}],"target":[${Array(count).fill(1).join()}]}`;
+};
+
+export const LOAD: readonly Promised[] = [
+  {
+    id: "R1",
+    text: "offered load of 16 times what one connection makes: goodput stays at 95 % or more of the peak",
+    prove: () =>
+      withServer({}, async ({ url }) => {
+        const body = rows(16);
+        const goodput = async (connections: number): Promise<number> => {
+          const statuses = await drive(url, body, connections, 3000);
+          return (statuses.get(200) ?? 0) / 3;
+        };
+        await goodput(4);
+        const all = [await goodput(4), await goodput(8), await goodput(16), await goodput(64)];
+        const share = all.at(-1)! / Math.max(...all);
+        return {
+          value: `${(share * 100).toFixed(0)} % (${all.map((rate) => rate.toFixed(0)).join(", ")} requests/s)`,
+          holds: share >= 0.95,
+        };
+      }),
+  },
+  {
+    id: "R2",
+    text: "any mix of parallel bodies keeps peak memory within the budget plus idle plus 15 %",
+    prove: () =>
+      withServer(
+        { MEMORY_BUDGET: String(256 * MB), BODY_LIMIT: String(32 * MB) },
+        async ({ url, memory }) => {
+          await drive(url, SMALL, 8, 1000);
+          const idle = memory().now;
+          const bodies = [rows(1), rows(64), rows(500), rows(1000)];
+          const statuses = await Promise.all(bodies.map((body) => drive(url, body, 6, 5000)));
+          const bad = statuses
+            .flatMap((counts) => [...counts.keys()])
+            .filter((status) => status !== 200 && status !== 503);
+          const { peak } = memory();
+          const share = peak / (256 * MB + idle);
+          return {
+            value: `peak ${(peak / MB).toFixed(0)} MiB, ${(share * 100).toFixed(0)} % of budget and idle`,
+            holds: share <= 1.15 && bad.length === 0,
+          };
+        },
+      ),
+  },
+  {
+    id: "R4",
+    text: "hostile JSON within the body limit costs 5x its bytes of memory or less, gets 4xx, and stalls nobody over 100 ms",
+    prove: () =>
+      withServer({ BODY_LIMIT: String(16 * MB) }, async ({ port, url, memory }) => {
+        const size = 8 * MB;
+        const fill = (piece: string): string => piece.repeat(Math.floor(size / piece.length));
+        const hostile = [
+          `{"input":${fill("[")}`,
+          `{"input":[${fill("{},")}`,
+          `{"x":[${fill("[],")}`,
+          `{${fill('"a":1,')}`,
+          `{"input":[${"1".repeat(size)}`,
+          `{"input":[0.${"1".repeat(size)}`,
+          `\ufeff{"input":[1]}`,
+          `{"format":"${fill("\\ud800")}"}`,
+          `{"input":[${fill('"NaN",')}null]}`,
+          `{"a":"${"x".repeat(size)}"}`,
+        ];
+        await probe(url);
+        const before = memory().now;
+        const stop = probing(url);
+        let worst = 0;
+        const statuses: string[] = [];
+        for (const text of hostile) {
+          const bytes = Buffer.from(text);
+          const line = await dial(port);
+          line.socket.write(head("/v1/cross_entropy", bytes.length));
+          line.socket.write(bytes);
+          await line.until(/^HTTP\/1.1 \d+[\s\S]*\r\n\r\n/, 20_000);
+          statuses.push(line.text().slice(9, 12));
+          worst = Math.max(worst, (memory().peak - before) / size);
+          line.socket.destroy();
+        }
+        const stall = (await stop()).at(-1)!;
+        return {
+          value: `${[...new Set(statuses)].join(", ")}; ${worst.toFixed(1)}x; slowest probe ${stall.toFixed(0)} ms`,
+          holds: statuses.every((status) => status.startsWith("4")) && worst <= 5 && stall <= 100,
+        };
+      }),
+  },
+  {
+    id: "R11",
+    text: "a refused body costs 5 % or less of the processor time of the cheapest accepted one, MiB for MiB",
+    prove: () =>
+      withServer({ BODY_LIMIT: String(8 * MB) }, async ({ url, cpu }) => {
+        const accepted = rows(700);
+        const spend = async (body: string, times: number): Promise<number> => {
+          const before = cpu();
+          for (let k = 0; k < times; k++) {
+            const answer = await request(url + CE, { method: "POST", headers: JSON_TYPE, body });
+            await answer.body.dump();
+          }
+          return (cpu() - before) / times / (body.length / MB);
+        };
+        await spend(accepted, 5);
+        const [taken, refused] = [await spend(accepted, 20), await spend(" ".repeat(40 * MB), 10)];
+        const share = refused / taken;
+        return { value: `${(share * 100).toFixed(1)} %`, holds: share <= 0.05 };
+      }),
+  },
+  {
+    id: "R14",
+    text: "small requests beside 16 MiB jobs at 4 times capacity: 99.4 % answered 200",
+    prove: () =>
+      withServer({ MEMORY_BUDGET: String(256 * MB), BODY_LIMIT: String(32 * MB) }, async ({ url }) => {
+        const large = rows(1600);
+        const load = drive(url, large, 8, 8000);
+        const stop = probing(url);
+        await load;
+        const times = await stop();
+        const good = times.filter(Number.isFinite).length / times.length;
+        return {
+          value: `${(good * 100).toFixed(1)} % of ${times.length}, median ${quantile(times, 0.5).toFixed(0)} ms, p99 ${quantile(times, 0.99).toFixed(0)} ms`,
+          holds: good >= 0.994,
+        };
+      }),
+  },
+  {
+    id: "R20",
+    text: "the event loop beside large uploads and answers: a probe's p99 20 ms or less, maximum 100 ms",
+    prove: () =>
+      withServer({ BODY_LIMIT: String(32 * MB) }, async ({ url }) => {
+        const body = rows(1600).replace(/"target".*/, '"dim":1}');
+        await probe(url);
+        const stop = probing(url);
+        // From a process of its own, since it would hold up the probe here.
+        await requestsPerSecond(
+          { url: `${url}/v1/log_softmax`, body, type: "application/json", connections: 1 },
+          8,
+        );
+        const times = await stop();
+        const [p99, most] = [quantile(times, 0.99), times.at(-1)!];
+        return {
+          value: `p99 ${p99.toFixed(1)} ms, maximum ${most.toFixed(1)} ms`,
+          holds: p99 <= 20 && most <= 100,
+        };
+      }),
+  },
+  {
+    id: "R23",
+    text: "a minute at 0.7 of capacity with clients that leave and bodies that are refused: memory flat, reservations back to 0",
+    prove: () =>
+      withServer({}, async ({ url, port, memory, metric }) => {
+        const body = rows(16);
+        await drive(url, body, 3, 8000);
+        const before = memory().now;
+        const end = performance.now() + 50_000;
+        const faults = (async () => {
+          while (performance.now() < end) {
+            const line = await dial(port);
+            line.socket.write(head(CE, 100_000) + body.slice(0, 50_000));
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            line.socket.destroy();
+            await fetch(url + CE, { method: "POST", headers: JSON_TYPE, body: '{"input":[' }).then((answer) =>
+              answer.text(),
+            );
+          }
+        })();
+        await Promise.all([drive(url, body, 2, 50_000), faults]);
+        const grown = memory().now - before;
+        const back = await waitFor(async () => (await metric("lossd_reserved_bytes")) === 0, 2000);
+        return {
+          value: `memory grew by ${(grown / MB).toFixed(1)} MiB, reservations ${back === undefined ? "remain" : "0"}`,
+          holds: grown < 32 * MB && back !== undefined,
+        };
+      }),
+  },
+];

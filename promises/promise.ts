@@ -1,0 +1,15 @@
+/** What a promise is, and what proving it gave. */
+
+export interface Proof {
+  /** What was measured, in words and figures. */
+  readonly value: string;
+  readonly holds: boolean;
+}
+
+export interface Promised {
+  readonly id: string;
+  /** X under Y gets Z. */
+  readonly text: string;
+  /** Under a minute on two cores. */
+  readonly prove: () => Promise<Proof>;
+}

@@ -1,0 +1,65 @@
+/** `npm run promise R7` proves some promises, `npm run promises` all of them and writes their last values to PROMISES.md. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import { CLIENTS } from "./clients.ts";
+import { LIFE } from "./life.ts";
+import { LOAD } from "./load.ts";
+import type { Promised, Proof } from "./promise.ts";
+import { TESTED } from "./tested.ts";
+
+export const PROMISES: readonly Promised[] = [...LOAD, ...CLIENTS, ...LIFE, ...TESTED].toSorted(
+  (a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)),
+);
+
+const PAGE = fileURLToPath(new URL("../PROMISES.md", import.meta.url));
+const given = process.argv.slice(2);
+const unknown = given.filter((id) => !PROMISES.some((promised) => promised.id === id));
+if (unknown.length > 0) {
+  console.error(
+    `no such promise: ${unknown.join(", ")}; there are ${PROMISES.map(({ id }) => id).join(", ")}`,
+  );
+  process.exit(1);
+}
+
+const rows: string[] = [];
+let broken = 0;
+for (const promised of PROMISES) {
+  if (given.length > 0 && !given.includes(promised.id)) continue;
+  const { id, text } = promised;
+  process.stdout.write(`${id} ${text}\n`);
+  const start = performance.now();
+  const proof = await prove(promised);
+  const seconds = ((performance.now() - start) / 1000).toFixed(0);
+  process.stdout.write(`    ${proof.holds ? "holds" : "DOES NOT HOLD"}: ${proof.value} (${seconds} s)\n`);
+  if (!proof.holds) broken++;
+  rows.push(`| ${id} | ${text} | ${proof.value} | ${proof.holds ? "holds" : "**does not hold**"} |`);
+}
+if (given.length === 0) writePage(rows);
+console.log(broken === 0 ? "every promise holds" : `${broken} of ${rows.length} do not hold`);
+process.exitCode = broken === 0 ? 0 : 1;
+
+async function prove({ prove: run }: Promised): Promise<Proof> {
+  try {
+    return await run();
+  } catch (error) {
+    return { value: `the proof failed: ${(error as Error).message.split("\n")[0]}`, holds: false };
+  }
+}
+
+/** Replaces the table of the page; the words around it are kept by hand. */
+function writePage(table: readonly string[]): void {
+  const page = readFileSync(PAGE, "utf8");
+  const day = new Date().toISOString().slice(0, 10);
+  const { length, 0: cpu } = cpus();
+  const text = `Last proved on ${day}, ${cpu?.model.trim()}, ${length} cores, Node ${process.version}.
+
+| | promise | last value | |
+|---|---|---|---|
+${table.join("\n")}
+`;
+  writeFileSync(
+    PAGE,
+    page.replace(/<!-- table -->\n[\s\S]*<!-- end -->/, `<!-- table -->\n${text}<!-- end -->`),
+  );
+}

@@ -1,0 +1,149 @@
+/** A built server in a process of its own, and clients that say exactly what they want to say. */
+import type { ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+
+export interface Server {
+  readonly child: ChildProcess;
+  readonly url: string;
+  readonly port: number;
+  /** The value of a metric without labels. */
+  metric(name: string): Promise<number>;
+  /** Resident memory of the process, in bytes: now, and at its peak. */
+  memory(): { readonly now: number; readonly peak: number };
+  /** Seconds of processor time that the process has used. */
+  cpu(): number;
+}
+
+/** Starts one process (WORKERS=1 unless `env` says otherwise), runs `work` with it, and ends it. */
+export async function withServer<Result>(
+  env: Record<string, string>,
+  work: (server: Server) => Promise<Result>,
+): Promise<Result> {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env.PATH, PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0", ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    const lines = createInterface(child.stdout!);
+    const port = await new Promise<number>((resolve) => {
+      lines.on("line", (line) => {
+        const found = /listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
+        if (found !== null) resolve(Number(found[1]));
+      });
+    });
+    return await work(serverAt(child, port));
+  } finally {
+    child.kill("SIGKILL");
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  }
+}
+
+function serverAt(child: ChildProcess, port: number): Server {
+  const url = `http://127.0.0.1:${port}`;
+  const status = (name: string): number => {
+    const text = readFileSync(`/proc/${child.pid}/status`, "utf8");
+    return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(text)?.[1]) * 1024;
+  };
+  return {
+    child,
+    url,
+    port,
+    async metric(name) {
+      const page = await (await fetch(`${url}/metrics`)).text();
+      return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(page)?.[1]);
+    },
+    memory: () => ({ now: status("VmRSS"), peak: status("VmHWM") }),
+    cpu() {
+      const fields = readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    },
+  };
+}
+
+export interface Line {
+  readonly socket: Socket;
+  /** All that has come. */
+  text(): string;
+  /** Waits until that matches. */
+  until(pattern: RegExp, milliseconds?: number): Promise<boolean>;
+  readonly closed: Promise<unknown>;
+}
+
+/** A bare connection. */
+export async function dial(port: number): Promise<Line> {
+  const socket = connect(port, "127.0.0.1").on("error", () => {});
+  await once(socket, "connect");
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  const until: Line["until"] = async (pattern, milliseconds = 10_000) => {
+    const end = Date.now() + milliseconds;
+    while (!pattern.test(text) && Date.now() < end && !socket.destroyed) await sleep(5);
+    return pattern.test(text);
+  };
+  return { socket, text: () => text, until, closed: new Promise((resolve) => socket.once("close", resolve)) };
+}
+
+/** The head of a POST of JSON. */
+export function head(path: string, length: number | string, more = ""): string {
+  return `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n${more}\r\n`;
+}
+
+export const SMALL = '{"input":[[0,0]],"target":[1]}';
+
+/** Milliseconds that one small request takes now. */
+export async function probe(url: string): Promise<number> {
+  const start = performance.now();
+  const answer = await fetch(`${url}/v1/cross_entropy`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: SMALL,
+  });
+  await answer.text();
+  if (answer.status !== 200) throw new Error(`probe: ${answer.status}`);
+  return performance.now() - start;
+}
+
+/** Probes every 20 ms until `stop()`, which gives the times in order. */
+export function probing(url: string): () => Promise<number[]> {
+  let isOver = false;
+  const times: number[] = [];
+  const run = (async () => {
+    while (!isOver) {
+      times.push(await probe(url).catch(() => Number.POSITIVE_INFINITY));
+      await sleep(20);
+    }
+  })();
+  return async () => {
+    isOver = true;
+    await run;
+    return times.sort((a, b) => a - b);
+  };
+}
+
+export function quantile(sorted: readonly number[], share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** Until `test` holds; the milliseconds that took, or undefined. */
+export async function waitFor(
+  test: () => Promise<boolean> | boolean,
+  milliseconds: number,
+): Promise<number | undefined> {
+  const start = performance.now();
+  while (performance.now() - start < milliseconds) {
+    if (await test()) return performance.now() - start;
+    await sleep(5);
+  }
+  return undefined;
+}

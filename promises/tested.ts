@@ -1,0 +1,91 @@
+/** Promises whose proof is a test of the suite, and those that the benchmarks measure. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { memoryBars } from "../bench/memory.ts";
+import type { Promised, Proof } from "./promise.ts";
+
+const run = promisify(execFile);
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** Runs tests by file and name. */
+async function byTests(files: readonly string[], pattern = ""): Promise<Proof> {
+  const folder = mkdtempSync(join(tmpdir(), "lossd-promise-"));
+  const report = join(folder, "report.json");
+  try {
+    const names = pattern === "" ? [] : ["-t", pattern];
+    const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
+    const args = [
+      vitest,
+      "run",
+      "--project",
+      "lossd",
+      "--reporter=json",
+      `--outputFile=${report}`,
+      ...names,
+      ...files,
+    ];
+    // Failed tests are counted below.
+    await run(process.execPath, args, { cwd: ROOT, maxBuffer: 2 ** 28 }).catch(() => undefined);
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, "utf8"));
+    return {
+      value: `${numPassedTests} tests passed, ${numFailedTests} failed`,
+      holds: numPassedTests > 0 && numFailedTests === 0,
+    };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+export const TESTED: readonly Promised[] = [
+  {
+    id: "R3",
+    text: "a streamed body of 4 GiB, and its gradient: peak memory 16 MiB or less over idle",
+    prove: async () => {
+      const rows = await memoryBars();
+      return {
+        value: rows.map(({ ours }) => ours).join(" and "),
+        holds: rows.every(({ value = 99, reach = 16 }) => value <= reach),
+      };
+    },
+  },
+  {
+    id: "R5",
+    text: "100,000 mutated files, 5,000 mutated inference requests and raw framings: no 5xx, no exit, every error documented",
+    prove: () =>
+      byTests([
+        "test/http/mutations.test.ts",
+        "test/http/inference.test.ts",
+        "test/http/attacks.test.ts",
+        "test/http/hardening.test.ts",
+      ]),
+  },
+  {
+    id: "R17",
+    text: "any split of a body into pieces, JSON or binary, buffered or streamed: the same bits",
+    prove: () => byTests(["test/http/safetensors.test.ts", "test/wire", "test/loss"]),
+  },
+  {
+    id: "R21",
+    text: "odd Content-Type, Content-Encoding or Accept: 415 or 406 before the body",
+    prove: () => byTests(["test/http/problems.test.ts"], "Content-|Accept"),
+  },
+  {
+    id: "R22",
+    text: "shapes, dtypes or lengths that do not fit, products that overflow, rank over 8, depth over 32: 4xx before allocation",
+    prove: () => byTests(["test/wire/safetensors.test.ts", "test/wire/limits.test.ts"]),
+  },
+  {
+    id: "R24",
+    text: "without a valid token, where tokens are configured: 401 before the body on every route but health",
+    prove: () => byTests(["test/http/hardening.test.ts"], "tokens"),
+  },
+  {
+    id: "R25",
+    text: "the image: not root, nothing written, no install scripts in production, locked dependencies, SBOM",
+    prove: () => byTests(["test/image.test.ts"]),
+  },
+];
