@@ -10,12 +10,12 @@ import { dial, head, SMALL, waitFor, withServer } from "./server.ts";
 const CE = "/v1/cross_entropy";
 const RIGHT = '{"loss":0.6931472,"total_weight":1}';
 
-interface Tally {
+export interface Tally {
   readonly stop: () => Promise<{ right: number; lost: number; wrong: number }>;
 }
 
 /** Small requests on connections of their own until `stop()`. */
-function ask(url: string, connections: number): Tally {
+export function ask(url: string, connections: number): Tally {
   const dispatcher = new Agent({ connections, pipelining: 0 });
   const counts = { right: 0, lost: 0, wrong: 0 };
   let isOver = false;

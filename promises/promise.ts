@@ -3,7 +3,8 @@
 export interface Proof {
   /** What was measured, in words and figures. */
   readonly value: string;
-  readonly holds: boolean;
+  /** Undefined where what the proof needs is not installed. */
+  readonly holds: boolean | undefined;
 }
 
 export interface Promised {

@@ -1,0 +1,143 @@
+/** Three replicas behind nginx (Debian's package) on this machine; without nginx it says so. */
+import type { ChildProcess } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { ask } from "./life.ts";
+import type { Promised, Proof } from "./promise.ts";
+import { waitFor } from "./server.ts";
+
+const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const FRONT = 18_080;
+const PORTS = [18_081, 18_082, 18_083];
+
+/** What a balancer needs to know: computations may be asked for again, so a replica that fails is passed over; see docs/scaling.md. */
+const CONFIG = `
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr crit;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  upstream lossd {
+    least_conn;
+${PORTS.map((port) => `    server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`).join("\n")}
+    keepalive 32;
+  }
+  server {
+    listen 127.0.0.1:${FRONT};
+    location / {
+      proxy_pass http://lossd;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_connect_timeout 1s;
+      proxy_read_timeout 2s;
+      proxy_next_upstream error timeout http_503 non_idempotent;
+    }
+  }
+}
+`;
+
+class Cluster {
+  readonly replicas: ChildProcess[] = PORTS.map(startReplica);
+  readonly #folder = mkdtempSync(join(tmpdir(), "lossd-nginx-"));
+  readonly #nginx: ChildProcess;
+
+  constructor() {
+    const file = join(this.#folder, "nginx.conf");
+    writeFileSync(file, CONFIG);
+    this.#nginx = spawn("nginx", ["-p", this.#folder, "-c", file], { stdio: "ignore" });
+  }
+
+  async ready(): Promise<void> {
+    for (const port of [...PORTS, FRONT]) await waitFor(() => isReady(port), 15_000);
+  }
+
+  /** Replaces a replica as a rolling restart does: the old one drains, then a new one takes its port. */
+  async restart(at: number): Promise<void> {
+    const old = this.replicas[at]!;
+    old.kill("SIGTERM");
+    await once(old, "exit");
+    this.replicas[at] = startReplica(PORTS[at]!);
+    await waitFor(() => isReady(PORTS[at]!), 15_000);
+  }
+
+  close(): void {
+    for (const replica of this.replicas) replica.kill("SIGKILL");
+    this.#nginx.kill("SIGKILL");
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function startReplica(port: number): ChildProcess {
+  const env = {
+    PATH: process.env.PATH,
+    PORT: String(port),
+    WORKERS: "1",
+    LOG_LEVEL: "error",
+    DRAIN_LAG_MS: "500",
+  };
+  return spawn(process.execPath, [MAIN], { env, stdio: "ignore" });
+}
+
+async function isReady(port: number): Promise<boolean> {
+  const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined);
+  return answer?.status === 200;
+}
+
+async function withCluster(work: (cluster: Cluster) => Promise<void>): Promise<Proof> {
+  if (spawnSync("nginx", ["-v"]).error !== undefined)
+    return { value: "nginx is not installed here", holds: undefined };
+  const cluster = new Cluster();
+  try {
+    await cluster.ready();
+    const tally = ask(`http://127.0.0.1:${FRONT}`, 8);
+    await sleep(1000);
+    await work(cluster);
+    await sleep(1000);
+    const { right, lost, wrong } = await tally.stop();
+    return { value: `${right} right, ${lost + wrong} failed`, holds: right > 500 && lost + wrong === 0 };
+  } finally {
+    cluster.close();
+  }
+}
+
+export const REPLICAS: readonly Promised[] = [
+  {
+    id: "R27",
+    text: "three replicas behind nginx, restarted one after another under load: 0 failed requests",
+    prove: () =>
+      withCluster(async (cluster) => {
+        for (const at of PORTS.keys()) await cluster.restart(at);
+      }),
+  },
+  {
+    id: "R28",
+    text: "three replicas behind nginx, one killed under load: 0 failed requests",
+    prove: () =>
+      withCluster(async ({ replicas }) => {
+        replicas[0]!.kill("SIGKILL");
+        await sleep(3000);
+      }),
+  },
+  {
+    id: "R29",
+    text: "three replicas behind nginx, one stalled under load (SIGSTOP): 0 failed requests",
+    prove: () =>
+      withCluster(async ({ replicas }) => {
+        replicas[0]!.kill("SIGSTOP");
+        await sleep(5000);
+        replicas[0]!.kill("SIGCONT");
+      }),
+  },
+];
