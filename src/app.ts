@@ -89,6 +89,7 @@ export async function buildApp({
     done();
   });
   app.addHook("onResponse", (request: FastifyRequest, reply, done) => {
+    watch.remove(request.raw);
     endRequest(request.raw.socket);
     metrics.count(request, reply);
     logRequest(request, reply);

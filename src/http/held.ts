@@ -10,7 +10,9 @@ export function holdBody(request: IncomingMessage, response: ServerResponse): vo
 
 /** Asks for the body, where the client waits to be asked. */
 export function askForBody(request: IncomingMessage): void {
-  holding.get(request)?.writeContinue();
+  const response = holding.get(request);
+  if (response === undefined) return;
+  response.writeContinue();
   holding.delete(request);
 }
 

@@ -41,16 +41,21 @@ interface Watched {
 /** Milliseconds between two sweeps. */
 const SWEEP = 500;
 
-const readers = new WeakMap<IncomingMessage, (problem: Problem) => void>();
+/** On the request itself: a WeakMap of every request costs the garbage collector more than the rest of this file. */
+const TELL = Symbol("whom to tell");
+
+interface Told extends IncomingMessage {
+  [TELL]?: (problem: Problem) => void;
+}
 
 /** Names whom to tell when the body of `request` is too slow. */
 export function whenTooSlow(request: IncomingMessage, tell: (problem: Problem) => void): void {
-  readers.set(request, tell);
+  (request as Told)[TELL] = tell;
 }
 
 export class Watch {
   readonly #limits: WatchLimits;
-  readonly #watched = new Set<Watched>();
+  readonly #watched = new Map<IncomingMessage, Watched>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(limits: WatchLimits = LIMITS) {
@@ -61,7 +66,13 @@ export class Watch {
   add(request: IncomingMessage, response: ServerResponse): void {
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP).unref();
     const bytesBefore = request.socket.bytesRead;
-    this.#watched.add({ request, response, bytesBefore, waited: 0, lingered: 0, progress: -1, stalled: 0 });
+    const watched = { request, response, bytesBefore, waited: 0, lingered: 0, progress: -1, stalled: 0 };
+    this.#watched.set(request, watched);
+  }
+
+  /** Takes a request whose answer is through off the list, unless its body still comes. */
+  remove(request: IncomingMessage): void {
+    if (request.complete) this.#watched.delete(request);
   }
 
   /** The requests on the list. */
@@ -70,10 +81,10 @@ export class Watch {
   }
 
   #sweep(): void {
-    for (const watched of this.#watched) {
+    for (const watched of this.#watched.values()) {
       const { request, response } = watched;
       const { socket } = request;
-      if (socket.destroyed || (request.complete && response.writableFinished)) this.#watched.delete(watched);
+      if (socket.destroyed || (request.complete && response.writableFinished)) this.#watched.delete(request);
       else if (response.writableFinished) this.#sweepRefused(watched);
       else if (response.writableLength > 0) this.#sweepAnswer(watched);
       else if (!request.complete && !request.isPaused()) this.#sweepBody(watched);
@@ -87,7 +98,7 @@ export class Watch {
     const bytes = request.socket.bytesRead - bytesBefore;
     if (watched.waited <= grace + (bytes / rate) * 1000) return;
     const detail = `the body came slower than ${rate} bytes a second: ${bytes} bytes in ${watched.waited / 1000} s of waiting`;
-    readers.get(request)?.(new Problem("request_timeout", detail));
+    (request as Told)[TELL]?.(new Problem("request_timeout", detail));
   }
 
   #sweepRefused(watched: Watched): void {
