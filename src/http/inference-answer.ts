@@ -20,18 +20,20 @@ export function optionsOf(
   { inputs, parameters = {} }: InferenceBody,
   validate: Validate,
 ): Record<string, unknown> {
-  const fields: Record<string, unknown> = {};
+  // Not assigned: a member called __proto__ would vanish.
+  const fields = new Map<string, unknown>();
   for (const [name, value] of Object.entries(parameters)) {
     if (name === BINARY) {
       if (typeof value !== "boolean")
         throw refuseAt("invalid_request", `/parameters/${BINARY}`, "expected true or false");
     } else if (name === "format" || (OPERANDS as readonly string[]).includes(name)) {
       throw refuseAt("invalid_request", `/parameters/${name}`, "unknown field");
-    } else fields[name] = value;
+    } else fields.set(name, value);
   }
-  for (const { name } of inputs) fields[name] = 0;
-  if (!validate(fields)) throw describeValidation(validate.errors ?? []);
-  return fields;
+  for (const { name } of inputs) fields.set(name, 0);
+  const body = Object.fromEntries(fields);
+  if (!validate(body)) throw describeValidation(validate.errors ?? []);
+  return body;
 }
 
 /** Sends the outputs that were asked for, or all. The length of JSON that bytes follow comes first, so that is printed before it leaves. */
@@ -65,8 +67,13 @@ function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): 
   const there = Object.entries(answer).flatMap(([name, member]) =>
     member !== undefined && "dtype" in member ? [{ name, member, binary }] : [],
   );
-  if (outputs === undefined) return there;
+  if (outputs === undefined || outputs.length === 0) return there;
+  const asked = new Set<string>();
   return outputs.map((wanted, at) => {
+    if (asked.has(wanted.name)) {
+      throw refuseAt("duplicate_key", `/outputs/${at}/name`, "this output stands twice");
+    }
+    asked.add(wanted.name);
     const found = there.find(({ name }) => name === wanted.name);
     if (found !== undefined) return { ...found, binary: wanted.parameters?.binary_data ?? binary };
     const names = there.map(({ name }) => name).join(", ");

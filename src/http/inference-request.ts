@@ -9,7 +9,7 @@ import type { Engine } from "./body.ts";
 import { openJob, scanJson } from "./body.ts";
 import type { Job } from "./job.ts";
 import { requestMedia } from "./media.ts";
-import { announcedLength, checkFraming } from "./preflight.ts";
+import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
 import { BodySource } from "./source.ts";
 
 /** A request's body that its schema has accepted. */
@@ -39,6 +39,7 @@ export function admitInference(
 ): void {
   const { headers } = request;
   checkFraming(headers);
+  refuseQuery(request.query);
   const length = announcedLength(headers, engine.bodyLimit);
   const json = jsonBytes(request);
   if (json === undefined && headers["content-type"] !== undefined) checkJson(headers["content-type"]);
@@ -122,6 +123,7 @@ async function place({ work, source }: Job, input: InferenceInput, pointer: stri
     const expected = "the header Inference-Header-Content-Length for an input that comes as bytes";
     throw refuseAt("invalid_request", `${pointer}/parameters/binary_data_size`, `expected ${expected}`);
   }
+  if (bytes > work.region.largest) throw tooLarge(`${bytes} bytes of one input`, work.region.largest);
   const address = work.region.alloc(bytes);
   await source.fill(work.kernel.u8.subarray(address, address + bytes));
   return { dtype: DATATYPES[input.datatype], shape: input.shape, address };

@@ -64,7 +64,8 @@ export async function openStream(
   job.operands = new PlacedOperands(tensors);
   const fold = await runSteps(open(job), gone);
   const row = rowBytes(input, fold);
-  if (row > limit) throw tooLarge(`${row} bytes in one row`, limit);
+  const most = Math.min(limit, job.work.region.largest);
+  if (row > most) throw tooLarge(`${row} bytes in one row`, most);
   return { job, upload, input, last: late, fold, leaves, gone };
 }
 
@@ -115,12 +116,16 @@ export async function sendStream(reply: FastifyReply, stream: OpenStream): Promi
   const names = members.map(({ name }) => name);
   const header = answerHeader(members, fold.warnings);
   const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
+  // What the first rows find wrong, or find no room for, still gets a status.
+  const parts = foldRows(stream);
+  let part = await parts.next();
   reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length).hijack();
   const response = reply.raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
   try {
     // The order of the file: what is known from the start, what leaves with the rows, what is known at their end.
     await write(response, Buffer.concat([header, ...memberPages(kernel, fold.known, names)]));
-    for await (const { dtype, shape, address } of foldRows(stream)) {
+    for (; !part.done; part = await parts.next()) {
+      const { dtype, shape, address } = part.value;
       stages.enter("write");
       await write(response, kernel.u8.subarray(address, address + byteLength({ dtype, shape })));
     }

@@ -12,6 +12,7 @@ import { checkSpan } from "../wire/tensors.ts";
 import type { Engine } from "./body.ts";
 import type { Job, OperandName } from "./job.ts";
 import { OPERANDS } from "./job.ts";
+import { tooLarge } from "./preflight.ts";
 import { BodySource } from "./source.ts";
 
 /** A body whose header has been read. */
@@ -75,7 +76,10 @@ export async function placeAll(job: Job, { header, source }: Upload): Promise<vo
 /** Room for a tensor of the file. */
 export function reserve(job: Job, { name, dtype, shape }: Entry): Tensor {
   checkSpan(shape, `/${name}`);
-  return { dtype, shape, address: job.work.region.alloc(byteLength({ dtype, shape })) };
+  const { region } = job.work;
+  const bytes = byteLength({ dtype, shape });
+  if (bytes > region.largest) throw tooLarge(`${bytes} bytes of ${name}`, region.largest);
+  return { dtype, shape, address: region.alloc(bytes) };
 }
 
 /** Reads the next tensor of the file. */

@@ -110,6 +110,11 @@ export class Region {
     return this.#next;
   }
 
+  /** The most bytes that it can ever get at once. */
+  get largest(): number {
+    return this.#arena.largest;
+  }
+
   /** The bytes that are left before the region has to ask the Arena for more. */
   get left(): number {
     return this.#end - this.#next;

@@ -249,6 +249,19 @@ describe("a refusal", () => {
       "/parameters/binary_data_output",
     ],
     [
+      "an output twice",
+      {
+        inputs: [INPUT, TARGET],
+        outputs: [{ name: "loss" }, { name: "loss", parameters: { binary_data: true } }],
+      },
+      "/outputs/1/name",
+    ],
+    [
+      "a parameter called __proto__",
+      JSON.parse(`{"inputs":${JSON.stringify([INPUT, TARGET])},"parameters":{"__proto__":1}}`),
+      "/__proto__: unknown field",
+    ],
+    [
       "an output that is not there",
       { inputs: [INPUT, TARGET], outputs: [{ name: "grad_input" }] },
       "/outputs/0/name",
@@ -281,6 +294,11 @@ describe("a refusal", () => {
       "inference-header-content-length": length,
     });
     expect([answer.status, Object.keys(answer.json)]).toEqual([status, ["error"]]);
+  });
+
+  it("of an option in the query string is 422, as it would have no effect", async () => {
+    const answer = await infer({ inputs: [INPUT, TARGET] }, `${CE}/infer?reduction=sum`);
+    expect([answer.status, Object.keys(answer.json)]).toEqual([422, ["error"]]);
   });
 
   it("of bytes that are too many, too few, or not those of the shape is 4xx", async () => {

@@ -345,6 +345,26 @@ describe("a body that turns out to be broken", () => {
   });
 });
 
+describe("a server without room", () => {
+  const tiny = useService({ memoryBudget: 1024 * 1024, bodyLimit: 64 * 1024 * 1024 });
+  const file = writeTestFile({ input: tensor("float32", [2000, 1000], wave) });
+
+  it("refuses what never fits as body_too_large, not as overloaded", async () => {
+    const answer = await post(tiny(), "/v1/log_softmax?dim=0", file);
+    expect([answer.status, answer.json.code]).toEqual([413, "body_too_large"]);
+  });
+
+  it("says so with a status also where an answer would stream", async () => {
+    const body = writeTestFile({ input: tensor("float32", [20_000, 1000], () => 1) });
+    const { arena } = tiny();
+    // Room for the request itself, but not for its window.
+    const hold = [arena.reserve(arena.capacity - 150_000)];
+    const answer = await post(tiny(), "/v1/log_softmax?dim=1", body);
+    expect([answer.status, answer.json.code]).toEqual([503, "overloaded"]);
+    for (const region of hold) region.release();
+  });
+});
+
 describe("back-pressure", () => {
   it("a reader that stops holds the upload up, and a window is all that is kept of it", async () => {
     const rows = 200_000;
