@@ -129,6 +129,21 @@ describe("pipelining", () => {
   }, 30_000);
 });
 
+it("requests pipelined behind an answer that nobody reads leave nothing behind when the client resets", async () => {
+  const large = `{"dim":0,"input":[${"1,".repeat(400_000)}1]}`;
+  const first = `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${large.length}\r\n\r\n${large}`;
+  const one = `${JSON_HEAD}content-length: ${BODY.length}\r\n\r\n${BODY}`;
+  for (let k = 0; k < 3; k++) {
+    const { socket } = await open(service().url);
+    socket.pause();
+    socket.write(first + one.repeat(100));
+    await expect.poll(() => service().arena.reserved, { timeout: 5000 }).toBeGreaterThan(0);
+    await sleep(200);
+    socket.resetAndDestroy();
+    await expect.poll(() => service().arena.reserved, { timeout: 5000 }).toBe(0);
+  }
+});
+
 describe("a refusal in the middle of a body", () => {
   it.each([
     ["malformed JSON", `${JSON_HEAD}content-length: 900002\r\n\r\n{\u0001${" ".repeat(900_000)}`, 400],
