@@ -7,7 +7,7 @@ import { binaryLength, binaryPages, inferencePages } from "../wire/inference-wri
 import type { InferenceBody } from "./inference-request.ts";
 import type { Answer, Job } from "./job.ts";
 import { OPERANDS } from "./job.ts";
-import { turn } from "./steps.ts";
+import { ClientGone, turn } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
 
 /** The protocol's own parameter: whether outputs come as bytes. */
@@ -53,7 +53,10 @@ export async function sendInference(
     return reply.header("content-type", "application/json").send(stream(inTurns(job, json)));
   }
   const begin: Buffer[] = [];
-  for await (const page of inTurns(job, json)) begin.push(page);
+  for await (const page of inTurns(job, json)) {
+    if (reply.raw.destroyed) throw new ClientGone("the client has left");
+    begin.push(page);
+  }
   const length = begin.reduce((sum, page) => sum + page.length, 0);
   reply
     .header("content-type", "application/octet-stream")

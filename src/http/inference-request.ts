@@ -94,7 +94,13 @@ export async function readInference(
 }
 
 /** Gives the job its tensors: from the JSON, and in the order of the inputs from the bytes behind it, which they have to cover. */
-export async function receiveInputs(job: Job, { inputs }: InferenceBody): Promise<void> {
+export async function receiveInputs(
+  job: Job,
+  request: FastifyRequest,
+  { inputs }: InferenceBody,
+  limit: number,
+): Promise<void> {
+  checkClaims(request, inputs, limit);
   const operands = new InferenceOperands();
   job.operands = operands;
   for (const [at, input] of inputs.entries()) {
@@ -115,6 +121,23 @@ export async function receiveInputs(job: Job, { inputs }: InferenceBody): Promis
   if (job.source !== undefined && !(await job.source.end())) {
     throw new Problem("malformed_request", "bytes follow the last binary input");
   }
+}
+
+/** Refuses inputs that claim other bytes than follow the JSON, before memory is taken for any of them. */
+function checkClaims(request: FastifyRequest, inputs: readonly InferenceInput[], limit: number): void {
+  const json = jsonBytes(request);
+  if (json === undefined) return;
+  let claimed = 0;
+  for (const [at, input] of inputs.entries()) {
+    if (input.parameters?.binary_data_size !== undefined) claimed += binarySize(input, `/inputs/${at}`);
+  }
+  const length = request.headers["content-length"];
+  if (length === undefined && json + claimed > limit) throw tooLarge(`${json + claimed} bytes`, limit);
+  if (length === undefined || Number(length) - json === claimed) return;
+  throw new Problem(
+    "malformed_request",
+    `the inputs claim ${claimed} bytes behind the JSON, the body has ${Number(length) - json}`,
+  );
 }
 
 async function place({ work, source }: Job, input: InferenceInput, pointer: string) {

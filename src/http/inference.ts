@@ -139,7 +139,7 @@ function registerModel(
   app.post(`${path}/infer`, options, async (asked: FastifyRequest, reply: FastifyReply) => {
     const { job } = asked;
     const body = asked.body as InferenceBody;
-    await receiveInputs(job, body);
+    await receiveInputs(job, asked, body, engine.bodyLimit);
     const fields = optionsOf(body, asked.compileValidationSchema(validated));
     const gone = (): boolean => reply.raw.destroyed;
     job.stages.enter("compute");

@@ -310,6 +310,15 @@ describe("a refusal", () => {
       });
     };
     expect((await send(24, 24)).status).toBe(200);
+    const { arena } = service();
+    const before = arena.reserved;
+    const json =
+      '{"inputs":[{"name":"input","shape":[200000000],"datatype":"FP32","parameters":{"binary_data_size":800000000}}]}';
+    const huge = await service().send("POST", `${CE}/infer`, json, {
+      "inference-header-content-length": String(json.length),
+    });
+    expect([huge.status, arena.reserved]).toEqual([400, before]);
+    expect(huge.json.error).toContain("claim 800000000 bytes");
     expect((await send(24, 25)).status).toBe(400);
     expect((await send(24, 23)).status).toBe(400);
     expect((await send(20, 20)).status).toBe(422);
