@@ -25,7 +25,7 @@ export function sendAnswer(reply: FastifyReply, job: Job, answer: Answer, form: 
     const { length, pages } = writeFile(kernel, answer);
     reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length);
     const first = nextPage(pages)!;
-    return reply.send(first.length === length ? first : pageStream(job, first, pages));
+    return reply.send(first.length === length ? first : pageStream(job, [first], pages));
   }
   const pages = writeJson(kernel, answer, form);
   const first = nextPage(pages);
@@ -37,7 +37,7 @@ export function sendAnswer(reply: FastifyReply, job: Job, answer: Answer, form: 
     job.stages.enter("write");
     return reply.send(text);
   }
-  return reply.send(pageStream(job, first, pages, second));
+  return reply.send(pageStream(job, [first, second], pages));
 }
 
 function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {
@@ -45,26 +45,27 @@ function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {
   return next.done ? undefined : next.value;
 }
 
-function pageStream(job: Job, first: Buffer, rest: Iterable<Buffer>, second?: Buffer): Readable {
-  return Readable.from(follow(job, first, second, rest), { objectMode: false, highWaterMark: 0 });
+/**
+ * Pages as a stream. A reader as fast as the writer would never let the event loop turn: other requests run between two pages. While a
+ * part is asked for its next page, the request is in its encoding stage.
+ */
+export function pageStream(job: Job, ...parts: readonly Iterable<Buffer>[]): Readable {
+  return Readable.from(inTurns(job, ...parts), { objectMode: false, highWaterMark: 0 });
 }
 
-/** A reader as fast as the writer would never let the event loop turn: other requests run between two pages. */
-async function* follow(
+/** The pages of {@link pageStream}, one after another. */
+export async function* inTurns(
   job: Job,
-  first: Buffer,
-  second: Buffer | undefined,
-  rest: Iterable<Buffer>,
+  ...parts: readonly Iterable<Buffer>[]
 ): AsyncGenerator<Buffer, void> {
-  job.stages.enter("write");
-  yield first;
-  if (second !== undefined) yield second;
-  await turn();
-  job.stages.enter("encode");
-  for (const page of rest) {
-    job.stages.enter("write");
-    yield page;
-    await turn();
-    job.stages.enter("encode");
+  let isFirst = true;
+  for (const pages of parts) {
+    for (const page of pages) {
+      job.stages.enter("write");
+      if (!isFirst) await turn();
+      isFirst = false;
+      yield page;
+      job.stages.enter("encode");
+    }
   }
 }

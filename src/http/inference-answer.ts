@@ -1,13 +1,13 @@
 /** From an operation's result to the outputs that an inference request asks for. */
-import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { echo, refuseAt } from "../problems.ts";
 import type { InferenceOutput } from "../wire/inference-write.ts";
 import { binaryLength, binaryPages, inferencePages } from "../wire/inference-write.ts";
+import { inTurns, pageStream } from "./answer.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import type { Answer, Job } from "./job.ts";
 import { OPERANDS } from "./job.ts";
-import { ClientGone, turn } from "./steps.ts";
+import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
 
 /** The protocol's own parameter: whether outputs come as bytes. */
@@ -50,7 +50,7 @@ export async function sendInference(
   const warnings = (answer.warnings ?? []) as readonly string[];
   const json = inferencePages(kernel, { model, id: body.id, warnings }, outputs);
   if (!outputs.some(({ binary }) => binary)) {
-    return reply.header("content-type", "application/json").send(stream(inTurns(job, json)));
+    return reply.header("content-type", "application/json").send(pageStream(job, json));
   }
   const begin: Buffer[] = [];
   for await (const page of inTurns(job, json)) {
@@ -62,7 +62,7 @@ export async function sendInference(
     .header("content-type", "application/octet-stream")
     .header("inference-header-content-length", length)
     .header("content-length", length + binaryLength(outputs));
-  return reply.send(stream(inTurns(job, begin, binaryPages(kernel, outputs))));
+  return reply.send(pageStream(job, begin, binaryPages(kernel, outputs)));
 }
 
 function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): InferenceOutput[] {
@@ -86,22 +86,4 @@ function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): 
       `expected one of ${names}, got ${echo(wanted.name)}`,
     );
   });
-}
-
-function stream(pages: AsyncIterable<Buffer>): Readable {
-  return Readable.from(pages, { objectMode: false, highWaterMark: 0 });
-}
-
-/** Pages, one after another; other requests run between two of them. */
-async function* inTurns(job: Job, ...parts: readonly Iterable<Buffer>[]): AsyncGenerator<Buffer, void> {
-  let isFirst = true;
-  for (const pages of parts) {
-    for (const page of pages) {
-      job.stages.enter("write");
-      if (!isFirst) await turn();
-      isFirst = false;
-      yield page;
-      job.stages.enter("encode");
-    }
-  }
 }
