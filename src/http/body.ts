@@ -11,6 +11,7 @@ import { askForBody } from "./held.ts";
 import { Job } from "./job.ts";
 import { answerMedia } from "./media.ts";
 import { checkBodyHeaders, refuseQuery, tooLarge } from "./preflight.ts";
+import { BodySource } from "./source.ts";
 import { whenTooSlow } from "./watch.ts";
 
 /** What every request computes with. */
@@ -71,6 +72,16 @@ export async function readJson(
   const body = await scanJson(engine, request, payload, "contract");
   request.job.operands = new JsonOperands(body);
   return body.value;
+}
+
+/** A body of at most `limit` bytes that is read piece by piece; what is left of it when the answer has gone passes unread. */
+export function openSource(job: Job, payload: IncomingMessage, limit: number): BodySource {
+  const source = new BodySource(payload, limit, (count) => {
+    job.bytes += count;
+  });
+  job.source = source;
+  job.stages.enter("read");
+  return source;
 }
 
 /** Pushes each chunk of a JSON body through the scanner. The body is never held as a whole. */

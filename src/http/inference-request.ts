@@ -6,11 +6,10 @@ import type { InferenceInput } from "../wire/inference.ts";
 import { binarySize, DATATYPES, InferenceOperands } from "../wire/inference.ts";
 import { JsonReader } from "../wire/json.ts";
 import type { Engine } from "./body.ts";
-import { openJob, scanJson } from "./body.ts";
+import { openJob, openSource, scanJson } from "./body.ts";
 import type { Job } from "./job.ts";
 import { requestMedia } from "./media.ts";
 import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
-import { BodySource } from "./source.ts";
 
 /** A request's body that its schema has accepted. */
 export interface InferenceBody {
@@ -77,11 +76,7 @@ export async function readInference(
     job.json = await scanJson(engine, request, payload, "inference");
     return job.json.value;
   }
-  const source = new BodySource(payload, engine.bodyLimit, (count) => {
-    job.bytes += count;
-  });
-  job.source = source;
-  job.stages.enter("read");
+  const source = openSource(job, payload, engine.bodyLimit);
   const reader = new JsonReader(job.work.kernel, job.work.region, "inference");
   const piece = new Uint8Array(Math.min(left, PIECE));
   for (; left > 0; left -= PIECE) {

@@ -10,10 +10,11 @@ import type { Entry, Header } from "../wire/safetensors.ts";
 import { readHeader, readHeaderLength } from "../wire/safetensors.ts";
 import { checkSpan } from "../wire/tensors.ts";
 import type { Engine } from "./body.ts";
+import { openSource } from "./body.ts";
 import type { Job, OperandName } from "./job.ts";
 import { OPERANDS } from "./job.ts";
 import { tooLarge } from "./preflight.ts";
-import { BodySource } from "./source.ts";
+import type { BodySource } from "./source.ts";
 
 /** A body whose header has been read. */
 export interface Upload {
@@ -34,11 +35,7 @@ export async function readUpload(
   payload: IncomingMessage,
 ): Promise<Record<string, unknown>> {
   const { job } = request;
-  const source = new BodySource(payload, engine.streamLimit, (count) => {
-    job.bytes += count;
-  });
-  job.source = source;
-  job.stages.enter("read");
+  const source = openSource(job, payload, engine.streamLimit);
   const length = request.headers["content-length"];
   const bodyBytes = length === undefined ? undefined : Number(length);
   const prefix = new Uint8Array(PREFIX_BYTES);
