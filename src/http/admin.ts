@@ -1,17 +1,14 @@
 /** Metrics and health on a port of their own, away from the network that sends requests. */
 import type { FastifyInstance } from "fastify";
 import Fastify from "fastify";
+import { answerLive, answerReady } from "./health.ts";
 import { registerMetrics } from "./metrics.ts";
 
 /** GET /metrics, /health/live and /health/ready, and nothing else. */
 export function buildAdmin(page: () => Promise<string>, isReady: () => boolean): FastifyInstance {
   const app: FastifyInstance = Fastify();
   registerMetrics(app, page);
-  app.get("/health/live", async () => ({ status: "live" }));
-  app.get("/health/ready", async (_request, reply) => {
-    if (isReady()) return { status: "ready" };
-    reply.code(503);
-    return { status: "stopping" };
-  });
+  app.get("/health/live", answerLive);
+  app.get("/health/ready", answerReady(isReady));
   return app;
 }

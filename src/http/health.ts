@@ -1,5 +1,6 @@
 /** GET /health/live says the process works, GET /health/ready says send me traffic. */
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Static } from "typebox";
 import { Type } from "typebox";
 import { refusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
@@ -8,6 +9,20 @@ export const Health = Type.Object(
   { status: Type.Enum(["live", "ready", "stopping"], { description: "The state of this process." }) },
   { $id: "Health", title: "Health", additionalProperties: false },
 );
+
+/** GET /health/live */
+export async function answerLive(): Promise<Static<typeof Health>> {
+  return { status: "live" };
+}
+
+/** GET /health/ready */
+export function answerReady(isReady: () => boolean) {
+  return async (_request: FastifyRequest, reply: FastifyReply): Promise<Static<typeof Health>> => {
+    if (isReady()) return { status: "ready" };
+    reply.code(503);
+    return { status: "stopping" };
+  };
+}
 
 const answer = { $ref: "Health#" };
 
@@ -22,7 +37,7 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
         ...refusals([400, 431]),
       },
     },
-    handler: async () => ({ status: "live" }),
+    handler: answerLive,
   });
   app.get("/health/ready", {
     schema: {
@@ -38,10 +53,6 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
         ...refusals([400, 431]),
       },
     },
-    handler: async (_request, reply) => {
-      if (!lifecycle.stopping) return { status: "ready" };
-      reply.code(503);
-      return { status: "stopping" };
-    },
+    handler: answerReady(() => !lifecycle.stopping),
   });
 }
