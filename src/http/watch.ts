@@ -75,11 +75,6 @@ export class Watch {
     if (request.complete) this.#watched.delete(request);
   }
 
-  /** The requests on the list. */
-  get size(): number {
-    return this.#watched.size;
-  }
-
   #sweep(): void {
     for (const watched of this.#watched.values()) {
       const { request, response } = watched;
