@@ -1,5 +1,5 @@
 /** The wiring, in the order in which a request meets it; nothing is discovered. */
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import Fastify, { LogController } from "fastify";
 import type { Engine } from "./http/body.ts";
 import { beginRequest, endRequest, handleClientError, handleFrameworkError } from "./http/connection.ts";
@@ -77,6 +77,13 @@ export async function buildApp({
   const watch = new Watch(limits);
   app.addHook("onRequest", (request, reply, done) => {
     watch.add(request.raw, reply.raw);
+    // Not Fastify's onResponse, which never comes for an answer that is cut or a client that leaves.
+    reply.raw.once("close", () => {
+      watch.remove(request.raw);
+      endRequest(request.raw.socket);
+      metrics.count(request, reply);
+      logRequest(request, reply);
+    });
     beginRequest(request.raw.socket, done);
   });
   app.addHook("onRequest", (request, reply, done) => {
@@ -86,13 +93,6 @@ export async function buildApp({
     checkToken(tokens, request.raw);
     // Here, since a not-found handler comes after the parsing of a body that nobody wants.
     if (request.is404) return handleUnknown(app, request, reply);
-    done();
-  });
-  app.addHook("onResponse", (request: FastifyRequest, reply, done) => {
-    watch.remove(request.raw);
-    endRequest(request.raw.socket);
-    metrics.count(request, reply);
-    logRequest(request, reply);
     done();
   });
   await registerOpenApi(app);

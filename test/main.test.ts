@@ -86,6 +86,23 @@ it("writes one log line a request: operation, dtype, shape, bytes, milliseconds,
   expect(line).not.toContain("1234.5");
 });
 
+it("writes that line also for a client that leaves before its answer, with status 499, and counts it", async () => {
+  const { url, lines, port } = await start({ DRAIN_LAG_MS: "0", WORKERS: "1" });
+  const socket = connect(port, "127.0.0.1").on("error", () => {});
+  socket.write(
+    'POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\nx-request-id: left\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"input":[1,',
+  );
+  await expect
+    .poll(async () => (await fetch(`${url}/metrics`)).text())
+    .toMatch(/^lossd_reserved_bytes [1-9]/m);
+  socket.destroy();
+  const gone = (): string[] => lines.filter((text) => text.includes('"left"'));
+  await expect.poll(gone).toHaveLength(1);
+  expect(JSON.parse(gone()[0]!)).toMatchObject({ operation: "logSoftmax", status: 499 });
+  const page = await (await fetch(`${url}/metrics`)).text();
+  expect(page).toContain('lossd_requests_total{operation="logSoftmax",status="499"} 1');
+});
+
 it.each([
   ["PORT", "70000"],
   ["PORT", "80a"],

@@ -2,13 +2,21 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { traceId } from "./request-id.ts";
 
+/** nginx's status for a client that left before its answer: only the log and the metrics see it. */
+export const CLIENT_GONE = 499;
+
+/** The status that the client got, or {@link CLIENT_GONE}. */
+export function finalStatus({ raw, statusCode }: FastifyReply): number {
+  return raw.headersSent ? statusCode : CLIENT_GONE;
+}
+
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   const input = request.job?.operand("input");
   request.log.info(
     {
       operation: request.job?.operation ?? request.routeOptions.url ?? "none",
       method: request.method,
-      status: reply.statusCode,
+      status: finalStatus(reply),
       problem: request.problem,
       dtype: input?.dtype,
       shape: input?.shape,

@@ -4,6 +4,7 @@ import type { Histogram } from "prom-client";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Arena } from "../tensor/arena.ts";
 import { elementCount } from "../tensor/tensor.ts";
+import { finalStatus } from "./log.ts";
 import { STAGES } from "./stages.ts";
 
 /** From a small request's microseconds to a large upload's minutes. */
@@ -37,7 +38,7 @@ export class Metrics {
   /** Counts a request whose answer has left. */
   count(request: FastifyRequest, reply: FastifyReply): void {
     const { job, problem } = request;
-    add(this.#requests, `${job?.operation ?? "other"} ${reply.statusCode}`);
+    add(this.#requests, `${job?.operation ?? "other"} ${finalStatus(reply)}`);
     if (problem !== undefined) add(this.#refusals, problem);
     if (job === undefined) return;
     job.stages.enter("write");

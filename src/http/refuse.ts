@@ -6,6 +6,7 @@ import type { ProblemCode, ProblemError } from "../problems.ts";
 import { PROBLEMS, Problem, refuseAt } from "../problems.ts";
 import { ArenaFull } from "../tensor/arena.ts";
 import { holdsBody } from "./held.ts";
+import { CLIENT_GONE } from "./log.ts";
 import { ACCEPTED } from "./media.ts";
 import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
@@ -65,9 +66,6 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .header("content-type", PROBLEM_TYPE)
     .send(Buffer.from(JSON.stringify(document)));
 }
-
-/** nginx's status for a client that left before its answer: only the log sees it. */
-const CLIENT_GONE = 499;
 
 /** Fastify's error handler: a stranger's exception becomes "internal error" outside and keeps its cause in the log. */
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {

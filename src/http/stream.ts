@@ -12,7 +12,6 @@ import { answerHeader, inFileOrder, memberPages } from "../wire/safetensors-writ
 import { checkSpan } from "../wire/tensors.ts";
 import type { Streaming } from "./contract/streaming.ts";
 import type { Answer, Job } from "./job.ts";
-import { logRequest } from "./log.ts";
 import { MEDIA_TYPES } from "./media.ts";
 import { tooLarge } from "./preflight.ts";
 import { runSteps } from "./steps.ts";
@@ -138,8 +137,6 @@ export async function sendStream(reply: FastifyReply, stream: OpenStream): Promi
     if (error instanceof Problem) reply.request.problem = error.code;
     else if (!gone()) reply.log.error({ err: error }, "answer failed");
     response.destroy();
-    // No hook comes for an answer that is cut.
-    logRequest(reply.request, reply);
   }
   return reply;
 }
