@@ -54,7 +54,7 @@ export const SETTINGS = Type.Object(
       minimum: 1 * MiB,
       maximum: 4000 * MiB,
       description:
-        "Bytes for the tensors of all requests of one process together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), so the default holds 4 of the largest.",
+        "Bytes for the tensors of all requests of one process together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), and bodies over 1 MiB get three quarters of it together, so the default holds 3 of the largest.",
     }),
     TOKENS_FILE: Type.String({
       default: "",

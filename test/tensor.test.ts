@@ -1,6 +1,8 @@
 /** The Arena: whatever is reserved comes back, nothing overlaps. */
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { readConfig } from "../src/config.ts";
+import { loadKernel } from "../src/kernel/kernel.ts";
 import type { Region } from "../src/tensor/arena.ts";
 import { Arena, ArenaFull } from "../src/tensor/arena.ts";
 import { axisOf } from "../src/tensor/axis.ts";
@@ -43,6 +45,15 @@ it("keeps a quarter for reservations of at most 5 MiB, so that large requests ne
   arena.reserve(75 * MiB).release();
   expect(() => arena.reserve(75 * MiB + 1)).toThrow(ArenaFull);
   expect(arena.reserved).toBe(0);
+});
+
+it("with the default settings holds three of the largest JSON bodies, as README says", () => {
+  const { MEMORY_BUDGET, BODY_LIMIT } = readConfig({});
+  const kernel = loadKernel(MEMORY_BUDGET);
+  const arena = new Arena(kernel.heapBase, kernel.u8.length);
+  const price = 4 * BODY_LIMIT + 64 * 1024;
+  for (let held = 0; held < 3; held++) arena.reserve(price);
+  expect(() => arena.reserve(price)).toThrow(ArenaFull);
 });
 
 it("takes more for a region that has used up its reservation, and returns that too", () => {
