@@ -28,6 +28,19 @@ export function fileTensor({ dtype, shape, data }: CaseTensor): FileTensor {
   return { dtype, shape, bytes: bytesOf(dtype, data.map(Number)) };
 }
 
+/** A tensor whose elements are a function of their row-major number. */
+export function tensor(dtype: string, shape: readonly number[], value: (at: number) => number): FileTensor {
+  const count = shape.reduce((product, size) => product * size, 1);
+  return {
+    dtype,
+    shape,
+    bytes: bytesOf(
+      dtype,
+      Array.from({ length: count }, (_, at) => value(at)),
+    ),
+  };
+}
+
 /** A file in the order of the reference implementation: by dtype, then by name; or with its tensors as they stand. */
 export function writeTestFile(
   tensors: FileTensors,
@@ -44,10 +57,16 @@ export function writeTestFile(
     return [name, { dtype: NAMES[dtype], shape, data_offsets: [begin, at] }];
   });
   const notes = Object.keys(metadata).length > 0 ? [["__metadata__", metadata]] : [];
-  const json = Buffer.from(JSON.stringify(Object.fromEntries([...notes, ...entries])));
+  const begin = fileBegin(Object.fromEntries([...notes, ...entries]));
+  return Buffer.concat([begin, ...names.map((name) => tensors[name]!.bytes)]);
+}
+
+/** The beginning of a file: the length of its header, and the header. */
+export function fileBegin(header: unknown): Buffer {
+  const json = Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(json.length));
-  return Buffer.concat([length, json, ...names.map((name) => tensors[name]!.bytes)]);
+  return Buffer.concat([length, json]);
 }
 
 /** The tensors and the metadata of a file. */

@@ -1,24 +1,13 @@
 /** Broken safetensors files by the thousand: documented refusals, no failure, no growth. */
 import { expect, it } from "vitest";
 import { PROBLEMS } from "../../src/problems.ts";
-import type { FileTensor } from "../conformance/files.ts";
-import { writeTestFile } from "../conformance/files.ts";
-import { bytesOf } from "../conformance/forms.ts";
+import { tensor, writeTestFile } from "../conformance/files.ts";
 import { useService } from "../service.ts";
 
 const service = useService({ memoryBudget: 16 * 1024 * 1024, bodyLimit: 64 * 1024 });
 
 const MUTATIONS = 100_000;
 const AT_ONCE = 8;
-
-const tensor = (dtype: string, shape: readonly number[], value: (at: number) => number): FileTensor => ({
-  dtype,
-  shape,
-  bytes: bytesOf(
-    dtype,
-    Array.from({ length: shape.reduce((product, size) => product * size, 1) }, (_, at) => value(at)),
-  ),
-});
 
 const FILES: readonly (readonly [path: string, file: Buffer])[] = [
   [

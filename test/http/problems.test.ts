@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ProblemCode } from "../../src/problems.ts";
 import { PROBLEMS } from "../../src/problems.ts";
+import { fileBegin } from "../conformance/files.ts";
 import type { Answer, Service } from "../service.ts";
 import { startService } from "../service.ts";
 
@@ -607,10 +608,7 @@ describe("refusals", () => {
     long.writeBigUInt64LE(1_900_000n);
     expectProblem(await send(long), "safetensors_header_too_large");
     const entry = { dtype: "F32", shape: [1], data_offsets: [4, 8] };
-    const json = Buffer.from(JSON.stringify({ input: entry }));
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64LE(BigInt(json.length));
-    const hole = await send(Buffer.concat([length, json, Buffer.alloc(8)]));
+    const hole = await send(Buffer.concat([fileBegin({ input: entry }), Buffer.alloc(8)]));
     expectProblem(hole, "invalid_safetensors", "/input/data_offsets");
   });
 

@@ -7,8 +7,8 @@ import fc from "fast-check";
 import { request } from "undici";
 import { describe, expect, it } from "vitest";
 import type { FileTensor, FileTensors } from "../conformance/files.ts";
-import { readTestFile, writeTestFile } from "../conformance/files.ts";
-import { bytesOf, numbersOf } from "../conformance/forms.ts";
+import { fileBegin, readTestFile, tensor, writeTestFile } from "../conformance/files.ts";
+import { numbersOf } from "../conformance/forms.ts";
 import type { Service } from "../service.ts";
 import { useService } from "../service.ts";
 
@@ -18,18 +18,6 @@ const CE = "/v1/cross_entropy";
 /** A server that has to stream what does not fit into 16 KiB, and one that holds all of it. */
 const small = useService({ bodyLimit: 16 * 1024 });
 const large = useService();
-
-function tensor(dtype: string, shape: readonly number[], number: (at: number) => number): FileTensor {
-  const count = shape.reduce((product, size) => product * size, 1);
-  return {
-    dtype,
-    shape,
-    bytes: bytesOf(
-      dtype,
-      Array.from({ length: count }, (_, at) => number(at)),
-    ),
-  };
-}
 
 const wave = (at: number): number => Math.sin(at * 12.9898) * 3;
 
@@ -392,15 +380,11 @@ describe("back-pressure", () => {
     const part = tensor("float32", [rows, 1024], wave).bytes;
     const shape = [rows * 64, 1024];
     const target = Buffer.alloc(rows * 64 * 8);
-    const header = (size: readonly number[], length: number): Buffer => {
-      const json = JSON.stringify({
+    const header = (size: readonly number[], length: number): Buffer =>
+      fileBegin({
         target: { dtype: "I64", shape: [size[0]], data_offsets: [0, length] },
         input: { dtype: "F32", shape: size, data_offsets: [length, length + (size[0] ?? 0) * 4096] },
       });
-      const prefix = Buffer.alloc(8);
-      prefix.writeBigUInt64LE(BigInt(json.length));
-      return Buffer.concat([prefix, Buffer.from(json)]);
-    };
     async function* whole(): AsyncGenerator<Buffer> {
       yield header(shape, target.length);
       yield target;
