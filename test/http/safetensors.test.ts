@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { request } from "undici";
 import { describe, expect, it } from "vitest";
-import type { FileTensor, FileTensors } from "../conformance/files.ts";
+import type { FileTensors } from "../conformance/files.ts";
 import { fileBegin, readTestFile, tensor, writeTestFile } from "../conformance/files.ts";
 import { numbersOf } from "../conformance/forms.ts";
 import type { Service } from "../service.ts";
