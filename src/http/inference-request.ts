@@ -1,7 +1,7 @@
 /** From the socket to the tensors of an inference request. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { echo, Problem, refuseAt } from "../problems.ts";
+import { echo, Problem } from "../problems.ts";
 import type { InferenceInput } from "../wire/inference.ts";
 import { binarySize, DATATYPES, InferenceOperands } from "../wire/inference.ts";
 import { JsonReader } from "../wire/json.ts";
@@ -88,61 +88,50 @@ export async function readInference(
   return job.json.value;
 }
 
-/** Gives the job its tensors: from the JSON, and in the order of the inputs from the bytes behind it, which they have to cover. */
+/**
+ * Gives the job its tensors: from the JSON, and in the order of the inputs from the bytes behind it. No memory is taken for tensors that
+ * the body does not hold.
+ */
 export async function receiveInputs(
-  job: Job,
+  engine: Engine,
   request: FastifyRequest,
   { inputs }: InferenceBody,
-  limit: number,
 ): Promise<void> {
-  checkClaims(request, inputs, limit);
+  const { job } = request;
+  const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, job.source !== undefined));
+  checkCover(
+    request,
+    engine.bodyLimit,
+    sizes.reduce<number>((sum, size = 0) => sum + size, 0),
+  );
   const operands = new InferenceOperands();
   job.operands = operands;
   for (const [at, input] of inputs.entries()) {
     const pointer = `/inputs/${at}`;
-    if (operands.has(input.name))
-      throw refuseAt("duplicate_key", `${pointer}/name`, "this input stands twice");
-    const size = input.parameters?.binary_data_size;
-    if ((size === undefined) === (input.data === undefined)) {
-      throw refuseAt(
-        "invalid_request",
-        pointer,
-        "expected exactly one of data and parameters.binary_data_size",
-      );
-    }
+    const size = sizes[at];
     if (size === undefined) operands.addText(job.json!, input, pointer);
-    else operands.addTensor(input.name, await place(job, input, pointer), pointer);
+    else operands.addTensor(input.name, await place(job, input, size), pointer);
   }
   if (job.source !== undefined && !(await job.source.end())) {
     throw new Problem("malformed_request", "bytes follow the last binary input");
   }
 }
 
-/** Refuses inputs that claim other bytes than follow the JSON, before memory is taken for any of them. */
-function checkClaims(request: FastifyRequest, inputs: readonly InferenceInput[], limit: number): void {
+/** Refuses inputs that take more or less than the bytes behind the JSON; of a chunked body only the limit is known. */
+function checkCover(request: FastifyRequest, limit: number, bytes: number): void {
   const json = jsonBytes(request);
   if (json === undefined) return;
-  let claimed = 0;
-  for (const [at, input] of inputs.entries()) {
-    if (input.parameters?.binary_data_size !== undefined) claimed += binarySize(input, `/inputs/${at}`);
+  const behind = announcedLength(request.headers, limit) - json;
+  if (request.headers["content-length"] === undefined) {
+    if (bytes > behind) throw tooLarge(`${json + bytes} bytes of JSON and inputs`, limit);
+  } else if (bytes !== behind) {
+    const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${behind}`;
+    throw new Problem("malformed_request", detail);
   }
-  const length = request.headers["content-length"];
-  if (length === undefined && json + claimed > limit) throw tooLarge(`${json + claimed} bytes`, limit);
-  if (length === undefined || Number(length) - json === claimed) return;
-  throw new Problem(
-    "malformed_request",
-    `the inputs claim ${claimed} bytes behind the JSON, the body has ${Number(length) - json}`,
-  );
 }
 
-async function place({ work, source }: Job, input: InferenceInput, pointer: string) {
-  const bytes = binarySize(input, pointer);
-  if (source === undefined) {
-    const expected = "the header Inference-Header-Content-Length for an input that comes as bytes";
-    throw refuseAt("invalid_request", `${pointer}/parameters/binary_data_size`, `expected ${expected}`);
-  }
-  if (bytes > work.region.largest) throw tooLarge(`${bytes} bytes of one input`, work.region.largest);
+async function place({ work, source }: Job, { datatype, shape }: InferenceInput, bytes: number) {
   const address = work.region.alloc(bytes);
-  await source.fill(work.kernel.u8.subarray(address, address + bytes));
-  return { dtype: DATATYPES[input.datatype], shape: input.shape, address };
+  await source!.fill(work.kernel.u8.subarray(address, address + bytes));
+  return { dtype: DATATYPES[datatype], shape, address };
 }

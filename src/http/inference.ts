@@ -3,6 +3,8 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import type { TSchema } from "typebox";
 import { Type } from "typebox";
+import { LossRefusal } from "../loss/refusal.ts";
+import type { Steps } from "../loss/workspace.ts";
 import { VERSION } from "../version.ts";
 import type { Engine } from "./body.ts";
 import {
@@ -16,9 +18,11 @@ import {
 } from "./contract/inference.ts";
 import { inferenceRefusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
-import { optionsOf, sendInference } from "./inference-answer.ts";
+import { sendInference } from "./inference-answer.ts";
+import { checkNames, optionsOf, refuseLoss } from "./inference-check.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import { admitInference, readInference, receiveInputs } from "./inference-request.ts";
+import type { Answer } from "./job.ts";
 import { OPERANDS } from "./job.ts";
 import type { Operation } from "./operations.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -139,13 +143,23 @@ function registerModel(
   app.post(`${path}/infer`, options, async (asked: FastifyRequest, reply: FastifyReply) => {
     const { job } = asked;
     const body = asked.body as InferenceBody;
-    await receiveInputs(job, asked, body, engine.bodyLimit);
+    checkNames(MODEL_TENSORS[model], body);
     const fields = optionsOf(body, asked.compileValidationSchema(validated));
+    await receiveInputs(engine, asked, body);
     const gone = (): boolean => reply.raw.destroyed;
     job.stages.enter("compute");
-    const answer = await runSteps(operation.run(job, fields as never), gone);
+    const answer = await compute(operation.run(job, fields as never), body, gone);
     return sendInference(reply, job, model, body, answer);
   });
+}
+
+/** Runs an operation. What it refuses is refused at its place in the inference request; an element's place, the operands know. */
+async function compute(steps: Steps<Answer>, body: InferenceBody, gone: () => boolean): Promise<Answer> {
+  try {
+    return await runSteps(steps, gone);
+  } catch (error) {
+    throw error instanceof LossRefusal && error.element === undefined ? refuseLoss(body, error) : error;
+  }
 }
 
 /** The options of an operation, and what each does. */

@@ -98,14 +98,34 @@ function checkData({ length, shape: lists }: Cut, shape: readonly number[], poin
   );
 }
 
-/** The bytes of an input that comes as bytes. Refuses a size that its shape does not have. */
-export function binarySize({ shape, datatype, parameters }: InferenceInput, pointer: string): number {
+/**
+ * The bytes of an input that comes as bytes; undefined where it comes in the JSON. Refuses an input that comes in both ways or in none, one that comes as
+ * bytes to a body that has none, and a size that its shape does not have.
+ */
+export function binarySize(
+  { shape, datatype, parameters, data }: InferenceInput,
+  pointer: string,
+  hasBytes: boolean,
+): number | undefined {
+  const size = parameters?.binary_data_size;
+  if ((size === undefined) === (data === undefined)) {
+    throw refuseAt(
+      "invalid_request",
+      pointer,
+      "expected exactly one of data and parameters.binary_data_size",
+    );
+  }
+  if (size === undefined) return undefined;
+  const place = `${pointer}/parameters/binary_data_size`;
+  if (!hasBytes) {
+    const header = "the header Inference-Header-Content-Length";
+    throw refuseAt("invalid_request", place, `expected ${header} for an input that comes as bytes`);
+  }
   const expected = checkSpan(shape, `${pointer}/shape`) * DTYPES[DATATYPES[datatype]].bytes;
-  const got = parameters?.binary_data_size;
-  if (got === expected) return expected;
+  if (size === expected) return size;
   throw refuseAt(
     "shape_data_mismatch",
-    `${pointer}/parameters/binary_data_size`,
-    `shape [${shape.join(", ")}] of ${datatype} needs ${expected} bytes, got ${got}`,
+    place,
+    `shape [${shape.join(", ")}] of ${datatype} needs ${expected} bytes, got ${size}`,
   );
 }

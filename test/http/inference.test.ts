@@ -113,6 +113,14 @@ describe("an inference", () => {
     expect(Object.keys(outputsOf(answer.bytes, answer.headers))).toEqual(["grad_input", "loss"]);
   });
 
+  it("returns all outputs where an empty list is asked for, as Triton does", async () => {
+    const [some, all] = [
+      await infer({ inputs: [INPUT, TARGET], outputs: [] }),
+      await infer({ inputs: [INPUT, TARGET] }),
+    ];
+    expect(some.json).toEqual(all.json);
+  });
+
   it("mixes inputs in JSON and as bytes", async () => {
     const bytes = Buffer.from(Float32Array.from(INPUT.data).buffer);
     const { data: _, ...binary } = INPUT;
@@ -200,8 +208,9 @@ describe("a refusal", () => {
   const one = (change: object): unknown => ({ inputs: [{ ...INPUT, ...change }, TARGET] });
 
   it.each<[string, unknown, string]>([
-    ["a missing input", { inputs: [INPUT] }, "/target: required"],
+    ["a missing input", { inputs: [INPUT] }, "/inputs: target: required"],
     ["an input twice", { inputs: [INPUT, INPUT, TARGET] }, "/inputs/1/name"],
+    ["an unknown output", { inputs: [INPUT, TARGET], outputs: [{ name: "output" }] }, "/outputs/0/name"],
     ["an unknown input", { inputs: [INPUT, TARGET, { ...TARGET, name: "labels" }] }, "/inputs/2/name"],
     ["an unknown datatype", one({ datatype: "INT8" }), "/inputs/0/datatype"],
     ["a shape that the data do not fill", one({ shape: [2, 2] }), "/inputs/0/data"],
@@ -235,7 +244,27 @@ describe("a refusal", () => {
     [
       "an unknown parameter",
       { inputs: [INPUT, TARGET], parameters: { redution: "sum" } },
-      "/redution: unknown field",
+      "/parameters/redution: unknown field",
+    ],
+    [
+      "a parameter of another type",
+      { inputs: [INPUT, TARGET], parameters: { ignore_index: "x" } },
+      "/parameters/ignore_index: must be integer",
+    ],
+    [
+      "a parameter out of its range",
+      { inputs: [INPUT, TARGET], parameters: { label_smoothing: 1.5 } },
+      "/parameters/label_smoothing: label_smoothing must be between",
+    ],
+    [
+      "a target of another shape",
+      { inputs: [INPUT, { ...TARGET, shape: [1], data: [0] }] },
+      "/inputs/1: Expected input batch_size",
+    ],
+    [
+      "a gradient without its upstream gradient",
+      { inputs: [INPUT, TARGET], parameters: { reduction: "none", return_grad: true } },
+      "/inputs: grad_output: ",
     ],
     [
       "format, which has no effect",
@@ -274,13 +303,22 @@ describe("a refusal", () => {
     [
       "a reduction that is unknown",
       { inputs: [INPUT, TARGET], parameters: { reduction: "avg" } },
-      "avg is not a valid value",
+      "/parameters/reduction: avg is not a valid value",
     ],
   ])("of %s is 422 or 400 in the protocol's form, and names the place", async (_title, body, place) => {
     const answer = await infer(body);
     expect([400, 422]).toContain(answer.status);
     expect(Object.keys(answer.json)).toEqual(["error"]);
     expect(answer.json.error).toContain(place);
+  });
+
+  it("of an input of another operation names its place", async () => {
+    const body = { inputs: [INPUT, { ...INPUT, name: "weight" }] };
+    const { status, json } = await infer(body, "/v2/models/log_softmax/infer");
+    expect([status, json.error]).toEqual([
+      422,
+      '/inputs/1/name: expected one of input, grad_output, got "weight"',
+    ]);
   });
 
   it.each<[string, string, number]>([
@@ -314,7 +352,7 @@ describe("a refusal", () => {
     const before = arena.reserved;
     const json =
       '{"inputs":[{"name":"input","shape":[200000000],"datatype":"FP32","parameters":{"binary_data_size":800000000}}]}';
-    const huge = await service().send("POST", `${CE}/infer`, json, {
+    const huge = await service().send("POST", "/v2/models/log_softmax/infer", json, {
       "inference-header-content-length": String(json.length),
     });
     expect([huge.status, arena.reserved]).toEqual([400, before]);

@@ -1,0 +1,79 @@
+/** Holds an inference request to its model: the names first, then the options by the schema of the JSON contract. */
+import type { FastifyRequest } from "fastify";
+import type { LossRefusal } from "../loss/refusal.ts";
+import type { ProblemCode } from "../problems.ts";
+import { echo, type Problem, refuseAt } from "../problems.ts";
+import type { InferenceBody } from "./inference-request.ts";
+import { OPERANDS } from "./job.ts";
+import { describeValidation } from "./validation.ts";
+
+/** The protocol's own parameter: whether outputs come as bytes. */
+export const BINARY = "binary_data_output";
+
+type Validate = ReturnType<FastifyRequest["compileValidationSchema"]>;
+
+interface Named {
+  readonly name: string;
+}
+
+/** Refuses inputs and outputs that the model does not have, and those that stand twice, before a tensor is read. */
+export function checkNames(
+  model: { readonly inputs: readonly Named[]; readonly outputs: readonly Named[] },
+  { inputs, outputs = [] }: InferenceBody,
+): void {
+  checkList("inputs", model.inputs, inputs);
+  checkList("outputs", model.outputs, outputs);
+}
+
+function checkList(list: "inputs" | "outputs", known: readonly Named[], asked: readonly Named[]): void {
+  const names = known.map(({ name }) => name);
+  for (const [at, { name }] of asked.entries()) {
+    const pointer = `/${list}/${at}/name`;
+    if (!names.includes(name)) {
+      throw refuseAt(
+        "invalid_request",
+        pointer,
+        `expected one of ${names.join(", ")}, got ${JSON.stringify(echo(name))}`,
+      );
+    }
+    if (asked.findIndex((other) => other.name === name) < at)
+      throw refuseAt("duplicate_key", pointer, `${name} stands twice`);
+  }
+}
+
+/** The operation's options, with a number in the place of each tensor, as `validate` has accepted them for the JSON contract. */
+export function optionsOf(body: InferenceBody, validate: Validate): Record<string, unknown> {
+  // Without a prototype, `__proto__` is a name like others, and refused like others.
+  const fields: Record<string, unknown> = Object.create(null);
+  for (const [name, value] of Object.entries(body.parameters ?? {})) {
+    if (name === BINARY) {
+      if (typeof value !== "boolean")
+        throw refuseAt("invalid_request", `/parameters/${BINARY}`, "expected true or false");
+    } else if (name === "format" || isOperand(name)) {
+      throw refuseAt("invalid_request", `/parameters/${name}`, "unknown field");
+    } else fields[name] = value;
+  }
+  for (const { name } of body.inputs) fields[name] = 0;
+  if (validate(fields)) return fields;
+  const problem = describeValidation(validate.errors ?? []);
+  const [place] = problem.errors;
+  throw place === undefined ? problem : refuseField(body, problem.code, place.pointer, place.detail);
+}
+
+/** A loss's refusal of a whole field, at the field's place in an inference request. */
+export function refuseLoss(body: InferenceBody, { code, field, message }: LossRefusal): Problem {
+  return refuseField(body, code, `/${field}`, message);
+}
+
+/** A refusal of a place in the JSON contract's body, at the place where an inference request has it. */
+function refuseField(body: InferenceBody, code: ProblemCode, pointer: string, detail: string): Problem {
+  const [, name = ""] = pointer.split("/");
+  const at = body.inputs.findIndex((input) => input.name === name);
+  if (at >= 0) return refuseAt(code, `/inputs/${at}`, detail);
+  if (isOperand(name)) return refuseAt(code, "/inputs", `${name}: ${detail}`);
+  return refuseAt(code, `/parameters${pointer}`, detail);
+}
+
+function isOperand(name: string): boolean {
+  return (OPERANDS as readonly string[]).includes(name);
+}
