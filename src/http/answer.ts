@@ -27,7 +27,11 @@ export function sendAnswer(reply: FastifyReply, job: Job, answer: Answer, form: 
     const first = nextPage(pages)!;
     return reply.send(first.length === length ? first : pageStream(job, [first], pages));
   }
-  const pages = writeJson(kernel, answer, form);
+  return sendJson(reply, job, writeJson(kernel, answer, form));
+}
+
+/** Sends JSON that is printed page by page. */
+export function sendJson(reply: FastifyReply, job: Job, pages: Generator<Buffer, void>): FastifyReply {
   const first = nextPage(pages);
   const second = nextPage(pages);
   reply.header("content-type", JSON_TYPE);
@@ -53,11 +57,7 @@ export function pageStream(job: Job, ...parts: readonly Iterable<Buffer>[]): Rea
   return Readable.from(inTurns(job, ...parts), { objectMode: false, highWaterMark: 0 });
 }
 
-/** The pages of {@link pageStream}, one after another. */
-export async function* inTurns(
-  job: Job,
-  ...parts: readonly Iterable<Buffer>[]
-): AsyncGenerator<Buffer, void> {
+async function* inTurns(job: Job, ...parts: readonly Iterable<Buffer>[]): AsyncGenerator<Buffer, void> {
   let isFirst = true;
   for (const pages of parts) {
     for (const page of pages) {

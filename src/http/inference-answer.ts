@@ -3,13 +3,16 @@ import type { FastifyReply } from "fastify";
 import { refuseAt } from "../problems.ts";
 import type { InferenceOutput } from "../wire/inference-write.ts";
 import { binaryLength, binaryPages, inferencePages } from "../wire/inference-write.ts";
-import { inTurns, pageStream } from "./answer.ts";
+import { pageStream, sendJson } from "./answer.ts";
 import { BINARY } from "./inference-check.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import type { Answer, Job } from "./job.ts";
-import { ClientGone } from "./steps.ts";
+import { ClientGone, turn } from "./steps.ts";
 
-/** Sends the outputs that were asked for, or all. The length of JSON that bytes follow comes first, so that is printed before it leaves. */
+/** The JSON before bytes is kept up to this length: it is printed once for its length, and again where it is longer. */
+const KEPT = 256 * 1024;
+
+/** Sends the outputs that were asked for, or all. */
 export async function sendInference(
   reply: FastifyReply,
   job: Job,
@@ -21,21 +24,33 @@ export async function sendInference(
   job.stages.enter("encode");
   const outputs = chooseOutputs(body, answer);
   const warnings = (answer.warnings ?? []) as readonly string[];
-  const json = inferencePages(kernel, { model, id: body.id, warnings }, outputs);
-  if (!outputs.some(({ binary }) => binary)) {
-    return reply.header("content-type", "application/json").send(pageStream(job, json));
-  }
-  const begin: Buffer[] = [];
-  for await (const page of inTurns(job, json)) {
-    if (reply.raw.destroyed) throw new ClientGone("the client has left");
-    begin.push(page);
-  }
-  const length = begin.reduce((sum, page) => sum + page.length, 0);
+  const json = () => inferencePages(kernel, { model, id: body.id, warnings }, outputs);
+  if (!outputs.some(({ binary }) => binary)) return sendJson(reply, job, json());
+  const { length, pages } = await measure(json(), () => reply.raw.destroyed);
+  const whole = length + binaryLength(outputs);
   reply
     .header("content-type", "application/octet-stream")
     .header("inference-header-content-length", length)
-    .header("content-length", length + binaryLength(outputs));
-  return reply.send(pageStream(job, begin, binaryPages(kernel, outputs)));
+    .header("content-length", whole);
+  const bytes = binaryPages(kernel, outputs);
+  if (pages !== undefined && whole <= KEPT) return reply.send(Buffer.concat([...pages, ...bytes]));
+  return reply.send(pageStream(job, pages ?? json(), bytes));
+}
+
+/** The length of the JSON that bytes follow, which leaves before it; and its pages, if they are few. */
+async function measure(
+  json: Generator<Buffer, void>,
+  gone: () => boolean,
+): Promise<{ length: number; pages: Buffer[] | undefined }> {
+  const pages: Buffer[] = [];
+  let length = 0;
+  for (const page of json) {
+    if (length > 0) await turn();
+    if (gone()) throw new ClientGone("the client has left");
+    length += page.length;
+    if (length <= KEPT) pages.push(page);
+  }
+  return { length, pages: length <= KEPT ? pages : undefined };
 }
 
 function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): InferenceOutput[] {

@@ -164,6 +164,54 @@ describe("an inference", () => {
   });
 });
 
+describe("an answer on the wire", () => {
+  const data = Array.from({ length: 100_000 }, (_, at) => Math.fround(Math.sin(at)));
+  const input = { name: "input", shape: [data.length], datatype: "FP32", data };
+  const ask = (parameters: object, outputs?: unknown) =>
+    infer(
+      { inputs: [input], outputs, parameters: { dim: 0, ...parameters } },
+      "/v2/models/log_softmax/infer",
+    );
+
+  it("has its length where it is short, in JSON and with bytes", async () => {
+    for (const binary_data_output of [false, true]) {
+      const answer = await infer({ inputs: [INPUT, TARGET], parameters: { binary_data_output } });
+      expect(answer.headers["content-length"]).toBe(String(answer.bytes.length));
+    }
+  });
+
+  it("tells the length of JSON too long to be kept, which bytes follow", async () => {
+    const outputs = [{ name: "output", parameters: { binary_data: false } }, { name: "grad_input" }];
+    const parameters = {
+      return_grad: true,
+      binary_data_output: true,
+    };
+    const go = { ...input, name: "grad_output" };
+    const answer = await infer(
+      { inputs: [input, go], outputs, parameters: { dim: 0, ...parameters } },
+      "/v2/models/log_softmax/infer",
+    );
+    const length = Number(answer.headers["inference-header-content-length"]);
+    expect(length).toBeGreaterThan(1_000_000);
+    expect(answer.bytes.length).toBe(length + 4 * data.length);
+    const parts = outputsOf(answer.bytes, answer.headers);
+    const json = (await ask({})).json.outputs[0];
+    expect(parts.output).toEqual({ dtype: "float32", shape: json.shape, data: json.data });
+  });
+
+  it("has nothing behind the JSON where outputs as bytes are empty", async () => {
+    const empty = { name: "input", shape: [0, 3], datatype: "FP32", data: [] };
+    const answer = await infer(
+      { inputs: [empty], parameters: { dim: 1, binary_data_output: true } },
+      "/v2/models/log_softmax/infer",
+    );
+    expect(answer.headers["inference-header-content-length"]).toBe(String(answer.bytes.length));
+    expect(JSON.parse(answer.text).outputs).toEqual([
+      { name: "output", shape: [0, 3], datatype: "FP32", parameters: { binary_data_size: 0 } },
+    ]);
+  });
+});
+
 describe("requests that tritonclient 2 sent", () => {
   const inputs = Buffer.from(
     "0000003f000000bf0000803f00000040000000000000803f02000000000000000000000000000000",
