@@ -8,7 +8,7 @@ import { JsonReader } from "../wire/json.ts";
 import type { Engine } from "./body.ts";
 import { openJob, openSource, scanJson } from "./body.ts";
 import type { Job } from "./job.ts";
-import { requestMedia } from "./media.ts";
+import { knownMedia } from "./media.ts";
 import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
 
 /** A request's body that its schema has accepted. */
@@ -49,8 +49,9 @@ export function admitInference(
 }
 
 function checkJson(type: string): void {
-  if (requestMedia(type) === "json") return;
-  throw new Problem("unsupported_media_type", `expected Content-Type application/json, got ${echo(type)}`);
+  if (knownMedia(type) === "json") return;
+  const expected = "Content-Type application/json or none, or the header Inference-Header-Content-Length";
+  throw new Problem("unsupported_media_type", `expected ${expected}, got ${echo(type)}`);
 }
 
 function jsonBytes({ headers }: FastifyRequest): number | undefined {

@@ -16,6 +16,7 @@ import {
   InferenceServer,
   MODEL_TENSORS,
 } from "./contract/inference.ts";
+import { describeOptions } from "./contract/inference-options.ts";
 import { inferenceRefusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
 import { sendInference } from "./inference-answer.ts";
@@ -23,7 +24,6 @@ import { checkNames, optionsOf, refuseLoss } from "./inference-check.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import { admitInference, readInference, receiveInputs } from "./inference-request.ts";
 import type { Answer } from "./job.ts";
-import { OPERANDS } from "./job.ts";
 import type { Operation } from "./operations.ts";
 import { OPERATIONS } from "./operations.ts";
 import { runSteps } from "./steps.ts";
@@ -99,7 +99,7 @@ function registerModel(
     versions: ["1"],
     platform: "lossd",
     ...MODEL_TENSORS[model],
-    parameters: optionTexts(request),
+    parameters: describeOptions(request),
   };
   app.get(
     path,
@@ -160,13 +160,4 @@ async function compute(steps: Steps<Answer>, body: InferenceBody, gone: () => bo
   } catch (error) {
     throw error instanceof LossRefusal && error.element === undefined ? refuseLoss(body, error) : error;
   }
-}
-
-/** The options of an operation, and what each does. */
-function optionTexts(request: Operation["request"]): Record<string, string> {
-  const { properties } = request as { properties?: Record<string, { description?: string }> };
-  const options = Object.entries(properties ?? {}).filter(
-    ([name]) => name !== "format" && !(OPERANDS as readonly string[]).includes(name),
-  );
-  return Object.fromEntries(options.map(([name, { description = "" }]) => [name, description]));
 }

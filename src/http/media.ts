@@ -19,10 +19,15 @@ const REQUEST_TYPES: readonly (readonly [RegExp, Media])[] = [
 /** What is accepted as Content-Type, for refusals. */
 export const ACCEPTED = "application/json, application/vnd.safetensors or application/x-safetensors";
 
+/** The format of a body with this Content-Type; undefined for every type that is not in the list. */
+export function knownMedia(type: string | undefined): Media | undefined {
+  return REQUEST_TYPES.find(([pattern]) => type !== undefined && pattern.test(type))?.[1];
+}
+
 /** The format of a body with this Content-Type. Refuses every type that is not in the list. */
 export function requestMedia(type: string | undefined): Media {
-  const found = REQUEST_TYPES.find(([pattern]) => type !== undefined && pattern.test(type));
-  if (found !== undefined) return found[1];
+  const found = knownMedia(type);
+  if (found !== undefined) return found;
   const got = type === undefined ? "none" : echo(type);
   throw new Problem("unsupported_media_type", `expected Content-Type ${ACCEPTED}, got ${got}`);
 }

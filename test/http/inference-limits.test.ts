@@ -83,6 +83,15 @@ describe("bytes that are claimed but not there", () => {
   });
 });
 
+it("a request without a body is 411, in the protocol's form", async () => {
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+  socket.write(`POST ${PATH} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  const [answer] = (await once(socket, "data")) as [Buffer];
+  socket.destroy();
+  expect(answer.toString()).toContain("HTTP/1.1 411");
+  expect(answer.toString()).toContain('{"error":"expected a body');
+});
+
 it("an output that is asked for twice as bytes is refused, and the connection goes on", async () => {
   const inputs = [{ name: "input", shape: [2], datatype: "FP32", data: [0, 0] }];
   const outputs = [{ name: "output" }, { name: "output" }];

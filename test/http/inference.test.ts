@@ -35,7 +35,17 @@ describe("the server and its models", () => {
       const { json } = await service().get(`/v2/models/${name}/versions/1`);
       expect(json).toMatchObject({ name, versions: ["1"], platform: "lossd" });
       expect(json.inputs[0]).toEqual({ name: "input", datatype: "FP32", shape: [-1, -1] });
-      expect(json.parameters.return_grad).toContain("grad_input");
+      expect(json.parameters.return_grad).toEqual({
+        type: "boolean",
+        default: false,
+        description: expect.stringContaining("grad_input"),
+      });
+      for (const { type, description } of Object.values<{ type: string; description: string }>(
+        json.parameters,
+      )) {
+        expect(type).toMatch(/^(boolean|integer|number|string)( or (string|null))*$/);
+        expect(description).not.toBe("");
+      }
       // Every option that is told is taken: one at a time, as null or false, or refused for its value, not for its name.
       for (const option of Object.keys(json.parameters)) {
         const answer = await infer(
@@ -425,9 +435,20 @@ describe("a refusal", () => {
     }
   });
 
-  it("of no body is 411, of no JSON 400", async () => {
-    expect((await service().send("POST", `${CE}/infer`)).status).toBeGreaterThanOrEqual(400);
-    expect((await service().send("POST", `${CE}/infer`, "{")).status).toBe(400);
+  it("of bytes without their header says which", async () => {
+    const answer = await service().send("POST", `${CE}/infer`, "{}", {
+      "content-type": "application/octet-stream",
+    });
+    expect(answer.status).toBe(415);
+    expect(answer.json.error).toContain("or the header Inference-Header-Content-Length");
+  });
+
+  it("of a body that is no JSON object is 400, and says so where it is empty", async () => {
+    expect((await service().send("POST", `${CE}/infer`, "")).json).toEqual({ error: "body: must be object" });
+    for (const body of ["{", "null", "[]", '"x"', "\ufeff{}"]) {
+      const answer = await service().send("POST", `${CE}/infer`, body);
+      expect([answer.status, Object.keys(answer.json)], body).toEqual([400, ["error"]]);
+    }
   });
 });
 

@@ -21,7 +21,8 @@ export const CrossEntropyRequest = Type.Object(
     ...lossOptions,
     label_smoothing: Type.Optional(
       realField(
-        "How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off. Default 0.",
+        "How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off.",
+        0,
       ),
     ),
     return_grad_target: Type.Optional(

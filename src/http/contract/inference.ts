@@ -110,8 +110,26 @@ const InferenceError = Type.Object(
 );
 
 const TensorMetadata = Type.Object(
-  { name: Type.String(), datatype: Type.String(), shape: Type.Array(Type.Integer()) },
+  {
+    name: Type.String(),
+    datatype: Type.String({
+      description:
+        "The usual one. Where it is FP32, FP64, FP16 and BF16 are taken, too; for class indices INT64, INT32 and UINT8. A target of probabilities has the input's shape and a float type.",
+    }),
+    shape: Type.Array(Type.Integer(), {
+      description: "The usual one; -1 stands for any size. Other ranks are taken as under /v1.",
+    }),
+  },
   { $id: "InferenceTensorMetadata", title: "InferenceTensorMetadata" },
+);
+
+const ParameterMetadata = Type.Object(
+  {
+    type: Type.String({ description: "JSON types, joined by or." }),
+    default: Type.Optional(Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()])),
+    description: Type.String(),
+  },
+  { $id: "InferenceParameterMetadata", title: "InferenceParameterMetadata" },
 );
 
 export const InferenceModel = Type.Object(
@@ -121,8 +139,8 @@ export const InferenceModel = Type.Object(
     platform: Type.String(),
     inputs: Type.Array(Type.Ref("InferenceTensorMetadata#")),
     outputs: Type.Array(Type.Ref("InferenceTensorMetadata#")),
-    parameters: Type.Record(Type.String(), Type.String(), {
-      description: "The options, and what each does.",
+    parameters: Type.Record(Type.String(), Type.Ref("InferenceParameterMetadata#"), {
+      description: "The options by their names.",
     }),
   },
   { $id: "InferenceModel", title: "InferenceModel" },
@@ -153,6 +171,7 @@ export const INFERENCE_SCHEMAS = [
   InferenceResponse,
   InferenceError,
   TensorMetadata,
+  ParameterMetadata,
   InferenceModel,
   InferenceServer,
   InferenceReady,

@@ -11,7 +11,7 @@ const Reduction = Type.String({
   $id: "Reduction",
   title: "Reduction",
   description:
-    "How the losses of all positions become the answer: not at all, their mean (over the weights of the kept targets), or their sum. elementwise_mean is a deprecated name of mean.",
+    "How the losses of all positions become the answer: none (not at all), mean (over the weights of the kept targets), or sum. elementwise_mean is a deprecated name of mean.",
 });
 
 export const OPTION_SCHEMAS = [Reduction];

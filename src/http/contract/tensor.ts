@@ -94,9 +94,13 @@ export const TENSOR_SCHEMAS = [NonFinite, Real, DTypeName, Format, NestedTensor,
 export const tensorField = (description: string) =>
   Type.Unsafe<TensorJson>({ $ref: "TensorLike#", description });
 
-/** A number of an answer. */
-export const realField = (description: string) =>
-  Type.Unsafe<number | "NaN" | "Infinity" | "-Infinity">({ $ref: "Real#", description });
+/** A number of an answer, or one with a default. */
+export const realField = (description: string, byDefault?: number) =>
+  Type.Unsafe<number | "NaN" | "Infinity" | "-Infinity">({
+    $ref: "Real#",
+    ...(byDefault === undefined ? {} : { default: byDefault }),
+    description,
+  });
 
 export const WARNINGS = Type.Optional(
   Type.Array(Type.String(), {
