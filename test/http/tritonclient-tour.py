@@ -1,6 +1,7 @@
 """Asks each operation through tritonclient, inputs and outputs as bytes and in JSON: python3 tritonclient-tour.py HOST:PORT."""
 import sys
 
+import ml_dtypes
 import numpy as np
 import tritonclient.http as http
 from tritonclient.utils import InferenceServerException
@@ -44,6 +45,28 @@ for model in ("log_softmax", "nll_loss", "cross_entropy"):
                 np.testing.assert_allclose(got, expected(model, x), rtol=1e-5)
                 agree += 1
 
+# 16-bit floats, gradients, a target without dimensions, and numbers that JSON has no literal for.
+for datatype, dtype in (("FP16", np.float16), ("BF16", ml_dtypes.bfloat16)):
+    inputs = [
+        http.InferInput("input", [5], datatype).set_data_from_numpy(logits[0].astype(dtype)),
+        http.InferInput("target", [], "INT64").set_data_from_numpy(np.array(1)),
+    ]
+    for binary_out in (True, False):
+        wanted = [http.InferRequestedOutput(name, binary_data=binary_out) for name in ("grad_input", "loss")]
+        result = client.infer("cross_entropy", inputs, outputs=wanted, parameters={"return_grad": True})
+        loss, grad = result.as_numpy("loss"), result.as_numpy("grad_input")
+        assert (loss.dtype, loss.shape, grad.dtype, grad.shape) == (dtype, (), dtype, (5,))
+        assert abs(float(loss) + log_softmax(logits)[0, 1]) < 0.02 and abs(grad.astype(float).sum()) < 0.02
+        agree += 1
+for binary in (True, False):
+    infinite = np.array([0, -np.inf], dtype=np.float32)
+    inputs = [http.InferInput("input", [2], "FP32").set_data_from_numpy(infinite, binary_data=binary)]
+    wanted = [http.InferRequestedOutput("output", binary_data=binary)]
+    result = client.infer("log_softmax", inputs, outputs=wanted, parameters={"dim": 0})
+    np.testing.assert_array_equal(result.as_numpy("output"), infinite)
+    agree += 1
+
+assert not client.is_model_ready("mse_loss") and not client.is_model_ready("cross_entropy", "2")
 try:
     client.infer("cross_entropy", inputs[:1])
     raise SystemExit("a request without target was taken")
