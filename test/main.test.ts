@@ -33,6 +33,8 @@ it("stops on SIGTERM: serves on for DRAIN_LAG_MS with Connection: close and read
   expect((await fetch(`${url}/health/ready`)).status).toBe(200);
   child.kill("SIGTERM");
   await expect.poll(async () => (await fetch(`${url}/health/ready`)).status).toBe(503);
+  const inference = await fetch(`${url}/v2/health/ready`);
+  expect([inference.status, await inference.json()]).toEqual([503, { ready: false }]);
   const answer = await fetch(`${url}/v1/log_softmax`, {
     method: "POST",
     headers: { "content-type": "application/json" },

@@ -1,6 +1,7 @@
 /** What an inference request may claim: no more memory than it brings bytes. */
 import { once } from "node:events";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../service.ts";
 import { useService } from "../service.ts";
@@ -80,6 +81,62 @@ describe("bytes that are claimed but not there", () => {
     }
     const whole = await service().send("POST", PATH, chunks(json, "\0\0\0\0", "\0\0\0\0"), head(json));
     expect(whole.json.outputs[0].data).toEqual([-0.6931472, -0.6931472]);
+  });
+});
+
+describe("a binary body of megabytes", () => {
+  const shape = [750_000];
+  const size = 3_000_000;
+
+  it("whose request is refused passes unread, and its connection goes on", async () => {
+    const json = claim(shape, size).replace('"dim":0', '"dim":7,"dims":0');
+    const head = `POST ${PATH} HTTP/1.1\r\nhost: x\r\ninference-header-content-length: ${json.length}\r\ncontent-length: ${json.length + size}\r\n\r\n`;
+    const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+    let text = "";
+    socket.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.write(head + json);
+    socket.write(Buffer.alloc(size));
+    socket.write("GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n");
+    await expect.poll(() => text, { timeout: 5000 }).toContain('{"live":true}');
+    expect(text).toMatch(/^HTTP\/1\.1 422 /);
+    expect(text).toContain("/parameters/dims: unknown field");
+    socket.destroy();
+  });
+
+  it("of a client that leaves in its middle has its memory returned", async () => {
+    const json = claim(shape, size);
+    const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
+    socket.write(
+      `POST ${PATH} HTTP/1.1\r\nhost: x\r\ninference-header-content-length: ${json.length}\r\ncontent-length: ${json.length + size}\r\n\r\n${json}`,
+    );
+    socket.write(Buffer.alloc(size / 2));
+    await expect.poll(() => service().arena.reserved).toBeGreaterThan(size);
+    socket.destroy();
+    await expect.poll(() => service().arena.reserved).toBe(0);
+  });
+
+  it("of a client that leaves in the middle of its answer has its memory returned", async () => {
+    const outputs = [{ name: "output", parameters: { binary_data: false } }, { name: "grad_input" }];
+    const data = Array.from({ length: 200_000 }, (_, at) => at % 7);
+    const inputs = ["input", "grad_output"].map((name) => ({
+      name,
+      shape: [data.length],
+      datatype: "FP32",
+      data,
+    }));
+    const parameters = { dim: 0, return_grad: true, binary_data_output: true };
+    const body = JSON.stringify({ inputs, outputs, parameters });
+    for (const wait of [0, 10, 30]) {
+      const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
+      socket.write(`POST ${PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+      await expect.poll(() => service().arena.reserved, { interval: 1 }).toBeGreaterThan(0);
+      await sleep(wait);
+      socket.destroy();
+      await expect.poll(() => service().arena.reserved).toBe(0);
+    }
+    expect((await service().get("/v2/health/ready")).json).toEqual({ ready: true });
   });
 });
 
