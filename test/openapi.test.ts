@@ -69,6 +69,25 @@ it("lists for each operation the statuses that the problem table can give it", (
   }
 });
 
+it("answers of the Open Inference Protocol have the schemas of the document", async () => {
+  const input = { name: "input", shape: [2], datatype: "FP32", data: [0, "-Infinity"] };
+  const model = "/v2/models/log_softmax";
+  const body = { id: "1", inputs: [input] };
+  expect(schemaOf("InferenceRequest")(body)).toBe(true);
+  for (const [name, answer] of [
+    ["InferenceServer", await service().get("/v2")],
+    ["InferenceReady", await service().get("/v2/health/live")],
+    ["InferenceReady", await service().get(`${model}/versions/1/ready`)],
+    ["InferenceModel", await service().get(model)],
+    ["InferenceModel", await service().get("/v2/models/cross_entropy")],
+    ["InferenceResponse", await service().post(`${model}/infer`, body)],
+    ["InferenceError", await service().post(`${model}/infer`, {})],
+  ] as const) {
+    const validate = schemaOf(name);
+    expect(validate(answer.json), `${name} ${JSON.stringify(validate.errors)} ${answer.text}`).toBe(true);
+  }
+});
+
 describe("examples", () => {
   const rows = Object.entries(EXAMPLES).flatMap(([path, examples]) =>
     Object.entries(examples).map(([name, example]) => [path, name, example] as const),

@@ -51,9 +51,11 @@ export async function registerInference(
     );
     registerServer(scope, lifecycle);
     for (const operation of OPERATIONS) {
-      const model = operation.path.slice(operation.path.lastIndexOf("/") + 1) as ModelName;
-      registerModel(scope, engine, operation, model, "");
-      registerModel(scope, engine, operation, model, "/versions/1");
+      for (const version of ["", "/versions/1"] as const) {
+        const model = modelOf(operation, version);
+        registerMetadata(scope, model);
+        registerInfer(scope, engine, model);
+      }
     }
   });
 }
@@ -83,56 +85,55 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
   );
 }
 
-function registerModel(
-  app: FastifyInstance,
-  engine: Engine,
-  operation: Operation,
-  model: ModelName,
-  version: "" | "/versions/1",
-): void {
-  const path = `/v2/models/${model}${version}`;
-  const { operationId, summary, request } = operation;
-  const name = `${operationId[0]!.toUpperCase()}${operationId.slice(1)}${version === "" ? "" : "V1"}`;
-  const tags = ["inference"];
+interface Model {
+  readonly operation: Operation;
+  readonly name: ModelName;
+  readonly path: string;
+  /** What the ids of its routes end in. */
+  readonly suffix: string;
+}
+
+function modelOf(operation: Operation, version: "" | "/versions/1"): Model {
+  const { path, operationId } = operation;
+  const name = path.slice(path.lastIndexOf("/") + 1) as ModelName;
+  const suffix = `${operationId[0]!.toUpperCase()}${operationId.slice(1)}${version === "" ? "" : "V1"}`;
+  return { operation, name, path: `/v2/models/${name}${version}`, suffix };
+}
+
+function registerMetadata(app: FastifyInstance, { operation, name, path, suffix }: Model): void {
   const metadata = {
-    name: model,
+    name,
     versions: ["1"],
     platform: "lossd",
-    ...MODEL_TENSORS[model],
-    parameters: describeOptions(request),
+    ...MODEL_TENSORS[name],
+    parameters: describeOptions(operation.request),
   };
-  app.get(
-    path,
-    {
-      schema: {
-        operationId: `model${name}`,
-        tags,
-        summary: `Inputs, outputs and parameters of ${model}`,
-        response: answers("The model.", InferenceModel, [401]),
-      },
-    },
-    async () => metadata,
-  );
-  app.get(
-    `${path}/ready`,
-    {
-      schema: {
-        operationId: `modelReady${name}`,
-        tags,
-        summary: `Whether ${model} takes requests`,
-        response: answers("It does.", InferenceReady),
-      },
-    },
-    async () => ({ name: model, ready: true }),
-  );
+  const schema = {
+    operationId: `model${suffix}`,
+    tags: ["inference"],
+    summary: `Inputs, outputs and parameters of ${name}`,
+    response: answers("The model.", InferenceModel, [401]),
+  };
+  app.get(path, { schema }, async () => metadata);
+  const ready = {
+    operationId: `modelReady${suffix}`,
+    tags: ["inference"],
+    summary: `Whether ${name} takes requests`,
+    response: answers("It does.", InferenceReady),
+  };
+  app.get(`${path}/ready`, { schema: ready }, async () => ({ name, ready: true }));
+}
+
+function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
+  const { operationId, summary, request, run } = operation;
   const options: RouteShorthandOptions = {
     onRequest: (asked, reply, done) => {
       admitInference(engine, operationId, asked, reply);
       done();
     },
     schema: {
-      operationId: `infer${name}`,
-      tags,
+      operationId: `infer${suffix}`,
+      tags: ["inference"],
       summary,
       consumes: ["application/json"],
       body: ref(InferenceRequest),
@@ -143,13 +144,13 @@ function registerModel(
   app.post(`${path}/infer`, options, async (asked: FastifyRequest, reply: FastifyReply) => {
     const { job } = asked;
     const body = asked.body as InferenceBody;
-    checkNames(MODEL_TENSORS[model], body);
+    checkNames(MODEL_TENSORS[name], body);
     const fields = optionsOf(body, asked.compileValidationSchema(validated));
     await receiveInputs(engine, asked, body);
     const gone = (): boolean => reply.raw.destroyed;
     job.stages.enter("compute");
-    const answer = await compute(operation.run(job, fields as never), body, gone);
-    return sendInference(reply, job, model, body, answer);
+    const answer = await compute(run(job, fields as never), body, gone);
+    return sendInference(reply, job, name, body, answer);
   });
 }
 
