@@ -1,5 +1,6 @@
 import pino from "pino";
 import { buildApp } from "../src/app.ts";
+import { Backlog } from "../src/http/backlog.ts";
 import { openApiJson, openApiYaml } from "../src/http/docs.ts";
 import { Metrics } from "../src/http/metrics.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
@@ -9,10 +10,11 @@ import { Arena } from "../src/tensor/arena.ts";
 export async function renderContract(): Promise<{ json: string; yaml: string }> {
   const kernel = loadKernel(0);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
+  const backlog = new Backlog(0);
   const app = await buildApp({
-    engine: { kernel, arena, bodyLimit: 0, streamLimit: 0 },
+    engine: { kernel, arena, backlog, bodyLimit: 0, streamLimit: 0 },
     lifecycle: { stopping: false },
-    metrics: new Metrics(arena),
+    metrics: new Metrics(arena, backlog),
     metricsPage: undefined,
     logger: pino({ level: "silent" }),
   });

@@ -1,5 +1,8 @@
 /** More work than there is time or memory for. */
+import { once } from "node:events";
+import http from "node:http";
 import { Agent, request } from "undici";
+import { fileBegin, logitBytes } from "../bench/bodies.ts";
 import { requestsPerSecond } from "../bench/load.ts";
 import type { Promised } from "./promise.ts";
 import { dial, head, probe, probing, quantile, SMALL, waitFor, withServer } from "./server.ts";
@@ -34,6 +37,42 @@ const rows = (count: number): string => {
   const row = `[${Array.from({ length: 1000 }, (_, at) => (Math.sin(at) * 5).toFixed(6)).join()}]`;
   return `{"input":[${Array(count).fill(row).join()}],"target":[${Array(count).fill(1).join()}]}`;
 };
+
+const UPLOAD_ROWS = 2048;
+const UPLOAD_CLASSES = 131_072;
+
+/** Uploads 1 GiB of logits once it is let in; the status, and the seconds that took. */
+async function upload(url: string): Promise<{ status: number; seconds: number; sent: number }> {
+  const begin = fileBegin(UPLOAD_ROWS, UPLOAD_CLASSES);
+  const row = logitBytes(UPLOAD_CLASSES);
+  const start = performance.now();
+  let sent = 0;
+  const asked = http.request(url + CE, {
+    method: "POST",
+    headers: {
+      "content-type": "application/vnd.safetensors",
+      "content-length": begin.length + UPLOAD_ROWS * row.length,
+      expect: "100-continue",
+    },
+  });
+  asked.on("error", () => {});
+  asked.once("continue", async () => {
+    const pieces = async function* () {
+      yield begin;
+      for (let k = 0; k < UPLOAD_ROWS; k++) yield row;
+    };
+    for await (const piece of pieces()) {
+      sent += piece.length;
+      if (!asked.write(piece)) await once(asked, "drain");
+    }
+    asked.end();
+  });
+  asked.flushHeaders();
+  const [answer] = (await once(asked, "response")) as [http.IncomingMessage];
+  for await (const _ of answer);
+  asked.destroy();
+  return { status: answer.statusCode ?? 0, seconds: (performance.now() - start) / 1000, sent };
+}
 
 export const LOAD: readonly Promised[] = [
   {
@@ -153,6 +192,21 @@ export const LOAD: readonly Promised[] = [
         return {
           value: `${(good * 100).toFixed(1)} % of ${times.length}, median ${quantile(times, 0.5).toFixed(0)} ms, p99 ${quantile(times, 0.99).toFixed(0)} ms`,
           holds: good >= 0.994,
+        };
+      }),
+  },
+  {
+    id: "R30",
+    text: "twelve uploads of 1 GiB at once where WAIT_LIMIT_MS is 4000: those that are let in end within 12 s, the others get 503 before a byte of theirs",
+    prove: () =>
+      withServer({ WAIT_LIMIT_MS: "4000" }, async ({ url }) => {
+        const uploads = await Promise.all(Array.from({ length: 12 }, () => upload(url)));
+        const answered = uploads.filter(({ status }) => status === 200);
+        const refused = uploads.filter(({ status, sent }) => status === 503 && sent === 0);
+        const slowest = Math.max(...answered.map(({ seconds }) => seconds));
+        return {
+          value: `${answered.length} answered within ${slowest.toFixed(1)} s, ${refused.length} refused`,
+          holds: slowest <= 12 && answered.length > 0 && answered.length + refused.length === uploads.length,
         };
       }),
   },

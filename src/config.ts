@@ -56,6 +56,13 @@ export const SETTINGS = Type.Object(
       description:
         "Bytes for the tensors of all requests of one process together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), and bodies over 1 MiB get three quarters of it together, so the default holds 3 of the largest.",
     }),
+    WAIT_LIMIT_MS: Type.Integer({
+      default: 10_000,
+      minimum: 100,
+      maximum: 86_400_000,
+      description:
+        "Milliseconds for which the requests under way may make a larger one wait, estimated from their lengths; beyond that it gets 503. Up to 1 MiB of JSON is always let in.",
+    }),
     TOKENS_FILE: Type.String({
       default: "",
       description: "File with the accepted bearer tokens, one a line; without it every request is let in.",

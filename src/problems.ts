@@ -219,21 +219,29 @@ export interface ProblemError {
   readonly detail: string;
 }
 
+interface ProblemMore {
+  readonly errors?: readonly ProblemError[];
+  readonly retryAfter?: number;
+}
+
 /** A refusal on its way to the client. */
 export class Problem extends Error {
   override readonly name = "Problem";
   readonly code: ProblemCode;
   readonly errors: readonly ProblemError[];
-  constructor(code: ProblemCode, detail: string, errors: readonly ProblemError[] = []) {
+  /** Seconds after which it makes sense to try again, where they are known. */
+  readonly retryAfter: number | undefined;
+  constructor(code: ProblemCode, detail: string, more: ProblemMore = {}) {
     super(detail);
     this.code = code;
-    this.errors = errors;
+    this.errors = more.errors ?? [];
+    this.retryAfter = more.retryAfter;
   }
 }
 
 /** A refusal of one place in the request; its detail serves as the whole's. */
 export function refuseAt(code: ProblemCode, pointer: string, detail: string): Problem {
-  return new Problem(code, `${pointer}: ${detail}`, [{ pointer, detail }]);
+  return new Problem(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }
 
 /** The most characters of a client's text that an answer repeats. */

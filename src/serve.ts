@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import type { Membership } from "./group.ts";
 import { joinGroup } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
+import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
 import { drain } from "./http/drain.ts";
 import { Metrics } from "./http/metrics.ts";
@@ -21,13 +22,14 @@ export interface Serving {
 export async function serve(config: Config, tokens: Tokens, logger: Logger): Promise<Serving> {
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
+  const backlog = new Backlog(config.WAIT_LIMIT_MS / 1000);
   const lifecycle: Lifecycle = { stopping: false };
-  const metrics = new Metrics(arena);
+  const metrics = new Metrics(arena, backlog);
   const group = joinGroup(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
   const hasOwnPort = config.METRICS_PORT > 0;
   const app = await buildApp({
-    engine: { kernel, arena, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT },
+    engine: { kernel, arena, backlog, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT },
     lifecycle,
     logger,
     tokens,

@@ -3,6 +3,7 @@ import pino from "pino";
 import { Agent, request } from "undici";
 import { afterAll, beforeAll } from "vitest";
 import { buildApp } from "../src/app.ts";
+import { Backlog } from "../src/http/backlog.ts";
 import { Metrics } from "../src/http/metrics.ts";
 import type { Tokens } from "../src/http/tokens.ts";
 import type { WatchLimits } from "../src/http/watch.ts";
@@ -16,6 +17,8 @@ export interface ServiceOptions {
   readonly memoryBudget?: number;
   readonly bodyLimit?: number;
   readonly streamLimit?: number;
+  /** Milliseconds. */
+  readonly waitLimit?: number;
   readonly tokens?: Tokens;
   readonly limits?: WatchLimits;
 }
@@ -47,15 +50,17 @@ export interface Service {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
+  const backlog = new Backlog((options.waitLimit ?? 10_000) / 1000);
   const engine = {
     kernel,
     arena,
+    backlog,
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
   };
   const { tokens = [], limits = LIMITS } = options;
   const logger = pino({ level: "silent" });
-  const metrics = new Metrics(arena);
+  const metrics = new Metrics(arena, backlog);
   const metricsPage = () => metrics.registry.metrics();
   const lifecycle = { stopping: false };
   const app = await buildApp({ engine, lifecycle, logger, tokens, limits, metrics, metricsPage });

@@ -7,6 +7,8 @@ import type { Arena } from "../tensor/arena.ts";
 import type { JsonBody, JsonMode } from "../wire/json.ts";
 import { JsonReader } from "../wire/json.ts";
 import { JsonOperands } from "../wire/operands.ts";
+import type { Backlog } from "./backlog.ts";
+import { estimate } from "./backlog.ts";
 import { askForBody } from "./held.ts";
 import { Job } from "./job.ts";
 import { answerMedia } from "./media.ts";
@@ -18,6 +20,7 @@ import { whenTooSlow } from "./watch.ts";
 export interface Engine {
   readonly kernel: Kernel;
   readonly arena: Arena;
+  readonly backlog: Backlog;
   /** Bytes of a body, or of tensors, that have to be in memory at once. */
   readonly bodyLimit: number;
   /** Bytes of a body that is computed as it arrives. */
@@ -26,6 +29,16 @@ export interface Engine {
 
 /** Beside 4 bytes for each byte of body (a double for every 2 characters): the scanner's state and a little work space. */
 const FIXED_BYTES = 64 * 1024;
+
+/** By what a request is admitted, before a byte of its body is read. */
+export interface Price {
+  /** Bytes for its tensors. */
+  readonly memory: number;
+  /** What it will take of one core. */
+  readonly seconds: number;
+  /** The bytes of its body, as far as they are announced. */
+  readonly length: number;
+}
 
 /**
  * Checks a request's headers, reserves its memory and returns it when the answer has left. A JSON body's memory is reserved all or nothing;
@@ -37,26 +50,36 @@ export function admit(engine: Engine, operation: string, request: FastifyRequest
   const { media, length } = checkBodyHeaders(headers, { json: bodyLimit, safetensors: streamLimit });
   const answer = answerMedia(headers.accept, media);
   if (media === "json") refuseQuery(request.query);
-  const job = openJob(engine, operation, request, reply, media === "json" ? 4 * length : 0);
-  job.answer = answer;
+  // A chunked upload of any size may be short.
+  const upload = headers["content-length"] === undefined ? bodyLimit : length;
+  const price =
+    media === "json"
+      ? { memory: 4 * length, seconds: estimate(length, 0), length }
+      : { memory: 0, seconds: estimate(0, upload), length: upload };
+  openJob(engine, operation, request, reply, price).answer = answer;
 }
 
-/** The job of a request, with `bytes` of memory for its tensors, all or nothing; returned when the answer has left. */
+/** The job of a request, with all of the memory for its tensors or none; it ends when the answer has left. */
 export function openJob(
   engine: Engine,
   operation: string,
   request: FastifyRequest,
   reply: FastifyReply,
-  bytes: number,
+  { memory, seconds, length }: Price,
 ): Job {
-  const { arena, kernel, bodyLimit } = engine;
-  if (bytes + FIXED_BYTES > arena.largest) {
-    throw tooLarge(`${bytes} bytes of numbers, for which the memory budget has no room`, bodyLimit);
+  const { arena, backlog, kernel, bodyLimit } = engine;
+  if (memory + FIXED_BYTES > arena.largest) {
+    throw tooLarge(`${memory} bytes of numbers, for which the memory budget has no room`, bodyLimit);
   }
-  const region = arena.reserve(bytes + FIXED_BYTES);
+  backlog.check(seconds);
+  const region = arena.reserve(memory + FIXED_BYTES);
   const job = new Job(operation, { kernel, region });
+  const leave = backlog.add(seconds, () => job.bytes / length);
   reply.raw.once("finish", () => job.source?.discard());
-  reply.raw.once("close", () => region.release());
+  reply.raw.once("close", () => {
+    region.release();
+    leave();
+  });
   request.job = job;
   return job;
 }

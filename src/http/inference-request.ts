@@ -5,6 +5,7 @@ import { echo, Problem } from "../problems.ts";
 import type { InferenceInput } from "../wire/inference.ts";
 import { binarySize, DATATYPES, InferenceOperands } from "../wire/inference.ts";
 import { JsonReader } from "../wire/json.ts";
+import { estimate } from "./backlog.ts";
 import type { Engine } from "./body.ts";
 import { openJob, openSource, scanJson } from "./body.ts";
 import type { Job } from "./job.ts";
@@ -45,7 +46,10 @@ export function admitInference(
   if (json !== undefined && json > length) {
     throw malformed(`expected a body of at least ${json} bytes, got ${length}`);
   }
-  openJob(engine, operation, request, reply, json === undefined ? 4 * length : 4 * json + (length - json));
+  const binary = json === undefined ? 0 : length - json;
+  const text = length - binary;
+  const price = { memory: 4 * text + binary, seconds: estimate(text, binary), length };
+  openJob(engine, operation, request, reply, price);
 }
 
 function checkJson(type: string): void {

@@ -4,6 +4,7 @@ import type { Histogram } from "prom-client";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { Arena } from "../tensor/arena.ts";
 import { elementCount } from "../tensor/tensor.ts";
+import type { Backlog } from "./backlog.ts";
 import { finalStatus } from "./log.ts";
 import { STAGES } from "./stages.ts";
 
@@ -27,10 +28,10 @@ export class Metrics {
   /** For each stage: requests by bucket, with those beyond the last, then seconds in all. */
   readonly #stages = STAGES.map(() => new Float64Array(BUCKETS.length + 2));
 
-  constructor(arena: Arena) {
+  constructor(arena: Arena, backlog: Backlog) {
     this.#registerCounters();
     this.#registerStages();
-    this.#registerGauges(arena);
+    this.#registerGauges(arena, backlog);
     // Lag is sampled by a timer of its own, which costs nothing beside the requests.
     collectDefaultMetrics({ register: this.registry });
   }
@@ -131,7 +132,7 @@ export class Metrics {
     });
   }
 
-  #registerGauges(arena: Arena): void {
+  #registerGauges(arena: Arena, backlog: Backlog): void {
     const registers = [this.registry];
     new Gauge({
       name: "lossd_reserved_bytes",
@@ -147,6 +148,14 @@ export class Metrics {
       registers,
       collect() {
         this.set(arena.capacity);
+      },
+    });
+    new Gauge({
+      name: "lossd_backlog_seconds",
+      help: "Seconds of one core that the larger requests under way still take, as estimated from their lengths.",
+      registers,
+      collect() {
+        this.set(backlog.seconds);
       },
     });
   }

@@ -13,8 +13,8 @@ import { describeValidation } from "./validation.ts";
 
 export const PROBLEM_TYPE = "application/problem+json";
 
-/** Seconds after which a refused client may try again: long jobs end within a few of them. */
-const RETRY_AFTER = "1";
+/** Seconds after which a client that found no memory free may try again: buffered requests end within a few of them. */
+const RETRY_AFTER = 1;
 
 /** A problem document (RFC 9457, section 3.1) with lossd's extensions. */
 export interface ProblemDocument {
@@ -49,7 +49,7 @@ function isInference(url: string): boolean {
 /** Answers with a refusal. */
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   const document = problemDocument(problem, reply.request.id);
-  if (document.status === 503) reply.header("retry-after", RETRY_AFTER);
+  if (document.status === 503) reply.header("retry-after", problem.retryAfter ?? RETRY_AFTER);
   if (document.status === 401) reply.header("www-authenticate", "Bearer");
   // Whether the client now sends the body that it holds back, or another request, nobody knows.
   if (holdsBody(reply.request.raw)) reply.header("connection", "close");

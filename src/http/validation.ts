@@ -8,7 +8,7 @@ export function describeValidation(errors: readonly FastifySchemaValidationError
   const error = mostSpecific(errors);
   const place = describePlace(error);
   const code = error.keyword === "maxItems" ? "rank_too_high" : "invalid_request";
-  return new Problem(code, `${place.pointer || "body"}: ${place.detail}`, [place]);
+  return new Problem(code, `${place.pointer || "body"}: ${place.detail}`, { errors: [place] });
 }
 
 /** Of the errors of all branches of a union the one that got furthest into the value; the union's own where none did. */

@@ -1,0 +1,111 @@
+/** Admission by time: who is let in while larger requests are under way. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Backlog, estimate } from "../../src/http/backlog.ts";
+import { Problem } from "../../src/problems.ts";
+import { useService } from "../service.ts";
+
+describe("the estimate", () => {
+  const none = () => 0;
+
+  it("makes a request wait for each other one no longer than either takes", () => {
+    const seconds = fc.double({ min: 0.1, max: 1000, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(seconds), seconds, (others, own) => {
+        const backlog = new Backlog(Infinity);
+        for (const other of others) backlog.add(other, none);
+        const wait = others.reduce((sum, other) => sum + Math.min(other, own), 0);
+        expect(backlog.seconds).toBeCloseTo(
+          others.reduce((sum, other) => sum + other, 0),
+          6,
+        );
+        const strict = new Backlog(wait * 0.999 - 1e-9);
+        const lenient = new Backlog(wait * 1.001 + 1e-9);
+        for (const other of others) {
+          strict.add(other, none);
+          lenient.add(other, none);
+        }
+        expect(() => lenient.check(own)).not.toThrow();
+        expect(() => strict.check(own)).toThrow(Problem);
+      }),
+    );
+  });
+
+  it("counts down while a body arrives, and to nothing when its request leaves", () => {
+    const backlog = new Backlog(10);
+    let arrived = 0;
+    const leave = backlog.add(40, () => arrived);
+    expect(() => backlog.check(100)).toThrow("would make this one wait 40.0 s, expected at most 10");
+    arrived = 1;
+    expect(backlog.seconds).toBe(20);
+    leave();
+    expect(backlog.seconds).toBe(0);
+    backlog.check(100);
+  });
+
+  it("lets in 1 MiB of JSON and 17 MiB of numbers whatever is under way", () => {
+    const backlog = new Backlog(0.1);
+    backlog.add(1000, none);
+    backlog.check(estimate(2 ** 20, 0));
+    backlog.check(estimate(0, 17 * 2 ** 20));
+    expect(() => backlog.check(estimate(2 ** 23, 0))).toThrow(Problem);
+    expect(() => backlog.check(estimate(0, 128 * 2 ** 20))).toThrow(Problem);
+  });
+});
+
+describe("an upload beside others", () => {
+  const service = useService({ waitLimit: 1000 });
+  const HEAD = "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\n";
+  const LENGTH = 2e9;
+
+  /** Announces an upload that takes some 3 s, and sends nothing of it; gives the connection and what came over it. */
+  async function announce(): Promise<{ socket: Socket; text: () => string }> {
+    const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
+    await once(socket, "connect");
+    let text = "";
+    socket.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.write(`${HEAD}expect: 100-continue\r\ncontent-length: ${LENGTH}\r\n\r\n`);
+    await expect.poll(() => text, { timeout: 5000, interval: 5 }).toMatch(/^HTTP\/1.1 \d+ [\s\S]*\r\n\r\n/);
+    return { socket, text: () => text };
+  }
+
+  it("is refused before its body, with the seconds after which there is room, and let in when that comes", async () => {
+    const first = await announce();
+    expect(first.text()).toContain("100 Continue");
+    const second = await announce();
+    expect(second.text()).toContain("HTTP/1.1 503");
+    await expect.poll(second.text).toContain('"code":"overloaded"');
+    expect(second.text()).toMatch(/retry-after: [23]\r\n/);
+    expect(second.text()).toContain("would make this one wait 3.0 s, expected at most 1");
+    expect((await service().post("/v1/cross_entropy", { input: [[0, 0]], target: [1] })).status).toBe(200);
+    expect((await service().get("/metrics")).text).toMatch(/lossd_backlog_seconds 3\n/);
+    first.socket.destroy();
+    await expect
+      .poll(async () => (await service().get("/metrics")).text)
+      .toContain("lossd_backlog_seconds 0\n");
+    const third = await announce();
+    expect(third.text()).toContain("100 Continue");
+    third.socket.destroy();
+  });
+
+  it("is let in beside one whose sender is slow: the loop is known to be idle after a while", async () => {
+    const first = await announce();
+    expect((await announce()).text()).toContain("HTTP/1.1 503");
+    await expect
+      .poll(
+        async () => {
+          const next = await announce();
+          next.socket.destroy();
+          return next.text();
+        },
+        { timeout: 8000, interval: 300 },
+      )
+      .toContain("100 Continue");
+    first.socket.destroy();
+  });
+});
