@@ -19,6 +19,7 @@ import { handleError } from "./http/refuse.ts";
 import { requestId } from "./http/request-id.ts";
 import type { Tokens } from "./http/tokens.ts";
 import { checkToken } from "./http/tokens.ts";
+import type { Trace, Tracing } from "./http/trace.ts";
 import { handleUnknown } from "./http/unknown.ts";
 import type { WatchLimits } from "./http/watch.ts";
 import { LIMITS, Watch } from "./http/watch.ts";
@@ -30,6 +31,8 @@ declare module "fastify" {
     job: Job;
     /** Why it was refused, for the log. */
     problem: ProblemCode | undefined;
+    /** Its span; undefined where nobody collects them. */
+    trace: Trace | undefined;
   }
 }
 
@@ -43,6 +46,8 @@ export interface AppOptions {
   readonly metrics: Metrics;
   /** The page of GET /metrics; undefined: it has a port of its own. */
   readonly metricsPage: (() => Promise<string>) | undefined;
+  /** Who collects traces; default: nobody. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** The server, ready to listen. */
@@ -54,6 +59,7 @@ export async function buildApp({
   limits = LIMITS,
   metrics,
   metricsPage,
+  tracing,
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance: logger,
@@ -70,6 +76,7 @@ export async function buildApp({
   app.setSerializerCompiler(() => JSON.stringify);
   app.decorateRequest("job", undefined as unknown as Job);
   app.decorateRequest("problem", undefined);
+  app.decorateRequest("trace", undefined);
   app.setErrorHandler(handleError);
   // For what a plugin does not find; unknown paths are refused in the hook below.
   app.setNotFoundHandler((request, reply) => handleUnknown(app, request, reply));
@@ -77,12 +84,14 @@ export async function buildApp({
   const watch = new Watch(limits);
   app.addHook("onRequest", (request, reply, done) => {
     watch.add(request.raw, reply.raw);
+    request.trace = tracing?.begin(request);
     // Not Fastify's onResponse, which never comes for an answer that is cut or a client that leaves.
     reply.raw.once("close", () => {
       watch.remove(request.raw);
       endRequest(request.raw.socket);
       metrics.count(request, reply);
       logRequest(request, reply);
+      request.trace?.end(request, reply);
     });
     beginRequest(request.raw.socket, done);
   });

@@ -67,6 +67,16 @@ export const SETTINGS = Type.Object(
       default: "",
       description: "File with the accepted bearer tokens, one a line; without it every request is let in.",
     }),
+    OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
+      default: "",
+      pattern: "^(https?://.+)?$",
+      description:
+        "Address of an OpenTelemetry collector, which gets a span for each request over HTTP; without it nothing is traced.",
+    }),
+    OTEL_EXPORTER_OTLP_PROTOCOL: Type.Enum(["http/protobuf"], {
+      default: "http/protobuf",
+      description: "How spans are sent; the only way that there is.",
+    }),
     DRAIN_LAG_MS: Type.Integer({
       default: 1500,
       minimum: 0,

@@ -10,6 +10,7 @@ import type { Lifecycle } from "./http/drain.ts";
 import { drain } from "./http/drain.ts";
 import { Metrics } from "./http/metrics.ts";
 import type { Tokens } from "./http/tokens.ts";
+import type { Tracing } from "./http/trace.ts";
 import { loadKernel } from "./kernel/kernel.ts";
 import { Arena } from "./tensor/arena.ts";
 
@@ -27,6 +28,7 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
   const metrics = new Metrics(arena, backlog);
   const group = joinGroup(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
+  const tracing = await loadTracing(config.OTEL_EXPORTER_OTLP_ENDPOINT, logger);
   const hasOwnPort = config.METRICS_PORT > 0;
   const app = await buildApp({
     engine: { kernel, arena, backlog, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT },
@@ -35,6 +37,7 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
     tokens,
     metrics,
     metricsPage: hasOwnPort ? undefined : page,
+    tracing,
   });
   await app.listen({ host: config.HOST, port: config.PORT });
   const admin = hasOwnPort && group === undefined ? buildAdmin(page, () => !lifecycle.stopping) : undefined;
@@ -42,12 +45,17 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
   const end = async (): Promise<void> => {
     await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
     await admin?.close();
+    await tracing?.stop();
     group?.leave();
   };
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
   heed(group, stop, logger);
   return { stop };
+}
+
+async function loadTracing(endpoint: string, logger: Logger): Promise<Tracing | undefined> {
+  return endpoint === "" ? undefined : (await import("./http/tracing.ts")).startTracing(endpoint, logger);
 }
 
 /** The group's word to stop counts as a signal's. */

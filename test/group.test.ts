@@ -130,6 +130,7 @@ it("every metric has the field's naming: a unit or _total, and help", async () =
     ([, name, type]) => [name!, type!] as const,
   );
   expect(names.map(([name]) => name).sort()).toEqual([
+    "lossd_backlog_seconds",
     "lossd_elements_total",
     "lossd_memory_budget_bytes",
     "lossd_refusals_total",

@@ -22,7 +22,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
       shape: input?.shape,
       bytes: request.job?.bytes,
       ms: Math.round(reply.elapsedTime * 1000) / 1000,
-      trace_id: traceId(request.headers),
+      trace_id: request.trace?.id ?? traceId(request.headers),
     },
     "request",
   );
