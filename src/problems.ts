@@ -81,7 +81,7 @@ export const PROBLEMS = {
   options_too_long: {
     status: 413,
     title: "The body is too large outside its tensors",
-    mend: "Field names, options and shapes may take 16 KiB together; put numbers into the tensor fields.",
+    mend: "Field names, options and shapes may take 16 KiB together, a safetensors file's metadata 1,000 texts; put numbers into the tensors.",
   },
   safetensors_header_too_large: {
     status: 413,

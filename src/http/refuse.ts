@@ -41,9 +41,9 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
   };
 }
 
-/** Whether a path belongs to the Open Inference Protocol, whose errors have a form of their own. */
+/** Whether a path, which proxies' clients write with scheme and host, belongs to the Open Inference Protocol, whose errors have a form of their own. */
 function isInference(url: string): boolean {
-  return /^\/v2(?:[/?]|$)/.test(url);
+  return /^(?:https?:\/\/[^/]*)?\/v2(?:[/?]|$)/.test(url);
 }
 
 /** Answers with a refusal. */

@@ -46,20 +46,20 @@ export async function readUpload(
   const bytes = new Uint8Array(readHeaderLength(prefix, bodyBytes));
   await source.fill(bytes);
   const begin = PREFIX_BYTES + bytes.length;
-  const header = readHeader(bytes, bodyBytes === undefined ? undefined : bodyBytes - begin);
+  const header = readHeader(bytes, bodyBytes === undefined ? undefined : bodyBytes - begin, checkName);
   job.upload = { header, source };
   const body = readOptions(header.metadata, request.query as Record<string, unknown>);
   for (const name of OPERANDS) {
     if (name in body)
       throw refuseAt("invalid_request", `/${name}`, "expected a tensor of the file, got an option");
   }
-  for (const { name } of header.entries) {
-    if (!OPERANDS.includes(name as OperandName)) {
-      throw refuseAt("invalid_request", `/${echo(name)}`, `expected no tensors but ${OPERANDS.join(", ")}`);
-    }
-    body[name] = 0;
-  }
+  for (const { name } of header.entries) body[name] = 0;
   return body;
+}
+
+function checkName(name: string): void {
+  if (OPERANDS.includes(name as OperandName)) return;
+  throw refuseAt("invalid_request", `/${echo(name)}`, `expected no tensors but ${OPERANDS.join(", ")}`);
 }
 
 /** Reads all tensors into the Arena. */

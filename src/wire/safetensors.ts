@@ -12,6 +12,9 @@ import { byteLength, MAX_RANK } from "../tensor/tensor.ts";
 /** lossd's own limit, which holds ten thousand tensors; the format's is 100 MB. */
 export const MAX_HEADER_BYTES = 1024 * 1024;
 
+/** Texts in the metadata: a hundred thousand of them would hold the event loop up for a tenth of a second. */
+const MAX_TEXTS = 1000;
+
 /** A longer header is none, but the beginning of some other file: text there reads as a number far beyond it. */
 const FORMAT_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
@@ -80,14 +83,24 @@ export function readHeaderLength(prefix: Uint8Array, bodyBytes: number | undefin
   return Number(length);
 }
 
-/** Reads a header. `dataBytes` are the bytes that follow it, where Content-Length tells; see {@link checkDataBytes}. */
-export function readHeader(bytes: Uint8Array, dataBytes: number | undefined): Header {
+/**
+ * Reads a header. `dataBytes` are the bytes that follow it, where Content-Length tells; see {@link checkDataBytes}. `accept` is given each
+ * tensor's name before the rest is read, and refuses one that nobody wants: a header of many thousands holds nobody up.
+ */
+export function readHeader(
+  bytes: Uint8Array,
+  dataBytes: number | undefined,
+  accept: (name: string) => void = () => {},
+): Header {
   const text = new HeaderText(bytes);
   const entries: Entry[] = [];
   let metadata: Readonly<Record<string, string>> = Object.create(null);
   for (const name of text.members("", "an object")) {
     if (name === METADATA) metadata = readMetadata(text);
-    else entries.push(readEntry(text, name));
+    else {
+      accept(name);
+      entries.push(readEntry(text, name));
+    }
   }
   text.end();
   // A tensor without data at the place where another begins comes before it; the sort is stable.
@@ -137,6 +150,8 @@ function quote(text: string): string {
 function readMetadata(text: HeaderText): Readonly<Record<string, string>> {
   const notes: [string, string][] = [];
   for (const key of text.members(`/${METADATA}`, "an object of texts")) {
+    if (notes.length === MAX_TEXTS)
+      throw new Problem("options_too_long", `/${METADATA}: expected at most ${MAX_TEXTS} texts`);
     notes.push([key, text.string(under(`/${METADATA}`, key), "a text")]);
   }
   return Object.setPrototypeOf(Object.fromEntries(notes), null);

@@ -94,3 +94,54 @@ it("long and many names are repeated up to 64 characters in all, and never half 
     expect(answer.text).not.toMatch(/\\ud83d/i);
   }
 });
+
+/** The body of a safetensors file with this header and no data. */
+function headerOnly(json: string): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
+  return Buffer.concat([length, Buffer.from(json)]);
+}
+
+const names = (count: number, value: string): string =>
+  Array.from({ length: count }, (_, at) => `"${at.toString(36)}":${value}`).join();
+
+it.each([
+  [
+    "80,000 texts in its metadata",
+    `{"__metadata__":{${names(80_000, '"1"')}}}`,
+    413,
+    "options_too_long",
+    "/__metadata__",
+  ],
+  [
+    "14,000 tensors",
+    `{${names(14_000, '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}')}}`,
+    422,
+    "invalid_request",
+    "/0: expected no tensors but",
+  ],
+])(
+  "a header of %s is refused where its reading would hold the event loop up",
+  async (_title, json, status, code, detail) => {
+    const answer = await service().send("POST", "/v1/cross_entropy", headerOnly(json), {
+      "content-type": "application/vnd.safetensors",
+    });
+    expect([answer.status, answer.json.code]).toEqual([status, code]);
+    expect(answer.json.detail).toContain(detail);
+  },
+);
+
+it("of an Accept header no more is read than one has that means something", async () => {
+  const accept = `application/vnd.safetensors${",x/y;q=0.1".repeat(1200)}`;
+  const answer = await service().post("/v1/log_softmax", { input: [0], dim: 0 }, { accept });
+  expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/vnd.safetensors"]);
+});
+
+it("a path with scheme and host has the errors of its protocol", async () => {
+  const head = (path: string) =>
+    `POST http://x${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\nconnection: close\r\n\r\n{`;
+  expect(await raw(head("/v2/models/cross_entropy/infer"))).toMatch(
+    /^HTTP\/1\.1 400 [\s\S]*\r\n\r\n\{"error":"/,
+  );
+  expect(await raw(head("/v1/cross_entropy"))).toContain("application/problem+json");
+});
