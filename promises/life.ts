@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import type { Promised } from "./promise.ts";
 import type { Server } from "./server.ts";
-import { dial, head, SMALL, waitFor, withServer } from "./server.ts";
+import { dial, head, probe, SMALL, waitFor, withServer } from "./server.ts";
 
 const CE = "/v1/cross_entropy";
 const RIGHT = '{"loss":0.6931472,"total_weight":1}';
@@ -14,9 +14,9 @@ export interface Tally {
   readonly stop: () => Promise<{ right: number; lost: number; wrong: number }>;
 }
 
-/** Small requests on connections of their own until `stop()`. */
-export function ask(url: string, connections: number): Tally {
-  const dispatcher = new Agent({ connections, pipelining: 0 });
+/** Small requests until `stop()`, each on a connection of its own unless `keep` says that connections are used again. */
+export function ask(url: string, connections: number, keep = false): Tally {
+  const dispatcher = new Agent({ connections, pipelining: Number(keep) });
   const counts = { right: 0, lost: 0, wrong: 0 };
   let isOver = false;
   const one = async (): Promise<void> => {
@@ -127,5 +127,28 @@ export const LIFE: readonly Promised[] = [
         const { right, lost, wrong } = await tally.stop();
         return { value: `${right} answered, ${lost} lost`, holds: right > 1000 && lost === 0 && wrong === 0 };
       }),
+  },
+  {
+    id: "R31",
+    text: "descriptors that run out (80, and 200 connections): open connections are served, further ones closed at once, and new ones served again within 1 s when some are free",
+    prove: () =>
+      withServer(
+        {},
+        async ({ url, port }) => {
+          const tally = ask(url, 4, true);
+          await sleep(500);
+          const idle = await Promise.all(Array.from({ length: 200 }, () => dial(port)));
+          await sleep(2000);
+          const closed = idle.filter(({ socket }) => socket.destroyed || socket.readableEnded).length;
+          const { right, lost, wrong } = await tally.stop();
+          for (const { socket } of idle) socket.destroy();
+          const back = await waitFor(() => probe(url).then(Boolean, () => false), 1000);
+          return {
+            value: `${closed} closed; ${right} answered, ${lost} lost; back after ${back?.toFixed(0) ?? "over 1000"} ms`,
+            holds: closed > 100 && right > 100 && lost === 0 && wrong === 0 && back !== undefined,
+          };
+        },
+        80,
+      ),
   },
 ];

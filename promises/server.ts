@@ -23,12 +23,14 @@ export interface Server {
   cpu(): number;
 }
 
-/** Starts one process (WORKERS=1 unless `env` says otherwise), runs `work` with it, and ends it. */
+/** Starts one process (WORKERS=1 unless `env` says otherwise), which may open `files` descriptors, runs `work` with it, and ends it. */
 export async function withServer<Result>(
   env: Record<string, string>,
   work: (server: Server) => Promise<Result>,
+  files?: number,
 ): Promise<Result> {
-  const child = spawn(process.execPath, [MAIN], {
+  const limit = files === undefined ? "" : `ulimit -n ${files};`;
+  const child = spawn("sh", ["-c", `${limit} exec "$0" "$1"`, process.execPath, MAIN], {
     env: { PATH: process.env.PATH, PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });

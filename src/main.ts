@@ -75,7 +75,16 @@ function loadTokens(file: string): Tokens {
 /** One write to standard output for many lines: a line waits for 12 KiB or a tenth of a second. */
 function startLog(level: string): pino.Logger {
   const logger = pino({ level }, pino.destination({ sync: false, minLength: 12_288 }));
-  setInterval(() => logger.flush(), 100).unref();
+  let isFlushing = false;
+  // One at a time: where nobody reads, flushes would pile up.
+  const flush = (): void => {
+    if (isFlushing) return;
+    isFlushing = true;
+    logger.flush(() => {
+      isFlushing = false;
+    });
+  };
+  setInterval(flush, 100).unref();
   return logger;
 }
 
