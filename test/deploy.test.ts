@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { Deployment } from "kubernetes-models/apps/v1";
 import { HorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2";
 import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
@@ -102,6 +103,25 @@ describe("kubernetes", () => {
     );
     expect(kinds.NetworkPolicy.spec.policyTypes).toContain("Egress");
     expect(kinds.NetworkPolicy.spec.egress).toBeUndefined();
+  });
+});
+
+describe("kserve", () => {
+  const schema = JSON.parse(readFileSync(join(import.meta.dirname, "kserve-schema.json"), "utf8"));
+  const accepts = new Ajv2020({ strict: false, validateFormats: false }).compile(schema);
+
+  it("has a predictor that its published schema accepts", () => {
+    expect(read("kserve/inferenceservice.yaml").apiVersion).toBe("serving.kserve.io/v1beta1");
+    expect(accepts(predictor), JSON.stringify(accepts.errors)).toBe(true);
+  });
+
+  it.each([
+    ["a member that it does not have", { ...predictor, minReplica: 1 }],
+    ["a text for a number", { ...predictor, scaleTarget: "8" }],
+    ["a container without a name", { ...predictor, containers: [{ image: "x" }] }],
+    ["a probe of no kind", { ...predictor, containers: [{ name: "x", readinessProbe: { http: {} } }] }],
+  ])("would refuse %s", (_title, other) => {
+    expect(accepts(other)).toBe(false);
   });
 });
 
