@@ -27,6 +27,7 @@ import { refusals } from "./contract/problem.ts";
 import type { Obstacle, Streaming } from "./contract/streaming.ts";
 import { TENSOR_SCHEMAS } from "./contract/tensor.ts";
 import type { Answer, Job } from "./job.ts";
+import type { Media } from "./media.ts";
 import { tooLarge } from "./preflight.ts";
 import { runSteps } from "./steps.ts";
 import type { OpenStream } from "./stream.ts";
@@ -136,10 +137,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   });
 }
 
-/**
- * Opens an upload that can be computed row by row, or reads all of it: what cannot, and what has an answer of its size but fits into memory,
- * since a client that writes all before it reads would wait for itself.
- */
+/** Opens an upload that is computed row by row, or reads all of it. */
 async function receive(
   engine: Engine,
   job: Job,
@@ -150,15 +148,18 @@ async function receive(
   const { bodyLimit } = engine;
   const { dataBytes } = upload.header;
   const fits = dataBytes <= bodyLimit;
-  let obstacle = "obstacle" in plan ? plan.obstacle : undefined;
-  if (!("obstacle" in plan)) {
-    const answersInJson = plan.leaves !== undefined && job.answer === "json";
-    if (plan.leaves === undefined || !(fits || answersInJson))
-      return openStream(job, upload, plan, bodyLimit, gone);
-    obstacle = `${plan.leaves} would stream in an answer of safetensors`;
-  }
-  if (!fits)
+  if (!("obstacle" in plan) && streams(plan, job.answer, fits))
+    return openStream(job, upload, plan, bodyLimit, gone);
+  if (!fits) {
+    const obstacle =
+      "obstacle" in plan ? plan.obstacle : `${plan.leaves} would stream in an answer of safetensors`;
     throw tooLarge(`${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`, bodyLimit);
+  }
   await placeAll(job, upload);
   return undefined;
+}
+
+/** An answer of the upload's size leaves while it comes only where it has to: a client that writes all before it reads would wait for itself. */
+function streams({ leaves }: Streaming, answer: Media, fits: boolean): boolean {
+  return leaves === undefined || (answer === "safetensors" && !fits);
 }
