@@ -52,6 +52,7 @@ export const CLIENTS: readonly Promised[] = [
   },
   {
     id: "R12",
+    isCheap: true,
     text: "an early 413 is seen by 99 % or more of clients that write before they read",
     prove: () =>
       withServer({ BODY_LIMIT: String(MB) }, async ({ port }) => {
@@ -71,6 +72,7 @@ export const CLIENTS: readonly Promised[] = [
   },
   {
     id: "R13",
+    isCheap: true,
     text: "Expect: 100-continue that will be refused gets the final status, and no byte of the body is asked for",
     prove: () =>
       withServer({ BODY_LIMIT: String(MB) }, async ({ port }) => {
@@ -87,6 +89,7 @@ export const CLIENTS: readonly Promised[] = [
   },
   {
     id: "R15",
+    isCheap: true,
     text: "one connection that pipelines 300 requests of 100 KB has one running at a time",
     prove: () =>
       withServer({}, async ({ port, metric }) => {

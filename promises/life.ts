@@ -81,6 +81,7 @@ export const LIFE: readonly Promised[] = [
   },
   {
     id: "R7",
+    isCheap: true,
     text: "SIGTERM under load while the balancer's list lags 1 s: 0 accepted requests lost",
     prove: () =>
       withServer({ WORKERS: "2", DRAIN_LAG_MS: "1500" }, async ({ child, url }) => {
@@ -130,6 +131,7 @@ export const LIFE: readonly Promised[] = [
   },
   {
     id: "R31",
+    isCheap: true,
     text: "descriptors that run out (80, and 200 connections): open connections are served, further ones closed at once, and new ones served again within 1 s when some are free",
     prove: () =>
       withServer(

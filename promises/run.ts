@@ -2,16 +2,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import { CLIENTS } from "./clients.ts";
-import { LIFE } from "./life.ts";
-import { LOAD } from "./load.ts";
+import { PROMISES } from "./all.ts";
 import type { Promised, Proof } from "./promise.ts";
-import { REPLICAS } from "./replicas.ts";
-import { TESTED } from "./tested.ts";
-
-export const PROMISES: readonly Promised[] = [...LOAD, ...CLIENTS, ...LIFE, ...REPLICAS, ...TESTED].toSorted(
-  (a, b) => Number(a.id.slice(1)) - Number(b.id.slice(1)),
-);
 
 const PAGE = fileURLToPath(new URL("../PROMISES.md", import.meta.url));
 const given = process.argv.slice(2);
