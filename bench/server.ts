@@ -6,6 +6,7 @@ import { get } from "node:http";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { ENGINE_FLAGS } from "../src/group.ts";
 
 /** What `npm start` runs. */
 export const LOSSD = "../dist/main.js";
@@ -42,7 +43,8 @@ export function pinned(core: number, command: readonly string[]): readonly strin
 /** Starts the Node program at a path relative to this folder, in its default settings, and waits until it answers. */
 export async function startServer(path: string, { onOneCore = true } = {}): Promise<Server> {
   const port = await freePort();
-  const program = [process.execPath, fileURLToPath(new URL(path, import.meta.url))];
+  const flags = path === LOSSD ? ENGINE_FLAGS : [];
+  const program = [process.execPath, ...flags, fileURLToPath(new URL(path, import.meta.url))];
   const [command, ...args] = onOneCore ? pinned(SERVER_CORE, program) : program;
   const start = performance.now();
   const child = spawn(command!, args, {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { ENGINE_FLAGS } from "../src/group.ts";
 import { ask } from "./life.ts";
 import type { Promised, Proof } from "./promise.ts";
 import { waitFor } from "./server.ts";
@@ -87,7 +88,7 @@ function startReplica(port: number): ChildProcess {
     LOG_LEVEL: "error",
     DRAIN_LAG_MS: "500",
   };
-  return spawn(process.execPath, [MAIN], { env, stdio: "ignore" });
+  return spawn(process.execPath, [...ENGINE_FLAGS, MAIN], { env, stdio: "ignore" });
 }
 
 async function isReady(port: number): Promise<boolean> {

@@ -8,7 +8,9 @@ import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { ENGINE_FLAGS } from "../src/group.ts";
 
+/** What `npm start` runs. */
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 
 export interface Server {
@@ -30,7 +32,7 @@ export async function withServer<Result>(
   files?: number,
 ): Promise<Result> {
   const limit = files === undefined ? "" : `ulimit -n ${files};`;
-  const child = spawn("sh", ["-c", `${limit} exec "$0" "$1"`, process.execPath, MAIN], {
+  const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", process.execPath, ...ENGINE_FLAGS, MAIN], {
     env: { PATH: process.env.PATH, PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -11,6 +11,12 @@ type Message =
   | { readonly lossd: "stop" }
   | { readonly lossd: "metrics"; readonly id: number; readonly page?: string };
 
+/**
+ * For the engine of each process, as in the Dockerfile and `npm start`: without a bound, its heap for new objects grows under load until a
+ * process has 230 MiB instead of 155, and no cache holds it.
+ */
+export const ENGINE_FLAGS = ["--max-semi-space-size=4"];
+
 /** Milliseconds before a process that died is replaced; doubled up to the second where it dies before it listens. */
 const BACK_OFF = [50, 500] as const;
 
@@ -26,6 +32,7 @@ export class Group {
     // Who is free takes the next connection from the one queue. Handed out by the first process instead, a connection whose receiver
     // dies at that moment would hang for good.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
+    cluster.setupPrimary({ execArgv: [...process.execArgv, ...ENGINE_FLAGS] });
     cluster.on("exit", (worker, code, signal) => this.#replace(worker, code, signal));
     cluster.on("message", (worker: Worker, message: Message) => {
       if (message.lossd === "metrics") this.page().then((page) => worker.send({ ...message, page }));

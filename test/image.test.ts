@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, it } from "vitest";
+import { ENGINE_FLAGS } from "../src/group.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8");
+const packageJson = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const stages = dockerfile.split(/^FROM /m).slice(1);
 const last = stages.at(-1)!;
 
@@ -16,15 +18,16 @@ it("is built in stages on one pinned Node 24", () => {
   expect(stages.length).toBeGreaterThan(1);
   const bases = new Set(stages.map((stage) => stage.split(/\s/)[0]));
   expect([...bases]).toEqual([expect.stringMatching(/^node:24\.\d+\.\d+-/)]);
-  const { devDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  expect(bases).toContain(`node:${devDependencies.node}-bookworm-slim`);
+  expect(bases).toContain(`node:${packageJson.devDependencies.node}-bookworm-slim`);
 });
 
 it("runs as a user, listens on all interfaces, has a health check, needs no shell", () => {
   expect(last).toMatch(/^USER node$/m);
   expect(last).toMatch(/\bHOST=0\.0\.0\.0\b/);
   expect(last).toMatch(/^HEALTHCHECK [^\n]*\\\n {2}CMD \["node", "-e", /m);
-  expect(last).toMatch(/^CMD \["node", "dist\/main\.js"\]$/m);
+  const command = ["node", ...ENGINE_FLAGS, "dist/main.js"];
+  expect(last).toContain(`\nCMD ${JSON.stringify(command).replaceAll(",", ", ")}\n`);
+  expect(packageJson.scripts.start).toBe(command.join(" "));
   expect(last).not.toMatch(/^RUN /m);
 });
 
