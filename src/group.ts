@@ -32,7 +32,8 @@ export class Group {
     // Who is free takes the next connection from the one queue. Handed out by the first process instead, a connection whose receiver
     // dies at that moment would hang for good.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
-    cluster.setupPrimary({ execArgv: [...process.execArgv, ...ENGINE_FLAGS] });
+    cluster.setupPrimary();
+    cluster.setupPrimary({ execArgv: [...(cluster.settings.execArgv ?? []), ...ENGINE_FLAGS] });
     cluster.on("exit", (worker, code, signal) => this.#replace(worker, code, signal));
     cluster.on("message", (worker: Worker, message: Message) => {
       if (message.lossd === "metrics") this.page().then((page) => worker.send({ ...message, page }));
