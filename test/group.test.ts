@@ -1,41 +1,17 @@
 /** A group of processes: one port, one page of metrics, dead ones replaced, all drained together. */
-import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
-import { afterEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import type { Running } from "./process.ts";
+import { startProcess } from "./process.ts";
 
-const children: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill("SIGKILL");
-});
-
-interface Running {
-  readonly child: ChildProcess;
-  readonly url: string;
-  /** The processes that have said that they listen. */
-  readonly pids: number[];
-}
-
+/** Starts two processes, and waits until both listen. */
 async function start(env: Record<string, string>): Promise<Running> {
-  const child = spawn(process.execPath, ["dist/main.js"], {
-    env: { PATH: process.env.PATH, PORT: "0", WORKERS: "2", DRAIN_LAG_MS: "300", ...env },
-  });
-  children.push(child);
-  const pids: number[] = [];
-  let url = "";
-  createInterface(child.stdout!).on("line", (line) => {
-    const { pid, msg } = JSON.parse(line) as { pid: number; msg: string };
-    const found = /listening at (http:\/\/127\.0\.0\.1:\d+)/.exec(msg);
-    if (found === null) return;
-    url = found[1]!;
-    pids.push(pid);
-  });
-  await expect.poll(() => pids.length, { timeout: 10_000 }).toBe(2);
-  return { child, url, pids };
+  const running = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "300", ...env });
+  await expect.poll(running.pids, { timeout: 10_000 }).toHaveLength(2);
+  return running;
 }
 
 const BODY = '{"input":[[0,0]],"target":[1]}';
@@ -60,7 +36,7 @@ it("shares a port, and its page of metrics counts every process's requests", asy
   const dispatcher = new Agent({ pipelining: 0 });
   const answers = await Promise.all(Array.from({ length: 40 }, () => ask(url, dispatcher)));
   expect(new Set(answers)).toEqual(new Set(['200 {"loss":0.6931472,"total_weight":1}']));
-  expect(new Set(pids).size).toBe(2);
+  expect(new Set(pids()).size).toBe(2);
   await expect
     .poll(async () => (await (await fetch(`${url}/metrics`)).text()).split("\n"))
     .toContain('lossd_requests_total{operation="crossEntropy",status="200"} 40');
@@ -79,9 +55,9 @@ it("with a process killed every 300 ms loses only what it had in flight, and rep
   });
   for (let kill = 0; kill < 3; kill++) {
     await sleep(300);
-    const before = pids.length;
-    process.kill(pids[before - 1]!, "SIGKILL");
-    await expect.poll(() => pids.length, { timeout: 5000 }).toBe(before + 1);
+    const before = pids().length;
+    process.kill(pids()[before - 1]!, "SIGKILL");
+    await expect.poll(() => pids().length, { timeout: 5000 }).toBe(before + 1);
   }
   isOver = true;
   await Promise.all(load);

@@ -1,12 +1,11 @@
 /** The image's rules, read off the Dockerfile, and a rehearsal of what it starts: production files only, nothing written. */
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { expect, it } from "vitest";
 import { ENGINE_FLAGS } from "../src/group.ts";
+import { startProcess } from "./process.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const dockerfile = readFileSync(join(ROOT, "Dockerfile"), "utf8");
@@ -54,26 +53,11 @@ it("what it holds starts on a read-only file system and stops on SIGTERM", async
     }
     // Node's permission model stands in for --read-only: reading this folder is allowed, writing nothing. It would forbid a group its
     // processes, too, so there is one.
-    const child = spawn(process.execPath, ["--permission", `--allow-fs-read=${app}`, "dist/main.js"], {
-      cwd: app,
-      env: { PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0" },
-    });
-    const url = await new Promise<string>((found, reject) => {
-      let errors = "";
-      child.stderr.on("data", (chunk) => {
-        errors += chunk;
-      });
-      child.once("exit", () => reject(new Error(errors)));
-      createInterface(child.stdout).on("line", (line) => {
-        const address = /http:\/\/[\d.]+:\d+/.exec(line);
-        if (address) found(address[0]);
-      });
-    });
+    const flags = ["--permission", `--allow-fs-read=${app}`];
+    const { url, stop } = await startProcess({ WORKERS: "1", DRAIN_LAG_MS: "0" }, { cwd: app, flags });
     expect((await fetch(`${url}/health/ready`)).status).toBe(200);
     expect((await fetch(`${url}/docs/`)).status).toBe(200);
-    child.kill("SIGTERM");
-    const [code] = await once(child, "exit");
-    expect(code).toBe(0);
+    expect(await stop()).toBe(0);
   } finally {
     rmSync(app, { recursive: true, force: true });
   }

@@ -1,35 +1,12 @@
 /** The process: starts from the environment, says where it listens, stops on SIGTERM without losing a request. */
-import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { createInterface } from "node:readline";
-import { afterEach, expect, it } from "vitest";
-
-const children: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill("SIGKILL");
-});
-
-async function start(env: Record<string, string>) {
-  const child = spawn(process.execPath, ["dist/main.js"], {
-    env: { PATH: process.env.PATH, PORT: "0", ...env },
-  });
-  children.push(child);
-  const lines: string[] = [];
-  const port = await new Promise<number>((resolve, reject) => {
-    createInterface(child.stdout).on("line", (line) => {
-      lines.push(line);
-      const found = /http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
-      if (found) resolve(Number(found[1]));
-    });
-    child.once("exit", (code) => reject(new Error(`exited with ${code}`)));
-  });
-  return { child, lines, url: `http://127.0.0.1:${port}`, port };
-}
+import { expect, it } from "vitest";
+import { startProcess } from "./process.ts";
 
 it("stops on SIGTERM: serves on for DRAIN_LAG_MS with Connection: close and readiness 503, then exits with 0", async () => {
-  const { child, url } = await start({ DRAIN_LAG_MS: "800" });
+  const { child, url } = await startProcess({ DRAIN_LAG_MS: "800" });
   expect((await fetch(`${url}/health/ready`)).status).toBe(200);
   child.kill("SIGTERM");
   await expect.poll(async () => (await fetch(`${url}/health/ready`)).status).toBe(503);
@@ -47,7 +24,7 @@ it("stops on SIGTERM: serves on for DRAIN_LAG_MS with Connection: close and read
 });
 
 it("stops by DRAIN_LIMIT_MS although a client trickles its body", async () => {
-  const { child, port } = await start({ DRAIN_LAG_MS: "0", DRAIN_LIMIT_MS: "500" });
+  const { child, port } = await startProcess({ DRAIN_LAG_MS: "0", DRAIN_LIMIT_MS: "500" });
   const socket = connect(port, "127.0.0.1").on("error", () => {});
   socket.write(
     "POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{",
@@ -61,7 +38,7 @@ it("stops by DRAIN_LIMIT_MS although a client trickles its body", async () => {
 });
 
 it("writes one log line a request: operation, dtype, shape, bytes, milliseconds, ids; never a tensor", async () => {
-  const { child, url, lines } = await start({ DRAIN_LAG_MS: "0" });
+  const { child, url, lines } = await startProcess({ DRAIN_LAG_MS: "0" });
   await fetch(`${url}/v1/log_softmax`, {
     method: "POST",
     headers: {
@@ -89,7 +66,7 @@ it("writes one log line a request: operation, dtype, shape, bytes, milliseconds,
 });
 
 it("writes that line also for a client that leaves before its answer, with status 499, and counts it", async () => {
-  const { url, lines, port } = await start({ DRAIN_LAG_MS: "0", WORKERS: "1" });
+  const { url, lines, port } = await startProcess({ DRAIN_LAG_MS: "0", WORKERS: "1" });
   const socket = connect(port, "127.0.0.1").on("error", () => {});
   socket.write(
     'POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\nx-request-id: left\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"input":[1,',

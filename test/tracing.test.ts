@@ -1,12 +1,10 @@
 /** Spans, as a collector gets them from a real process. */
-import type { ChildProcess } from "node:child_process";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createInterface } from "node:readline";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { startProcess } from "./process.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const PARENT = "b7ad6b7169203331";
@@ -16,7 +14,6 @@ let collector: Server;
 /** Where it listens. */
 let endpoint: string;
 let arrived: { path: string | undefined; type: string | undefined; key: unknown; bytes: Buffer }[];
-let child: ChildProcess | undefined;
 
 beforeEach(async () => {
   arrived = [];
@@ -36,43 +33,22 @@ beforeEach(async () => {
   endpoint = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
 });
 
-afterEach(() => {
-  child?.kill("SIGKILL");
-  collector.close();
-});
+afterEach(() => void collector.close());
 
 /** Starts a server that sends its spans to the collector. */
-async function start(more: Record<string, string> = {}) {
-  const env = {
-    PATH: process.env.PATH,
-    PORT: "0",
+async function start(env: Record<string, string> = {}) {
+  const server = await startProcess({
     DRAIN_LAG_MS: "0",
     OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
-    ...more,
-  };
-  const server = spawn(process.execPath, ["dist/main.js"], { env });
-  child = server;
-  const lines: string[] = [];
-  const url = await new Promise<string>((resolve, reject) => {
-    createInterface(server.stdout).on("line", (line) => {
-      lines.push(line);
-      const found = /http:\/\/127\.0\.0\.1:\d+/.exec(line);
-      if (found) resolve(found[0]);
-    });
-    server.once("exit", (code) => reject(new Error(`exited with ${code}`)));
+    ...env,
   });
-  const stop = async (): Promise<number> => {
-    server.kill("SIGTERM");
-    const [code] = await once(server, "exit");
-    return code;
-  };
   const post = (body: string, headers: Record<string, string> = {}) =>
-    fetch(`${url}/v1/cross_entropy`, {
+    fetch(`${server.url}/v1/cross_entropy`, {
       method: "POST",
       headers: { "content-type": "application/json", ...headers },
       body,
     });
-  return { url, post, stop, lines };
+  return { ...server, post };
 }
 
 /** Whether a span holds an attribute with this text: key, then value, as protobuf has them, with their lengths between. */
