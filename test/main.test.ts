@@ -12,6 +12,8 @@ it("stops on SIGTERM: serves on for DRAIN_LAG_MS with Connection: close and read
   await expect.poll(async () => (await fetch(`${url}/health/ready`)).status).toBe(503);
   const inference = await fetch(`${url}/v2/health/ready`);
   expect([inference.status, await inference.json()]).toEqual([503, { ready: false }]);
+  const model = await fetch(`${url}/v2/models/nll_loss/ready`);
+  expect([model.status, await model.json()]).toEqual([503, { name: "nll_loss", ready: false }]);
   const answer = await fetch(`${url}/v1/log_softmax`, {
     method: "POST",
     headers: { "content-type": "application/json" },

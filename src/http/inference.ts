@@ -53,7 +53,7 @@ export async function registerInference(
     for (const operation of OPERATIONS) {
       for (const version of ["", "/versions/1"] as const) {
         const model = modelOf(operation, version);
-        registerMetadata(scope, model);
+        registerMetadata(scope, lifecycle, model);
         registerInfer(scope, engine, model);
       }
     }
@@ -78,11 +78,14 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.get(
     "/v2/health/ready",
     schema("inferenceReady", "Whether to send traffic", ready),
-    async (_request, reply) => {
-      if (lifecycle.stopping) reply.code(503);
-      return { ready: !lifecycle.stopping };
-    },
+    async (_request, reply) => readiness(lifecycle, reply),
   );
+}
+
+/** Readiness, with 503 while the server stops. */
+function readiness({ stopping }: Lifecycle, reply: FastifyReply): { ready: boolean } {
+  if (stopping) reply.code(503);
+  return { ready: !stopping };
 }
 
 interface Model {
@@ -100,7 +103,11 @@ function modelOf(operation: Operation, version: "" | "/versions/1"): Model {
   return { operation, name, path: `/v2/models/${name}${version}`, suffix };
 }
 
-function registerMetadata(app: FastifyInstance, { operation, name, path, suffix }: Model): void {
+function registerMetadata(
+  app: FastifyInstance,
+  lifecycle: Lifecycle,
+  { operation, name, path, suffix }: Model,
+): void {
   const metadata = {
     name,
     versions: ["1"],
@@ -119,9 +126,12 @@ function registerMetadata(app: FastifyInstance, { operation, name, path, suffix 
     operationId: `modelReady${suffix}`,
     tags: ["inference"],
     summary: `Whether ${name} takes requests`,
-    response: answers("It does.", InferenceReady),
+    response: answers("It does.", InferenceReady, [503]),
   };
-  app.get(`${path}/ready`, { schema: ready }, async () => ({ name, ready: true }));
+  app.get(`${path}/ready`, { schema: ready }, async (_request, reply) => ({
+    name,
+    ...readiness(lifecycle, reply),
+  }));
 }
 
 function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {

@@ -36,7 +36,7 @@ export function planLoss(options: LossOptions, { entries }: Header, open: OpenLo
   const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);
   const { return_grad: wantsGrad = false } = options;
   if (sameShape(input!.shape, target!.shape)) {
-    return { obstacle: "each row of probabilities is needed beside its logits" };
+    return { obstacle: "each row of a target of the input's shape is needed beside its logits" };
   }
   for (const name of ["target", "grad_output"]) {
     if (comesLast(name)) return { obstacle: `it would stream with ${name} before input` };
