@@ -4,7 +4,7 @@ import type { LossRefusal } from "../loss/refusal.ts";
 import type { ProblemCode } from "../problems.ts";
 import { echo, type Problem, refuseAt } from "../problems.ts";
 import type { InferenceBody } from "./inference-request.ts";
-import { OPERANDS } from "./job.ts";
+import { isOperand } from "./job.ts";
 import { describeValidation } from "./validation.ts";
 
 /** The protocol's own parameter: whether outputs come as bytes. */
@@ -72,8 +72,4 @@ function refuseField(body: InferenceBody, code: ProblemCode, pointer: string, de
   if (at >= 0) return refuseAt(code, `/inputs/${at}`, detail);
   if (isOperand(name)) return refuseAt(code, "/inputs", `${name}: ${detail}`);
   return refuseAt(code, `/parameters${pointer}`, detail);
-}
-
-function isOperand(name: string): boolean {
-  return (OPERANDS as readonly string[]).includes(name);
 }

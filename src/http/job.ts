@@ -19,6 +19,10 @@ export type Answer = Readonly<Record<string, Tensor | Scalar | readonly string[]
 export const OPERANDS = ["input", "target", "weight", "grad_output"] as const;
 export type OperandName = (typeof OPERANDS)[number];
 
+export function isOperand(name: string): name is OperandName {
+  return (OPERANDS as readonly string[]).includes(name);
+}
+
 /** The options of nll_loss and cross_entropy as they stand in a body. */
 export interface LossBody {
   readonly ignore_index?: number;

@@ -11,8 +11,8 @@ import { readHeader, readHeaderLength } from "../wire/safetensors.ts";
 import { checkSpan } from "../wire/tensors.ts";
 import type { Engine } from "./body.ts";
 import { openSource } from "./body.ts";
-import type { Job, OperandName } from "./job.ts";
-import { OPERANDS } from "./job.ts";
+import type { Job } from "./job.ts";
+import { isOperand, OPERANDS } from "./job.ts";
 import { tooLarge } from "./preflight.ts";
 import type { BodySource } from "./source.ts";
 
@@ -58,7 +58,7 @@ export async function readUpload(
 }
 
 function checkName(name: string): void {
-  if (OPERANDS.includes(name as OperandName)) return;
+  if (isOperand(name)) return;
   throw refuseAt("invalid_request", `/${echo(name)}`, `expected no tensors but ${OPERANDS.join(", ")}`);
 }
 

@@ -1,6 +1,6 @@
 /** What a model's metadata tell of its options, read from the schema that checks them. */
 import type { TSchema } from "typebox";
-import { OPERANDS } from "../job.ts";
+import { isOperand } from "../job.ts";
 import { OPTION_SCHEMAS } from "./options.ts";
 import { TENSOR_SCHEMAS } from "./tensor.ts";
 
@@ -37,9 +37,7 @@ const BINARY_OPTION: OptionMetadata = {
 /** The options of an operation, and the protocol's own. */
 export function describeOptions(request: TSchema): Record<string, OptionMetadata> {
   const { properties = {} } = request as { properties?: Readonly<Record<string, OptionSchema>> };
-  const options = Object.entries(properties).filter(
-    ([name]) => name !== "format" && !(OPERANDS as readonly string[]).includes(name),
-  );
+  const options = Object.entries(properties).filter(([name]) => name !== "format" && !isOperand(name));
   return {
     ...Object.fromEntries(options.map(([name, schema]) => [name, describeOption(schema)])),
     binary_data_output: BINARY_OPTION,
