@@ -96,24 +96,41 @@ export const SETTINGS = Type.Object(
 
 export type Config = Static<typeof SETTINGS>;
 
+/** Each setting's name and schema. */
+export const SETTING_ENTRIES = Object.entries<Setting>(SETTINGS.properties);
+
 /** Thrown for a setting that is not usable; the message names it, says what was expected and what came. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** Reads the settings from environment variables; other variables are not looked at. Refuses with {@link ConfigError}. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+/** The flag of a setting: `--body-limit` for BODY_LIMIT. */
+export function flagOf(name: string): string {
+  return name.toLowerCase().replaceAll("_", "-");
+}
+
+/** Texts of settings by their names; what is not there has its default. */
+export type SettingTexts = Readonly<Record<string, string | undefined>>;
+
+/** Reads the settings from environment variables, or from `flags`, which win; other variables are not looked at. Refuses with {@link ConfigError}. */
+export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config {
   const given: Record<string, unknown> = {};
-  for (const [name, schema] of Object.entries<Setting>(SETTINGS.properties)) {
-    const text = env[name];
+  for (const [name, schema] of SETTING_ENTRIES) {
+    const text = flags[name] ?? env[name];
     given[name] = text === undefined || text === "" ? schema.default : parse(schema, text);
     const [error] = Value.Errors(schema, given[name]);
-    if (error !== undefined) throw new ConfigError(`${name}=${text}: ${error.message}`);
+    if (error === undefined) continue;
+    const place = flags[name] === undefined ? `${name}=${text}` : `--${flagOf(name)} ${text}`;
+    throw new ConfigError(`${place}: ${error.message}`);
   }
   return given as Config;
 }
 
-type Setting = TSchema & { readonly type?: string; readonly default?: unknown };
+type Setting = TSchema & {
+  readonly type?: string;
+  readonly default?: unknown;
+  readonly description?: string;
+};
 
 /** Decimal integers only: a fraction or an exponent stays text, which the schema then refuses. */
 function parse(schema: Setting, text: string): unknown {

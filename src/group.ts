@@ -9,6 +9,7 @@ import { AggregatorRegistry } from "prom-client";
 /** What a worker and the group say to each other. */
 type Message =
   | { readonly lossd: "stop" }
+  | { readonly lossd: "failed"; readonly why: string }
   | { readonly lossd: "metrics"; readonly id: number; readonly page?: string };
 
 /**
@@ -20,8 +21,18 @@ export const ENGINE_FLAGS = ["--max-semi-space-size=4"];
 /** Milliseconds before a process that died is replaced; doubled up to the second where it dies before it listens. */
 const BACK_OFF = [50, 500] as const;
 
+/** Thrown where no process of a group can listen. */
+export class GroupError extends Error {
+  override readonly name = "GroupError";
+}
+
 /** In the process that starts the others: it answers no request itself. */
 export class Group {
+  /** The port, once a process listens; rejected with the reason where one ends before any has listened. */
+  readonly port: Promise<number>;
+  readonly #begun = Promise.withResolvers<number>();
+  #hasListened = false;
+  #why = "a process ended before it listened";
   readonly #logger: Logger;
   readonly #aggregator = new AggregatorRegistry();
   #wait: number = BACK_OFF[0];
@@ -29,6 +40,7 @@ export class Group {
 
   constructor(workers: number, logger: Logger) {
     this.#logger = logger;
+    this.port = this.#begun.promise;
     // Who is free takes the next connection from the one queue. Handed out by the first process instead, a connection whose receiver
     // dies at that moment would hang for good.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
@@ -37,6 +49,7 @@ export class Group {
     cluster.on("exit", (worker, code, signal) => this.#replace(worker, code, signal));
     cluster.on("message", (worker: Worker, message: Message) => {
       if (message.lossd === "metrics") this.page().then((page) => worker.send({ ...message, page }));
+      if (message.lossd === "failed") this.#why = message.why;
     });
     for (let count = 0; count < workers; count++) this.#start();
   }
@@ -54,7 +67,9 @@ export class Group {
   /** Lets every process drain, and ends those that still live after `limit` milliseconds. */
   async stop(limit: number): Promise<void> {
     this.#stopping = true;
-    for (const worker of this.#workers) worker.send({ lossd: "stop" } satisfies Message);
+    for (const worker of this.#workers) {
+      if (worker.isConnected()) worker.send({ lossd: "stop" } satisfies Message);
+    }
     const end = Date.now() + limit;
     while (this.#workers.length > 0 && Date.now() < end) await sleep(20);
     for (const worker of this.#workers) worker.kill("SIGKILL");
@@ -65,13 +80,17 @@ export class Group {
   }
 
   #start(): void {
-    cluster.fork().once("listening", () => {
+    cluster.fork().once("listening", ({ port }) => {
       this.#wait = BACK_OFF[0];
+      this.#hasListened = true;
+      this.#begun.resolve(port);
     });
   }
 
   async #replace(worker: Worker, code: number, signal: string | null): Promise<void> {
     if (this.#stopping) return;
+    // What keeps the first from listening keeps the next one, too: a port that is in use, say.
+    if (!this.#hasListened) return this.#begun.reject(new GroupError(this.#why));
     this.#logger.error({ worker: worker.id, code, signal }, "a process died and is replaced");
     const wait = this.#wait;
     this.#wait = Math.min(wait * 2, BACK_OFF[1]);
@@ -86,6 +105,13 @@ export function joinGroup(registry: Registry): Membership | undefined {
   AggregatorRegistry.setRegistries(registry);
   new AggregatorRegistry();
   return new Membership(cluster.worker!);
+}
+
+/** In a process of a group that cannot start: tells the group why, and leaves it. False where there is no group. */
+export function failInGroup(why: string): boolean {
+  const { worker } = cluster;
+  worker?.send({ lossd: "failed", why } satisfies Message, () => worker.disconnect());
+  return worker !== undefined;
 }
 
 export class Membership {

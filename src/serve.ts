@@ -1,7 +1,10 @@
 /** One process that answers requests: its memory, its server, its end. */
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
+import { ConfigError } from "./config.ts";
 import type { Membership } from "./group.ts";
 import { joinGroup } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
@@ -16,6 +19,7 @@ import { Arena } from "./tensor/arena.ts";
 
 /** A server that listens. */
 export interface Serving {
+  readonly port: number;
   /** Serves on while balancers notice, then closes, and forces what is left. Safe to call again. */
   stop(): Promise<void>;
 }
@@ -39,9 +43,9 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
     metricsPage: hasOwnPort ? undefined : page,
     tracing,
   });
-  await app.listen({ host: config.HOST, port: config.PORT });
+  const port = await listen(app, config.HOST, config.PORT);
   const admin = hasOwnPort && group === undefined ? buildAdmin(page, () => !lifecycle.stopping) : undefined;
-  await admin?.listen({ host: config.HOST, port: config.METRICS_PORT });
+  if (admin !== undefined) await listen(admin, config.HOST, config.METRICS_PORT);
   const end = async (): Promise<void> => {
     await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
     await admin?.close();
@@ -51,7 +55,26 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
   heed(group, stop, logger);
-  return { stop };
+  return { port, stop };
+}
+
+/** What keeps a server from listening, in the words of the settings. */
+const FAULTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use",
+  EACCES: "this user may not listen on the port",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  ENOTFOUND: "there is no such address",
+};
+
+/** Listens; the port. Refuses with {@link ConfigError} where that is the settings' fault. */
+export async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const fault = FAULTS[(error as NodeJS.ErrnoException).code ?? ""];
+    throw fault === undefined ? error : new ConfigError(`HOST=${host} PORT=${port}: ${fault}`);
+  }
+  return (app.server.address() as AddressInfo).port;
 }
 
 async function loadTracing(endpoint: string, logger: Logger): Promise<Tracing | undefined> {

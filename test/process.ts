@@ -19,12 +19,16 @@ export interface Running {
 
 const LISTENING = /listening at http:\/\/127\.0\.0\.1:(\d+)/;
 
-/** Starts the server on a port that the system chooses, and kills it when the test is over. `flags` are Node's own. */
+/** Starts the server on a port that the system chooses, and kills it when the test is over. `flags` are Node's own, `args` the server's. */
 export async function startProcess(
   env: Readonly<Record<string, string>>,
-  { cwd, flags = [] }: { readonly cwd?: string; readonly flags?: readonly string[] } = {},
+  {
+    cwd,
+    flags = [],
+    args = [],
+  }: { readonly cwd?: string; readonly flags?: readonly string[]; readonly args?: readonly string[] } = {},
 ): Promise<Running> {
-  const child = spawn(process.execPath, [...flags, "dist/main.js"], {
+  const child = spawn(process.execPath, [...flags, "dist/main.js", ...args], {
     cwd,
     env: { PATH: process.env.PATH, PORT: "0", ...env },
   });

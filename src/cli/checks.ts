@@ -1,0 +1,178 @@
+/** What `lossd check` asks a server, each with the answer that PyTorch gives. */
+import { readHeader, readHeaderLength, writeHeader } from "../wire/safetensors.ts";
+import type { Remote } from "./remote.ts";
+
+export interface ServerCheck {
+  readonly title: string;
+  /** Throws an error that says what was expected and what came. */
+  run(remote: Remote): Promise<void>;
+}
+
+/** The relative distance at which numbers of float32 count as equal. */
+const TOLERANCE = 1e-6;
+
+const LOGITS = [
+  [2, 1, 0, -1, 0.5],
+  [0.25, 0.5, -0.5, 1, -1],
+  [1, 0.75, -0.25, 0, 2],
+];
+const TARGET = [1, 0, 4];
+const LOSS = 1.2848786115646362;
+const GRADIENT = [
+  [
+    0.18767374753952026, -0.26429203152656555, 0.02539888024330139, 0.009343726560473442,
+    0.041875675320625305,
+  ],
+  [
+    -0.26873257756233215, 0.08294904232025146, 0.030515246093273163, 0.13675984740257263,
+    0.018508432433009148,
+  ],
+  [0.06470648944377899, 0.05039346218109131, 0.018538720905780792, 0.023804187774658203, -0.1574428677558899],
+];
+
+export const CHECKS: readonly ServerCheck[] = [
+  {
+    title: "it is ready",
+    run: async (remote) => {
+      expectSame((await remote.get("health/ready")).status, 200, "status");
+    },
+  },
+  {
+    title: "it is lossd, with a contract",
+    run: async (remote) => {
+      const { info, openapi } = (await remote.get("openapi.json")).json();
+      expectSame(info.title, "lossd", "title");
+      expectSame(String(openapi).startsWith("3."), true, "openapi 3");
+    },
+  },
+  {
+    title: "cross_entropy of 3x5 with its gradient",
+    run: async (remote) => {
+      const body = { input: LOGITS, target: TARGET, return_grad: true };
+      const answer = await remote.post("v1/cross_entropy", body);
+      expectSame(answer, { loss: LOSS, total_weight: 3, grad_input: GRADIENT });
+    },
+  },
+  {
+    title: "nll_loss with weights and reduction none",
+    run: async (remote) => {
+      const body = {
+        input: [
+          [-0.5, -1.5],
+          [-2, -0.25],
+        ],
+        target: [0, 1],
+        weight: [1, 3],
+        reduction: "none",
+      };
+      expectSame(await remote.post("v1/nll_loss", body), { losses: [0.5, 0.75], total_weight: 4 });
+    },
+  },
+  {
+    title: "log_softmax with an entry of -inf",
+    run: async (remote) => {
+      const body = {
+        input: [
+          [0, 0],
+          [1, "-Infinity"],
+        ],
+        dim: 1,
+      };
+      const output = [
+        [-Math.LN2, -Math.LN2],
+        [0, "-Infinity"],
+      ];
+      expectSame(await remote.post("v1/log_softmax", body), { output });
+    },
+  },
+  {
+    title: "a mean over nothing is NaN",
+    run: async (remote) => {
+      const body = { input: [[1, 2]], target: [-100] };
+      const { loss, total_weight } = await remote.post("v1/cross_entropy", body);
+      expectSame({ loss, total_weight }, { loss: "NaN", total_weight: 0 });
+    },
+  },
+  {
+    title: "a refusal names its place",
+    run: async (remote) => {
+      const { status, json } = await remote.send("v1/nll_loss", { input: [[0, 0]], target: [2] });
+      expectSame(status, 422, "status");
+      const { code, errors } = json();
+      expectSame(
+        { code, pointer: errors?.[0]?.pointer },
+        { code: "target_out_of_bounds", pointer: "/target/0" },
+      );
+    },
+  },
+  {
+    title: "safetensors, both ways",
+    run: async (remote) => {
+      const header = writeHeader(
+        [
+          { name: "target", dtype: "int64", shape: [3] },
+          { name: "input", dtype: "float32", shape: [3, 5] },
+        ],
+        {},
+      );
+      const data = [BigInt64Array.from(TARGET, BigInt).buffer, Float32Array.from(LOGITS.flat()).buffer];
+      const file = Buffer.concat([header, ...data.map((part) => Buffer.from(part))]);
+      const { status, bytes } = await remote.sendFile("v1/cross_entropy?return_grad=true", file);
+      expectSame(status, 200, "status");
+      expectSame(numbersOf(bytes, "loss"), [LOSS]);
+      expectSame(numbersOf(bytes, "grad_input"), GRADIENT.flat());
+    },
+  },
+  {
+    title: "the Open Inference Protocol",
+    run: async (remote) => {
+      const model = (await remote.get("v2/models/cross_entropy")).json();
+      expectSame(model.name, "cross_entropy", "name");
+      const inputs = [
+        { name: "input", datatype: "FP32", shape: [3, 5], data: LOGITS.flat() },
+        { name: "target", datatype: "INT64", shape: [3], data: TARGET },
+      ];
+      const { outputs } = await remote.post("v2/models/cross_entropy/infer", {
+        inputs,
+        outputs: [{ name: "loss" }],
+      });
+      expectSame(outputs[0].data, [LOSS]);
+    },
+  },
+  {
+    title: "a request keeps its id",
+    run: async (remote) => {
+      const { headers } = await remote.get("health/ready", { "x-request-id": "lossd-check" });
+      expectSame(headers.get("x-request-id"), "lossd-check", "x-request-id");
+    },
+  },
+];
+
+/** The numbers of a float32 tensor in a safetensors file. */
+function numbersOf(file: Buffer, name: string): number[] {
+  const begin = 8 + readHeaderLength(file.subarray(0, 8), file.length);
+  const { entries } = readHeader(file.subarray(8, begin), file.length - begin);
+  const entry = entries.find((other) => other.name === name);
+  if (entry === undefined)
+    throw new Error(`expected a tensor ${name}, got ${entries.map((e) => e.name).join(", ")}`);
+  const bytes = file.subarray(begin + entry.begin, begin + entry.end);
+  return Array.from({ length: bytes.length / 4 }, (_, at) => bytes.readFloatLE(4 * at));
+}
+
+function expectSame(got: unknown, expected: unknown, what = "the answer"): void {
+  if (isSame(got, expected)) return;
+  throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`);
+}
+
+/** Equal, numbers but for rounding. */
+function isSame(got: unknown, expected: unknown): boolean {
+  if (typeof expected === "number" && typeof got === "number")
+    return Math.abs(got - expected) <= TOLERANCE * Math.max(1, Math.abs(expected));
+  if (typeof expected !== "object" || expected === null || typeof got !== "object" || got === null)
+    return got === expected;
+  const names = Object.keys(expected);
+  if (Object.keys(got).length !== names.length) return false;
+  return names.every((name) =>
+    isSame((got as Record<string, unknown>)[name], (expected as Record<string, unknown>)[name]),
+  );
+}

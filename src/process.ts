@@ -1,0 +1,162 @@
+/** The process: arguments and environment, then what they ask for, then signals. The only place that touches `process`. */
+import cluster from "node:cluster";
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import pino from "pino";
+import type { Serve } from "./cli/command.ts";
+import { readCommand, UsageError } from "./cli/command.ts";
+import type { Terminal } from "./cli/terminal.ts";
+import type { Config } from "./config.ts";
+import { ConfigError, readConfig } from "./config.ts";
+import { failInGroup, Group } from "./group.ts";
+import { buildAdmin } from "./http/admin.ts";
+import type { Tokens } from "./http/tokens.ts";
+import { readTokens } from "./http/tokens.ts";
+import { listen, serve } from "./serve.ts";
+import { VERSION } from "./version.ts";
+
+/** Milliseconds beyond the drain's limit after which a process of a group is ended. */
+const PATIENCE = 2000;
+
+/** The exit code of a command line that cannot be read, and of a command that a person stopped (128 + SIGINT). */
+const [USAGE, STOPPED] = [2, 130];
+
+async function main(): Promise<void> {
+  const command = readCommand(process.argv.slice(2));
+  // The commands beside serve are loaded when they are asked for: the first answer should not wait for them.
+  switch (command.name) {
+    case "version":
+      process.stdout.write(`${VERSION}\n`);
+      break;
+    case "help":
+      process.stdout.write((await import("./cli/help.ts")).helpOf(command.of));
+      break;
+    case "check":
+      process.exitCode = await (await import("./cli/check.ts")).check(command, terminal());
+      break;
+    case "send":
+      process.exitCode = await (await import("./cli/send.ts")).send(command, terminal());
+      break;
+    case "serve":
+      await serveAll(command);
+  }
+}
+
+/** One server, or a group of them, until a signal stops it. */
+async function serveAll({ settings }: Serve): Promise<void> {
+  const config = readConfig(process.env, settings);
+  const tokens = config.TOKENS_FILE === "" ? [] : loadTokens(config.TOKENS_FILE);
+  const logger = startLog(config.LOG_LEVEL);
+  const workers = config.WORKERS || availableParallelism();
+  const { port, stop } =
+    cluster.isPrimary && workers > 1
+      ? await startGroup(config, workers, logger)
+      : await serve(config, tokens, logger);
+  if (cluster.isPrimary) greet(config.HOST, port, workers);
+  const onSignal = (signal: string): void => {
+    logger.info({ signal }, "stopping");
+    stop().then(
+      () => {
+        logger.info("stopped");
+        logger.flush();
+      },
+      (error) => {
+        logger.error({ err: error }, "stopping failed");
+        process.exitCode = 1;
+      },
+    );
+  };
+  process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
+}
+
+/** For a person who started it; in a container, standard error stays empty and the log alone tells. */
+function greet(host: string, port: number, workers: number): void {
+  if (!process.stderr.isTTY) return;
+  const address = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const processes = workers === 1 ? "one process" : `${workers} processes`;
+  process.stderr.write(
+    `lossd ${VERSION} answers on ${address}, with ${processes}; ${address}/docs explains it. Ctrl-C stops it.\n`,
+  );
+}
+
+async function startGroup(
+  config: Config,
+  workers: number,
+  logger: pino.Logger,
+): Promise<{ port: number; stop: () => Promise<void> }> {
+  const group = new Group(workers, logger);
+  const admin =
+    config.METRICS_PORT > 0
+      ? buildAdmin(
+          () => group.page(),
+          () => group.isReady,
+        )
+      : undefined;
+  const stop = async (): Promise<void> => {
+    await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + PATIENCE);
+    await admin?.close();
+  };
+  try {
+    if (admin !== undefined) await listen(admin, config.HOST, config.METRICS_PORT);
+    return { port: await group.port, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The tokens of a file. An empty one would let everybody in, so it is refused. */
+function loadTokens(file: string): Tokens {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConfigError(`TOKENS_FILE=${file}: ${(error as Error).message}`);
+  }
+  const tokens = readTokens(text);
+  if (tokens.length === 0) throw new ConfigError(`TOKENS_FILE=${file}: expected a token a line, got none`);
+  return tokens;
+}
+
+/** One write to standard output for many lines: a line waits for 12 KiB or a tenth of a second. */
+function startLog(level: string): pino.Logger {
+  const logger = pino({ level }, pino.destination({ sync: false, minLength: 12_288 }));
+  let isFlushing = false;
+  // One at a time: where nobody reads, flushes would pile up.
+  const flush = (): void => {
+    if (isFlushing) return;
+    isFlushing = true;
+    logger.flush(() => {
+      isFlushing = false;
+    });
+  };
+  setInterval(flush, 100).unref();
+  return logger;
+}
+
+function terminal(): Terminal {
+  const stopped = new AbortController();
+  // Who reads no further, as `head` does, has seen enough.
+  process.stdout.on("error", () => stopped.abort());
+  process.once("SIGINT", () => {
+    process.exitCode = STOPPED;
+    stopped.abort();
+  });
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    isLive: process.stderr.isTTY === true,
+    stopped: stopped.signal,
+  };
+}
+
+/** One line for what a person can mend, the stack for what is our fault. */
+function report(error: unknown): void {
+  const { name, message, stack } = error as Error;
+  const isPlain = ["ConfigError", "UsageError", "SendError", "GroupError"].includes(name);
+  if (isPlain && failInGroup(message)) return;
+  process.stderr.write(`lossd: ${isPlain ? message : stack}\n`);
+  process.exitCode ??= error instanceof UsageError ? USAGE : 1;
+}
+
+main().catch(report);
