@@ -54,6 +54,15 @@ const short = shortfalls(rows);
 console.log(short.length === 0 ? "No measured bar falls short." : `Falls short:\n${short.join("\n")}`);
 if (given.length === 0) writeResults([...describeRun(), barSection(rows, short), ...sections]);
 
+/** Whether one of these rows is wanted; says how far the run is. */
+function begins(...names: readonly string[]): boolean {
+  if (!wants(...names)) return false;
+  const seconds = Math.round(performance.now() / 1000);
+  const at = [...wanted].findIndex((name) => names.includes(name)) + 1;
+  console.log(`[${at}/${wanted.size}, ${seconds} s] ${names.filter((name) => wanted.has(name)).join(", ")}`);
+  return true;
+}
+
 /** The peers of the kernels, or the names of those that are absent. */
 async function openPeers(): Promise<readonly (KernelPeer | string)[]> {
   return [
@@ -70,12 +79,12 @@ async function measureBars(engine: Bench): Promise<{ rows: Row[]; sections: Sect
     all.push(...found);
     if (found.length > 0) console.log(`${plainTable(barTable(found))}\n`);
   };
-  if (wants("P1", "P2", "P3")) add(await kernelBars(engine, peers, wanted));
-  if (wants("P4")) add(await narrowBars(engine));
-  if (wants("P5", "P6", "P7", "P8")) add(await serviceBars(wanted));
-  if (wants("P9")) add(await memoryBars());
-  if (wants("P10")) add(await startBars());
-  if (wants("P11")) {
+  if (begins("P1", "P2", "P3")) add(await kernelBars(engine, peers, wanted));
+  if (begins("P4")) add(await narrowBars(engine));
+  if (begins("P5", "P6", "P7", "P8")) add(await serviceBars(wanted));
+  if (begins("P9")) add(await memoryBars());
+  if (begins("P10")) add(await startBars());
+  if (begins("P11")) {
     const lines = await measureErrors(torch);
     add(accuracyBars(lines));
     more.push(

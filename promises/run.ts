@@ -15,12 +15,12 @@ if (unknown.length > 0) {
   process.exit(1);
 }
 
+const chosen = PROMISES.filter(({ id }) => given.length === 0 || given.includes(id));
 const rows: string[] = [];
 let broken = 0;
-for (const promised of PROMISES) {
-  if (given.length > 0 && !given.includes(promised.id)) continue;
+for (const [at, promised] of chosen.entries()) {
   const { id, text } = promised;
-  process.stdout.write(`${id} ${text}\n`);
+  process.stdout.write(`[${at + 1}/${chosen.length}] ${id} ${text}\n`);
   const start = performance.now();
   const proof = await prove(promised);
   const seconds = ((performance.now() - start) / 1000).toFixed(0);

@@ -65,7 +65,7 @@ describe("the house", () => {
   it("touches process in process.ts only", () => {
     for (const file of files) {
       if (relative(SRC, file) === "process.ts") continue;
-      expect(readFileSync(file, "utf8"), file).not.toMatch(/\bprocess\.\w/);
+      expect(readFileSync(file, "utf8"), file).not.toMatch(/\bprocess\.(?!ts\b)\w/);
     }
   });
 

@@ -1,0 +1,115 @@
+/** The package as npm would publish it: what is in it, and that it works where nothing else is. */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import { publint } from "publint";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
+import { VERSION } from "../src/version.ts";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const run = promisify(execFile);
+
+let folder: string;
+let files: string[];
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "lossd-package-"));
+  // The build has just been made; packing would make it again, under the feet of the other tests.
+  const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], {
+    cwd: ROOT,
+  });
+  const [packed] = Object.values(JSON.parse(stdout)) as { files: { path: string }[] }[];
+  files = packed!.files.map(({ path }) => path);
+}, 60_000);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+it("holds the built server and library, the contract, the licence and what describes them, and nothing else", () => {
+  const built = readdirSync(join(ROOT, "dist"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(ROOT.length + 1))
+    .filter((path) => !path.startsWith("dist/cache/"));
+  const others = [
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "openapi/openapi.json",
+    "openapi/openapi.yaml",
+    "package.json",
+  ];
+  expect(files.toSorted()).toEqual([...built, ...others].sort());
+});
+
+it("has nothing that publint finds fault with", async () => {
+  const { buffer: tarball } = new Uint8Array(readFileSync(join(folder, `lossd-${VERSION}.tgz`)));
+  const { messages } = await publint({ pack: { tarball } });
+  expect(messages).toEqual([]);
+});
+
+it("asks for the Node that its entry asks for", () => {
+  const { engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const [, needed] = /^const NODE = (\d+);$/m.exec(readFileSync(join(ROOT, "src/main.ts"), "utf8"))!;
+  expect(engines.node).toBe(`>=${needed}`);
+});
+
+it("installed elsewhere, it serves, checks itself, and is a library with types", async (context) => {
+  const away = join(folder, "away");
+  const tarball = join(folder, `lossd-${VERSION}.tgz`);
+  const npm = [
+    "install",
+    "--prefix",
+    away,
+    "--ignore-scripts",
+    "--prefer-offline",
+    "--no-audit",
+    "--no-fund",
+    tarball,
+  ];
+  await run("npm", npm, { cwd: folder }).catch((error: Error) => {
+    if (/ENOTFOUND|EAI_AGAIN|ENOTCACHED|ECONNREFUSED/.test(error.message))
+      context.skip("no registry can be reached");
+    throw error;
+  });
+  const program = join(away, "node_modules/.bin/lossd");
+  const env = { PATH: `${resolve(process.execPath, "..")}:${process.env.PATH}` };
+  expect((await run(program, ["--version"], { env })).stdout).toBe(`${VERSION}\n`);
+  const server = spawn(program, ["--port", "0", "--workers", "2", "--drain-lag-ms", "0"], { env });
+  onTestFinished(() => void server.kill("SIGKILL"));
+  const url = await new Promise<string>((found) => {
+    createInterface(server.stdout).on("line", (line) => {
+      const address = /http:\/\/[\d.]+:\d+/.exec(line);
+      if (address) found(address[0]);
+    });
+  });
+  expect((await run(program, ["check", url], { env })).stdout).toContain("checks passed");
+  expect((await fetch(`${url}/docs/`)).status).toBe(200);
+  server.kill("SIGTERM");
+  expect(await once(server, "exit")).toEqual([0, null]);
+
+  writeFileSync(
+    join(away, "use.ts"),
+    `import { crossEntropy, type ArrayTensor } from "lossd";
+const input: ArrayTensor = { dtype: "float32", shape: [1, 2], data: new Float32Array([0, 0]) };
+const target: ArrayTensor = { dtype: "int64", shape: [1], data: new BigInt64Array([1n]) };
+console.log(crossEntropy(input, target).loss);
+`,
+  );
+  const { stdout } = await run(process.execPath, [join(away, "use.ts")]);
+  expect(Number(stdout)).toBeCloseTo(Math.LN2, 6);
+  const tsc = join(ROOT, "node_modules/.bin/tsc");
+  const flags = [
+    "--strict",
+    "--noEmit",
+    "--module",
+    "nodenext",
+    "--target",
+    "esnext",
+    "--types",
+    "node",
+    "--typeRoots",
+    join(ROOT, "node_modules/@types"),
+  ];
+  await run(tsc, [...flags, "use.ts"], { cwd: away, env });
+}, 120_000);
