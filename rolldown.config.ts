@@ -4,7 +4,7 @@ import { defineConfig } from "rolldown";
  * The server in one file: reading a thousand modules one by one took half of the time to the first answer. The kernels stay beside their
  * WebAssembly; tracing and the commands beside serve are loaded only where they are asked for; packages that look for files of their own stay where they are.
  */
-export default defineConfig({
+const server = defineConfig({
   input: "dist/process.js",
   logLevel: "silent",
   platform: "node",
@@ -17,3 +17,13 @@ export default defineConfig({
   ],
   output: { file: "dist/process.js", format: "esm", codeSplitting: false },
 });
+
+/** The page that GET / answers with; its few packages come along. */
+const playground = defineConfig({
+  input: "src/playground/main.ts",
+  logLevel: "silent",
+  platform: "browser",
+  output: { file: "dist/playground/main.js", format: "esm", codeSplitting: false, minify: true },
+});
+
+export default [server, playground];

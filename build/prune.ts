@@ -1,4 +1,4 @@
-/** After the bundling: removes from dist what neither the server, nor its commands, nor the library reaches. */
+/** After the bundling: removes from dist what neither the server, nor its commands, nor the library reaches; the playground is a bundle of its own. */
 import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,8 @@ function reach(file: string): void {
 
 for (const entry of ENTRIES) reach(join(DIST, entry));
 for (const file of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
-  if (/\.(?:js|d\.ts)$/.test(file) && !reached.has(join(DIST, file))) rmSync(join(DIST, file));
+  if (/^(?!playground\/).*\.(?:js|d\.ts)$/.test(file) && !reached.has(join(DIST, file)))
+    rmSync(join(DIST, file));
 }
 // Folders last, the innermost first; what is not empty stays.
 for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true }).reverse()) {

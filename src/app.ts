@@ -15,6 +15,8 @@ import { logRequest } from "./http/log.ts";
 import type { Metrics } from "./http/metrics.ts";
 import { registerMetrics } from "./http/metrics.ts";
 import { registerOperations } from "./http/operations.ts";
+import type { Page } from "./http/playground.ts";
+import { registerPlayground } from "./http/playground.ts";
 import { handleError } from "./http/refuse.ts";
 import { requestId } from "./http/request-id.ts";
 import type { Tokens } from "./http/tokens.ts";
@@ -46,6 +48,8 @@ export interface AppOptions {
   readonly metrics: Metrics;
   /** The page of GET /metrics; undefined: it has a port of its own. */
   readonly metricsPage: (() => Promise<string>) | undefined;
+  /** The playground's files; default: there is none. */
+  readonly playground?: readonly Page[];
   /** Who collects traces; default: nobody. */
   readonly tracing?: Tracing | undefined;
 }
@@ -59,6 +63,7 @@ export async function buildApp({
   limits = LIMITS,
   metrics,
   metricsPage,
+  playground = [],
   tracing,
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
@@ -110,6 +115,7 @@ export async function buildApp({
   await registerInference(app, engine, lifecycle);
   registerHealth(app, lifecycle);
   if (metricsPage !== undefined) registerMetrics(app, metricsPage);
+  registerPlayground(app, playground);
   await registerDocs(app);
   return app;
 }

@@ -9,6 +9,7 @@ import type { Tokens } from "../src/http/tokens.ts";
 import type { WatchLimits } from "../src/http/watch.ts";
 import { LIMITS } from "../src/http/watch.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
+import { readPlayground } from "../src/pages.ts";
 import { Arena } from "../src/tensor/arena.ts";
 
 const MiB = 1024 * 1024;
@@ -46,7 +47,7 @@ export interface Service {
   close(): Promise<void>;
 }
 
-/** Starts the server as main.ts does, on a port that the system chooses. */
+/** Starts the server as serve.ts does, on a port that the system chooses. */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
@@ -63,7 +64,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const metrics = new Metrics(arena, backlog);
   const metricsPage = () => metrics.registry.metrics();
   const lifecycle = { stopping: false };
-  const app = await buildApp({ engine, lifecycle, logger, tokens, limits, metrics, metricsPage });
+  const playground = readPlayground();
+  const app = await buildApp({ engine, lifecycle, logger, tokens, limits, metrics, metricsPage, playground });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const dispatcher = new Agent({ connections: 8 });
   const send: Service["send"] = async (method, path, body, headers = {}) => {

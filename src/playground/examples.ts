@@ -1,0 +1,129 @@
+/** The tutorial's pictures: what a person can begin with. */
+import type { Nested } from "./text.ts";
+
+export interface Example {
+  readonly title: string;
+  /** What there is to see. */
+  readonly note: string;
+  readonly operation: "cross_entropy" | "nll_loss" | "log_softmax";
+  readonly input: Nested;
+  readonly target?: Nested;
+  readonly options?: Readonly<Record<string, string | number | boolean>>;
+  /** Shows that class indices, one-hot rows and nll_loss of log_softmax give one number. */
+  readonly threeWays?: boolean;
+}
+
+const LOGITS = [
+  [2, 1, 0, -1, 0.5],
+  [0.25, 0.5, -0.5, 1, -1],
+  [1, 0.75, -0.25, 0, 2],
+];
+
+export const EXAMPLES: readonly Example[] = [
+  {
+    title: "Three rows, five classes",
+    note: "Each row of scores becomes probabilities. The loss of a row is small where its target's probability is large.",
+    operation: "cross_entropy",
+    input: LOGITS,
+    target: [1, 0, 4],
+  },
+  {
+    title: "Three pictures of cats",
+    note: "Classes: cat, dog, bird. All three are cats (class 0): the model is certain, unsure, and wrong. Look how the loss grows.",
+    operation: "cross_entropy",
+    input: [
+      [5, 1, -1],
+      [1, 0.8, 0.6],
+      [-1, 3, 0.5],
+    ],
+    target: [0, 0, 0],
+  },
+  {
+    title: "One-hot or index",
+    note: "The target as one-hot rows: a 1 at the class, 0 elsewhere. Class indices say the same in less, and the loss is the same number.",
+    operation: "cross_entropy",
+    input: LOGITS,
+    target: [
+      [0, 1, 0, 0, 0],
+      [1, 0, 0, 0, 0],
+      [0, 0, 0, 0, 1],
+    ],
+    threeWays: true,
+  },
+  {
+    title: "Segmentation, 4 × 4 pixels",
+    note: "One image, three classes: every pixel has a score for each class and a class of its own. Pixels of class 255 are ignored.",
+    operation: "cross_entropy",
+    input: [
+      [
+        [
+          [3, 2, 0, -1],
+          [3, 2, 0, -1],
+          [2, 1, 0, 0],
+          [1, 0, 0, 0],
+        ],
+        [
+          [0, 1, 2, 3],
+          [0, 1, 2, 3],
+          [0, 1, 1, 2],
+          [0, 0, 1, 1],
+        ],
+        [
+          [-1, -1, 0, 0],
+          [-1, -1, 0, 0],
+          [0, 0, 2, 2],
+          [1, 2, 3, 3],
+        ],
+      ],
+    ],
+    target: [
+      [
+        [0, 0, 1, 1],
+        [0, 0, 1, 1],
+        [0, 255, 2, 2],
+        [2, 2, 2, 2],
+      ],
+    ],
+    options: { ignore_index: 255 },
+  },
+  {
+    title: "Masked scores (−∞)",
+    note: "A score of −∞ is a class that cannot be: its probability is 0, its gradient too, and the others share the 1.",
+    operation: "cross_entropy",
+    input: [
+      [1, 2, "-Infinity", 0],
+      ["-Infinity", 0.5, 0.5, "-Infinity"],
+    ],
+    target: [1, 2],
+  },
+  {
+    title: "Nothing to average (NaN)",
+    note: "Both targets are −100, the default ignore_index. The mean divides 0 by 0, in PyTorch and here.",
+    operation: "cross_entropy",
+    input: [
+      [1, 2],
+      [3, 4],
+    ],
+    target: [-100, -100],
+  },
+  {
+    title: "Log-probabilities (nll_loss)",
+    note: "nll_loss takes what log_softmax gives: it picks an entry of each row and turns its sign.",
+    operation: "nll_loss",
+    input: [
+      [-0.5, -1.5, -1.73],
+      [-2, -0.25, -2.5],
+    ],
+    target: [0, 1],
+  },
+  {
+    title: "log_softmax alone",
+    note: "Every row minus the logarithm of its sum of exponentials. Choose dim 0 to see the columns add up instead.",
+    operation: "log_softmax",
+    input: [
+      [0.2, -1.1, 0.9],
+      [1.5, 0, -0.4],
+    ],
+    options: { dim: 1 },
+  },
+];

@@ -1,0 +1,105 @@
+/** The playground's files over HTTP, and what it makes of text and numbers. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { readTokens } from "../../src/http/tokens.ts";
+import { contrast, heatOf } from "../../src/playground/colours.ts";
+import { EXAMPLES } from "../../src/playground/examples.ts";
+import { readTensor, TextError, writeTensor } from "../../src/playground/text.ts";
+import { useService } from "../service.ts";
+
+describe("GET /", () => {
+  const service = useService({ tokens: readTokens("sesame") });
+  const files = ["/", "/playground/main.js", "/playground/style.css"];
+
+  it.each(files)(
+    "%s needs no token, allows nothing from elsewhere, and is asked for again only when it has changed",
+    async (path) => {
+      const answer = await service().get(path);
+      expect(answer.status).toBe(200);
+      expect(answer.headers["content-security-policy"]).toMatch(/^default-src 'none'; script-src 'self';/);
+      expect(answer.headers["cache-control"]).toBe("no-cache");
+      const etag = String(answer.headers.etag);
+      const again = await service().get(path, { "if-none-match": `"other", W/${etag}` });
+      expect([again.status, again.bytes.length, again.headers.etag]).toEqual([304, 0, etag]);
+      const head = await service().send("HEAD", path);
+      expect([head.status, head.headers["content-length"]]).toEqual([200, String(answer.bytes.length)]);
+    },
+  );
+
+  it("names no address but the server's own, and all of them relative", async () => {
+    const { text } = await service().get("/");
+    const links = [...text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, link]) => link!);
+    expect(links.length).toBeGreaterThan(4);
+    for (const link of links) expect(link).toMatch(/^(?:[a-z#]|data:,)/);
+    expect(text).not.toMatch(/https?:/);
+  });
+
+  it("takes no other method, and is at no other path", async () => {
+    const posted = await service().post("/", {}, { authorization: "Bearer sesame" });
+    expect([posted.status, posted.headers.allow]).toEqual([405, "GET, HEAD"]);
+    const token = { authorization: "Bearer sesame" };
+    expect((await service().get("/playground/../package.json", token)).status).toBe(404);
+    expect((await service().get("/playground/index.html", token)).status).toBe(404);
+  });
+});
+
+describe("text of tensors", () => {
+  it.each([
+    [
+      "[[1, 2], [3, -inf]]",
+      [
+        [1, 2],
+        [3, "-Infinity"],
+      ],
+    ],
+    ["[1, NaN, Infinity,]", [1, "NaN", "Infinity"]],
+    ['[1, "NaN"]', [1, "NaN"]],
+    [
+      "1\t2\n3\t4\n",
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+    ["1, 2; 3", [1, 2, 3]],
+    ["1 2\n3", [[1, 2], [3]]],
+    ["-∞ ∞ nan", ["-Infinity", "Infinity", "NaN"]],
+    ["5", 5],
+    ["1e-3,.5", [0.001, 0.5]],
+    ["  ", undefined],
+  ])("%j is read", (text, value) => {
+    expect(readTensor(text)).toEqual(value);
+  });
+
+  it.each(["a", "1 2\n3 four", "[1, 2", "[1 2]"])("%j is refused", (text) => {
+    expect(() => readTensor(text)).toThrow(TextError);
+  });
+
+  it("is written so that it is read again", () => {
+    const number = fc.oneof(
+      fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0),
+      fc.constantFrom("NaN", "-Infinity"),
+    );
+    const row = fc.array(number, { minLength: 2, maxLength: 4 });
+    fc.assert(
+      fc.property(fc.oneof(row, fc.array(row, { minLength: 1, maxLength: 3 })), (value) => {
+        expect(readTensor(writeTensor(value))).toEqual(value);
+      }),
+    );
+    for (const { input } of EXAMPLES) expect(readTensor(writeTensor(input))).toEqual(input);
+  });
+});
+
+it("every colour of every heat has a text of 4.5:1 or more on it", () => {
+  for (const heat of ["signed", "share", "log", "loss"] as const) {
+    const most = heat === "share" ? 1 : 10;
+    const low = heat === "signed" || heat === "log" ? -most : 0;
+    const high = heat === "log" ? 0 : most;
+    const values = Array.from({ length: 1001 }, (_, at) => low + ((high - low) * at) / 1000);
+    const paint = heatOf(heat, values);
+    for (const value of [...values, NaN, Infinity, -Infinity]) {
+      const { background, text } = paint(value);
+      expect(contrast(background, text), `${heat} ${value}`).toBeGreaterThanOrEqual(4.5);
+    }
+  }
+});
