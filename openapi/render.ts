@@ -1,13 +1,13 @@
 import pino from "pino";
 import { buildApp } from "../src/app.ts";
 import { Backlog } from "../src/http/backlog.ts";
-import { openApiJson, openApiYaml } from "../src/http/docs.ts";
+import { openApi30Json, openApiJson, openApiYaml } from "../src/http/docs.ts";
 import { Metrics } from "../src/http/metrics.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
 import { Arena } from "../src/tensor/arena.ts";
 
 /** The contract as the server would answer it, without listening. */
-export async function renderContract(): Promise<{ json: string; yaml: string }> {
+export async function renderContract(): Promise<{ json: string; yaml: string; json30: string }> {
   const kernel = loadKernel(0);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const backlog = new Backlog(0);
@@ -19,7 +19,7 @@ export async function renderContract(): Promise<{ json: string; yaml: string }> 
     logger: pino({ level: "silent" }),
   });
   await app.ready();
-  const rendered = { json: openApiJson(app), yaml: openApiYaml(app) };
+  const rendered = { json: openApiJson(app), yaml: openApiYaml(app), json30: openApi30Json(app) };
   await app.close();
   return rendered;
 }

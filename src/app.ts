@@ -8,7 +8,7 @@ import { registerDocs, registerOpenApi } from "./http/docs.ts";
 import type { Lifecycle } from "./http/drain.ts";
 import { decideExpectations } from "./http/expect.ts";
 import { checkHead } from "./http/head.ts";
-import { Health, registerHealth } from "./http/health.ts";
+import { HEALTH_SCHEMAS, registerHealth } from "./http/health.ts";
 import { registerInference } from "./http/inference.ts";
 import type { Job } from "./http/job.ts";
 import { logRequest } from "./http/log.ts";
@@ -110,7 +110,7 @@ export async function buildApp({
     done();
   });
   await registerOpenApi(app);
-  for (const schema of [...PROBLEM_SCHEMAS, Health]) app.addSchema(schema);
+  for (const schema of [...PROBLEM_SCHEMAS, ...HEALTH_SCHEMAS]) app.addSchema(schema);
   registerOperations(app, engine);
   await registerInference(app, engine, lifecycle);
   registerHealth(app, lifecycle);

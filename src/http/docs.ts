@@ -1,10 +1,12 @@
-/** The contract as a document: GET /openapi.json, /openapi.yaml, and an interactive reference at /docs that needs no internet. */
+/** The contract as a document: GET /openapi.json, /openapi.yaml, /openapi-3.0.json, and an interactive reference at /docs that needs no internet. */
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
+import type { OpenAPIV3_1 } from "openapi-types";
 import { VERSION } from "../version.ts";
 import type { Document } from "./openapi.ts";
 import { withExamples } from "./openapi.ts";
+import { toOpenApi30 } from "./openapi-3.0.ts";
 
 const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\` and \`cross_entropy\`, with their gradients, for programs that are not in a Python process.
 
@@ -49,6 +51,11 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
   app.get("/openapi.yaml", hidden, (_request, reply) =>
     reply.type("application/yaml").send(openApiYaml(app)),
   );
+  let portable: string | undefined;
+  app.get("/openapi-3.0.json", hidden, (_request, reply) => {
+    portable ??= openApi30Json(app);
+    return reply.type("application/json").send(portable);
+  });
   await app.register(swaggerUi, {
     routePrefix: "/docs",
     uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
@@ -60,6 +67,11 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
 /** The bytes of openapi/openapi.json. */
 export function openApiJson(app: FastifyInstance): string {
   return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+}
+
+/** The bytes of openapi/openapi-3.0.json. */
+export function openApi30Json(app: FastifyInstance): string {
+  return `${JSON.stringify(toOpenApi30(app.swagger() as OpenAPIV3_1.Document), null, 2)}\n`;
 }
 
 /** The bytes of openapi/openapi.yaml. */

@@ -5,19 +5,33 @@ import { Type } from "typebox";
 import { refusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
 
-export const Health = Type.Object(
-  { status: Type.Enum(["live", "ready", "stopping"], { description: "The state of this process." }) },
+const HealthStatus = Type.Enum(["live", "ready", "stopping"], {
+  $id: "HealthStatus",
+  title: "HealthStatus",
+  description: "The state of this process.",
+});
+
+const Health = Type.Object(
+  { status: Type.Ref("HealthStatus#") },
   { $id: "Health", title: "Health", additionalProperties: false },
 );
 
+/** In the order in which they refer to each other. */
+export const HEALTH_SCHEMAS = [HealthStatus, Health];
+
+/** What the health routes answer. */
+export interface HealthAnswer {
+  readonly status: Static<typeof HealthStatus>;
+}
+
 /** GET /health/live */
-export async function answerLive(): Promise<Static<typeof Health>> {
+export async function answerLive(): Promise<HealthAnswer> {
   return { status: "live" };
 }
 
 /** GET /health/ready */
 export function answerReady(isReady: () => boolean) {
-  return async (_request: FastifyRequest, reply: FastifyReply): Promise<Static<typeof Health>> => {
+  return async (_request: FastifyRequest, reply: FastifyReply): Promise<HealthAnswer> => {
     if (isReady()) return { status: "ready" };
     reply.code(503);
     return { status: "stopping" };

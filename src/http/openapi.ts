@@ -4,6 +4,7 @@ import { EXAMPLES, REFUSAL_EXAMPLES } from "./contract/examples.ts";
 import { CODE_SAMPLES } from "./contract/samples.ts";
 import { OPERANDS } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
+import { OPERATIONS } from "./operations.ts";
 
 /** The document as @fastify/swagger hands it over. */
 export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
@@ -11,6 +12,7 @@ export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
 /** Adds the worked examples, which test/openapi.test.ts sends and compares with their answers, and the binary format. */
 export function withExamples(document: Document): void {
   nameReductions(document);
+  describeFields(document);
   const schemas = document.components?.schemas;
   if (schemas !== undefined) schemas.Safetensors = SAFETENSORS;
   if (schemas !== undefined) schemas.InferenceBinary = INFERENCE_BINARY;
@@ -46,6 +48,25 @@ function nameReductions(document: Document): void {
   if (reduction !== undefined) {
     (reduction as OpenAPIV3_1.SchemaObject).enum = ["none", "mean", "sum", "elementwise_mean"];
   }
+}
+
+/** Fields that refer to a shared schema lose their own words in @fastify/swagger, which OpenAPI 3.1 allows beside $ref. */
+function describeFields(document: Document): void {
+  for (const { request, response } of OPERATIONS) {
+    for (const { $id = "", properties } of [request, response] as unknown as readonly ObjectSchema[]) {
+      for (const [name, field] of Object.entries(document.components?.schemas?.[$id]?.properties ?? {})) {
+        const { description, default: byDefault } = properties[name]!;
+        if ("$ref" in field) Object.assign(field, { description, default: byDefault });
+      }
+    }
+  }
+}
+
+interface ObjectSchema {
+  readonly $id?: string;
+  readonly properties: Readonly<
+    Record<string, { readonly description?: string; readonly default?: unknown }>
+  >;
 }
 
 const SAFETENSORS: OpenAPIV3_1.SchemaObject = {

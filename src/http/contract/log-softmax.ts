@@ -17,7 +17,7 @@ export const LogSoftmaxRequest = Type.Object(
       Type.Union([Type.Integer({ minimum: -MAX_JSON_INTEGER, maximum: MAX_JSON_INTEGER }), Type.Null()], {
         default: null,
         description:
-          "The dimension whose exponentials add up to 1, from -rank to rank - 1. null is PyTorch's legacy rule (0 for ranks 0, 1 and 3, else 1), with a warning.",
+          "The dimension whose exponentials add up to 1, from -rank to rank - 1. Left out or null, PyTorch's legacy rule chooses it (0 for ranks 0, 1 and 3, else 1), with a warning.",
       }),
     ),
     dtype: Type.Optional(

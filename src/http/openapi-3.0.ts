@@ -1,0 +1,124 @@
+/**
+ * The contract in OpenAPI 3.0, for generators that make poor code of a field with several forms: the part of the 3.1 document
+ * in which a tensor is always the object `Tensor`. Same operationIds, same schema names; what it allows, the wire accepts.
+ */
+import type { OpenAPIV3, OpenAPIV3_1 } from "openapi-types";
+import type { Example } from "./contract/examples.ts";
+import { FLAT_EXAMPLES } from "./contract/flat-examples.ts";
+import { MEDIA_TYPES } from "./media.ts";
+
+type Schema = OpenAPIV3_1.SchemaObject & { readonly $ref?: string; readonly contentEncoding?: string };
+type Schemas = Readonly<Record<string, Schema>>;
+
+interface Part {
+  content?: Record<string, OpenAPIV3_1.MediaTypeObject>;
+}
+interface Operation {
+  parameters?: unknown;
+  "x-codeSamples"?: unknown;
+  readonly requestBody?: Part;
+  readonly responses: Readonly<Record<string, Part>>;
+}
+
+const INT32_MAX = 2 ** 31 - 1;
+
+const DESCRIPTION =
+  'PyTorch\'s `log_softmax`, `nll_loss` and `cross_entropy`, with their gradients, for generated clients: a tensor is always an object with `shape` and `data` or `base64`, and answers have the form of `input`.\n\n/openapi.json has what this document leaves out: nested lists, safetensors bodies, deprecated options, the Open Inference Protocol. Unknown fields are refused. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable `code`.';
+
+/** Words of enums that ask for nested lists, or that PyTorch deprecates. */
+const WORDS_LEFT_OUT: readonly unknown[] = ["nested", "elementwise_mean"];
+
+/** The 3.0 document of a 3.1 document. */
+export function toOpenApi30(document: OpenAPIV3_1.Document): OpenAPIV3.Document {
+  const { info, paths, components, ...rest } = structuredClone(document);
+  delete info.summary;
+  const kept = Object.entries(paths ?? {}).filter(([path]) => !path.startsWith("/v2"));
+  for (const [path, item] of kept) {
+    for (const operation of Object.values(item as unknown as Record<string, Operation>)) {
+      simplify(operation, Object.entries(FLAT_EXAMPLES[path] ?? {}));
+    }
+  }
+  const schemas = narrowAll(components?.schemas as Schemas);
+  return {
+    ...rest,
+    openapi: "3.0.3",
+    info: {
+      ...info,
+      description: DESCRIPTION,
+      license: { name: info.license!.name, url: "https://www.apache.org/licenses/LICENSE-2.0.html" },
+    },
+    paths: Object.fromEntries(kept),
+    components: { ...components, schemas: reachable(schemas, kept) },
+  } as OpenAPIV3.Document;
+}
+
+/** Leaves JSON alone of the bodies and answers of an operation, with the flat examples; its parameters are those of other bodies. */
+function simplify(operation: Operation, examples: readonly (readonly [string, Example])[]): void {
+  delete operation.parameters;
+  delete operation["x-codeSamples"];
+  const { requestBody, responses } = operation;
+  for (const part of [requestBody, ...Object.values(responses)]) {
+    const json = Object.entries(part?.content ?? {}).filter(([type]) => type.endsWith("json"));
+    if (part === undefined) continue;
+    part.content = Object.fromEntries(json.map(([type, { schema }]) => [type, { schema: schema! }]));
+  }
+  for (const [part, key] of [
+    [requestBody, "request"],
+    [responses[200], "response"],
+  ] as const) {
+    const media = part?.content?.[MEDIA_TYPES.json];
+    if (media === undefined || examples.length === 0) continue;
+    media.examples = Object.fromEntries(
+      examples.map(([name, example]) => [name, { summary: example.summary, value: example[key] }]),
+    );
+  }
+}
+
+/** A schema in the words of 3.0, with one form for each thing: no null, no nested lists; defaults only told, since generated clients would send them. */
+function narrow({ default: byDefault, contentEncoding: _, ...schema }: Schema): Schema {
+  const told = byDefault === undefined || byDefault === null ? [] : [`Default: ${byDefault}.`];
+  const description = [schema.description ?? [], told].flat().join(" ");
+  const anyOf = (schema.anyOf as Schema[] | undefined)?.filter(({ type }) => type !== "null");
+  if (anyOf?.length === 1) return narrow({ ...anyOf[0], description });
+  if (schema.$ref !== undefined) {
+    const $ref = schema.$ref.replace(/\/TensorLike$/, "/Tensor");
+    // In 3.0 nothing may stand beside $ref.
+    return description === "" ? { $ref } : { allOf: [{ $ref }], description };
+  }
+  return {
+    ...schema,
+    ...(description && { description }),
+    ...typeOf(schema),
+    ...(anyOf && { anyOf: anyOf.map(narrow) }),
+    ...(schema.enum && { enum: schema.enum.filter((word) => !WORDS_LEFT_OUT.includes(word)) }),
+    ...(schema.properties && { properties: narrowAll(schema.properties as Schemas) }),
+    ...("items" in schema && { items: narrow(schema.items as Schema) }),
+  } as Schema;
+}
+
+function narrowAll(schemas: Schemas): Schemas {
+  const kept = Object.entries(schemas).filter(([, { deprecated }]) => !deprecated);
+  return Object.fromEntries(kept.map(([name, schema]) => [name, narrow(schema)]));
+}
+
+/** Types that generators ask for: of enums, and the widths of numbers. */
+function typeOf({ type, enum: words, maximum = 0 }: Schema): Pick<Schema, "type" | "format"> {
+  if (words !== undefined) return { type: "string" };
+  if (type === "number") return { type, format: "double" };
+  if (type === "integer") return { type, format: maximum > INT32_MAX ? "int64" : "int32" };
+  return {};
+}
+
+/** The schemas that something refers to. */
+function reachable(schemas: Schemas, from: unknown): Schemas {
+  const found = new Set<string>();
+  const visit = (part: unknown): void => {
+    for (const [, name] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+      if (found.has(name!)) continue;
+      found.add(name!);
+      visit(schemas[name!]);
+    }
+  };
+  visit(from);
+  return Object.fromEntries(Object.entries(schemas).filter(([name]) => found.has(name)));
+}
