@@ -35,6 +35,7 @@ it("holds the built server and library, the contract, the licence and what descr
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
+    "openapi/openapi-3.0.json",
     "openapi/openapi.json",
     "openapi/openapi.yaml",
     "package.json",
