@@ -4,13 +4,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { expectAlmost } from "./almost.ts";
+import { blocksOf, readPage, runBlock } from "./blocks.ts";
 import { useService } from "./service.ts";
 
-const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-const blocks = [...readme.matchAll(/```(\w+)\n(.*?)```/gs)].map(([, language, text]) => ({
-  language,
-  text: text!,
-}));
+const readme = readPage("README.md");
+const blocks = blocksOf(readme);
 const service = useService();
 const run = promisify(execFile);
 
@@ -21,10 +19,9 @@ const curls = blocks.flatMap(({ language, text }, at) =>
 it.each(curls.map((row) => [row.command.split("\n")[1]!, row] as const))(
   "answers %s",
   async (_title, { command, answer }) => {
-    const local = command.replace("http://127.0.0.1:8080", service().url).replace("curl ", "curl -sS ");
-    const { stdout } = await run("bash", ["-c", local]);
     expect(answer.language).toBe("json");
-    expectAlmost(JSON.parse(stdout), JSON.parse(answer.text));
+    const printed = await runBlock({ language: "sh", text: command }, service().url);
+    expectAlmost(JSON.parse(printed), JSON.parse(answer.text));
   },
 );
 

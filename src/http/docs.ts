@@ -10,7 +10,9 @@ import { toOpenApi30 } from "./openapi-3.0.ts";
 
 const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\` and \`cross_entropy\`, with their gradients, for programs that are not in a Python process.
 
-Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are refused, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable \`code\`.`;
+Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are refused, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable \`code\`.
+
+[The playground](/) shows the steps of a loss as pictures; [openapi-3.0.json](/openapi-3.0.json) is this contract for SDK generators.`;
 
 /** Has to be registered before the routes that it describes. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {

@@ -1,0 +1,35 @@
+/** The code blocks of a page, and how they are run. */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
+
+export interface Block {
+  readonly language: string;
+  readonly text: string;
+}
+
+const run = promisify(execFile);
+
+/** A page of the repository, by its path. */
+export function readPage(path: string): string {
+  return readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+}
+
+export function blocksOf(page: string): Block[] {
+  return [...page.matchAll(/```(\w*)\n(.*?)```/gs)].map(([, language, text]) => ({
+    language: language!,
+    text: text!,
+  }));
+}
+
+/** Runs a block of curl, python or ts against the server at `url` in the place of the one that the page names; what it prints. */
+export async function runBlock({ language, text }: Block, url: string): Promise<string> {
+  const code = text.replaceAll("http://127.0.0.1:8080", url);
+  const commands: Readonly<Record<string, readonly [string, ...string[]]>> = {
+    sh: ["bash", "-c", code.replace(/^curl /, "curl -sS ")],
+    python: ["python3", "-c", code],
+    ts: [process.execPath, "--input-type=module-typescript", "-e", code],
+  };
+  const [program, ...args] = commands[language]!;
+  return (await run(program, args)).stdout;
+}
