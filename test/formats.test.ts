@@ -7,13 +7,11 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { CODE_SAMPLES } from "../src/http/contract/samples.ts";
 import { expectAlmost } from "./almost.ts";
+import { blocksOf, readPage } from "./blocks.ts";
 import { useService } from "./service.ts";
 
-const page = readFileSync(new URL("../docs/formats.md", import.meta.url), "utf8");
-const blocks = [...page.matchAll(/```(\w+)\n(.*?)```/gs)].map(([, language, text]) => ({
-  language: language!,
-  text: text!,
-}));
+const page = readPage("docs/formats.md");
+const blocks = blocksOf(page);
 const inLanguage = (language: string): string[] =>
   blocks.filter((block) => block.language === language).map(({ text }) => text);
 const service = useService();
