@@ -51,11 +51,14 @@ async function start(env: Record<string, string> = {}) {
   return { ...server, post };
 }
 
-/** Whether a span holds an attribute with this text: key, then value, as protobuf has them, with their lengths between. */
-const holds = (bytes: Buffer, key: string, value: string) => {
-  const at = bytes.indexOf(key);
-  return at > 0 && bytes.subarray(at + key.length, at + key.length + value.length + 6).includes(value);
-};
+/** Whether some span holds an attribute with this text: key, then value, as protobuf has them, with their lengths between. */
+function holds(bytes: Buffer, key: string, value: string): boolean {
+  for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + 1)) {
+    const end = at + key.length;
+    if (bytes.subarray(end, end + value.length + 6).includes(value)) return true;
+  }
+  return false;
+}
 
 it.each(["1", "2"])(
   "arrive for each request, below the client's span, with %s processes",

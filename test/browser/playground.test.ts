@@ -178,7 +178,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
         await page.waitForSelector("#loss");
         await page.locator(`input[value="${language}"]`).check();
         await page.click("#copy");
-        expect(await page.textContent("#copied")).toMatch(/Copied|Selected/);
+        await expect.poll(() => page.textContent("#copied")).toMatch(/Copied|Selected/);
         const code = (await page.textContent("#sample"))!;
         const { stdout } = await run(language === "curl" ? "bash" : "python3", ["-c", code]);
         const answer = JSON.parse((await page.textContent("#answer"))!);
