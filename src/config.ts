@@ -99,8 +99,19 @@ export type Config = Static<typeof SETTINGS>;
 /** Each setting's name and schema. */
 export const SETTING_ENTRIES = Object.entries<Setting>(SETTINGS.properties);
 
+/** Thrown for what the person who started the program can mend: its message is told in one line, without a stack. */
+export class PlainError extends Error {
+  override readonly name: string = "PlainError";
+  readonly isPlain = true;
+
+  /** Whether an error is one; not by its class, of which the bundle of the start and the commands beside it have one each. */
+  static is(error: unknown): error is PlainError {
+    return (error as Partial<PlainError> | undefined)?.isPlain === true;
+  }
+}
+
 /** Thrown for a setting that is not usable; the message names it, says what was expected and what came. */
-export class ConfigError extends Error {
+export class ConfigError extends PlainError {
   override readonly name = "ConfigError";
 }
 

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import { AggregatorRegistry } from "prom-client";
+import { PlainError } from "./config.ts";
 
 /** What a worker and the group say to each other. */
 type Message =
@@ -21,16 +22,10 @@ export const ENGINE_FLAGS = ["--max-semi-space-size=4"];
 /** Milliseconds before a process that died is replaced; doubled up to the second where it dies before it listens. */
 const BACK_OFF = [50, 500] as const;
 
-/** Thrown where no process of a group can listen. */
-export class GroupError extends Error {
-  override readonly name = "GroupError";
-}
-
 /** In the process that starts the others: it answers no request itself. */
 export class Group {
-  /** The port, once a process listens; rejected with the reason where one ends before any has listened. */
-  readonly port: Promise<number>;
   readonly #begun = Promise.withResolvers<number>();
+  readonly #listening = new WeakSet<Worker>();
   #hasListened = false;
   #why = "a process ended before it listened";
   readonly #logger: Logger;
@@ -38,9 +33,8 @@ export class Group {
   #wait: number = BACK_OFF[0];
   #stopping = false;
 
-  constructor(workers: number, logger: Logger) {
+  constructor(logger: Logger) {
     this.#logger = logger;
-    this.port = this.#begun.promise;
     // Who is free takes the next connection from the one queue. Handed out by the first process instead, a connection whose receiver
     // dies at that moment would hang for good.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
@@ -51,7 +45,12 @@ export class Group {
       if (message.lossd === "metrics") this.page().then((page) => worker.send({ ...message, page }));
       if (message.lossd === "failed") this.#why = message.why;
     });
-    for (let count = 0; count < workers; count++) this.#start();
+  }
+
+  /** Starts the processes; the port, once one listens. Rejects with the reason where one ends before any has listened. */
+  start(workers: number): Promise<number> {
+    for (let count = 0; count < workers && !this.#stopping; count++) this.#fork();
+    return this.#begun.promise;
   }
 
   /** The metrics of all processes as one page. */
@@ -68,7 +67,9 @@ export class Group {
   async stop(limit: number): Promise<void> {
     this.#stopping = true;
     for (const worker of this.#workers) {
-      if (worker.isConnected()) worker.send({ lossd: "stop" } satisfies Message);
+      // One that has not listened yet has no request to finish, and may not hear a message yet.
+      if (!this.#listening.has(worker)) worker.kill("SIGKILL");
+      else if (worker.isConnected()) worker.send({ lossd: "stop" } satisfies Message);
     }
     const end = Date.now() + limit;
     while (this.#workers.length > 0 && Date.now() < end) await sleep(20);
@@ -79,10 +80,12 @@ export class Group {
     return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
   }
 
-  #start(): void {
-    cluster.fork().once("listening", ({ port }) => {
+  #fork(): void {
+    const worker = cluster.fork();
+    worker.once("listening", ({ port }) => {
       this.#wait = BACK_OFF[0];
       this.#hasListened = true;
+      this.#listening.add(worker);
       this.#begun.resolve(port);
     });
   }
@@ -90,12 +93,12 @@ export class Group {
   async #replace(worker: Worker, code: number, signal: string | null): Promise<void> {
     if (this.#stopping) return;
     // What keeps the first from listening keeps the next one, too: a port that is in use, say.
-    if (!this.#hasListened) return this.#begun.reject(new GroupError(this.#why));
+    if (!this.#hasListened) return this.#begun.reject(new PlainError(this.#why));
     this.#logger.error({ worker: worker.id, code, signal }, "a process died and is replaced");
     const wait = this.#wait;
     this.#wait = Math.min(wait * 2, BACK_OFF[1]);
     await sleep(wait);
-    if (!this.#stopping) this.#start();
+    if (!this.#stopping) this.#fork();
   }
 }
 
@@ -119,20 +122,26 @@ export class Membership {
   readonly #pages = new Map<number, (page: string) => void>();
   #asked = 0;
   #stop: (() => void) | undefined;
+  /** Whether the group has stopped before this process could. */
+  #isStopped = false;
 
   constructor(worker: Worker) {
     this.#worker = worker;
     worker.on("message", (message: Message) => {
-      if (message.lossd === "stop") this.#stop?.();
+      if (message.lossd === "stop") {
+        this.#isStopped = true;
+        this.#stop?.();
+      }
       if (message.lossd !== "metrics" || message.page === undefined) return;
       this.#pages.get(message.id)?.(message.page);
       this.#pages.delete(message.id);
     });
   }
 
-  /** Calls `stop` when the group stops. */
+  /** Calls `stop` when the group stops, or now if it has. */
   onStop(stop: () => void): void {
     this.#stop = stop;
+    if (this.#isStopped) stop();
   }
 
   /** The metrics of the whole group. */

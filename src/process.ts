@@ -7,7 +7,7 @@ import type { Serve } from "./cli/command.ts";
 import { readCommand, UsageError } from "./cli/command.ts";
 import type { Terminal } from "./cli/terminal.ts";
 import type { Config } from "./config.ts";
-import { ConfigError, readConfig } from "./config.ts";
+import { ConfigError, PlainError, readConfig } from "./config.ts";
 import { failInGroup, Group } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import type { Tokens } from "./http/tokens.ts";
@@ -48,11 +48,20 @@ async function serveAll({ settings }: Serve): Promise<void> {
   const tokens = config.TOKENS_FILE === "" ? [] : loadTokens(config.TOKENS_FILE);
   const logger = startLog(config.LOG_LEVEL);
   const workers = config.WORKERS || availableParallelism();
-  const { port, stop } =
+  const port =
     cluster.isPrimary && workers > 1
       ? await startGroup(config, workers, logger)
-      : await serve(config, tokens, logger);
+      : await startAlone(config, tokens, logger);
   if (cluster.isPrimary) greet(config.HOST, port, workers);
+}
+
+async function startAlone(config: Config, tokens: Tokens, logger: pino.Logger): Promise<number> {
+  const { port, stop } = await serve(config, tokens, logger);
+  stopOnSignals(stop, logger);
+  return port;
+}
+
+function stopOnSignals(stop: () => Promise<void>, logger: pino.Logger): void {
   const onSignal = (signal: string): void => {
     logger.info({ signal }, "stopping");
     stop().then(
@@ -79,26 +88,19 @@ function greet(host: string, port: number, workers: number): void {
   );
 }
 
-async function startGroup(
-  config: Config,
-  workers: number,
-  logger: pino.Logger,
-): Promise<{ port: number; stop: () => Promise<void> }> {
-  const group = new Group(workers, logger);
-  const admin =
-    config.METRICS_PORT > 0
-      ? buildAdmin(
-          () => group.page(),
-          () => group.isReady,
-        )
-      : undefined;
+/** Starts the processes; the port, once one of them listens. It can be stopped meanwhile. */
+async function startGroup(config: Config, workers: number, logger: pino.Logger): Promise<number> {
+  const group = new Group(logger);
+  const page = () => group.page();
+  const admin = config.METRICS_PORT > 0 ? buildAdmin(page, () => group.isReady) : undefined;
   const stop = async (): Promise<void> => {
     await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + PATIENCE);
     await admin?.close();
   };
+  stopOnSignals(stop, logger);
   try {
-    if (admin !== undefined) await listen(admin, config.HOST, config.METRICS_PORT);
-    return { port: await group.port, stop };
+    if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
+    return await group.start(workers);
   } catch (error) {
     await stop();
     throw error;
@@ -152,10 +154,11 @@ function terminal(): Terminal {
 
 /** One line for what a person can mend, the stack for what is our fault. */
 function report(error: unknown): void {
-  const { name, message, stack } = error as Error;
-  const isPlain = ["ConfigError", "UsageError", "SendError", "GroupError"].includes(name);
+  const { message, stack } = error as Error;
+  const isPlain = PlainError.is(error);
   if (isPlain && failInGroup(message)) return;
-  process.stderr.write(`lossd: ${isPlain ? message : stack}\n`);
+  const hint = error instanceof UsageError ? "; see lossd --help" : "";
+  process.stderr.write(`lossd: ${isPlain ? message + hint : stack}\n`);
   process.exitCode ??= error instanceof UsageError ? USAGE : 1;
 }
 

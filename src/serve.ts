@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
-import { ConfigError } from "./config.ts";
+import { ConfigError, flagOf } from "./config.ts";
 import type { Membership } from "./group.ts";
 import { joinGroup } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
@@ -45,9 +45,13 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
     playground: readPlayground(),
     tracing,
   });
-  const port = await listen(app, config.HOST, config.PORT);
   const admin = hasOwnPort && group === undefined ? buildAdmin(page, () => !lifecycle.stopping) : undefined;
-  if (admin !== undefined) await listen(admin, config.HOST, config.METRICS_PORT);
+  // The port that serves is the last, so that whoever reads the log can ask the other by then.
+  if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
+  const port = await listen(app, config, "PORT").catch(async (error) => {
+    await admin?.close();
+    throw error;
+  });
   const end = async (): Promise<void> => {
     await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
     await admin?.close();
@@ -68,13 +72,19 @@ const FAULTS: Readonly<Record<string, string>> = {
   ENOTFOUND: "there is no such address",
 };
 
-/** Listens; the port. Refuses with {@link ConfigError} where that is the settings' fault. */
-export async function listen(app: FastifyInstance, host: string, port: number): Promise<number> {
+/** Listens on the port of a setting, and gives it. Refuses with {@link ConfigError} where that is the settings' fault. */
+export async function listen(
+  app: FastifyInstance,
+  { HOST: host, ...config }: Config,
+  setting: "PORT" | "METRICS_PORT",
+): Promise<number> {
+  const port = config[setting];
   try {
     await app.listen({ host, port });
   } catch (error) {
     const fault = FAULTS[(error as NodeJS.ErrnoException).code ?? ""];
-    throw fault === undefined ? error : new ConfigError(`HOST=${host} PORT=${port}: ${fault}`);
+    if (fault === undefined) throw error;
+    throw new ConfigError(`HOST=${host} ${setting}=${port}: ${fault}; --${flagOf(setting)} takes another`);
   }
   return (app.server.address() as AddressInfo).port;
 }

@@ -1,9 +1,10 @@
 /** A group of processes: one port, one page of metrics, dead ones replaced, all drained together. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import type { Running } from "./process.ts";
 import { startProcess } from "./process.ts";
 
@@ -87,6 +88,21 @@ it("drains together on SIGTERM: every accepted request is answered, then it exit
   expect(answers.length).toBeGreaterThan(20);
   expect(new Set(answers)).toEqual(new Set(['200 {"loss":0.6931472,"total_weight":1}']));
 }, 20_000);
+
+it("ends on SIGTERM while its processes start, whether they can hear it or not", async () => {
+  const { PATH } = process.env;
+  for (const wait of [0, 50, 150]) {
+    const child = spawn(process.execPath, ["dist/main.js"], { env: { PATH, PORT: "0", WORKERS: "2" } });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const children = () => readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim();
+    await expect.poll(() => children().split(" "), { timeout: 10_000, interval: 2 }).toHaveLength(2);
+    await sleep(wait);
+    const pids = children().split(" ");
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([0, null]);
+    for (const pid of pids) expect(existsSync(`/proc/${pid}`)).toBe(false);
+  }
+}, 30_000);
 
 it("has metrics and health on METRICS_PORT alone, where that is set", async () => {
   const port = 20_000 + (process.pid % 20_000);

@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "library.ts": ["loss", "tensor", "kernel"],
   "index.ts": ["library.ts", "loss", "tensor"],
   "app.ts": ["http", "problems.ts"],
-  "group.ts": [],
+  "group.ts": ["config.ts"],
   cli: ["config.ts", "wire"],
   "pages.ts": ["http"],
   playground: [],

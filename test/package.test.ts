@@ -1,7 +1,7 @@
 /** The package as npm would publish it: what is in it, and that it works where nothing else is. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -53,6 +53,10 @@ it("asks for the Node that its entry asks for", () => {
   const { engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   const [, needed] = /^const NODE = (\d+);$/m.exec(readFileSync(join(ROOT, "src/main.ts"), "utf8"))!;
   expect(engines.node).toBe(`>=${needed}`);
+});
+
+it("can be started by its name after every build", () => {
+  expect(statSync(join(ROOT, "dist/main.js")).mode & 0o111).toBe(0o111);
 });
 
 it("installed elsewhere, it serves, checks itself, and is a library with types", async (context) => {

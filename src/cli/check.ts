@@ -1,14 +1,23 @@
 /** `lossd check`: whether a running server answers as it should. */
 import { readFile } from "node:fs/promises";
+import { PlainError } from "../config.ts";
 import { CHECKS } from "./checks.ts";
 import type { Check } from "./command.ts";
 import { Remote, Unreachable } from "./remote.ts";
 import type { Terminal } from "./terminal.ts";
 
+/** Why a file cannot be read, for people. */
+export function fileFault({ code, message }: NodeJS.ErrnoException): string {
+  return code === "ENOENT" ? "there is no such file" : message;
+}
+
 /** The first line of a file of tokens. */
 export async function readToken(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
-  const lines = (await readFile(file, "utf8")).split("\n").map((line) => line.trim());
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new PlainError(`--token-file ${file}: ${fileFault(error)}`);
+  });
+  const lines = text.split("\n").map((line) => line.trim());
   return lines.find((line) => line !== "" && !line.startsWith("#"));
 }
 

@@ -1,10 +1,10 @@
 /** What the command line asks for: `lossd [serve]`, `lossd check URL`, `lossd send FILE URL`. */
 import type { ParseArgsOptionsConfig } from "node:util";
 import { parseArgs } from "node:util";
-import { flagOf, SETTING_ENTRIES } from "../config.ts";
+import { flagOf, PlainError, SETTING_ENTRIES } from "../config.ts";
 
 /** Thrown for a command line that cannot be read; the message says what was expected. */
-export class UsageError extends Error {
+export class UsageError extends PlainError {
   override readonly name = "UsageError";
 }
 
@@ -113,7 +113,8 @@ function parse(args: readonly string[], options: ParseArgsOptionsConfig) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    // The first sentence says what is wrong; those after it are for flags that are meant as files.
+    throw new UsageError((error as Error).message.split(". ", 1)[0]);
   }
 }
 
@@ -133,5 +134,7 @@ function readUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new UsageError(`expected an address like http://127.0.0.1:8080, got ${text}`);
+  if (/\/v[12]\b/.test(url.pathname))
+    throw new UsageError(`expected the server's address alone, like ${url.origin}, got ${text}`);
   return url;
 }

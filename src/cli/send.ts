@@ -6,7 +6,8 @@ import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import http from "node:http";
 import https from "node:https";
 import { pipeline } from "node:stream/promises";
-import { readToken } from "./check.ts";
+import { PlainError } from "../config.ts";
+import { fileFault, readToken } from "./check.ts";
 import type { Send } from "./command.ts";
 import { bytesText, Progress } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
@@ -14,17 +15,14 @@ import type { Terminal } from "./terminal.ts";
 /** Bytes of a refusal that are read. */
 const REFUSAL = 64 * 1024;
 
-/** Thrown where the upload came to nothing; the message says why. */
-export class SendError extends Error {
-  override readonly name = "SendError";
-}
-
 /** Sends the file; the exit code. */
 export async function send({ file, url, tokenFile, output }: Send, terminal: Terminal): Promise<number> {
   const token = await readToken(tokenFile);
-  const { size } = await stat(file).catch((error: Error) => {
-    throw new SendError(error.message);
+  const about = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    throw new PlainError(`${file}: ${fileFault(error)}`);
   });
+  if (!about.isFile()) throw new PlainError(`${file}: expected a file`);
+  const { size } = about;
   const headers = {
     "content-type": "application/vnd.safetensors",
     "content-length": size,
@@ -75,12 +73,12 @@ async function answerOf(request: ClientRequest): Promise<IncomingMessage> {
     const [answer] = await once(request, "response");
     return answer;
   } catch (error) {
-    throw new SendError((error as Error).message);
+    throw new PlainError((error as Error).message);
   }
 }
 
 /** What a problem document says, in one line; the rest of the upload is given up. */
-async function refusalOf(answer: IncomingMessage, request: ClientRequest): Promise<SendError> {
+async function refusalOf(answer: IncomingMessage, request: ClientRequest): Promise<PlainError> {
   let text = "";
   for await (const piece of answer.setEncoding("utf8")) {
     text += piece;
@@ -89,9 +87,9 @@ async function refusalOf(answer: IncomingMessage, request: ClientRequest): Promi
   request.destroy();
   try {
     const { code, detail } = JSON.parse(text);
-    return new SendError(`refused with ${answer.statusCode} ${code}: ${detail}`);
+    return new PlainError(`refused with ${answer.statusCode} ${code}: ${detail}`);
   } catch {
-    return new SendError(`refused with ${answer.statusCode}: ${text.slice(0, 300)}`);
+    return new PlainError(`refused with ${answer.statusCode}: ${text.slice(0, 300)}`);
   }
 }
 
@@ -103,6 +101,6 @@ async function store(answer: IncomingMessage, output: string, signal: AbortSigna
     await rename(partial, output);
   } catch (error) {
     await rm(partial, { force: true });
-    throw new SendError((error as Error).message);
+    throw new PlainError((error as Error).message);
   }
 }

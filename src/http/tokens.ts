@@ -1,4 +1,4 @@
-/** Bearer tokens (RFC 6750), where the operator has configured some: checked before the body, on every route but health. */
+/** Bearer tokens (RFC 6750), where the operator has configured some: checked before the body, on every route but health and the playground. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../problems.ts";

@@ -119,10 +119,10 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>
         return_grad: true,
       },
       response: {
-        loss: 0.75310916,
+        loss: 0.7531091,
         total_weight: 2,
         grad_input: [
-          [0.04501529, 0.12236423, -0.16737953],
+          [0.045015287, 0.12236424, -0.16737953],
           [-0.3333333, 0.16666667, 0.16666667],
         ],
       },
