@@ -93,3 +93,31 @@ it("says in plain words that NLLLoss takes indices, not one-hot rows", async () 
   expect(answer.status).toBe(422);
   expect(answer.json.detail).toContain("class indices in [0, 4], one for each row, not one-hot rows");
 });
+
+it.each([
+  [[1, 2, 3], [0], "such as 0, not [0]"],
+  [
+    [
+      [1, 2, 3],
+      [0, 0, 0],
+    ],
+    [[0], [1]],
+    "not a column, [[0], [1]]",
+  ],
+  [
+    [
+      [
+        [1, 2, 3],
+        [0, 0, 0],
+      ],
+    ],
+    [[0, 1]],
+    "flatten (batch, tokens, classes) to rows",
+  ],
+])("says what was meant by the shapes of %j and %j", async (input, target, text) => {
+  for (const op of ["nll_loss", "cross_entropy"]) {
+    const { status, json } = await service().post(`/v1/${op}`, { input, target });
+    expect([status, json.code]).toEqual([422, "shape_mismatch"]);
+    expect(json.detail).toContain(text);
+  }
+});

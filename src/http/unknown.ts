@@ -13,7 +13,10 @@ export function handleUnknown(
   const [path = "/"] = request.url.split("?");
   const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
   if (allowed.length === 0)
-    return sendProblem(reply, new Problem("not_found", `nothing is at ${echo(path)}`));
+    return sendProblem(
+      reply,
+      new Problem("not_found", `nothing is at ${echo(path)}; /openapi.json has every path`),
+    );
   const methods = allowed.join(", ");
   reply.header("allow", methods);
   return sendProblem(

@@ -124,11 +124,19 @@ export function requireFloat(field: "input", dtype: DType, kernel: string): void
   );
 }
 
-/** The sentence for the commonest mistake: one-hot rows or probabilities where class indices belong. */
+/** The sentence for a target of a shape that people send often, and what they meant; empty for others. */
 function hint(input: Tensor, target: Tensor): string {
-  if (!sameShape(input.shape, target.shape)) return "";
+  const [n = 0] = input.shape;
   const top = (input.shape[classAxis(input.shape)] ?? 0) - 1;
-  return `. The target holds class indices in [0, ${top}], one for each row, not one-hot rows or probabilities; cross_entropy takes those`;
+  if (sameShape(input.shape, target.shape))
+    return `. The target holds class indices in [0, ${top}], one for each row, not one-hot rows or probabilities; cross_entropy takes those`;
+  if (input.shape.length === 1 && sameShape(target.shape, [1]))
+    return ". One row of logits takes a class index alone, such as 0, not [0]";
+  if (input.shape.length === 2 && sameShape(target.shape, [n, 1]))
+    return ". The target is one list of class indices, such as [0, 1], not a column, [[0], [1]]";
+  if (input.shape.length === 3 && sameShape(target.shape, input.shape.slice(0, -1)))
+    return ". The second dimension is the classes: flatten (batch, tokens, classes) to rows, (batch * tokens, classes)";
+  return "";
 }
 
 function refuseShape(field: "input" | "target", message: string): LossRefusal {

@@ -43,7 +43,8 @@ const REFUSALS: readonly (ProblemCode | "full" | undefined)[] = [
 ];
 const ESCAPED_KEY = 10;
 
-/** What may follow in each state of `assembly/scan.ts`. */
+/** What may follow in each state of `assembly/scan.ts`; VALUE is the first. */
+const VALUE = 0;
 const EXPECTED: readonly string[] = [
   "a value",
   'a field name in quotes or "}"',
@@ -118,7 +119,7 @@ export class JsonReader {
     if (this.#kernel.run.scanIsDone(this.#scan) === 0) {
       throw new Problem(
         "malformed_json",
-        `byte ${this.#used}: expected ${EXPECTED[this.#word(STATE)]}, got the end of the body`,
+        `byte ${this.#used}: expected ${this.#expected()}, got the end of the body`,
       );
     }
     this.#region.alloc(Math.max(0, this.#word(NEXT) - this.#region.next));
@@ -190,11 +191,18 @@ export class JsonReader {
           `${place}: expected at most 16384 bytes and 32 lists outside of the tensors' numbers`,
         );
       default: {
-        const expected =
-          result === ESCAPED_KEY ? "a field name without escapes" : EXPECTED[this.#word(STATE)];
-        return new Problem(code, `${place}: expected ${expected}, got ${showByte(this.#word(STOP_BYTE))}`);
+        return new Problem(
+          code,
+          `${place}: expected ${this.#expected(result)}, got ${showByte(this.#word(STOP_BYTE))}`,
+        );
       }
     }
+  }
+
+  #expected(result = 0): string | undefined {
+    if (result === ESCAPED_KEY) return "a field name without escapes";
+    const state = this.#word(STATE);
+    return state === VALUE && this.#word(DEPTH) === 0 ? "a JSON object" : EXPECTED[state];
   }
 
   /** The pointer to the value at hand; with `elements` down to the element of a number list. */

@@ -124,9 +124,9 @@ describe("the grammar", () => {
   });
 
   it.each([
-    ["", "malformed_json", "byte 0: expected a value, got the end of the body"],
-    ["[1]", "malformed_json", 'byte 0: expected a value, got "["'],
-    ["\uFEFF{}", "malformed_json", "byte 0: expected a value, got the byte 0xef"],
+    ["", "malformed_json", "byte 0: expected a JSON object, got the end of the body"],
+    ["[1]", "malformed_json", 'byte 0: expected a JSON object, got "["'],
+    ["\uFEFF{}", "malformed_json", "byte 0: expected a JSON object, got the byte 0xef"],
     ['{"a":1}x', "malformed_json", 'byte 7: expected the end of the body, got "x"'],
     ['{"a":01}', "malformed_json", 'byte 6: expected a value, got "1"'],
     ['{"a" 1}', "malformed_json", 'byte 5: expected ":", got "1"'],

@@ -249,6 +249,6 @@ describe("a JSON body in pieces", () => {
     const pieces: Pieces = { at: 0 };
     expect(read('{"a":1}', "contract", pieces)).toEqual({ value: { a: 1 }, cuts: [] });
     expect((read("") as Problem).code).toBe("malformed_json");
-    expect((read("") as Problem).message).toBe("byte 0: expected a value, got the end of the body");
+    expect((read("") as Problem).message).toBe("byte 0: expected a JSON object, got the end of the body");
   });
 });
