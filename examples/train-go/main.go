@@ -44,6 +44,9 @@ type flowers struct {
 }
 
 func main() {
+	if len(os.Args) != 3 {
+		log.Fatal("expected the server's address and the file of the flowers")
+	}
 	url, file := os.Args[1], os.Args[2]
 	x, y := load(file)
 	w := make([]float64, len(x[0])*classes)
