@@ -49,7 +49,7 @@ export class Group {
 
   /** Starts the processes; the port, once one listens. Rejects with the reason where one ends before any has listened. */
   start(workers: number): Promise<number> {
-    for (let count = 0; count < workers && !this.#stopping; count++) this.#fork();
+    for (let count = 0; count < workers; count++) this.#fork();
     return this.#begun.promise;
   }
 
@@ -81,6 +81,7 @@ export class Group {
   }
 
   #fork(): void {
+    if (this.#stopping) return;
     const worker = cluster.fork();
     worker.once("listening", ({ port }) => {
       this.#wait = BACK_OFF[0];
@@ -98,7 +99,7 @@ export class Group {
     const wait = this.#wait;
     this.#wait = Math.min(wait * 2, BACK_OFF[1]);
     await sleep(wait);
-    if (!this.#stopping) this.#fork();
+    this.#fork();
   }
 }
 
@@ -121,27 +122,21 @@ export class Membership {
   readonly #worker: Worker;
   readonly #pages = new Map<number, (page: string) => void>();
   #asked = 0;
-  #stop: (() => void) | undefined;
-  /** Whether the group has stopped before this process could. */
-  #isStopped = false;
+  readonly #stopped = Promise.withResolvers<void>();
 
   constructor(worker: Worker) {
     this.#worker = worker;
     worker.on("message", (message: Message) => {
-      if (message.lossd === "stop") {
-        this.#isStopped = true;
-        this.#stop?.();
-      }
+      if (message.lossd === "stop") this.#stopped.resolve();
       if (message.lossd !== "metrics" || message.page === undefined) return;
       this.#pages.get(message.id)?.(message.page);
       this.#pages.delete(message.id);
     });
   }
 
-  /** Calls `stop` when the group stops, or now if it has. */
-  onStop(stop: () => void): void {
-    this.#stop = stop;
-    if (this.#isStopped) stop();
+  /** Settles when the group stops; it may have before this is asked for. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
   }
 
   /** The metrics of the whole group. */

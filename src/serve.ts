@@ -5,7 +5,6 @@ import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, flagOf } from "./config.ts";
-import type { Membership } from "./group.ts";
 import { joinGroup } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
@@ -60,42 +59,38 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
   };
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
-  heed(group, stop, logger);
+  // The group's word to stop counts as a signal's.
+  group?.stopped.then(stop).catch((error) => logger.error({ err: error }, "stopping failed"));
   return { port, stop };
 }
 
-/** What keeps a server from listening, in the words of the settings. */
-const FAULTS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the port is in use",
-  EACCES: "this user may not listen on the port",
-  EADDRNOTAVAIL: "this machine does not have the address",
-  ENOTFOUND: "there is no such address",
+/** What keeps a server from listening, in the words of the settings, and whether another host or another port mends it. */
+const FAULTS: Readonly<Record<string, readonly [fault: string, of: "host" | "port"]>> = {
+  EADDRINUSE: ["the port is in use", "port"],
+  EACCES: ["this user may not listen on the port", "port"],
+  EADDRNOTAVAIL: ["this machine does not have the address", "host"],
+  ENOTFOUND: ["there is no such address", "host"],
 };
 
 /** Listens on the port of a setting, and gives it. Refuses with {@link ConfigError} where that is the settings' fault. */
 export async function listen(
   app: FastifyInstance,
-  { HOST: host, ...config }: Config,
+  config: Config,
   setting: "PORT" | "METRICS_PORT",
 ): Promise<number> {
-  const port = config[setting];
+  const { HOST: host, [setting]: port } = config;
   try {
     await app.listen({ host, port });
   } catch (error) {
-    const fault = FAULTS[(error as NodeJS.ErrnoException).code ?? ""];
-    if (fault === undefined) throw error;
-    throw new ConfigError(`HOST=${host} ${setting}=${port}: ${fault}; --${flagOf(setting)} takes another`);
+    const known = FAULTS[(error as NodeJS.ErrnoException).code ?? ""];
+    if (known === undefined) throw error;
+    const [fault, of] = known;
+    const flag = flagOf(of === "host" ? "HOST" : setting);
+    throw new ConfigError(`HOST=${host} ${setting}=${port}: ${fault}; --${flag} takes another`);
   }
   return (app.server.address() as AddressInfo).port;
 }
 
 async function loadTracing(endpoint: string, logger: Logger): Promise<Tracing | undefined> {
   return endpoint === "" ? undefined : (await import("./http/tracing.ts")).startTracing(endpoint, logger);
-}
-
-/** The group's word to stop counts as a signal's. */
-function heed(group: Membership | undefined, stop: () => Promise<void>, logger: Logger): void {
-  group?.onStop(() => {
-    stop().catch((error) => logger.error({ err: error }, "stopping failed"));
-  });
 }

@@ -114,6 +114,12 @@ describe("lossd", () => {
     const text = `lossd: HOST=127.0.0.1 ${setting}=${port}: the port is in use; ${flag} takes another\n`;
     expect([code, err]).toEqual([1, text]);
   });
+
+  it("says that this machine does not have an address, and which flag takes another", async () => {
+    const { code, err } = await lossd(["--host", "192.0.2.1", "--port", "0", "--workers", "1"]);
+    const text = "HOST=192.0.2.1 PORT=0: this machine does not have the address; --host takes another";
+    expect([code, err]).toEqual([1, `lossd: ${text}\n`]);
+  });
 });
 
 describe("lossd check", () => {

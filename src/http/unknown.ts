@@ -15,7 +15,7 @@ export function handleUnknown(
   if (allowed.length === 0)
     return sendProblem(
       reply,
-      new Problem("not_found", `nothing is at ${echo(path)}; /openapi.json has every path`),
+      new Problem("not_found", `nothing is at ${echo(path)}; /openapi.json lists the operations`),
     );
   const methods = allowed.join(", ");
   reply.header("allow", methods);

@@ -43,8 +43,7 @@ const REFUSALS: readonly (ProblemCode | "full" | undefined)[] = [
 ];
 const ESCAPED_KEY = 10;
 
-/** What may follow in each state of `assembly/scan.ts`; VALUE is the first. */
-const VALUE = 0;
+/** What may follow in each state of `assembly/scan.ts`. */
 const EXPECTED: readonly string[] = [
   "a value",
   'a field name in quotes or "}"',
@@ -60,6 +59,9 @@ const EXPECTED: readonly string[] = [
   "base64",
   "the end of the body",
 ];
+
+/** The first of these states. */
+const VALUE = 0;
 
 // Places of the fields of class Scan in assembly/scan.ts, in 32-bit words.
 const STATE = 0;
@@ -190,15 +192,15 @@ export class JsonReader {
           code,
           `${place}: expected at most 16384 bytes and 32 lists outside of the tensors' numbers`,
         );
-      default: {
+      default:
         return new Problem(
           code,
           `${place}: expected ${this.#expected(result)}, got ${showByte(this.#word(STOP_BYTE))}`,
         );
-      }
     }
   }
 
+  /** What the scanner waited for where it stopped with `result`, or where the body ended. */
   #expected(result = 0): string | undefined {
     if (result === ESCAPED_KEY) return "a field name without escapes";
     const state = this.#word(STATE);

@@ -619,7 +619,9 @@ describe("refusals", () => {
   });
 
   it("an unknown path is not_found", async () => {
-    expectProblem(await service.get("/v1/mse_loss"), "not_found");
+    const unknown = await service.get("/v1/mse_loss");
+    expectProblem(unknown, "not_found");
+    expect(unknown.json.detail).toBe("nothing is at /v1/mse_loss; /openapi.json lists the operations");
     expectProblem(await service.post("/v1/cross_entropy/", {}), "not_found");
   });
 
