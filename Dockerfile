@@ -5,6 +5,8 @@ COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json rolldown.config.ts ./
 COPY build ./build
+COPY *.md ./
+COPY docs ./docs
 COPY src ./src
 RUN npm run build
 

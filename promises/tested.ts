@@ -80,7 +80,7 @@ export const TESTED: readonly Promised[] = [
   },
   {
     id: "R24",
-    text: "without a valid token, where tokens are configured: 401 before the body on every route but health and the playground's page",
+    text: "without a valid token, where tokens are configured: 401 before the body on every route but health, the playground and the guide",
     prove: () => byTests(["test/http/hardening.test.ts"], "tokens"),
   },
   {

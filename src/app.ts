@@ -15,8 +15,8 @@ import { logRequest } from "./http/log.ts";
 import type { Metrics } from "./http/metrics.ts";
 import { registerMetrics } from "./http/metrics.ts";
 import { registerOperations } from "./http/operations.ts";
-import type { Page } from "./http/playground.ts";
-import { registerPlayground } from "./http/playground.ts";
+import type { Page } from "./http/pages.ts";
+import { registerPages } from "./http/pages.ts";
 import { handleError } from "./http/refuse.ts";
 import { requestId } from "./http/request-id.ts";
 import type { Tokens } from "./http/tokens.ts";
@@ -48,8 +48,8 @@ export interface AppOptions {
   readonly metrics: Metrics;
   /** The page of GET /metrics; undefined: it has a port of its own. */
   readonly metricsPage: (() => Promise<string>) | undefined;
-  /** The playground's files; default: there is none. */
-  readonly playground?: readonly Page[];
+  /** The playground and the guide; default: there is none. */
+  readonly pages?: readonly Page[];
   /** Who collects traces; default: nobody. */
   readonly tracing?: Tracing | undefined;
 }
@@ -63,7 +63,7 @@ export async function buildApp({
   limits = LIMITS,
   metrics,
   metricsPage,
-  playground = [],
+  pages = [],
   tracing,
 }: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
@@ -115,7 +115,7 @@ export async function buildApp({
   await registerInference(app, engine, lifecycle);
   registerHealth(app, lifecycle);
   if (metricsPage !== undefined) registerMetrics(app, metricsPage);
-  registerPlayground(app, playground);
+  registerPages(app, pages);
   await registerDocs(app);
   return app;
 }

@@ -1,17 +1,33 @@
-/** The playground's files, as the build leaves them. */
-import { readFileSync } from "node:fs";
-import type { Page } from "./http/playground.ts";
+/** The files of the pages for people, as the build leaves them. */
+import { readdirSync, readFileSync } from "node:fs";
+import type { Page } from "./http/pages.ts";
 
 /** Beside the bundle, and seen from src/ too. */
-const FOLDER = new URL("../dist/playground/", import.meta.url);
+const DIST = new URL("../dist/", import.meta.url);
 
 const FILES = [
-  { path: "/", file: "index.html", type: "text/html; charset=utf-8" },
-  { path: "/playground/main.js", file: "main.js", type: "text/javascript; charset=utf-8" },
-  { path: "/playground/style.css", file: "style.css", type: "text/css; charset=utf-8" },
+  { path: "/", file: "playground/index.html" },
+  { path: "/playground/main.js", file: "playground/main.js" },
+  { path: "/playground/base.css", file: "playground/base.css" },
+  { path: "/playground/style.css", file: "playground/style.css" },
+  { path: "/playground/guide.css", file: "playground/guide.css" },
 ] as const;
 
+const TYPES: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+};
+
 /** Reads them once; a server answers from memory. */
-export function readPlayground(): Page[] {
-  return FILES.map(({ path, file, type }) => ({ path, type, bytes: readFileSync(new URL(file, FOLDER)) }));
+export function readPages(): Page[] {
+  const guide = readdirSync(new URL("guide/", DIST)).map((file) => ({
+    path: `/guide/${file.replace(/(?:index)?\.html$/, "")}`,
+    file: `guide/${file}`,
+  }));
+  return [...FILES, ...guide].map(({ path, file }) => ({
+    path,
+    type: TYPES[file.slice(file.lastIndexOf(".") + 1)]!,
+    bytes: readFileSync(new URL(file, DIST)),
+  }));
 }

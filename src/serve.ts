@@ -14,7 +14,7 @@ import { Metrics } from "./http/metrics.ts";
 import type { Tokens } from "./http/tokens.ts";
 import type { Tracing } from "./http/trace.ts";
 import { loadKernel } from "./kernel/kernel.ts";
-import { readPlayground } from "./pages.ts";
+import { readPages } from "./pages.ts";
 import { Arena } from "./tensor/arena.ts";
 
 /** A server that listens. */
@@ -41,7 +41,7 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
     tokens,
     metrics,
     metricsPage: hasOwnPort ? undefined : page,
-    playground: readPlayground(),
+    pages: readPages(),
     tracing,
   });
   const admin = hasOwnPort && group === undefined ? buildAdmin(page, () => !lifecycle.stopping) : undefined;

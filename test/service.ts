@@ -9,7 +9,7 @@ import type { Tokens } from "../src/http/tokens.ts";
 import type { WatchLimits } from "../src/http/watch.ts";
 import { LIMITS } from "../src/http/watch.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
-import { readPlayground } from "../src/pages.ts";
+import { readPages } from "../src/pages.ts";
 import { Arena } from "../src/tensor/arena.ts";
 
 const MiB = 1024 * 1024;
@@ -64,8 +64,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const metrics = new Metrics(arena, backlog);
   const metricsPage = () => metrics.registry.metrics();
   const lifecycle = { stopping: false };
-  const playground = readPlayground();
-  const app = await buildApp({ engine, lifecycle, logger, tokens, limits, metrics, metricsPage, playground });
+  const pages = readPages();
+  const app = await buildApp({ engine, lifecycle, logger, tokens, limits, metrics, metricsPage, pages });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const dispatcher = new Agent({ connections: 8 });
   const send: Service["send"] = async (method, path, body, headers = {}) => {

@@ -12,7 +12,7 @@ const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\` and \`cross_entropy
 
 Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are refused, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable \`code\`.
 
-[The playground](/) shows the steps of a loss as pictures; [openapi-3.0.json](/openapi-3.0.json) is this contract for SDK generators.`;
+[The guide](/guide/) begins with the first quarter of an hour, and has recipes, formats and every refusal. [The playground](/) shows the steps of a loss as pictures; [openapi-3.0.json](/openapi-3.0.json) is this contract for SDK generators.`;
 
 /** Has to be registered before the routes that it describes. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {

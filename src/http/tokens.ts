@@ -1,4 +1,4 @@
-/** Bearer tokens (RFC 6750), where the operator has configured some: checked before the body, on every route but health and the playground. */
+/** Bearer tokens (RFC 6750), where the operator has configured some: checked before the body, on every route but health and the pages for people. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../problems.ts";
@@ -7,8 +7,8 @@ import { Problem } from "../problems.ts";
 export type Tokens = readonly Buffer[];
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
-/** Probes carry no token; nor does a browser that fetches the playground, where a person types one. */
-const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.]+)?)$/;
+/** Probes carry no token; nor does a browser that fetches the playground, where a person types one, or the guide, which says how. */
+const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.]+)?|guide(?:\/[\w-]*)?)$/;
 
 /** The tokens of a file: one a line; blank lines and lines that begin with # do not count. Only their digests are kept. */
 export function readTokens(text: string): Tokens {

@@ -53,6 +53,20 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
     await page.waitForSelector("#step-input");
   };
 
+  /** What axe finds. */
+  const faultsOf = async (page: Page): Promise<string[]> => {
+    await page.evaluate(AXE);
+    return page.evaluate(async () => {
+      const { axe } = window as unknown as {
+        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+      };
+      const { violations } = await axe.run();
+      return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+    });
+  };
+
+  const widthOf = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth);
+
   /** The numbers of a step's cells, row by row. */
   const cells = (page: Page, step: string): Promise<string[]> =>
     page
@@ -210,18 +224,13 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
           for (const { title } of EXAMPLES) {
             await choose(page, title);
             await page.waitForTimeout(50);
-            await page.evaluate(AXE);
-            const violations = await page.evaluate(async () => {
-              const { axe } = window as unknown as {
-                axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-              };
-              const found = (await axe.run()).violations;
-              return found.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-            });
-            expect(violations, title).toEqual([]);
-            expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(
-              width,
-            );
+            expect(await faultsOf(page), title).toEqual([]);
+            expect(await widthOf(page), title).toBeLessThanOrEqual(width);
+          }
+          for (const name of ["", "start", "losses", "sdk", "readme"]) {
+            await page.goto(`${service().url}/guide/${name}`);
+            expect(await faultsOf(page), name).toEqual([]);
+            expect(await widthOf(page), name).toBeLessThanOrEqual(width);
           }
         },
         { colorScheme, viewport: { width, height: 800 } },

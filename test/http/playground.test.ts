@@ -1,4 +1,5 @@
-/** The playground's files over HTTP, and what it makes of text and numbers. */
+/** The pages for people over HTTP, and what the playground makes of text and numbers. */
+import { readdirSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readTokens } from "../../src/http/tokens.ts";
@@ -9,7 +10,7 @@ import { useService } from "../service.ts";
 
 describe("GET /", () => {
   const service = useService({ tokens: readTokens("sesame") });
-  const files = ["/", "/playground/main.js", "/playground/style.css"];
+  const files = ["/", "/playground/main.js", "/playground/base.css", "/guide/", "/guide/start"];
 
   it.each(files)(
     "%s needs no token, allows nothing from elsewhere, and is asked for again only when it has changed",
@@ -40,6 +41,38 @@ describe("GET /", () => {
     const token = { authorization: "Bearer sesame" };
     expect((await service().get("/playground/../package.json", token)).status).toBe(404);
     expect((await service().get("/playground/index.html", token)).status).toBe(404);
+  });
+});
+
+describe("GET /guide/", () => {
+  const service = useService({ tokens: readTokens("sesame") });
+  const open = useService();
+
+  it("is where /guide leads, also below a proxy's path", async () => {
+    const { status, headers } = await service().get("/guide");
+    expect([status, headers.location]).toEqual([308, "guide/"]);
+  });
+
+  it("has every page of docs/ without a token, and no link that leads nowhere", async () => {
+    const linksOf = (text: string) =>
+      [...text.matchAll(/<a (?:[^>]*? )?href="([^"]*)"/g)].map(([, to]) => to!);
+    const index = (await service().get("/guide/")).text;
+    const pages = new Set(linksOf(index).filter((link) => /^[\w-]+$/.test(link)));
+    for (const file of readdirSync(new URL("../../docs/", import.meta.url))) {
+      if (/^[a-z-]+\.md$/.test(file)) expect([...pages]).toContain(file.slice(0, -3));
+    }
+    for (const page of ["", ...pages]) {
+      const { status, text } = await service().get(`/guide/${page}`);
+      expect(status, page).toBe(200);
+      expect(text).not.toMatch(/href="[^"]*\.md/);
+      for (const link of linksOf(text).filter((to) => !to.startsWith("https://"))) {
+        const { origin, pathname, hash } = new URL(link, `${open().url}/guide/${page}`);
+        expect(origin, `${page}: ${link}`).toBe(open().url);
+        const answer = await open().get(pathname);
+        expect(answer.status, `${page}: ${link}`).toBe(200);
+        if (hash !== "") expect(answer.text, `${page}: ${link}`).toContain(`id="${hash.slice(1)}"`);
+      }
+    }
   });
 });
 

@@ -1,8 +1,8 @@
-/** The playground: GET / and the two files that it loads. It talks to the same API as every client. */
+/** Pages for people: the playground at GET /, the guide at GET /guide/, and the files that they load. They talk to the same API as every client. */
 import { createHash } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 
-/** A file of the playground, and where it is. */
+/** A file of a page, and where it is. */
 export interface Page {
   readonly path: string;
   readonly type: string;
@@ -13,11 +13,13 @@ export interface Page {
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+const HIDDEN = { schema: { hide: true } };
+
 /** Its files may be kept, if the server is asked whether they are still the same (RFC 9111, section 5.2.2.4). */
-export function registerPlayground(app: FastifyInstance, pages: readonly Page[]): void {
+export function registerPages(app: FastifyInstance, pages: readonly Page[]): void {
   for (const { path, type, bytes } of pages) {
     const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
-    app.get(path, { schema: { hide: true } }, (request, reply) => {
+    app.get(path, HIDDEN, (request, reply) => {
       reply.header("etag", etag).header("cache-control", "no-cache");
       if (isKnown(request.headers["if-none-match"], etag)) return reply.code(304).send();
       return reply
@@ -27,6 +29,8 @@ export function registerPlayground(app: FastifyInstance, pages: readonly Page[])
         .send(bytes);
     });
   }
+  // Relative, so that it also holds below a proxy's path.
+  app.get("/guide", HIDDEN, (_request, reply) => reply.redirect("guide/", 308));
 }
 
 /** Whether a client has this version (RFC 9110, section 13.1.2). */

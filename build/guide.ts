@@ -1,0 +1,141 @@
+/**
+ * The pages of docs/, and the pages that they lead to, as HTML in dist/guide: what GET /guide/ answers with. docs/README.md is the index, and
+ * its links, in their order, are the list beside each page.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { posix } from "node:path";
+import type { Tokens } from "marked";
+import { Marked } from "marked";
+
+const ROOT = new URL("../", import.meta.url);
+const INDEX = "docs/README.md";
+/** Where the pages say that the server is: links there lead to the server that shows the page. */
+const SERVER = "http://127.0.0.1:8080";
+/** Pages outside docs/, each with its name in the address; links to other files are for readers of the repository. */
+const NAMES: Readonly<Record<string, string>> = {
+  [INDEX]: "",
+  "README.md": "readme",
+  "PROMISES.md": "promises",
+  "SECURITY.md": "security",
+  "CHANGELOG.md": "changelog",
+};
+/** Titles in the list of pages, where the page's own says too little beside others. */
+const TITLES: Readonly<Record<string, string>> = {
+  [INDEX]: "All pages",
+  "README.md": "Options, settings, speed",
+};
+
+interface Source {
+  readonly path: string;
+  readonly name: string;
+  readonly title: string;
+  readonly text: string;
+}
+
+function readSource(path: string): Source {
+  const text = readFileSync(new URL(path, ROOT), "utf8");
+  return { path, name: nameOf(path), title: TITLES[path] ?? /^# (.*)$/m.exec(text)![1]!, text };
+}
+
+function nameOf(path: string): string {
+  return NAMES[path] ?? posix.basename(path, ".md");
+}
+
+const index = readSource(INDEX);
+const linked = [...index.text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, link]) =>
+  posix.join("docs", link!),
+);
+const sources = [index, ...[...new Set(linked)].filter((path) => isServed(path)).map(readSource)];
+
+const titles = new Map(sources.map(({ name, title }) => [name, title]));
+
+function isServed(path: string): boolean {
+  return path in NAMES || /^docs\/[\w-]+\.md$/.test(path);
+}
+
+const toHtml = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+
+/** A heading's anchor, as the repository's hosts make it. */
+const anchorOf = (text: string): string =>
+  text
+    .toLowerCase()
+    .replaceAll(/[^\w\s-]/g, "")
+    .trim()
+    .replaceAll(/\s/g, "-");
+
+/** Where a link of a page leads from its place in the guide; undefined where nothing is served. */
+function addressOf(href: string, path: string): string | undefined {
+  if (href.startsWith(SERVER)) return `..${href.slice(SERVER.length) || "/"}`;
+  if (/^(?:https?:|#)/.test(href)) return href;
+  const [file = "", anchor] = posix.join(posix.dirname(path), href).split("#");
+  if (!isServed(file)) return undefined;
+  return `${nameOf(file) || "./"}${anchor === undefined ? "" : `#${anchor}`}`;
+}
+
+function render({ path, text }: Source): string {
+  const marked = new Marked({
+    renderer: {
+      heading({ tokens, depth, text: plain }: Tokens.Heading) {
+        return `<h${depth} id="${anchorOf(plain)}">${this.parser.parseInline(tokens)}</h${depth}>\n`;
+      },
+      link({ href, tokens }: Tokens.Link) {
+        const inner = this.parser
+          .parseInline(tokens)
+          .replace(/^([\w-]+)\.md$/, (file, name) => titles.get(name) ?? file);
+        const address = addressOf(href, path);
+        return address === undefined ? inner : `<a href="${toHtml(address)}">${inner}</a>`;
+      },
+      code({ text: code }: Tokens.Code) {
+        return `<pre tabindex="0"><code>${toHtml(code)}</code></pre>\n`;
+      },
+    },
+  });
+  // Wide tables scroll by themselves, also by keyboard.
+  return (marked.parse(text, { async: false }) as string)
+    .replaceAll("<table>", '<div class="wide" tabindex="0" role="group" aria-label="Table">\n<table>')
+    .replaceAll("</table>", "</table>\n</div>")
+    .replaceAll("<th></th>", "<td></td>");
+}
+
+function pageOf(source: Source): string {
+  const items = sources.map(({ name, title }) => {
+    const current = name === source.name ? ' aria-current="page"' : "";
+    return `<li><a href="${name || "./"}"${current}>${toHtml(title)}</a></li>`;
+  });
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${toHtml(source.title)} - lossd</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="../playground/base.css">
+<link rel="stylesheet" href="../playground/guide.css">
+</head>
+<body>
+<a class="skip" href="#text">To the text</a>
+<header>
+<div class="brand"><strong>lossd</strong></div>
+<nav aria-label="More"><a href="../">Playground</a><a href="../docs/">Reference</a><a href="../openapi.json">openapi.json</a></nav>
+</header>
+<div class="guide">
+<nav class="pages" aria-label="Guide">
+<ul>
+${items.join("\n")}
+</ul>
+</nav>
+<main id="text" tabindex="-1">
+${render(source)}</main>
+</div>
+</body>
+</html>
+`;
+}
+
+const folder = new URL("dist/guide/", ROOT);
+mkdirSync(folder, { recursive: true });
+for (const source of sources) {
+  writeFileSync(new URL(`${source.name || "index"}.html`, folder), pageOf(source));
+}
