@@ -118,12 +118,16 @@ function addBinary(document: Document, path: string): void {
   const options = Object.entries(body?.properties ?? {}).filter(
     ([name]) => !(OPERANDS as readonly string[]).includes(name),
   );
-  operation.parameters = options.map(([name, option]) => ({
-    name,
-    in: "query",
-    description: "Of a safetensors body: the field of the same name of a JSON body.",
-    schema: option,
-  })) as typeof operation.parameters & object;
+  operation.parameters = options.map(([name, option]) =>
+    queryParameter(name, option as OpenAPIV3_1.SchemaObject),
+  ) as typeof operation.parameters & object;
+}
+
+/** An option of a safetensors body. Its default is only told: a page that fills it in would send it beside a JSON body, where it is refused. */
+function queryParameter(name: string, { default: byDefault, ...schema }: OpenAPIV3_1.SchemaObject) {
+  const told = byDefault === undefined || byDefault === null ? "" : ` Default: ${byDefault}.`;
+  const description = `Only with a safetensors body; in JSON, put it into the body.${told}`;
+  return { name, in: "query", description, schema };
 }
 
 function contentOf(part: unknown, type: string): OpenAPIV3_1.MediaTypeObject | undefined {

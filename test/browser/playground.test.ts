@@ -156,6 +156,19 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       expect(await page.locator("#step-gradient").count()).toBe(0);
     }));
 
+  it.each(["logSoftmax", "nllLoss", "crossEntropy"])(
+    "lets the reference execute %s with the example that it shows",
+    (operation) =>
+      visit(async (page) => {
+        await page.goto(`${service().url}/docs/`);
+        const block = page.locator(`[id$="-${operation}"]`);
+        await block.locator(".opblock-summary-control").click();
+        await block.getByRole("button", { name: "Execute" }).click();
+        const status = block.locator(".live-responses-table tbody .response-col_status");
+        await expect.poll(() => status.textContent(), { timeout: 10_000 }).toMatch(/^200/);
+      }),
+  );
+
   it("shows a refusal at its control and its cell", () =>
     visit(async (page) => {
       await page.fill("#target", "[1, 7, 4]");
