@@ -19,8 +19,9 @@ const [PALE, DEEP] = [0.04, 0.88];
 
 /** The colours of a table, from all its numbers. */
 export function heatOf(heat: Heat, values: readonly number[]): (value: number) => Paint {
-  const finite = values.filter(Number.isFinite);
-  const most = Math.max(...finite.map(Math.abs), Number.MIN_VALUE);
+  const most = values
+    .filter(Number.isFinite)
+    .reduce((largest, value) => Math.max(largest, Math.abs(value)), Number.MIN_VALUE);
   const scale = scaleOf(heat, most);
   return (value) => (Number.isFinite(value) ? paint(scale(value)) : OFF_SCALE);
 }

@@ -8,7 +8,7 @@ export interface Example {
   readonly operation: "cross_entropy" | "nll_loss" | "log_softmax";
   readonly input: Nested;
   readonly target?: Nested;
-  readonly options?: Readonly<Record<string, string | number | boolean>>;
+  readonly options?: Readonly<Record<string, string | number | Nested>>;
   /** Shows that class indices, one-hot rows and nll_loss of log_softmax give one number. */
   readonly threeWays?: boolean;
 }
@@ -118,12 +118,18 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     title: "log_softmax alone",
-    note: "Every row minus the logarithm of its sum of exponentials. Choose dim 0 to see the columns add up instead.",
+    note: "Every row minus the logarithm of its sum of exponentials. Choose dim 0 to see the columns add up instead. The gradient is for grad_output, a 1 for one number of each row.",
     operation: "log_softmax",
     input: [
       [0.2, -1.1, 0.9],
       [1.5, 0, -0.4],
     ],
-    options: { dim: 1 },
+    options: {
+      dim: 1,
+      grad_output: [
+        [1, 0, 0],
+        [0, 1, 0],
+      ],
+    },
   },
 ];

@@ -1,9 +1,11 @@
 /** The controls: every field of the API has one, with the field's name as its id. */
 import type { Example } from "./examples.ts";
 import type { Operation, Question } from "./picture.ts";
+import { reductionOf } from "./picture.ts";
+import { readTensor, TextError } from "./read.ts";
 import type { Problem } from "./server.ts";
 import type { Nested } from "./text.ts";
-import { readTensor, TextError, writeTensor } from "./text.ts";
+import { writeTensor } from "./text.ts";
 
 /** Thrown for a control whose text cannot be read. */
 export class FieldError extends Error {
@@ -23,6 +25,8 @@ const FIELDS_OF: Readonly<Record<string, readonly Operation[]>> = {
   weight: ["cross_entropy", "nll_loss"],
   ignore_index: ["cross_entropy", "nll_loss"],
   reduction: ["cross_entropy", "nll_loss"],
+  size_average: ["cross_entropy", "nll_loss"],
+  reduce: ["cross_entropy", "nll_loss"],
   label_smoothing: ["cross_entropy"],
   return_grad_target: ["cross_entropy"],
 };
@@ -30,40 +34,67 @@ const FIELDS_OF: Readonly<Record<string, readonly Operation[]>> = {
 const TENSORS = ["input", "target", "weight", "grad_output"];
 const NUMBERS = ["dim", "ignore_index", "label_smoothing"];
 const WORDS = ["dtype", "reduction", "format"];
+const CHOICES = ["size_average", "reduce"];
 const FLAGS = ["return_grad", "return_grad_target"];
-const FIELDS = [...TENSORS, ...NUMBERS, ...WORDS, ...FLAGS];
+/** Every field of the API, tensors first. */
+export const FIELDS: readonly string[] = [...TENSORS, ...NUMBERS, ...WORDS, ...CHOICES, ...FLAGS];
 
-type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+const byId = (id: string): HTMLElement => document.getElementById(id)!;
+const input = (field: string): HTMLInputElement => byId(field) as HTMLInputElement;
+const textOf = (field: string): string => input(field).value.trim();
 
-function control(field: string): Control {
-  return document.getElementById(field) as Control;
-}
+/** Whether `return_grad` was unticked here, and not by the person. */
+let isUnticked = false;
 
-export function operationNow(): Operation {
-  return control("operation").value as Operation;
+function operationNow(): Operation {
+  return input("operation").value as Operation;
 }
 
 function takes(operation: Operation, field: string): boolean {
   return FIELDS_OF[field]?.includes(operation) ?? true;
 }
 
-/** Shows the controls of an operation, and hides the others. */
-export function showFields(operation: Operation): void {
-  for (const field of FIELDS) document.getElementById(`field-${field}`)!.hidden = !takes(operation, field);
+/** Puts an example into the controls. */
+export function fillIn({ operation, input: scores, target, options = {} }: Example): void {
+  input("operation").value = operation;
+  for (const field of FIELDS) {
+    if (FLAGS.includes(field)) input(field).checked = field === "return_grad";
+    else input(field).value = "";
+  }
+  input("input").value = writeTensor(scores);
+  if (target !== undefined) input("target").value = writeTensor(target);
+  for (const [field, value] of Object.entries(options))
+    input(field).value = typeof value === "object" ? writeTensor(value as Nested) : String(value);
+  isUnticked = false;
+  settle("");
 }
 
-/** Puts an example into the controls. */
-export function fillIn({ operation, input, target, options = {} }: Example): void {
-  (control("operation") as HTMLSelectElement).value = operation;
-  for (const field of FIELDS) {
-    const part = control(field);
-    if (part instanceof HTMLInputElement && part.type === "checkbox") part.checked = field === "return_grad";
-    else part.value = "";
+/** After a change of a control: shows those of the operation, and asks for no gradient that there cannot be. */
+export function settle(changed: string): void {
+  const operation = operationNow();
+  for (const field of FIELDS) byId(`field-${field}`).hidden = !takes(operation, field);
+  byId("deprecated").hidden = !takes(operation, "reduce");
+  const isSeveral = operation === "log_softmax" || reductionOf(readChoices(operation)) === "none";
+  const isMissing = isSeveral && textOf("grad_output") === "";
+  const flag = input("return_grad");
+  if (changed === "return_grad") isUnticked = false;
+  else if (isMissing ? flag.checked : isUnticked) {
+    flag.checked = !isMissing;
+    isUnticked = isMissing;
   }
-  control("input").value = writeTensor(input);
-  if (target !== undefined) control("target").value = writeTensor(target);
-  for (const [field, value] of Object.entries(options)) control(field).value = String(value);
-  showFields(operation);
+  byId("hint-return_grad").textContent = isMissing
+    ? "A result of several numbers has a gradient for a grad_output only."
+    : "";
+}
+
+/** The fields that say what becomes of the losses. */
+function readChoices(operation: Operation): Record<string, unknown> {
+  const found: Record<string, unknown> = {};
+  for (const field of ["reduction", ...CHOICES]) {
+    const text = takes(operation, field) ? textOf(field) : "";
+    if (text !== "") found[field] = CHOICES.includes(field) ? text === "true" : text;
+  }
+  return found;
 }
 
 /** What the controls ask. Refuses with {@link FieldError}. */
@@ -87,33 +118,37 @@ export function readForm(threeWays: boolean): Question {
 }
 
 function readField(field: string): unknown {
-  const part = control(field);
-  if (FLAGS.includes(field)) return (part as HTMLInputElement).checked || undefined;
-  const text = part.value.trim();
+  if (FLAGS.includes(field)) return input(field).checked || undefined;
+  // Of text that is no number, an input of type number has no value, but this.
+  if (input(field).validity.badInput) throw new FieldError(field, "This is not a number.");
+  const text = textOf(field);
   if (text === "") return undefined;
   if (WORDS.includes(field)) return text;
+  if (CHOICES.includes(field)) return text === "true";
   if (NUMBERS.includes(field)) return Number(text);
   try {
-    return readTensor(text);
+    const reading = readTensor(text);
+    const note = document.getElementById(`note-${field}`);
+    if (note !== null) note.textContent = reading?.note ?? "";
+    return reading?.value;
   } catch (error) {
     if (error instanceof TextError) throw new FieldError(field, error.message);
     throw error;
   }
 }
 
-/** Shows what is wrong at the control that it is wrong in; true if there is one. */
-export function showFault(field: string, message: string): boolean {
+/** Shows what is wrong at the control that it is wrong in, if there is one. */
+export function showFault(field: string, message: string): void {
   const line = document.getElementById(`error-${field}`);
-  if (line === null) return false;
+  if (line === null) return;
   line.textContent = message;
-  control(field).setAttribute("aria-invalid", "true");
-  return true;
+  input(field).setAttribute("aria-invalid", "true");
 }
 
 export function clearFaults(): void {
   for (const field of FIELDS) {
-    document.getElementById(`error-${field}`)!.textContent = "";
-    control(field).removeAttribute("aria-invalid");
+    byId(`error-${field}`).textContent = "";
+    input(field).removeAttribute("aria-invalid");
   }
 }
 

@@ -5,6 +5,7 @@ import type { Nested } from "./text.ts";
 import { shapeOf } from "./text.ts";
 
 export type Operation = "cross_entropy" | "nll_loss" | "log_softmax";
+export type Reduction = "none" | "mean" | "sum";
 
 export interface Question {
   readonly operation: Operation;
@@ -25,8 +26,15 @@ export interface Picture {
   /** With reduction none: one loss for each position. */
   readonly losses: Nested | undefined;
   readonly gradient: Nested | undefined;
+  /** Of probabilities, where it was asked for. */
+  readonly targetGradient: Nested | undefined;
   /** The same loss in other ways, by their names. */
-  readonly ways: readonly { readonly name: string; readonly loss: number | string }[];
+  readonly ways: readonly Way[];
+}
+
+export interface Way {
+  readonly name: string;
+  readonly loss: number | string;
 }
 
 type Ask = (operation: Operation, body: Body) => Promise<Body>;
@@ -38,17 +46,23 @@ export async function paintPicture(question: Question, token: string, signal: Ab
   const answer = await askApi(operation, body);
   // The pictures are lists, whatever form the person's answer has.
   const nested = { ...body, format: "nested" };
-  const shown =
-    body.format === undefined || body.format === "nested" ? answer : await askApi(operation, nested);
+  const isNested = body.format === undefined || body.format === "nested";
   const dim = dimOf(question);
+  const [shown, log, losses, ways] = await Promise.all([
+    isNested ? answer : askApi(operation, nested),
+    logOf(question, dim, askApi),
+    operation === "log_softmax" ? undefined : lossesOf(operation, nested, askApi),
+    question.threeWays ? waysOf(input, question.target!, askApi) : [],
+  ]);
   return {
     question,
     answer,
     dim,
-    log: await logOf(question, shown, dim, askApi),
-    losses: operation === "log_softmax" ? undefined : await lossesOf(operation, nested, askApi),
+    log,
+    losses,
     gradient: shown.grad_input as Nested | undefined,
-    ways: question.threeWays ? await waysOf(input, question.target!, askApi) : [],
+    targetGradient: shown.grad_target as Nested | undefined,
+    ways,
   };
 }
 
@@ -60,38 +74,40 @@ function dimOf({ operation, body, input }: Question): number {
   return dim < 0 ? dim + rank : dim;
 }
 
-async function logOf(
-  { operation, input }: Question,
-  answer: Body,
-  dim: number,
-  askApi: Ask,
-): Promise<Nested> {
+/** The reduction as PyTorch resolves it: `size_average` and `reduce`, where there are any, override the other. */
+export function reductionOf({ reduction = "mean", size_average = null, reduce = null }: Body): Reduction {
+  if (size_average === null && reduce === null)
+    return reduction === "none" || reduction === "sum" ? reduction : "mean";
+  if (reduce === false) return "none";
+  return size_average === false ? "sum" : "mean";
+}
+
+async function logOf({ operation, body, input }: Question, dim: number, askApi: Ask): Promise<Nested> {
   if (operation === "nll_loss") return input;
-  const { output } = operation === "log_softmax" ? answer : await askApi("log_softmax", { input, dim });
+  const { dtype } = body;
+  const { output } = await askApi("log_softmax", { input, dim, ...(dtype === undefined ? {} : { dtype }) });
   return output as Nested;
 }
 
 /** The losses of all positions: a scalar input has one, which is no list. */
 async function lossesOf(operation: Operation, body: Body, askApi: Ask): Promise<Nested> {
-  const { return_grad: _, return_grad_target: __, grad_output: ___, size_average: ____, ...rest } = body;
-  return (await askApi(operation, { ...rest, reduction: "none" })).losses as Nested;
+  const others = ["return_grad", "return_grad_target", "grad_output", "size_average", "reduce"];
+  const rest = Object.entries(body).filter(([name]) => !others.includes(name));
+  return (await askApi(operation, { ...Object.fromEntries(rest), reduction: "none" })).losses as Nested;
 }
 
 /** The article's last step: class indices, one-hot rows, and nll_loss of log_softmax give one number. */
-async function waysOf(
-  input: Nested,
-  oneHot: Nested,
-  askApi: Ask,
-): Promise<{ name: string; loss: number | string }[]> {
+async function waysOf(input: Nested, oneHot: Nested, askApi: Ask): Promise<Way[]> {
   const target = (oneHot as number[][]).map((row) => row.indexOf(1));
   const { output } = await askApi("log_softmax", { input, dim: 1 });
   const ways = [
-    {
-      name: "cross_entropy of one-hot rows",
-      answer: await askApi("cross_entropy", { input, target: oneHot }),
-    },
-    { name: "cross_entropy of class indices", answer: await askApi("cross_entropy", { input, target }) },
-    { name: "nll_loss of log_softmax", answer: await askApi("nll_loss", { input: output, target }) },
-  ];
-  return ways.map(({ name, answer }) => ({ name, loss: answer.loss as number | string }));
+    ["cross_entropy of one-hot rows", "cross_entropy", { input, target: oneHot }],
+    ["cross_entropy of class indices", "cross_entropy", { input, target }],
+    ["nll_loss of log_softmax", "nll_loss", { input: output, target }],
+  ] as const;
+  const answers = ways.map(async ([name, operation, body]) => {
+    const { loss } = await askApi(operation, body);
+    return { name, loss: loss as number | string };
+  });
+  return Promise.all(answers);
 }

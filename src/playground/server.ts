@@ -17,14 +17,22 @@ export class Refused extends Error {
   }
 }
 
+/** Thrown where there is no answer of lossd: nobody answers, not in time, or something between answers. */
+export class Unanswered extends Error {
+  override readonly name = "Unanswered";
+}
+
 export type Body = Readonly<Record<string, unknown>>;
+
+/** Milliseconds for an answer. */
+const TIME = 30_000;
 
 /** The address of an operation, also below a proxy's path. */
 export function addressOf(operation: string): string {
   return new URL(`v1/${operation}`, document.baseURI).href;
 }
 
-/** Posts a request; refuses with {@link Refused}. */
+/** Posts a request. Refuses with {@link Refused} or {@link Unanswered}; an abort by `signal` is thrown as it is. */
 export async function ask(operation: string, body: Body, token: string, signal: AbortSignal): Promise<Body> {
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (token !== "") headers.authorization = `Bearer ${token}`;
@@ -32,9 +40,19 @@ export async function ask(operation: string, body: Body, token: string, signal: 
     method: "POST",
     headers,
     body: JSON.stringify(body),
-    signal,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(TIME)]),
+  }).catch((error: Error) => {
+    if (signal.aborted) throw error;
+    throw new Unanswered(error.name === "TimeoutError" ? "It did not answer in time." : error.message);
   });
-  const json = await answer.json();
-  if (!answer.ok) throw new Refused(json);
-  return json;
+  const json: unknown = await answer.json().catch(() => undefined);
+  signal.throwIfAborted();
+  if (answer.ok && typeof json === "object") return json as Body;
+  if (isProblem(json)) throw new Refused(json);
+  throw new Unanswered(`What came is no answer of lossd, but status ${answer.status}.`);
+}
+
+function isProblem(json: unknown): json is Problem {
+  const { code, detail } = (json ?? {}) as Partial<Problem>;
+  return typeof code === "string" && typeof detail === "string";
 }

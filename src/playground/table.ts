@@ -1,5 +1,7 @@
-/** A plane as a table: heat, sums, and cells that keys and pointers reach. */
+/** A step as tables: heat, sums, and cells that keys and pointers reach. */
+import type { Paint } from "./colours.ts";
 import { heatOf } from "./colours.ts";
+import { moveByKeys } from "./keys.ts";
 import type { Cell, Plane } from "./planes.ts";
 import type { Step } from "./steps.ts";
 import { shortNumber } from "./text.ts";
@@ -10,76 +12,81 @@ export interface Fault {
   readonly detail: string;
 }
 
-/** The section of one step. `tell` is called with the sentence for the cell that is looked at. */
-export function renderStep(step: Step, tell: (text: string) => void, fault?: Fault): HTMLElement {
+/** Who is told what a cell's number comes from: of a cell that has the focus, and of one that is pointed at. */
+export interface Listener {
+  focused(sentence: string): void;
+  pointed(sentence: string): void;
+}
+
+/** What the cells of a step are drawn with. */
+interface Drawing {
+  readonly step: Step;
+  readonly paint: (value: number) => Paint;
+  readonly fault: Fault | undefined;
+}
+
+/** The section of one step. */
+export function renderStep(step: Step, listener: Listener, fault?: Fault): HTMLElement {
   const section = element("section", { class: "step", id: `step-${step.id}` });
-  const heading = element("h3", { id: `title-${step.id}` }, step.title);
-  section.append(heading, element("p", { class: "note" }, step.note));
-  const paint = heatOf(step.heat, step.planes.flatMap(valuesOf));
-  const planes = element("div", { class: "planes" });
-  for (const plane of step.planes) planes.append(renderPlane(step, plane, paint, tell, fault));
-  section.append(planes);
+  section.append(element("h3", {}, step.title), element("p", { class: "note" }, step.note));
+  const { planes, cut } = step.planes;
+  if (cut !== "") section.append(element("p", { class: "note cut" }, cut));
+  const paint = heatOf(step.heat, planes.flatMap(valuesOf));
+  const list = element("div", { class: "planes" });
+  for (const plane of planes) list.append(renderPlane(plane, { step, paint, fault }));
+  section.append(list);
+  section.addEventListener("focusin", ({ target }) => tellOf(step, target, listener.focused));
+  section.addEventListener("pointerover", ({ target }) => tellOf(step, target, listener.pointed));
   return section;
+}
+
+function tellOf(step: Step, target: EventTarget | null, tell: (sentence: string) => void): void {
+  const cell = (target as HTMLElement).closest<HTMLElement>(".cell, .sum");
+  if (cell === null) return;
+  const { at } = cell.dataset;
+  if (at === undefined) tell(`These add up to ${cell.textContent}.`);
+  else tell(step.explain(at === "" ? [] : at.split(",").map(Number)));
 }
 
 function valuesOf({ rows }: Plane): number[] {
   return rows.flatMap(({ cells }) => cells.map(({ value }) => value));
 }
 
-function renderPlane(
-  step: Step,
-  plane: Plane,
-  paint: ReturnType<typeof heatOf>,
-  tell: (text: string) => void,
-  fault: Fault | undefined,
-): HTMLElement {
-  const table = element("table", {});
+function renderPlane(plane: Plane, drawing: Drawing): HTMLElement {
+  const { step } = drawing;
   const name = plane.title === "" ? step.title : `${step.title}: ${plane.title}`;
-  table.append(
-    element(
-      "caption",
-      plane.title === "" ? { class: "unseen" } : {},
-      plane.title === "" ? name : plane.title,
-    ),
-  );
-  const sums = step.sums === "rows" ? ["sum"] : [];
-  if (plane.columns.some((column) => column !== "")) {
-    const head = element("tr", {});
-    head.append(element("td", {}));
-    for (const column of [...plane.columns, ...sums]) head.append(element("th", { scope: "col" }, column));
-    table.append(wrap("thead", head));
-  }
+  const table = element("table", { role: "grid", "aria-readonly": "true" });
+  table.append(element("caption", plane.title === "" ? { class: "unseen" } : {}, plane.title || name));
+  const head = element("tr", {});
+  head.append(element("td", {}));
+  for (const column of [...plane.columns, ...(step.sums === "rows" ? ["sum"] : [])])
+    head.append(element("th", { scope: "col" }, column));
+  table.append(wrap("thead", head));
   const body = element("tbody", {});
-  for (const { head, cells } of plane.rows) {
-    const row = element("tr", {});
-    row.append(head === "" ? element("td", {}) : element("th", { scope: "row" }, head));
-    for (const cell of cells) row.append(renderCell(step, cell, paint, tell, fault));
-    if (step.sums === "rows") row.append(sumCell(cells));
-    body.append(row);
-  }
+  for (const row of plane.rows) body.append(renderRow(row, drawing));
   if (step.sums === "columns") body.append(sumRow(plane));
   table.append(body);
+  moveByKeys(table);
   // Wide tables scroll by themselves; a region that scrolls is reached by the keyboard through its cells.
   const region = element("div", { class: "scroll", role: "group", "aria-label": name });
   region.append(table);
-  moveByKeys(table);
   return region;
 }
 
-function renderCell(
-  step: Step,
-  { at, value }: Cell,
-  paint: (value: number) => { background: string; text: string },
-  tell: (text: string) => void,
-  fault: Fault | undefined,
-): HTMLElement {
-  const cell = element("td", { class: "cell", tabindex: "-1" }, shortNumber(value));
+function renderRow({ head, cells }: Plane["rows"][number], drawing: Drawing): HTMLElement {
+  const row = element("tr", {});
+  row.append(head === "" ? element("td", {}) : element("th", { scope: "row" }, head));
+  for (const cell of cells) row.append(renderCell(cell, drawing));
+  if (drawing.step.sums === "rows") row.append(sumCell(cells));
+  return row;
+}
+
+function renderCell({ at, value }: Cell, { step, paint, fault }: Drawing): HTMLElement {
+  const attributes = { class: "cell", tabindex: "-1", "data-at": at.join() };
+  const cell = element("td", attributes, shortNumber(value));
   const { background, text } = paint(value);
   cell.style.backgroundColor = background;
   cell.style.color = text;
-  const say = (): void => tell(step.explain(at));
-  cell.addEventListener("focus", say);
-  cell.addEventListener("pointerenter", say);
   if (step.isPicked?.(at)) {
     cell.classList.add("picked");
     cell.append(element("span", { class: "unseen" }, " (target)"));
@@ -92,57 +99,15 @@ function renderCell(
 }
 
 function sumCell(cells: readonly Cell[]): HTMLElement {
-  return element("td", { class: "sum" }, shortNumber(cells.reduce((sum, { value }) => sum + value, 0)));
+  const sum = cells.reduce((total, { value }) => total + value, 0);
+  return element("td", { class: "sum", tabindex: "-1" }, shortNumber(sum));
 }
 
 function sumRow({ rows }: Plane): HTMLElement {
   const row = element("tr", {});
   row.append(element("th", { scope: "row" }, "sum"));
-  const width = rows[0]?.cells.length ?? 0;
-  for (let c = 0; c < width; c++) row.append(sumCell(rows.map(({ cells }) => cells[c]!)));
+  for (const c of (rows[0]?.cells ?? []).keys()) row.append(sumCell(rows.map(({ cells }) => cells[c]!)));
   return row;
-}
-
-/** One stop of the Tab key a table; arrows, Home and End go on from there. */
-function moveByKeys(table: HTMLElement): void {
-  const lines = [...table.querySelectorAll("tbody tr")].map((row) => [
-    ...row.querySelectorAll<HTMLElement>(".cell"),
-  ]);
-  lines[0]?.[0]?.setAttribute("tabindex", "0");
-  table.addEventListener("keydown", (event) => {
-    const y = lines.findIndex((line) => line.includes(event.target as HTMLElement));
-    if (y < 0) return;
-    const x = lines[y]!.indexOf(event.target as HTMLElement);
-    const next = stepTo(event.key, lines, y, x);
-    if (next === undefined) return;
-    event.preventDefault();
-    for (const cell of lines.flat()) cell.setAttribute("tabindex", cell === next ? "0" : "-1");
-    next.focus();
-  });
-}
-
-function stepTo(
-  key: string,
-  lines: readonly (readonly HTMLElement[])[],
-  y: number,
-  x: number,
-): HTMLElement | undefined {
-  switch (key) {
-    case "ArrowLeft":
-      return lines[y]![x - 1];
-    case "ArrowRight":
-      return lines[y]![x + 1];
-    case "ArrowUp":
-      return lines[y - 1]?.[x];
-    case "ArrowDown":
-      return lines[y + 1]?.[x];
-    case "Home":
-      return lines[y]![0];
-    case "End":
-      return lines[y]!.at(-1);
-    default:
-      return undefined;
-  }
 }
 
 function wrap(name: string, child: HTMLElement): HTMLElement {

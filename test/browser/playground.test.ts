@@ -85,13 +85,13 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
           return_grad: true,
           ...options,
         });
-        if (operation === "log_softmax")
-          expect(await page.locator("#problem").isVisible()).toBe(answer.status !== 200);
-        else if (answer.json.loss !== undefined) {
+        expect(answer.status).toBe(200);
+        expect(await page.locator("#problem").isVisible()).toBe(false);
+        expect((await cells(page, "gradient")).length).toBe((input as unknown[]).flat(3).length);
+        if (answer.json.loss !== undefined) {
           const shown = (await page.textContent("#loss"))!.replace("−", "-");
           if (answer.json.loss === "NaN") expect(shown).toBe("NaN");
           else expect(Number(shown)).toBeCloseTo(answer.json.loss, 3);
-          expect((await cells(page, "gradient")).length).toBe((input as unknown[]).flat(3).length);
         }
         if (operation === "cross_entropy") {
           for (const cell of await page.locator("#step-softmax .sum").allTextContents())
@@ -112,25 +112,55 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
 
   it("explains a cell with its own numbers, also for the keyboard alone", () =>
     visit(async (page) => {
+      const explained = () => page.textContent("#explanation");
       await page.locator("#step-softmax .cell").nth(1).hover();
-      expect(await page.textContent("#explanation")).toBe(
-        "softmax[0, 1] = exp(1) / (exp(2) + exp(1) + exp(0) + exp(−1) + exp(0.5)) = 0.2071",
-      );
+      await expect
+        .poll(explained)
+        .toBe("softmax[0, 1] = exp(1) / (exp(2) + exp(1) + exp(0) + exp(−1) + exp(0.5)) = 0.2071");
+      await page.locator("#steps-title").hover();
+      await expect.poll(explained).toBe("");
       await page.locator("#format").focus();
-      // The token's summary, then the tables: one stop each.
+      // Two summaries, then the tables: one stop each.
       for (let k = 0; k < 3; k++) await page.keyboard.press("Tab");
-      for (const key of ["ArrowRight", "ArrowDown", "End"]) await page.keyboard.press(key);
-      expect(await page.textContent("#explanation")).toMatch(
-        /^softmax\[1, 4\] = exp\(−1\) \/ \(.*\) = 0\.05553$/,
-      );
-      await page.locator("#step-losses .cell").first().focus();
-      expect(await page.textContent("#explanation")).toBe(
-        "loss[0] = −log_softmax at class 1 = −(−1.574) = 1.574",
-      );
+      for (const key of ["Tab", "ArrowRight", "ArrowDown", "ArrowRight"]) await page.keyboard.press(key);
+      await expect.poll(explained).toMatch(/^softmax\[1, 2\] = exp\(−0\.5\) \/ \(.*\) = 0\.09155$/);
+      await page.keyboard.press("End");
+      await expect.poll(explained).toBe("These add up to 1.");
+      await page.keyboard.press("Control+Home");
+      await expect.poll(explained).toMatch(/^softmax\[0, 0\]/);
+      await page.keyboard.press("Shift+Tab");
+      await page.keyboard.press("Tab");
+      // The stop of a table is where the focus was last.
+      expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset.at)).toBe("0,0");
+      await page.keyboard.press("Escape");
+      expect(await explained()).toBe("");
       await page.locator("#step-gradient .cell").nth(1).focus();
-      expect(await page.textContent("#explanation")).toMatch(
-        /^grad_input\[0, 1\] = softmax 0\.2071 − 1, since this is the target, divided .* = −0\.2643$/,
-      );
+      const sentence =
+        "grad_input[0, 1] = (0.2071 − 1) / 3 = −0.2643: softmax minus the target's share of this class, divided by total_weight";
+      await expect.poll(explained).toBe(sentence);
+      await expect.poll(() => page.textContent("#spoken")).toBe(sentence);
+    }));
+
+  it("keeps the focus at its cell when the numbers change, and else at its step", () =>
+    visit(async (page) => {
+      const place = () =>
+        page.evaluate(() => {
+          const { activeElement } = document;
+          return [activeElement?.closest("section")?.id, (activeElement as HTMLElement).dataset.at];
+        });
+      await page.locator("#step-softmax .cell").nth(7).focus();
+      await page.locator("#label_smoothing").evaluate((control: HTMLInputElement) => {
+        control.value = "0.1";
+        control.dispatchEvent(new Event("input", { bubbles: true }));
+      });
+      await expect.poll(() => page.textContent("#loss")).not.toBe("1.285");
+      expect(await place()).toEqual(["step-softmax", "1,2"]);
+      await page.locator("#target").evaluate((control: HTMLInputElement) => {
+        control.value = "[9, 9, 9]";
+        control.dispatchEvent(new Event("input", { bubbles: true }));
+      });
+      await page.waitForSelector("#problem:not([hidden])");
+      expect(await place()).toEqual(["steps", undefined]);
     }));
 
   it("takes what a spreadsheet's clipboard has, and every option", () =>
@@ -183,6 +213,130 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       await page.fill("#input", "1 2 x");
       await expect.poll(() => page.textContent("#error-input")).toBe("Line 1: x is not a number.");
     }));
+
+  it("marks what is older than the form, and offers no request that cannot be read", () =>
+    visit(async (page) => {
+      await page.fill("#input", "1 2 x");
+      await page.waitForSelector("#stale:not([hidden])");
+      expect(await page.locator("#steps.stale .cell").count()).toBeGreaterThan(0);
+      expect(await page.textContent("#sample")).toBe("");
+      expect(await page.locator("#copy").isDisabled()).toBe(true);
+      await expect.poll(() => page.textContent("#spoken")).toBe("input: Line 1: x is not a number.");
+      await page.selectOption("#example", { label: "Three rows, five classes" });
+      await page.waitForSelector("#stale", { state: "hidden" });
+      expect(await page.textContent("#loss")).toBe("1.285");
+    }));
+
+  it("asks for no gradient of several numbers until there is a grad_output", () =>
+    visit(async (page) => {
+      await page.selectOption("#reduction", "none");
+      await expect.poll(() => page.textContent("#step-result h3")).toBe("Reduction: none");
+      expect(await page.locator("#problem").isVisible()).toBe(false);
+      expect(await page.locator("#return_grad").isChecked()).toBe(false);
+      expect(await page.textContent("#hint-return_grad")).toContain("grad_output");
+      await page.fill("#grad_output", "1 0 -1");
+      await page.waitForSelector("#step-gradient");
+      expect((await cells(page, "gradient")).slice(5, 10)).toEqual(["0", "0", "0", "0", "0"]);
+      // By hand, it is the person's own question.
+      await page.fill("#grad_output", "");
+      await page.locator("#return_grad").check();
+      await expect.poll(() => page.textContent("#problem-title")).toBe("Refused: grad_output_required");
+      expect(await page.textContent("#error-grad_output")).not.toBe("");
+    }));
+
+  it("has a control for every field of the API, deprecated ones too, and each has an effect", () =>
+    visit(async (page) => {
+      const { components } = (await service().get("/openapi.json")).json;
+      for (const operation of ["LogSoftmax", "NllLoss", "CrossEntropy"]) {
+        for (const field of Object.keys(components.schemas[`${operation}Request`].properties))
+          expect(await page.locator(`#${field}`).count(), field).toBe(1);
+      }
+      await page.locator("#deprecated summary").click();
+      await page.selectOption("#size_average", "false");
+      await expect.poll(() => page.textContent("#step-result h3")).toBe("Reduction: sum");
+      expect(await page.textContent("#step-result .warning")).toContain("size_average and reduce");
+      await choose(page, "One-hot or index");
+      await page.locator("#return_grad_target").check();
+      await page.waitForSelector("#step-gradient-target");
+      expect((await cells(page, "gradient-target"))[1]).toBe("0.5248");
+      await page.fill("#label_smoothing", "0.5");
+      await expect.poll(async () => (await cells(page, "gradient-target"))[1]).toBe("0.2624");
+      await page.locator("#label_smoothing").fill("");
+      await page.locator("#label_smoothing").pressSequentially("1e");
+      await expect.poll(() => page.textContent("#error-label_smoothing")).toBe("This is not a number.");
+    }));
+
+  it.each([
+    [
+      "503 of a proxy",
+      { status: 503, contentType: "text/html", body: "<h1>busy</h1>" },
+      "is no answer of lossd, but status 503",
+    ],
+    ["an empty 502", { status: 502, body: "" }, "is no answer of lossd, but status 502"],
+    ["nothing", undefined, ""],
+  ])("says that the server does not answer where %s comes, and tries again", (_name, answer, detail) =>
+    visit(async (page) => {
+      const path = "**/v1/*";
+      await page.route(path, (route) => (answer === undefined ? route.abort() : route.fulfill(answer)));
+      await page.fill("#target", "[0, 0, 0]");
+      await page.waitForSelector("#problem:not([hidden])");
+      expect(await page.textContent("#problem-title")).toBe("The server does not answer.");
+      expect(await page.textContent("#problem-detail")).toContain(detail);
+      expect(await page.locator("#stale").isVisible()).toBe(true);
+      await page.unroute(path);
+      await page.click("#retry");
+      await page.waitForSelector("#problem", { state: "hidden" });
+      expect(await page.locator("#stale").isVisible()).toBe(false);
+    }),
+  );
+
+  it("says that a server without room is busy", () =>
+    visit(async (page) => {
+      const problem = { status: 503, code: "overloaded", detail: "no room now" };
+      await page.route("**/v1/*", (route) =>
+        route.fulfill({
+          status: 503,
+          contentType: "application/problem+json",
+          body: JSON.stringify(problem),
+        }),
+      );
+      await page.fill("#target", "[0, 0, 0]");
+      await expect.poll(() => page.textContent("#problem-title")).toBe("The server is busy.");
+      expect(await page.locator("#retry").isVisible()).toBe(true);
+    }));
+
+  it("works where the browser keeps nothing", () =>
+    visit(async (page) => {
+      await page.addInitScript(() => {
+        Object.defineProperty(window, "localStorage", {
+          get: () => {
+            throw new DOMException("blocked", "SecurityError");
+          },
+        });
+      });
+      await page.reload();
+      await page.waitForSelector("#loss");
+      await page.selectOption("#theme", "dark");
+      expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
+    }));
+
+  it(
+    "takes a paste of 500 x 500 numbers, and shows its beginning",
+    () =>
+      visit(async (page) => {
+        const rows = Array.from({ length: 500 }, (_, n) =>
+          Array.from({ length: 500 }, (_, c) => (n * c) % 7).join("\t"),
+        );
+        await page.fill("#input", rows.join("\n"));
+        await page.fill("#target", Array.from({ length: 500 }, () => "1").join("\n"));
+        await expect
+          .poll(() => page.textContent("#step-softmax .cut"), { timeout: 20_000 })
+          .toBe("The first 32 of 500 rows, 32 of 500 columns.");
+        expect(await page.locator("#step-softmax .cell").count()).toBe(1024);
+        expect((await page.textContent("#sample"))!).toMatch(/\n\.\.\. 20000 of \d+ characters are shown$/);
+      }),
+    40_000,
+  );
 
   it("asks for a token where the server does, and sends it", () =>
     visit(

@@ -1,11 +1,7 @@
-/** The pages for people over HTTP, and what the playground makes of text and numbers. */
+/** The pages for people over HTTP: the playground's files and the guide. */
 import { readdirSync } from "node:fs";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readTokens } from "../../src/http/tokens.ts";
-import { contrast, heatOf } from "../../src/playground/colours.ts";
-import { EXAMPLES } from "../../src/playground/examples.ts";
-import { readTensor, TextError, writeTensor } from "../../src/playground/text.ts";
 import { useService } from "../service.ts";
 
 describe("GET /", () => {
@@ -74,65 +70,4 @@ describe("GET /guide/", () => {
       }
     }
   });
-});
-
-describe("text of tensors", () => {
-  it.each([
-    [
-      "[[1, 2], [3, -inf]]",
-      [
-        [1, 2],
-        [3, "-Infinity"],
-      ],
-    ],
-    ["[1, NaN, Infinity,]", [1, "NaN", "Infinity"]],
-    ['[1, "NaN"]', [1, "NaN"]],
-    [
-      "1\t2\n3\t4\n",
-      [
-        [1, 2],
-        [3, 4],
-      ],
-    ],
-    ["1, 2; 3", [1, 2, 3]],
-    ["1 2\n3", [[1, 2], [3]]],
-    ["-∞ ∞ nan", ["-Infinity", "Infinity", "NaN"]],
-    ["5", 5],
-    ["1e-3,.5", [0.001, 0.5]],
-    ["  ", undefined],
-  ])("%j is read", (text, value) => {
-    expect(readTensor(text)).toEqual(value);
-  });
-
-  it.each(["a", "1 2\n3 four", "[1, 2", "[1 2]"])("%j is refused", (text) => {
-    expect(() => readTensor(text)).toThrow(TextError);
-  });
-
-  it("is written so that it is read again", () => {
-    const number = fc.oneof(
-      fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0),
-      fc.constantFrom("NaN", "-Infinity"),
-    );
-    const row = fc.array(number, { minLength: 2, maxLength: 4 });
-    fc.assert(
-      fc.property(fc.oneof(row, fc.array(row, { minLength: 1, maxLength: 3 })), (value) => {
-        expect(readTensor(writeTensor(value))).toEqual(value);
-      }),
-    );
-    for (const { input } of EXAMPLES) expect(readTensor(writeTensor(input))).toEqual(input);
-  });
-});
-
-it("every colour of every heat has a text of 4.5:1 or more on it", () => {
-  for (const heat of ["signed", "share", "log", "loss"] as const) {
-    const most = heat === "share" ? 1 : 10;
-    const low = heat === "signed" || heat === "log" ? -most : 0;
-    const high = heat === "log" ? 0 : most;
-    const values = Array.from({ length: 1001 }, (_, at) => low + ((high - low) * at) / 1000);
-    const paint = heatOf(heat, values);
-    for (const value of [...values, NaN, Infinity, -Infinity]) {
-      const { background, text } = paint(value);
-      expect(contrast(background, text), `${heat} ${value}`).toBeGreaterThanOrEqual(4.5);
-    }
-  }
 });

@@ -1,0 +1,80 @@
+/** What the numbers of gradients come from. */
+import type { At } from "./arithmetic.ts";
+import { factor, lineAt, named, numberAt, product, sentence } from "./arithmetic.ts";
+import type { Picture } from "./picture.ts";
+import { reductionOf } from "./picture.ts";
+import { classAt, hasProbabilities, sharesAt, smoothingOf, weightsOf } from "./target.ts";
+import type { Nested } from "./text.ts";
+import { shapeOf, shortNumber, toNumber } from "./text.ts";
+
+/** The gradient of a score. */
+export function explainGradient(picture: Picture, gradient: Nested, at: At): string {
+  const { question, log, dim } = picture;
+  const value = numberAt(gradient, at);
+  if (question.operation === "log_softmax") return ofLogSoftmax(picture, value, at);
+  const name = named("grad_input", at);
+  const position = at.toSpliced(dim, 1);
+  if (!hasProbabilities(picture) && classAt(picture, position) === undefined) {
+    const but = Number.isNaN(value) ? ", but 0 times NaN is NaN" : "";
+    return `${name} = ${shortNumber(value)}: the target is ignore_index${but}`;
+  }
+  const { scale, words: behind } = upstreamOf(picture, position);
+  const weights = weightsOf(picture);
+  const shares = sharesAt(picture, position).map((share, c) => share * weights[c]!);
+  const c = at[dim] ?? 0;
+  if (question.operation === "nll_loss") {
+    if (classAt(picture, position) !== c) return `${name} = ${shortNumber(value)}: this is not the target`;
+    return sentence(name, scale(`−${factor(shares[c]!)}`), value, `minus the target's weight${behind}`);
+  }
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  // Shares such as 0.9 + 0.1 add up to 1 but for rounding.
+  const isOne = Math.abs(total - 1) < 1e-6;
+  const softmax = Math.exp(numberAt(log, at));
+  const expected = isOne ? shortNumber(softmax) : `${shortNumber(softmax)} × ${factor(total)}`;
+  const words = `softmax${isOne ? "" : " times the target's sum"} minus the target's share of this class`;
+  return sentence(name, scale(`(${expected} − ${factor(shares[c]!)})`), value, `${words}${behind}`);
+}
+
+function ofLogSoftmax({ question: { body }, log, dim }: Picture, value: number, at: At): string {
+  const upstream = body.grad_output === undefined ? [1] : lineAt(body.grad_output as Nested, at, dim);
+  const sum = upstream.reduce((total, one) => total + one, 0);
+  const own = shortNumber(upstream[at[dim] ?? 0]!);
+  const arithmetic = `${own} − ${shortNumber(Math.exp(numberAt(log, at)))} × ${factor(sum)}`;
+  const words = "the upstream gradient minus softmax times the sum of the line's";
+  return sentence(named("grad_input", at), arithmetic, value, words);
+}
+
+/** The gradient of a target that holds probabilities. */
+export function explainTargetGradient(picture: Picture, gradient: Nested, at: At): string {
+  const { log, dim } = picture;
+  const { scale, words: behind } = upstreamOf(picture, at.toSpliced(dim, 1));
+  const smoothing = smoothingOf(picture);
+  const factors = [1 - smoothing, weightsOf(picture)[at[dim] ?? 0]!, numberAt(log, at)];
+  const words = `minus log_softmax${smoothing > 0 ? ", times what smoothing leaves" : ""}${weightWords(picture)}`;
+  const arithmetic = scale(`−(${product(factors)})`);
+  return sentence(named("grad_target", at), arithmetic, numberAt(gradient, at), `${words}${behind}`);
+}
+
+function weightWords({ question: { body } }: Picture): string {
+  return body.weight === undefined ? "" : ", times the class's weight";
+}
+
+/** What a position's own gradient is multiplied and divided by: the upstream gradient, and the divisor of the mean. */
+function upstreamOf(picture: Picture, position: At): { scale(term: string): string; words: string } {
+  const { question, answer, losses } = picture;
+  const reduction = reductionOf(question.body);
+  const given = question.body.grad_output as Nested | undefined;
+  const upstream = given === undefined ? 1 : numberAt(given, reduction === "none" ? position : []);
+  const ofProbabilities = hasProbabilities(picture);
+  const positions = shapeOf(losses ?? 0).reduce((count, size) => count * size, 1);
+  const total = ofProbabilities ? positions : toNumber(answer.total_weight);
+  const divisor = reduction === "mean" ? total : 1;
+  const times = upstream === 1 ? "" : `${shortNumber(upstream)} × `;
+  const over = divisor === 1 ? "" : ` / ${factor(divisor)}`;
+  const by = ofProbabilities ? "the number of positions" : "total_weight";
+  return {
+    scale: (term) =>
+      `${times}${times === "" && over === "" ? term.replace(/^\((.*)\)$/, "$1") : term}${over}`,
+    words: `${times === "" ? "" : ", times the upstream gradient"}${over === "" ? "" : `, divided by ${by}`}`,
+  };
+}

@@ -1,0 +1,240 @@
+/** The sentences of the playground: what stands between the signs of equality is arithmetic, and true. */
+import fc from "fast-check";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { EXAMPLES } from "../../src/playground/examples.ts";
+import type { Operation, Picture, Question } from "../../src/playground/picture.ts";
+import { paintPicture, reductionOf } from "../../src/playground/picture.ts";
+import { classPlanes, pick } from "../../src/playground/planes.ts";
+import type { Body } from "../../src/playground/server.ts";
+import { stepsOf } from "../../src/playground/steps.ts";
+import type { Nested } from "../../src/playground/text.ts";
+import { shapeOf, toNumber } from "../../src/playground/text.ts";
+import { useService } from "../service.ts";
+
+const service = useService();
+beforeAll(() => {
+  vi.stubGlobal("document", { baseURI: `${service().url}/` });
+});
+
+const paint = (operation: Operation, body: Body): Promise<Picture> => {
+  const question: Question = {
+    operation,
+    body,
+    input: body.input as Nested,
+    target: body.target as Nested | undefined,
+    threeWays: false,
+  };
+  return paintPicture(question, "", new AbortController().signal);
+};
+
+const NUMBER = /\d+(?:\.\d+)?(?:e[-+]?\d+)?/g;
+
+function evaluate(arithmetic: string, change: (number: number, place: number) => number): number {
+  const script = arithmetic
+    .replaceAll("−", "-")
+    .replaceAll("×", "*")
+    .replaceAll("∞", "Infinity")
+    .replaceAll("exp", "Math.exp")
+    .replaceAll(NUMBER, (number, place: number) => `(${change(Number(number), place)})`);
+  expect(script).toMatch(/^(?:Math\.exp|Infinity|NaN|[-+*/() \d.e])*$/);
+  return Function(`return ${script}`)() as number;
+}
+
+/** Whether a sentence's arithmetic gives its number, as exactly as the four digits that are shown of each operand allow. */
+function expectTrue(sentence: string, value: number): void {
+  const [equation = ""] = sentence.split(": ");
+  const [name, ...sides] = equation.split(" = ");
+  expect(name, sentence).toMatch(
+    /^(?:input|softmax|log_softmax|loss|grad_input|grad_target)(?:\[[\d, ]+\])?$/,
+  );
+  const shown = toNumber(sides.at(-1)!.replace("−", "-").replace("∞", "Infinity"));
+  expect(shown, sentence).toBe(Number.isFinite(value) ? Number(value.toPrecision(4)) : value);
+  const [arithmetic] = sides.slice(0, -1);
+  if (arithmetic === undefined || arithmetic.includes("...")) return;
+  const got = evaluate(arithmetic, (number) => number);
+  if (!Number.isFinite(value)) {
+    expect(got, sentence).toBe(value);
+    return;
+  }
+  const blurred = Array.from({ length: 24 }, (_, k) =>
+    evaluate(arithmetic, (number, place) => number * (1 + 5e-4 * Math.sin(7 * k + 13 * place))),
+  );
+  const blur = blurred.reduce((most, one) => Math.max(most, Math.abs(one - got)), 0);
+  expect(Math.abs(got - value), sentence).toBeLessThanOrEqual(2 * blur + 5e-4 * Math.abs(value) + 1e-7);
+}
+
+/** Every cell of every step. */
+function expectAllTrue(picture: Picture): void {
+  const { log, losses, gradient, targetGradient, question } = picture;
+  const values: Record<string, (at: readonly number[]) => number> = {
+    input: (at) => toNumber(pick(question.input, at)),
+    softmax: (at) => Math.exp(toNumber(pick(log, at))),
+    log: (at) => toNumber(pick(log, at)),
+    losses: (at) => toNumber(pick(losses!, at)),
+    gradient: (at) => toNumber(pick(gradient!, at)),
+    "gradient-target": (at) => toNumber(pick(targetGradient!, at)),
+  };
+  for (const { id, planes, explain } of stepsOf(picture)) {
+    for (const { rows } of planes.planes) {
+      for (const { at } of rows.flatMap(({ cells }) => cells)) expectTrue(explain(at), values[id]!(at));
+    }
+  }
+}
+
+/** Nested lists of a shape. */
+function fill(shape: readonly number[], next: () => number | string): Nested {
+  const [size, ...rest] = shape;
+  return size === undefined ? next() : Array.from({ length: size }, () => fill(rest, next));
+}
+
+const shapes = fc.constantFrom([3], [1, 2], [2, 3], [3, 5], [2, 3, 2], [1, 2, 2, 3]);
+const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
+
+describe("every cell is explained by arithmetic that gives its number", () => {
+  it.each(EXAMPLES.map((example) => [example.title, example] as const))("in %s", async (_title, example) => {
+    const { operation, input, target, options } = example;
+    expectAllTrue(
+      await paint(operation, {
+        input,
+        ...(target === undefined ? {} : { target }),
+        return_grad: true,
+        ...options,
+      }),
+    );
+  });
+
+  it("of losses, for every kind of target, weights, smoothing, ignored positions, reductions and upstream gradients", async () => {
+    const options = fc.record({
+      shape: shapes,
+      seed: seeds,
+      kind: fc.constantFrom("nll", "index", "probabilities"),
+      weighted: fc.boolean(),
+      smoothing: fc.constantFrom(0, 0, 0.1, 0.5, 1),
+      reduction: fc.constantFrom("mean", "sum", "none"),
+      legacy: fc.constantFrom(
+        {},
+        {},
+        { reduce: false },
+        { size_average: false },
+        { size_average: true, reduce: true },
+      ),
+      upstream: fc.boolean(),
+      infinite: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        options,
+        async ({ shape, seed, kind, weighted, smoothing, reduction, legacy, upstream, infinite }) => {
+          let state = seed;
+          const random = (): number => {
+            state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+            return state / 2 ** 32;
+          };
+          const round = (value: number): number => Math.round(value * 10) / 10;
+          const dim = shape.length === 1 ? 0 : 1;
+          const classes = shape[dim]!;
+          const positions = shape.toSpliced(dim, 1);
+          const input = fill(shape, () =>
+            infinite && random() < 0.1 ? "-Infinity" : round(4 * random() - 2),
+          );
+          const target =
+            kind === "probabilities"
+              ? fill(shape, () => round(random()))
+              : fill(positions, () => (random() < 0.2 ? -100 : Math.floor(random() * classes)));
+          const words = { reduction, ...legacy };
+          const body = {
+            input,
+            target,
+            ...words,
+            return_grad: true,
+            ...(weighted && { weight: fill([classes], () => round(random() * 2)) }),
+            ...(kind !== "nll" && { label_smoothing: smoothing }),
+            ...(kind === "probabilities" && { return_grad_target: true }),
+            ...((upstream || reductionOf(words) === "none") && {
+              grad_output: fill(reductionOf(words) === "none" ? positions : [], () =>
+                round(random() * 2 - 1),
+              ),
+            }),
+          };
+          expectAllTrue(await paint(kind === "nll" ? "nll_loss" : "cross_entropy", body));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  }, 60_000);
+
+  it("of log_softmax, for every dim", async () => {
+    for (const shape of [[], [4], [2, 3], [2, 3, 2]]) {
+      for (const dim of [null, ...shape.keys(), -1]) {
+        let at = 0;
+        const next = (): number => (at++ % 5) - 1.5;
+        const body = { input: fill(shape, next), dim, return_grad: true, grad_output: fill(shape, next) };
+        expectAllTrue(await paint("log_softmax", body));
+      }
+    }
+  });
+});
+
+describe("tables", () => {
+  it("mark what is picked: not an ignored target, and in the input of nll_loss", async () => {
+    const marked = async (operation: Operation, body: Body, id: string): Promise<string[]> => {
+      const steps = stepsOf(await paint(operation, { ...body, return_grad: true }));
+      const step = steps.find((one) => one.id === id)!;
+      const cells = step.planes.planes.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
+      return cells.filter(({ at }) => step.isPicked?.(at)).map(({ at }) => at.join());
+    };
+    const input = [
+      [1, 2, 3],
+      [3, 2, 1],
+    ];
+    const ignoring = { input, target: [2, 1], ignore_index: 1 };
+    expect(await marked("cross_entropy", ignoring, "softmax")).toEqual(["0,2"]);
+    expect(await marked("cross_entropy", ignoring, "gradient")).toEqual(["0,2"]);
+    expect(await marked("nll_loss", { input, target: [2, 1] }, "input")).toEqual(["0,2", "1,1"]);
+    expect(
+      await marked(
+        "cross_entropy",
+        {
+          input,
+          target: [
+            [0, 1, 0],
+            [0.5, 0.5, 0],
+          ],
+        },
+        "log",
+      ),
+    ).toEqual(["0,1", "1,0", "1,1"]);
+  });
+
+  it("show 32 rows, 32 columns and 16 planes at most, and say of how many", () => {
+    const wide = fill([200, 40], () => 1);
+    expect(classPlanes(wide).cut).toBe("The first 32 of 200 rows, 32 of 40 columns.");
+    expect(classPlanes(wide).planes[0]!.rows).toHaveLength(32);
+    expect(classPlanes(wide).planes[0]!.rows[0]!.cells).toHaveLength(32);
+    const many = fill([3, 7, 1, 50], () => 1);
+    expect(classPlanes(many).cut).toBe("The first 16 of 21 planes, 32 of 50 columns.");
+    expect(classPlanes(many).planes).toHaveLength(16);
+    expect(classPlanes(fill([32, 32], () => 1)).cut).toBe("");
+    expect(shapeOf(wide)).toEqual([200, 40]);
+  });
+});
+
+it.each([
+  [{}, "mean"],
+  [{ reduction: "none" }, "none"],
+  [{ reduction: "elementwise_mean" }, "mean"],
+  [{ reduction: "none", size_average: false }, "sum"],
+  [{ reduction: "sum", reduce: true }, "mean"],
+  [{ size_average: true, reduce: false }, "none"],
+])("%j reduces by %s, as the API does", async (words, reduction) => {
+  const body = { input: [[1, 2]], target: [0], ...words };
+  expect(reductionOf(words)).toBe(reduction);
+  const { json } = await service().post("/v1/cross_entropy", body);
+  const same = await service().post("/v1/cross_entropy", {
+    ...body,
+    size_average: null,
+    reduce: null,
+    reduction,
+  });
+  expect([json.loss, json.losses]).toEqual([same.json.loss, same.json.losses]);
+});

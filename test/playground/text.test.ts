@@ -1,0 +1,102 @@
+/** What the playground makes of text. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { EXAMPLES } from "../../src/playground/examples.ts";
+import { readTensor, TextError } from "../../src/playground/read.ts";
+import { writeTensor } from "../../src/playground/text.ts";
+
+const MATRIX = [
+  [1, 2.5],
+  [3, "-Infinity"],
+];
+
+describe("text of tensors", () => {
+  it.each([
+    ["JSON", "[[1, 2.5], [3, -Infinity]]", MATRIX],
+    ["JSON as the API answers", '[[1,2.5],[3,"-Infinity"]]', MATRIX],
+    [
+      "Python, with commas at the ends",
+      "[\n  [1, 2.5,],\n  [3, float_inf],\n]".replace("float_inf", "-inf"),
+      MATRIX,
+    ],
+    ["tuples", "((1, 2.5), (3, -inf))", MATRIX],
+    ["numpy's print", "[[1.  2.5]\n [3. -inf]]", MATRIX],
+    ["numpy's repr", "array([[1. , 2.5],\n       [3. , -inf]])", MATRIX],
+    ["numpy's repr with a dtype", "np.array([[1., 2.5], [3., -inf]], dtype=float32)", MATRIX],
+    ["PyTorch's print", "tensor([[1.0000, 2.5000],\n        [3.0000,   -inf]])", MATRIX],
+    [
+      "PyTorch's print of a result",
+      "tensor([[1., 2.5], [3., -inf]], device='cuda:0', grad_fn=<AddBackward0>)",
+      MATRIX,
+    ],
+    ["lists without one around them", "[1, 2.5]\n[3, -inf]", MATRIX],
+    ["a spreadsheet's clipboard", "1\t2.5\r\n3\t-inf\r\n", MATRIX],
+    ["CSV", "1,2.5\n3,-inf\n", MATRIX],
+    ["CSV with quotes", '"1","2.5"\n"3","-inf"', MATRIX],
+    ["CSV of other countries", "1;2.5\n3;-inf", MATRIX],
+    ["CSV with commas at the ends", "1, 2.5,\n3, -inf,", MATRIX],
+    ["blanks, and a blank line", "1 2.5\n\n 3  -inf", MATRIX],
+    ["this page's own cells", "1\t2.5\n3\t−∞", MATRIX],
+    ["a row", "1 2 3", [1, 2, 3]],
+    ["a column", "1\n0\n4", [1, 0, 4]],
+    ["a number", "5", 5],
+    ["ragged rows, which the server refuses", "1 2\n3", [[1, 2], [3]]],
+    ["numbers as they come", "1e-3,.5,+2,2.,-0.5E+2", [0.001, 0.5, 2, 2, -50]],
+    [
+      "what is no finite number",
+      "nan NaN inf -Infinity ∞",
+      ["NaN", "NaN", "Infinity", "-Infinity", "Infinity"],
+    ],
+    ["what is beyond a double", "[1e999, -1e999]", ["Infinity", "-Infinity"]],
+    ["an empty list", "[]", []],
+    ["three dimensions", "[[[1, 2]], [[3, 4]]]", [[[1, 2]], [[3, 4]]]],
+  ])("%s is read", (_name, text, value) => {
+    expect(readTensor(text)).toEqual({ value, note: "" });
+  });
+
+  it("a first line without numbers is left out, and it is said", () => {
+    expect(readTensor("cat,dog\n1,2\n3,4")).toEqual({
+      value: [
+        [1, 2],
+        [3, 4],
+      ],
+      note: "The first line has no numbers and was left out.",
+    });
+  });
+
+  it("nothing is undefined", () => {
+    expect(readTensor("  \n")).toBeUndefined();
+  });
+
+  it.each([
+    ["hello", "Line 1: hello is not a number."],
+    ["1 2\n3 four", "Line 2: four is not a number."],
+    ["[[1, 2],\n [3, x]]", "Line 2, column 6: x is not a number."],
+    ["[1, 2", "A list is not closed: a ] is missing."],
+    ["[1, 2]]", "Line 1, column 7: this ] closes nothing."],
+    ["[[0. 1. ... 8. 9.]]", "Line 1, column 9: ... stands for numbers that were left out."],
+    ["[true, null]", "Line 1, column 2: true is not a number."],
+    ['["it\'s", 1]', 'Line 1, column 2: "it\'s" is not a number.'],
+    ["1\t\t3", "Line 1: number 2 is missing."],
+    ["1,5\t2,5", "Line 1: 1,5 is not a number. Write a point for the decimal comma."],
+    ["1,5;2,5", "Line 1: 1,5 is not a number. Write a point for the decimal comma."],
+    ["1,000 2,000", "Line 1: 000 2 is not a number."],
+    ['{"shape": [1], "data": [1]}', "Write numbers or lists; what has a shape and data is for programs."],
+  ])("%j is refused: %s", (text, message) => {
+    expect(() => readTensor(text)).toThrow(new TextError(message));
+  });
+
+  it("is written so that it is read again", () => {
+    const number = fc.oneof(
+      fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0),
+      fc.constantFrom("NaN", "-Infinity"),
+    );
+    const row = fc.array(number, { minLength: 2, maxLength: 4 });
+    fc.assert(
+      fc.property(fc.oneof(row, fc.array(row, { minLength: 1, maxLength: 3 })), (value) => {
+        expect(readTensor(writeTensor(value))?.value).toEqual(value);
+      }),
+    );
+    for (const { input } of EXAMPLES) expect(readTensor(writeTensor(input))?.value).toEqual(input);
+  });
+});
