@@ -2,6 +2,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -9,6 +10,7 @@ import { promisify } from "node:util";
 import { publint } from "publint";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { VERSION } from "../src/version.ts";
+import { packageOf, specifiersOf } from "./imports.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const run = promisify(execFile);
@@ -53,6 +55,25 @@ it("asks for the Node that its entry asks for", () => {
   const { engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   const [, needed] = /^const NODE = (\d+);$/m.exec(readFileSync(join(ROOT, "src/main.ts"), "utf8"))!;
   expect(engines.node).toBe(`>=${needed}`);
+});
+
+/** Packages that built files ask for and do without, each with the reason. */
+const DONE_WITHOUT: Readonly<Record<string, string>> = {
+  "supports-color": "debug, which is bundled, asks for it in a try and then prints without colours",
+};
+
+it("declares every package that its built files import", () => {
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const scripts = files.filter((path) => /^dist\/.*\.js$/.test(path));
+  const needed = scripts
+    .flatMap((path) => specifiersOf(join(ROOT, path)))
+    .map((specifier) => packageOf(specifier, builtinModules))
+    .filter((name) => name !== undefined);
+  // Of the bundle there has to be something to see.
+  expect(needed).toEqual(expect.arrayContaining(["@fastify/swagger-ui", "thread-stream"]));
+  const undeclared = needed.filter((name) => !(name in dependencies) && !(name in DONE_WITHOUT));
+  expect(undeclared).toEqual([]);
+  for (const name of Object.keys(DONE_WITHOUT)) expect(needed).toContain(name);
 });
 
 it("can be started by its name after every build", () => {
