@@ -8,13 +8,19 @@
  * crossEntropy(input, target).loss; // 0.6931471824645996
  * ```
  */
+export { crossEntropy, logSoftmax, nllLoss } from "./library/losses.ts";
 export type {
   ArrayTensor,
-  LibraryLogSoftmaxOptions,
-  LibraryLossOptions,
-  LibraryLossResult,
-} from "./library.ts";
-export { crossEntropy, logSoftmax, nllLoss } from "./library.ts";
+  CrossEntropyOptions,
+  CrossEntropyResult,
+  GradientOptions,
+  IndexDType,
+  LogSoftmaxOptions,
+  LogSoftmaxResult,
+  LossResult,
+  NllLossOptions,
+  TypedArrays,
+} from "./library/types.ts";
 export type { FieldName, RefusalCode } from "./loss/refusal.ts";
 export { LossRefusal } from "./loss/refusal.ts";
 export type { DType, FloatDType } from "./tensor/dtype.ts";

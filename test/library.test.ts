@@ -1,11 +1,23 @@
 /** The package for callers in the same process, through its public name. */
 
+import { runInNewContext } from "node:vm";
+import type { ArrayTensor, FloatDType } from "lossd";
 import * as lossd from "lossd";
 import { crossEntropy, LossRefusal, logSoftmax, nllLoss } from "lossd";
-import { describe, expect, it } from "vitest";
+import { describe, expect, expectTypeOf, it } from "vitest";
 
 const input = { dtype: "float32", shape: [2, 3], data: Float32Array.of(1, 2, 3, 0, 0, 0) } as const;
 const target = { dtype: "int64", shape: [2], data: BigInt64Array.of(2n, 0n) } as const;
+const NONE = { reduction: "none" } as const;
+
+function thrownBy(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  throw new Error("nothing was thrown");
+}
 
 describe("import from lossd", () => {
   it("exports exactly its public names", () => {
@@ -28,13 +40,17 @@ describe("import from lossd", () => {
     expect(nllLoss(output, target).loss).toBe(crossEntropy(input, target).loss);
   });
 
-  it("takes any int64 as ignoreIndex and as target", () => {
+  it("takes any int64 as ignoreIndex and as target, and a safe integer as ignoreIndex", () => {
     const far = 2n ** 62n + 1n;
     const kept = { ...target, data: BigInt64Array.of(2n, far) };
     expect(crossEntropy(input, kept, { ignoreIndex: far }).totalWeight).toBe(1);
     expect(() => crossEntropy(input, kept, { ignoreIndex: far - 1n })).toThrow(
       /Target 4611686018427387905 is out of bounds/,
     );
+    expect(crossEntropy(input, target, { ignoreIndex: 2 })).toEqual(
+      crossEntropy(input, target, { ignoreIndex: 2n }),
+    );
+    expect(crossEntropy(input, target, { ignoreIndex: 2 }).totalWeight).toBe(1);
   });
 
   it("takes float16 and bfloat16 as their 16 bits", () => {
@@ -42,16 +58,130 @@ describe("import from lossd", () => {
     expect(logSoftmax(half, { dim: 0 }).output.data).toEqual(Uint16Array.of(0xb98c, 0xb98c));
   });
 
-  it("refuses with a LossRefusal that names code, field and element", () => {
-    const wrong = { ...target, data: BigInt64Array.of(2n, 3n) };
-    expect(() => crossEntropy(input, wrong)).toThrow(LossRefusal);
-    try {
-      crossEntropy(input, wrong);
-    } catch (error) {
-      expect(error).toMatchObject({ code: "target_out_of_bounds", field: "target", element: 1 });
-    }
-    expect(() => crossEntropy({ ...input, shape: [2, 4] }, target)).toThrow(
-      /needs 8 elements of 4 bytes, got 6 of 4/,
-    );
+  it("takes typed arrays of another realm, and a part of a buffer", () => {
+    const data: Float32Array = runInNewContext("Float32Array.of(1, 2, 3, 0, 0, 0)");
+    const part = Float32Array.of(9, ...input.data).subarray(1);
+    for (const each of [data, part])
+      expect(crossEntropy({ ...input, data: each }, target)).toEqual(crossEntropy(input, target));
   });
+
+  it("takes undefined for every option as if it were left out", () => {
+    const none = { returnGrad: undefined, gradOutput: undefined };
+    const loss = {
+      ...none,
+      weight: undefined,
+      ignoreIndex: undefined,
+      reduction: undefined,
+      sizeAverage: undefined,
+      reduce: undefined,
+    };
+    const smooth = { ...loss, labelSmoothing: undefined, returnGradTarget: undefined };
+    expect(crossEntropy(input, target, smooth)).toEqual(crossEntropy(input, target));
+    expect(nllLoss(input, target, loss)).toEqual(nllLoss(input, target));
+    expect(logSoftmax(input, { ...none, dim: undefined, dtype: undefined })).toEqual(logSoftmax(input));
+    expect(crossEntropy(input, target, undefined)).toEqual(crossEntropy(input, target));
+  });
+
+  it("reads options that are inherited", () => {
+    expect(crossEntropy(input, target, Object.create(NONE))).toEqual(crossEntropy(input, target, NONE));
+  });
+});
+
+describe("results have the dtypes that their types say", () => {
+  const float = {
+    float64: { dtype: "float64", shape: [1, 2], data: Float64Array.of(0, 0) },
+    float32: { dtype: "float32", shape: [1, 2], data: Float32Array.of(0, 0) },
+    float16: { dtype: "float16", shape: [1, 2], data: Uint16Array.of(0, 0) },
+    bfloat16: { dtype: "bfloat16", shape: [1, 2], data: Uint16Array.of(0, 0) },
+  } as const;
+  const index = {
+    int64: { dtype: "int64", shape: [1], data: BigInt64Array.of(1n) },
+    int32: { dtype: "int32", shape: [1], data: Int32Array.of(1) },
+    uint8: { dtype: "uint8", shape: [1], data: Uint8Array.of(1) },
+  } as const;
+  const one = { dtype: "float64", shape: [1], data: Float64Array.of(1) } as const;
+
+  it.each(Object.values(float))("$dtype in, $dtype out", (x: ArrayTensor<FloatDType>) => {
+    const like = { dtype: x.dtype, data: expect.any(x.data.constructor) };
+    const options = { ...NONE, returnGrad: true, gradOutput: one };
+    for (const classes of Object.values(index)) {
+      expect(nllLoss(x, classes, options)).toMatchObject({ losses: like, gradInput: like });
+      expect(crossEntropy(x, classes, options)).toMatchObject({ losses: like, gradInput: like });
+    }
+    const both = crossEntropy(x, x, { returnGrad: true, returnGradTarget: true });
+    expect(both).toMatchObject({ gradInput: like, gradTarget: like });
+    for (const out of Object.values(float)) {
+      const gradOutput = { dtype: "float64", shape: [1, 2], data: Float64Array.of(1, 0) } as const;
+      const result = logSoftmax(x, { dim: 1, dtype: out.dtype, returnGrad: true, gradOutput });
+      const output = { dtype: out.dtype, shape: [1, 2], data: expect.any(out.data.constructor) };
+      expect(result).toMatchObject({ output, gradInput: like });
+    }
+  });
+
+  it("types them by the input, the target and the dtype option", () => {
+    const loss = crossEntropy(float.float32, index.int64, { ...NONE, returnGrad: true, gradOutput: one });
+    expectTypeOf(loss.gradInput!.data).toEqualTypeOf<Float32Array>();
+    expectTypeOf(loss.losses!.data).toEqualTypeOf<Float32Array>();
+    const soft = crossEntropy(float.float64, float.bfloat16, { returnGradTarget: true });
+    expectTypeOf(soft.gradTarget!.data).toEqualTypeOf<Uint16Array>();
+    expectTypeOf(soft.losses).toEqualTypeOf<ArrayTensor<FloatDType> | undefined>();
+    const nll = nllLoss(float.float64, index.uint8, { returnGrad: true });
+    expectTypeOf(nll.gradInput!.data).toEqualTypeOf<Float64Array>();
+    expectTypeOf(logSoftmax(float.float16).output.dtype).toEqualTypeOf<"float16">();
+    expectTypeOf(logSoftmax(float.float16, { dim: 1 }).output.dtype).toEqualTypeOf<"float16">();
+    expectTypeOf(logSoftmax(float.float32, { dtype: null }).output.data).toEqualTypeOf<Float32Array>();
+    const integers = { dtype: "int32", shape: [1], data: Int32Array.of(1) } as const;
+    const { output } = logSoftmax(integers, { dim: 0, dtype: "float64" });
+    expectTypeOf(output.data).toEqualTypeOf<Float64Array>();
+    expect(output.data).toEqual(Float64Array.of(0));
+    const perhaps: "float64" | undefined = ([] as "float64"[])[0];
+    const either = logSoftmax(float.float32, { dim: 1, dtype: perhaps });
+    expectTypeOf(either.output).toEqualTypeOf<ArrayTensor<FloatDType>>();
+  });
+
+  it("have types that refuse what is always a mistake", () => {
+    // @ts-expect-error: the typed array belongs to another dtype
+    expect(() => crossEntropy({ ...input, data: Float64Array.of(1) }, target)).toThrow(TypeError);
+    // @ts-expect-error: the option has another name
+    expect(() => crossEntropy(input, target, { label_smoothing: 0.1 })).toThrow(TypeError);
+    // @ts-expect-error: nll_loss has no smoothing
+    expect(() => nllLoss(input, target, { labelSmoothing: 0.1 })).toThrow(TypeError);
+    // @ts-expect-error: class indices are integers
+    expect(() => nllLoss(input, input)).toThrow(LossRefusal);
+    // @ts-expect-error: logits are floats
+    expect(() => crossEntropy(target, target)).toThrow(LossRefusal);
+  });
+});
+
+describe("what PyTorch refuses is a LossRefusal", () => {
+  it("names code, field and element", () => {
+    const wrong = { ...target, data: BigInt64Array.of(2n, 3n) };
+    const error = thrownBy(() => crossEntropy(input, wrong));
+    expect(error).toBeInstanceOf(LossRefusal);
+    expect(error).toMatchObject({ code: "target_out_of_bounds", field: "target", element: 1 });
+  });
+
+  it("so is a shape that does not fit its data", () => {
+    const error = thrownBy(() => crossEntropy({ ...input, shape: [2, 4] }, target));
+    expect(error).toMatchObject({ code: "shape_mismatch", field: "input" });
+    expect((error as Error).message).toMatch(/needs 8 elements of 4 bytes, got 6 of 4/);
+  });
+
+  it.each([2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n])("so is ignoreIndex %s, outside int64", (ignoreIndex) => {
+    const error = thrownBy(() => nllLoss(input, target, { ignoreIndex }));
+    expect(error).toMatchObject({ code: "option_out_of_range", field: "ignore_index" });
+  });
+});
+
+it("throws a RangeError with its cause where tensors have no room, and goes on", () => {
+  const length = 3001 * 1024 * 1024;
+  // Zeros that nobody touches take no memory.
+  const huge = { dtype: "uint8", shape: [length], data: new Uint8Array(length) } as const;
+  const error = thrownBy(() => logSoftmax(huge, { dim: 0, dtype: "float32" }));
+  expect(error).toBeInstanceOf(RangeError);
+  expect(error).toMatchObject({
+    message: expect.stringMatching(/^logSoftmax: no room for \d+ more bytes: .* may take 3000 MiB$/),
+    cause: expect.objectContaining({ name: "ArenaFull" }),
+  });
+  expect(crossEntropy(input, target).totalWeight).toBe(2);
 });

@@ -1,0 +1,191 @@
+/** What callers without types, or with old ones, get wrong: every argument is looked at before the losses ask PyTorch's questions of it. */
+import { LossRefusal } from "../loss/refusal.ts";
+import type { DType } from "../tensor/dtype.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import { MAX_RANK } from "../tensor/tensor.ts";
+import type {
+  ArrayTensor,
+  CrossEntropyOptions,
+  LogSoftmaxOptions,
+  NllLossOptions,
+  TypedArrays,
+} from "./types.ts";
+
+/** The constructor of each dtype's typed array. */
+export const ARRAYS = {
+  float64: Float64Array,
+  float32: Float32Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+} as const satisfies { [D in DType]: { new (buffer: ArrayBuffer): TypedArrays[D]; name: string } };
+
+/** Takes a value for the place `where`, perhaps in another form, or throws a TypeError that says what was expected there. */
+type Check<Value> = (where: string, value: unknown) => Value;
+
+type Checks = Readonly<Record<string, Check<unknown>>>;
+
+/** The options that were given, as their checks returned them. */
+type Checked<Table extends Checks> = { readonly [Name in keyof Table]?: ReturnType<Table[Name]> };
+
+function check<Value>(expected: string, accepts: (value: unknown) => value is Value): Check<Value> {
+  return (where, value) => {
+    if (accepts(value)) return value;
+    throw wrong(where, expected, value);
+  };
+}
+
+const isNumber = (value: unknown): value is number => typeof value === "number";
+const isInteger = (value: unknown): value is number => Number.isInteger(value);
+const isString = (value: unknown): value is string => typeof value === "string";
+const isBoolean = (value: unknown): value is boolean => typeof value === "boolean";
+const isDType = (value: unknown): value is DType => isString(value) && Object.hasOwn(DTYPES, value);
+const orNull =
+  <Value>(accepts: (value: unknown) => value is Value) =>
+  (value: unknown): value is Value | null =>
+    value === null || accepts(value);
+
+const NAMES = Object.keys(DTYPES).join(", ");
+const dtypeOf = check(`one of ${NAMES}`, isDType);
+const flag = check("true or false", isBoolean);
+const legacyFlag = check("true, false or null", orNull(isBoolean));
+
+const SIZES = `an Array of at most ${MAX_RANK} sizes`;
+
+/**
+ * A record { dtype, shape, data } with the typed array of its dtype, and a shape of at most 8 integers from 0 on. Whether the shape fits the data
+ * is not looked at: that is a refusal, not a mistake of types.
+ */
+export function checkTensor(where: string, value: unknown): ArrayTensor {
+  const members = ["dtype", "shape", "data"];
+  const expected = `{ ${members.join(", ")} }`;
+  if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value))
+    throw wrong(where, expected, value);
+  const missing = members.filter((name) => (value as Record<string, unknown>)[name] === undefined);
+  if (missing.length > 0) {
+    throw new TypeError(
+      `${where}: expected ${expected}, got ${describe(value)} without ${missing.join(", ")}`,
+    );
+  }
+  const { dtype, shape, data } = value as { readonly [Name in keyof ArrayTensor]: unknown };
+  const known = dtypeOf(`${where}.dtype`, dtype);
+  const sizes = checkShape(`${where}.shape`, shape);
+  const { name } = ARRAYS[known];
+  if (!ArrayBuffer.isView(data) || tagOf(data) !== name)
+    throw wrong(`${where}.data`, `${withArticle(name)} for ${known}`, data);
+  return { dtype: known, shape: sizes, data: data as TypedArrays[DType] } as ArrayTensor;
+}
+
+function checkShape(where: string, value: unknown): number[] {
+  if (!Array.isArray(value)) throw wrong(where, SIZES, value);
+  if (value.length > MAX_RANK) throw new TypeError(`${where}: expected ${SIZES}, got ${value.length}`);
+  const sizes: unknown[] = [...value];
+  for (const [axis, size] of sizes.entries()) {
+    if (!Number.isSafeInteger(size) || (size as number) < 0)
+      throw wrong(`${where}[${axis}]`, "an integer from 0 on", size);
+  }
+  return sizes as number[];
+}
+
+const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
+
+/** A bigint, or a number that stands for one integer only; refuses with {@link LossRefusal} what int64 cannot hold. */
+function checkIgnoreIndex(where: string, value: unknown): bigint {
+  if (typeof value !== "bigint" && !Number.isSafeInteger(value))
+    throw wrong(where, "a bigint or a safe integer", value);
+  const index = BigInt(value as bigint | number);
+  if (index >= INT64.min && index <= INT64.max) return index;
+  throw new LossRefusal(
+    "option_out_of_range",
+    "ignore_index",
+    `ignore_index must be between ${INT64.min} and ${INT64.max}. Got: ${describe(index)}`,
+  );
+}
+
+const GRADIENT = { returnGrad: flag, gradOutput: checkTensor };
+
+/** The options of `logSoftmax`. */
+export const LOG_SOFTMAX = {
+  dim: check("an integer or null", orNull(isInteger)),
+  dtype: check(`one of ${NAMES} or null`, orNull(isDType)),
+  ...GRADIENT,
+} satisfies Record<keyof LogSoftmaxOptions, Check<unknown>>;
+
+/** The options of `nllLoss`. */
+export const NLL_LOSS = {
+  weight: checkTensor,
+  ignoreIndex: checkIgnoreIndex,
+  reduction: check("a string", isString),
+  sizeAverage: legacyFlag,
+  reduce: legacyFlag,
+  ...GRADIENT,
+} satisfies Record<keyof NllLossOptions, Check<unknown>>;
+
+/** The options of `crossEntropy`. */
+export const CROSS_ENTROPY = {
+  ...NLL_LOSS,
+  labelSmoothing: check("a number", isNumber),
+  returnGradTarget: flag,
+} satisfies Record<keyof CrossEntropyOptions, Check<unknown>>;
+
+/** The options of a function by its table. Refuses with a TypeError names that it does not have, inherited ones too, and values of another type. */
+export function checkOptions<Table extends Checks>(
+  where: string,
+  options: unknown,
+  table: Table,
+): Checked<Table> {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw wrong(`${where}: options`, "an object", options);
+  for (const name in options) if (!Object.hasOwn(table, name)) throw unknownOption(where, name, table);
+  const checked: Record<string, unknown> = {};
+  for (const [name, checkOne] of Object.entries(table)) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value !== undefined) checked[name] = checkOne(`${where}: ${name}`, value);
+  }
+  return checked as Checked<Table>;
+}
+
+function unknownOption(where: string, name: string, table: Checks): TypeError {
+  const letters = (text: string): string => text.replaceAll("_", "").toLowerCase();
+  const meant = Object.keys(table).find((known) => letters(known) === letters(name));
+  const advice =
+    meant === undefined ? `expected one of ${Object.keys(table).join(", ")}` : `did you mean ${meant}?`;
+  return new TypeError(`${where}: unknown option ${shorten(name)}; ${advice}`);
+}
+
+function wrong(where: string, expected: string, value: unknown): TypeError {
+  return new TypeError(`${where}: expected ${expected}, got ${describe(value)}`);
+}
+
+/** A value as a message names it; texts of the caller's only in part. */
+function describe(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return `the string ${JSON.stringify(shorten(value))}`;
+    case "bigint":
+      return `${shorten(String(value))}n`;
+    case "symbol":
+    case "function":
+      return `a ${typeof value}`;
+    case "object":
+      if (value === null) return "null";
+      return tagOf(value) === "Object" ? "an object" : withArticle(tagOf(value));
+    default:
+      return String(value);
+  }
+}
+
+/** The built-in kind of an object, also of one from another realm: "Array", "Float32Array", "Object". */
+function tagOf(value: object): string {
+  return Object.prototype.toString.call(value).slice("[object ".length, -1);
+}
+
+function withArticle(name: string): string {
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+}
+
+function shorten(text: string): string {
+  return text.length > 64 ? `${text.slice(0, 64).toWellFormed()}...` : text;
+}

@@ -1,0 +1,69 @@
+/** The memory in which the library computes: operands are copied into an Arena of its own, results out of it, and nothing of the caller's is changed. */
+import type { Kernel } from "../kernel/kernel.ts";
+import { loadKernel } from "../kernel/kernel.ts";
+import type { FieldName } from "../loss/refusal.ts";
+import { LossRefusal, show } from "../loss/refusal.ts";
+import type { Steps, Workspace } from "../loss/workspace.ts";
+import { Arena, ArenaFull } from "../tensor/arena.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { byteLength, elementCount } from "../tensor/tensor.ts";
+import { ARRAYS } from "./check.ts";
+import type { ArrayTensor } from "./types.ts";
+
+const MEBIBYTE = 1024 * 1024;
+/** As much as WebAssembly's addresses reach, less a little; pages cost nothing until they are touched. */
+const LIBRARY_BYTES = 4000 * MEBIBYTE;
+
+let shared: { kernel: Kernel; arena: Arena } | undefined;
+
+/** Runs a loss to its end, and gives its memory back. Throws a RangeError, with the Arena's refusal as its cause, where the tensors have no room. */
+export function inWorkspace<Result>(where: string, compute: (work: Workspace) => Result): Result {
+  if (shared === undefined) {
+    const kernel = loadKernel(LIBRARY_BYTES);
+    shared = { kernel, arena: new Arena(kernel.heapBase, kernel.u8.length) };
+  }
+  const region = shared.arena.reserve(0);
+  try {
+    return compute({ kernel: shared.kernel, region });
+  } catch (error) {
+    if (!(error instanceof ArenaFull)) throw error;
+    const limit = Math.floor(shared.arena.largest / MEBIBYTE);
+    throw new RangeError(
+      `${where}: no room for ${error.bytes} more bytes: the tensors of a call, with what it needs to compute, may take ${limit} MiB`,
+      { cause: error },
+    );
+  } finally {
+    region.release();
+  }
+}
+
+/** The result of all steps; nobody else waits. */
+export function finish<Result>(steps: Steps<Result>): Result {
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** Copies a tensor into the Arena. Refuses a shape that its data does not fit. */
+export function place(work: Workspace, field: FieldName, { dtype, shape, data }: ArrayTensor): Tensor {
+  const expected = elementCount(shape);
+  const { bytes } = DTYPES[dtype];
+  if (data.length !== expected) {
+    throw new LossRefusal(
+      "shape_mismatch",
+      field,
+      `${field}: shape ${show(shape)} of ${dtype} needs ${expected} elements of ${bytes} bytes, got ${data.length} of ${data.BYTES_PER_ELEMENT}`,
+    );
+  }
+  const address = work.region.alloc(data.byteLength);
+  work.kernel.u8.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), address);
+  return { dtype, shape, address };
+}
+
+/** Copies a tensor out of the Arena. */
+export function lift(work: Workspace, tensor: Tensor): ArrayTensor {
+  const { dtype, shape, address } = tensor;
+  const { buffer } = work.kernel.u8.slice(address, address + byteLength(tensor));
+  return { dtype, shape, data: new ARRAYS[dtype](buffer) } as ArrayTensor;
+}

@@ -1,0 +1,188 @@
+/** The library called from JavaScript, where no compiler says what is wrong: every mistake gets a TypeError that says where, what was expected and what came. */
+import * as lossd from "lossd";
+import { expect, it } from "vitest";
+
+// As JavaScript sees them.
+const { crossEntropy, nllLoss, logSoftmax } = lossd as unknown as Record<
+  "crossEntropy" | "nllLoss" | "logSoftmax",
+  (...args: unknown[]) => unknown
+>;
+
+const x = { dtype: "float32", shape: [1, 3], data: Float32Array.of(1, 2, 3) };
+const t = { dtype: "int64", shape: [1], data: BigInt64Array.of(0n) };
+const RECORD = "expected { dtype, shape, data }, got";
+const DTYPES = "one of float64, float32, float16, bfloat16, int64, int32, uint8";
+const LOSS = "weight, ignoreIndex, reduction, sizeAverage, reduce, returnGrad, gradOutput";
+const SIZE = "expected an integer from 0 on, got";
+const RANK = "expected an Array of at most 8 sizes, got";
+
+/** What is called, and the message after the function's name. */
+const MISUSES: readonly (readonly [name: string, call: () => unknown, message: string])[] = [
+  ["lists", () => crossEntropy([[1, 2, 3]], [0]), `crossEntropy: input: ${RECORD} an Array`],
+  ["nothing", () => nllLoss(), `nllLoss: input: ${RECORD} undefined`],
+  ["no target", () => nllLoss(x), `nllLoss: target: ${RECORD} undefined`],
+  ["null", () => logSoftmax(null), `logSoftmax: input: ${RECORD} null`],
+  ["a bare array", () => logSoftmax(x.data), `logSoftmax: input: ${RECORD} a Float32Array`],
+  [
+    "no dtype",
+    () => logSoftmax({ ...x, dtype: undefined }),
+    `logSoftmax: input: ${RECORD} an object without dtype`,
+  ],
+  [
+    "a promise",
+    () => logSoftmax(Promise.resolve(x)),
+    `logSoftmax: input: ${RECORD} a Promise without dtype, shape, data`,
+  ],
+
+  [
+    "an unknown dtype",
+    () => logSoftmax({ ...x, dtype: "float8" }),
+    `logSoftmax: input.dtype: expected ${DTYPES}, got the string "float8"`,
+  ],
+  [
+    "a name that every object has as dtype",
+    () => logSoftmax({ ...x, dtype: "toString" }),
+    `logSoftmax: input.dtype: expected ${DTYPES}, got the string "toString"`,
+  ],
+  [
+    "a list as data",
+    () => logSoftmax({ ...x, data: [1, 2, 3] }),
+    "logSoftmax: input.data: expected a Float32Array for float32, got an Array",
+  ],
+  [
+    "int32 as float32",
+    () => logSoftmax({ ...x, data: Int32Array.of(1, 2, 3) }),
+    "logSoftmax: input.data: expected a Float32Array for float32, got an Int32Array",
+  ],
+  [
+    "doubles as int64",
+    () => nllLoss(x, { ...t, data: Float64Array.of(0) }),
+    "nllLoss: target.data: expected a BigInt64Array for int64, got a Float64Array",
+  ],
+  [
+    "floats as float16",
+    () => logSoftmax({ ...x, dtype: "float16" }),
+    "logSoftmax: input.data: expected a Uint16Array for float16, got a Float32Array",
+  ],
+  [
+    "something named like an array",
+    () => logSoftmax({ ...x, data: { [Symbol.toStringTag]: "Float32Array" } }),
+    "logSoftmax: input.data: expected a Float32Array for float32, got a Float32Array",
+  ],
+
+  ["half a row", () => logSoftmax({ ...x, shape: [0.5, 6] }), `logSoftmax: input.shape[0]: ${SIZE} 0.5`],
+  ["negative sizes", () => logSoftmax({ ...x, shape: [1, -3] }), `logSoftmax: input.shape[1]: ${SIZE} -3`],
+  [
+    "a hole",
+    () => logSoftmax({ ...x, shape: new Array(2) }),
+    `logSoftmax: input.shape[0]: ${SIZE} undefined`,
+  ],
+  [
+    "sizes as texts",
+    () => logSoftmax({ ...x, shape: ["1", 3] }),
+    `logSoftmax: input.shape[0]: ${SIZE} the string "1"`,
+  ],
+  [
+    "rank 9",
+    () => logSoftmax({ ...x, shape: [1, 1, 1, 1, 1, 1, 1, 1, 3] }),
+    `logSoftmax: input.shape: ${RANK} 9`,
+  ],
+  ["a number as shape", () => logSoftmax({ ...x, shape: 3 }), `logSoftmax: input.shape: ${RANK} 3`],
+
+  [
+    "PyTorch's spelling",
+    () => crossEntropy(x, t, { label_smoothing: 0.1 }),
+    "crossEntropy: unknown option label_smoothing; did you mean labelSmoothing?",
+  ],
+  [
+    "another case",
+    () => crossEntropy(x, t, { returngrad: true }),
+    "crossEntropy: unknown option returngrad; did you mean returnGrad?",
+  ],
+  [
+    "a misspelt option",
+    () => crossEntropy(x, t, { returnGrads: true }),
+    `crossEntropy: unknown option returnGrads; expected one of ${LOSS}, labelSmoothing, returnGradTarget`,
+  ],
+  [
+    "another function's option",
+    () => nllLoss(x, t, { labelSmoothing: 0.1 }),
+    `nllLoss: unknown option labelSmoothing; expected one of ${LOSS}`,
+  ],
+  [
+    "an unknown option without a value",
+    () => logSoftmax(x, { axis: undefined }),
+    "logSoftmax: unknown option axis; expected one of dim, dtype, returnGrad, gradOutput",
+  ],
+  [
+    "an inherited unknown option",
+    () => logSoftmax(x, Object.create({ axis: 1 })),
+    "logSoftmax: unknown option axis; expected one of dim, dtype, returnGrad, gradOutput",
+  ],
+  ["dim by position", () => logSoftmax(x, 1), "logSoftmax: options: expected an object, got 1"],
+  ["no options", () => crossEntropy(x, t, null), "crossEntropy: options: expected an object, got null"],
+
+  ["half a dim", () => logSoftmax(x, { dim: 0.5 }), "logSoftmax: dim: expected an integer or null, got 0.5"],
+  [
+    "dim as text",
+    () => logSoftmax(x, { dim: "1" }),
+    'logSoftmax: dim: expected an integer or null, got the string "1"',
+  ],
+  [
+    "dtype float8",
+    () => logSoftmax(x, { dtype: "float8" }),
+    `logSoftmax: dtype: expected ${DTYPES} or null, got the string "float8"`,
+  ],
+  [
+    "reduction null",
+    () => crossEntropy(x, t, { reduction: null }),
+    "crossEntropy: reduction: expected a string, got null",
+  ],
+  [
+    "half an ignoreIndex",
+    () => nllLoss(x, t, { ignoreIndex: 0.5 }),
+    "nllLoss: ignoreIndex: expected a bigint or a safe integer, got 0.5",
+  ],
+  [
+    "an ignoreIndex that was rounded",
+    () => nllLoss(x, t, { ignoreIndex: 2 ** 53 }),
+    "nllLoss: ignoreIndex: expected a bigint or a safe integer, got 9007199254740992",
+  ],
+  [
+    "smoothing as text",
+    () => crossEntropy(x, t, { labelSmoothing: "0.1" }),
+    'crossEntropy: labelSmoothing: expected a number, got the string "0.1"',
+  ],
+  [
+    "returnGrad 1",
+    () => logSoftmax(x, { returnGrad: 1 }),
+    "logSoftmax: returnGrad: expected true or false, got 1",
+  ],
+  [
+    "returnGradTarget null",
+    () => crossEntropy(x, t, { returnGradTarget: null }),
+    "crossEntropy: returnGradTarget: expected true or false, got null",
+  ],
+  ["reduce 0n", () => nllLoss(x, t, { reduce: 0n }), "nllLoss: reduce: expected true, false or null, got 0n"],
+  [
+    "sizeAverage as a function",
+    () => nllLoss(x, t, { sizeAverage: () => true }),
+    "nllLoss: sizeAverage: expected true, false or null, got a function",
+  ],
+  ["a list as weight", () => nllLoss(x, t, { weight: [1, 1, 1] }), `nllLoss: weight: ${RECORD} an Array`],
+  ["weight null", () => nllLoss(x, t, { weight: null }), `nllLoss: weight: ${RECORD} null`],
+  [
+    "a number as gradOutput",
+    () => nllLoss(x, t, { returnGrad: true, gradOutput: 2 }),
+    `nllLoss: gradOutput: ${RECORD} 2`,
+  ],
+  [
+    "a text without end",
+    () => crossEntropy(x, t, { reduce: "a".repeat(100) }),
+    `crossEntropy: reduce: expected true, false or null, got the string "${"a".repeat(64)}..."`,
+  ],
+];
+
+it.each(MISUSES)("%s", (_name, call, message) => {
+  expect(call).toThrow(new TypeError(message));
+});
