@@ -1,6 +1,7 @@
 /** The code blocks of a page, and how they are run. */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 export interface Block {
@@ -9,6 +10,8 @@ export interface Block {
 }
 
 const run = promisify(execFile);
+/** Where blocks run: here "lossd" is the package itself, as it was built. */
+const cwd = fileURLToPath(new URL("..", import.meta.url));
 
 /** A page of the repository, by its path. */
 export function readPage(path: string): string {
@@ -31,5 +34,5 @@ export async function runBlock({ language, text }: Block, url: string): Promise<
     ts: [process.execPath, "--input-type=module-typescript", "-e", code],
   };
   const [program, ...args] = commands[language]!;
-  return (await run(program, args)).stdout;
+  return (await run(program, args, { cwd })).stdout;
 }

@@ -3,19 +3,29 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { CROSS_ENTROPY, LOG_SOFTMAX, NLL_LOSS } from "../src/library/check.ts";
+import { VERSION } from "../src/version.ts";
 import { expectAlmost } from "./almost.ts";
 import type { Block } from "./blocks.ts";
 import { blocksOf, readPage, runBlock } from "./blocks.ts";
 import { useService } from "./service.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
-const PAGES = ["docs/start.md", "docs/losses.md", "docs/recipes.md", "docs/from-pytorch.md"];
+const PAGES = [
+  "docs/start.md",
+  "docs/losses.md",
+  "docs/recipes.md",
+  "docs/from-pytorch.md",
+  "docs/library.md",
+];
 const service = useService();
 
 /** What cannot be run here, and why. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   "npm ci && npm start": "it is how this test's server was built; .ci/run does it on a clean clone",
   "docker build": "there is no container engine; test/image.test.ts rehearses the image",
+  "npm pack":
+    "packing builds under the feet of the other tests; test/package.test.ts installs the package elsewhere",
   "kubectl apply": "there is no cluster; test/deploy.test.ts validates the manifests",
 };
 
@@ -113,6 +123,22 @@ it.each(["README.md", "CONTRIBUTING.md", "SECURITY.md", "PROMISES.md", ...ALL])(
     }
   },
 );
+
+it("docs/library.md lists every option, with its function", () => {
+  const rows = [...readPage("docs/library.md").matchAll(/^\| `(\w+)` \| `([^`]*)` \| (.*?) \|/gm)];
+  const listed = rows.flatMap(([, name, , functions]) =>
+    functions!.split(", ").map((each) => `${each} ${name}`),
+  );
+  const tables = { logSoftmax: LOG_SOFTMAX, nllLoss: NLL_LOSS, crossEntropy: CROSS_ENTROPY };
+  const options = Object.entries(tables).flatMap(([name, table]) =>
+    Object.keys(table).map((option) => `\`${name}\` ${option}`),
+  );
+  expect(listed.sort()).toEqual(options.sort());
+});
+
+it("docs/library.md installs the file that npm pack makes now", () => {
+  expect(readPage("docs/library.md")).toContain(`/lossd-${VERSION}.tgz\n`);
+});
 
 it("docs/README.md lists every page", () => {
   const index = readPage("docs/README.md");

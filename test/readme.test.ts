@@ -1,7 +1,5 @@
 /** Every command and every answer of the README, run. */
-import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { promisify } from "node:util";
 import { expect, it } from "vitest";
 import { expectAlmost } from "./almost.ts";
 import { blocksOf, readPage, runBlock } from "./blocks.ts";
@@ -10,7 +8,6 @@ import { useService } from "./service.ts";
 const readme = readPage("README.md");
 const blocks = blocksOf(readme);
 const service = useService();
-const run = promisify(execFile);
 
 const curls = blocks.flatMap(({ language, text }, at) =>
   language === "sh" && text.startsWith("curl ") ? [{ command: text, answer: blocks[at + 1]! }] : [],
@@ -43,12 +40,8 @@ it("names only files that exist", () => {
 
 it("runs its library example", async () => {
   const [example] = blocks.filter(({ language }) => language === "ts");
-  const code = example!.text.replace(
-    'from "lossd"',
-    `from ${JSON.stringify(new URL("../dist/index.js", import.meta.url).href)}`,
-  );
-  const program = `${code}\nconsole.log(loss, gradInput.shape.join());`;
-  const { stdout } = await run(process.execPath, ["--input-type=module-typescript", "-e", program]);
+  const text = `${example!.text}\nconsole.log(loss, gradInput.shape.join());`;
+  const stdout = await runBlock({ language: "ts", text }, service().url);
   const [loss, shape] = stdout.trim().split(" ");
   expect(Number(loss)).toBeCloseTo(0.7531091, 6);
   expect(shape).toBe("2,3");
