@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { publint } from "publint";
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { VERSION } from "../src/version.ts";
+import { blocksOf, readPage } from "./blocks.ts";
 import { packageOf, specifiersOf } from "./imports.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -80,6 +81,17 @@ it("can be started by its name after every build", () => {
   expect(statSync(join(ROOT, "dist/main.js")).mode & 0o111).toBe(0o111);
 });
 
+/** A consumer's program, which has types for all that it gets. */
+const USE = `import { crossEntropy, type ArrayTensor, type CrossEntropyOptions } from "lossd";
+const input: ArrayTensor = { dtype: "float32", shape: [1, 2], data: new Float32Array([0, 0]) };
+const target: ArrayTensor = { dtype: "int64", shape: [1], data: new BigInt64Array([1n]) };
+const options: CrossEntropyOptions = { weight: undefined, labelSmoothing: 0, ignoreIndex: -100, returnGrad: true };
+const { loss, gradInput } = crossEntropy(input, target, options);
+const gradient: Float32Array | undefined = gradInput?.data;
+if (gradient?.length !== 2) throw new Error("no gradient");
+console.log(loss);
+`;
+
 it("installed elsewhere, it serves, checks itself, and is a library with types", async (context) => {
   const away = join(folder, "away");
   const tarball = join(folder, `lossd-${VERSION}.tgz`);
@@ -114,28 +126,16 @@ it("installed elsewhere, it serves, checks itself, and is a library with types",
   server.kill("SIGTERM");
   expect(await once(server, "exit")).toEqual([0, null]);
 
-  writeFileSync(
-    join(away, "use.ts"),
-    `import { crossEntropy, type ArrayTensor } from "lossd";
-const input: ArrayTensor = { dtype: "float32", shape: [1, 2], data: new Float32Array([0, 0]) };
-const target: ArrayTensor = { dtype: "int64", shape: [1], data: new BigInt64Array([1n]) };
-console.log(crossEntropy(input, target).loss);
-`,
-  );
+  writeFileSync(join(away, "use.ts"), USE);
   const { stdout } = await run(process.execPath, [join(away, "use.ts")]);
   expect(Number(stdout)).toBeCloseTo(Math.LN2, 6);
+  const blocks = blocksOf(readPage("docs/library.md")).filter(({ language }) => language === "ts");
+  for (const [at, { text }] of blocks.entries()) writeFileSync(join(away, `block-${at}.ts`), text);
+  const sources = ["use.ts", ...blocks.map((_, at) => `block-${at}.ts`)];
+  // As strict as a consumer can be, and without the DOM's types.
+  const flags =
+    "--strict --exactOptionalPropertyTypes --noEmit --module nodenext --target esnext --lib es2024 --types node";
+  const types = ["--typeRoots", join(ROOT, "node_modules/@types")];
   const tsc = join(ROOT, "node_modules/.bin/tsc");
-  const flags = [
-    "--strict",
-    "--noEmit",
-    "--module",
-    "nodenext",
-    "--target",
-    "esnext",
-    "--types",
-    "node",
-    "--typeRoots",
-    join(ROOT, "node_modules/@types"),
-  ];
-  await run(tsc, [...flags, "use.ts"], { cwd: away, env });
+  await run(tsc, [...flags.split(" "), ...types, ...sources], { cwd: away, env });
 }, 120_000);
