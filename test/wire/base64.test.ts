@@ -94,7 +94,17 @@ describe("base64", () => {
     "A\\\\A",
     "AAAé",
     "AA==\\/",
-    "\\u0041AAA",
+    "\\u0041\\u0041",
+    "\\u0000AAAA",
+    "AAAA\\u0000",
+    "\\u0022AAA",
+    "AAA\\u00g1",
+    "AAA\\U0041",
+    "AAA\\u0141",
+    "AAA\\u4100",
+    "AA\\u003d",
+    "AA==\\u003d",
+    "AA\\n",
   ])("refuses %j with the field's pointer", (text) => {
     for (const size of [1, 3, 1000])
       expect(["/input/base64", "malformed_json"]).toContain(decode(text, size));
@@ -107,6 +117,20 @@ describe("base64", () => {
     expect(decode(`${"A".repeat(40)}\\/${"A".repeat(39)}`)).toEqual([
       ...Buffer.from(`${"A".repeat(40)}/${"A".repeat(39)}`, "base64"),
     ]);
+  });
+
+  it("takes every character of it as a \\u escape, in any case and in pieces of any size", () => {
+    const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const escaped = (text: string): string =>
+      [...text].map((c) => `\\u00${c.charCodeAt(0).toString(16)}`).join("");
+    for (const text of [alphabet, "AA==", "AAA=", "+/+/", "AAAAAAAAAAAAAAAAAAAA+A=="]) {
+      const bytes = [...Buffer.from(text, "base64")];
+      for (const size of [1, 2, 5, 7, 1000]) {
+        expect(decode(escaped(text), size)).toEqual(bytes);
+        expect(decode(escaped(text).toUpperCase().replaceAll("\\U", "\\u"), size)).toEqual(bytes);
+        expect(decode(text.replaceAll(/[=+]/g, escaped), size)).toEqual(bytes);
+      }
+    }
   });
 
   it("refuses a control character in it", () => {

@@ -61,11 +61,11 @@ class Scan {
   deepest: i32;
   leaf: i32;
   expect: i32;
-  /** Base64 at hand: sextets in the group, their bits, padding seen, and whether a backslash stands before. */
+  /** Base64 at hand: sextets in the group, their bits, padding seen, and how far an escape is: 1 behind the backslash, then 2 to 5, and its digits << 8. */
   sextets: i32;
   bits: u32;
   padding: i32;
-  slash: i32;
+  escape: i32;
   /** Hex digits left of an escape. */
   hex: i32;
   /** 1 + the index of the first number of the running cut that reads as 2^53 but was written otherwise; 0 for none. */
@@ -543,7 +543,7 @@ function startBase64(s: Scan): i32 {
   s.sextets = 0;
   s.bits = 0;
   s.padding = 0;
-  s.slash = 0;
+  s.escape = 0;
   s.state = BASE64;
   return GOES_ON;
 }
@@ -551,32 +551,50 @@ function startBase64(s: Scan): i32 {
 /** Decodes until the string ends or the piece does. */
 function scanBase64(s: Scan, p: usize, end: usize): i32 {
   while (p < end) {
-    if (s.sextets == 0 && s.padding == 0 && s.slash == 0) {
+    if (s.sextets == 0 && s.padding == 0 && s.escape == 0) {
       const read = decodeBlocks(p, end, s.next, s.end);
       p += read;
       s.next += (read >> 2) * 3;
       if (p == end) break;
     }
-    const c: u32 = load<u8>(p);
-    if (c == 34 && s.slash == 0) {
+    let c: i32 = load<u8>(p);
+    if (s.escape != 0) {
+      c = takeEscaped(s, c);
+      if (c < 0) return stopAt(s, p, BAD_BASE64);
+      if (s.escape != 0) {
+        p++;
+        continue;
+      }
+    } else if (c == 34) {
       if (s.sextets != 0 || (s.padding != 0 && s.padding != 4)) return stopAt(s, p, BAD_BASE64);
       s.stop = p + 1;
       return endBase64(s);
-    }
-    if (c == 92 && s.slash == 0) {
-      // Some writers escape the slash of base64, which JSON allows.
-      s.slash = 1;
+    } else if (c == 92) {
+      s.escape = 1;
       p++;
       continue;
     }
-    if (s.slash != 0 && c != 47) return stopAt(s, p, BAD_BASE64);
-    s.slash = 0;
     const result = takeSextet(s, c);
     if (result != GOES_ON) return stopAt(s, p, result);
     p++;
   }
   s.stop = p;
   return GOES_ON;
+}
+
+/** The next character of an escape: some writers escape the slash of base64, some = and + as \u003d and \u002B. Returns the character at the end, or -1. */
+function takeEscaped(s: Scan, c: i32): i32 {
+  const stage = s.escape & 7;
+  if (stage == 1) {
+    s.escape = c == 117 ? 2 : 0;
+    return c == 47 || c == 117 ? c : -1;
+  }
+  const letter = c | 32;
+  const digit = u32(c - 48) < 10 ? c - 48 : u32(letter - 97) < 6 ? letter - 87 : -1;
+  if (digit < 0) return -1;
+  const code = ((s.escape >> 8) << 4) | digit;
+  s.escape = stage == 5 ? 0 : (code << 8) | (stage + 1);
+  return code;
 }
 
 /** One character; `padding` is 4 once a padded group is complete. */
