@@ -1,6 +1,6 @@
 /** Every block of docs/formats.md, run: bytes against bytes, and the examples in each language. */
-import { execFile, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -22,7 +22,7 @@ const FILE = "application/vnd.safetensors";
 let folder = "";
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "lossd-formats-"));
-  writeFileSync(join(folder, "request.safetensors"), request!);
+  for (const command of inLanguage("bash")) execFileSync("bash", ["-c", command], { cwd: folder });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -42,6 +42,10 @@ function fromDump(dump: string): Buffer {
 }
 
 const local = (text: string): string => text.replaceAll("http://127.0.0.1:8080", service().url);
+
+it("the command that makes the file makes the request in bytes", () => {
+  expect(readFileSync(join(folder, "request.safetensors")).toString("hex")).toBe(request!.toString("hex"));
+});
 
 it("the request in bytes gets the answer in bytes", async () => {
   const got = await service().send("POST", "/v1/cross_entropy?return_grad=true", request!, {
