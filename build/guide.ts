@@ -2,7 +2,7 @@
  * The pages of docs/, and the pages that they lead to, as HTML in dist/guide: what GET /guide/ answers with. docs/README.md is the index, and
  * its links, in their order, are the list beside each page.
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import type { Tokens } from "marked";
 import { Marked } from "marked";
@@ -47,6 +47,8 @@ const linked = [...index.text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, li
 );
 const sources = [index, ...[...new Set(linked)].filter((path) => isServed(path)).map(readSource)];
 
+/** The pictures of the pages, by their paths. */
+const pictures = new Set<string>();
 const titles = new Map(sources.map(({ name, title }) => [name, title]));
 
 function isServed(path: string): boolean {
@@ -85,6 +87,10 @@ function render({ path, text }: Source): string {
           .replace(/^([\w-]+)\.md$/, (file, name) => titles.get(name) ?? file);
         const address = addressOf(href, path);
         return address === undefined ? inner : `<a href="${toHtml(address)}">${inner}</a>`;
+      },
+      image({ href, text: alt }: Tokens.Image) {
+        pictures.add(posix.join(posix.dirname(path), href));
+        return `<img src="${toHtml(posix.basename(href))}" alt="${toHtml(alt)}">`;
       },
       code({ text: code }: Tokens.Code) {
         return `<pre tabindex="0"><code>${toHtml(code)}</code></pre>\n`;
@@ -139,3 +145,4 @@ mkdirSync(folder, { recursive: true });
 for (const source of sources) {
   writeFileSync(new URL(`${source.name || "index"}.html`, folder), pageOf(source));
 }
+for (const path of pictures) copyFileSync(new URL(path, ROOT), new URL(posix.basename(path), folder));

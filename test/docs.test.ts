@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { lossesPicture } from "../build/pictures.ts";
 import { CROSS_ENTROPY, LOG_SOFTMAX, NLL_LOSS } from "../src/library/check.ts";
 import { VERSION } from "../src/version.ts";
 import { expectAlmost } from "./almost.ts";
@@ -92,6 +93,10 @@ it("the tables of docs/losses.md are the server's numbers", async () => {
   expect(table("gradient")).toEqual(short(grad_input));
 });
 
+it("the picture of docs/losses.md is what `npm run pictures` draws", () => {
+  expect(readPage("docs/pictures/losses.svg")).toBe(lossesPicture());
+});
+
 it("the blocks of docs/sdk.md are what the tours say, line by line in order", () => {
   const tours: Readonly<Record<string, string>> = {
     ts: "openapi-fetch.ts",
@@ -113,7 +118,9 @@ it("the blocks of docs/sdk.md are what the tours say, line by line in order", ()
   }
 });
 
-const ALL = readdirSync(join(ROOT, "docs")).map((file) => `docs/${file}`);
+const ALL = readdirSync(join(ROOT, "docs"))
+  .filter((file) => file.endsWith(".md"))
+  .map((file) => `docs/${file}`);
 
 it.each(["README.md", "CONTRIBUTING.md", "SECURITY.md", "PROMISES.md", ...ALL])(
   "every link of %s leads to a file",

@@ -11,7 +11,7 @@ export interface Page {
 
 /** Nothing but the server's own files and its API: no inline script or style, no frame, no form that leaves. */
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HIDDEN = { schema: { hide: true } };
 

@@ -8,7 +8,7 @@ export type Tokens = readonly Buffer[];
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 /** Probes carry no token; nor does a browser that fetches the playground, where a person types one, or the guide, which says how. */
-const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.]+)?|guide(?:\/[\w-]*)?)$/;
+const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.]+)?|guide(?:\/[\w.-]*)?)$/;
 
 /** The tokens of a file: one a line; blank lines and lines that begin with # do not count. Only their digests are kept. */
 export function readTokens(text: string): Tokens {
