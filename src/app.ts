@@ -10,7 +10,6 @@ import { decideExpectations } from "./http/expect.ts";
 import { checkHead } from "./http/head.ts";
 import { HEALTH_SCHEMAS, registerHealth } from "./http/health.ts";
 import { registerInference } from "./http/inference.ts";
-import type { Job } from "./http/job.ts";
 import { logRequest } from "./http/log.ts";
 import type { Metrics } from "./http/metrics.ts";
 import { registerMetrics } from "./http/metrics.ts";
@@ -21,22 +20,10 @@ import { handleError } from "./http/refuse.ts";
 import { requestId } from "./http/request-id.ts";
 import type { Tokens } from "./http/tokens.ts";
 import { checkToken } from "./http/tokens.ts";
-import type { Trace, Tracing } from "./http/trace.ts";
+import type { Tracing } from "./http/trace.ts";
 import { handleUnknown } from "./http/unknown.ts";
 import type { WatchLimits } from "./http/watch.ts";
 import { LIMITS, Watch } from "./http/watch.ts";
-import type { ProblemCode } from "./problems.ts";
-
-declare module "fastify" {
-  interface FastifyRequest {
-    /** What the request computes with; undefined where it has no body. */
-    job: Job;
-    /** Why it was refused, for the log. */
-    problem: ProblemCode | undefined;
-    /** Its span; undefined where nobody collects them. */
-    trace: Trace | undefined;
-  }
-}
 
 export interface AppOptions {
   readonly engine: Engine;
@@ -77,9 +64,10 @@ export async function buildApp({
     // A request on a connection that was accepted is answered, also while closing.
     return503OnClosing: false,
   });
-  // Answers are written by the kernels as bytes; compiling serializers that are never called would slow the start.
+  // Answers of losses leave as bytes that the kernels have printed; for the small objects of the other routes, compiling a serializer
+  // for each schema would only slow the start.
   app.setSerializerCompiler(() => JSON.stringify);
-  app.decorateRequest("job", undefined as unknown as Job);
+  app.decorateRequest("job", undefined);
   app.decorateRequest("problem", undefined);
   app.decorateRequest("trace", undefined);
   app.setErrorHandler(handleError);
@@ -106,8 +94,8 @@ export async function buildApp({
     checkHead(request.raw);
     checkToken(tokens, request.raw);
     // Here, since a not-found handler comes after the parsing of a body that nobody wants.
-    if (request.is404) return handleUnknown(app, request, reply);
-    done();
+    if (request.is404) handleUnknown(app, request, reply);
+    else done();
   });
   await registerOpenApi(app);
   for (const schema of [...PROBLEM_SCHEMAS, ...HEALTH_SCHEMAS]) app.addSchema(schema);

@@ -13,6 +13,7 @@ import { askForBody } from "./held.ts";
 import { Job } from "./job.ts";
 import { answerMedia } from "./media.ts";
 import { checkBodyHeaders, refuseQuery, tooLarge } from "./preflight.ts";
+import { jobOf } from "./request.ts";
 import { BodySource } from "./source.ts";
 import { whenTooSlow } from "./watch.ts";
 
@@ -93,7 +94,7 @@ export async function readJson(
   payload: IncomingMessage,
 ): Promise<unknown> {
   const body = await scanJson(engine, request, payload, "contract");
-  request.job.operands = new JsonOperands(body);
+  jobOf(request).operands = new JsonOperands(body);
   return body.value;
 }
 
@@ -114,7 +115,7 @@ export function scanJson(
   payload: IncomingMessage,
   mode: JsonMode,
 ): Promise<JsonBody> {
-  const { job } = request;
+  const job = jobOf(request);
   const reader = new JsonReader(job.work.kernel, job.work.region, mode);
   return new Promise((resolve, reject) => {
     const onData = (chunk: Buffer): void => {

@@ -11,6 +11,7 @@ import { openJob, openSource, scanJson } from "./body.ts";
 import type { Job } from "./job.ts";
 import { knownMedia } from "./media.ts";
 import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
+import { jobOf } from "./request.ts";
 
 /** A request's body that its schema has accepted. */
 export interface InferenceBody {
@@ -75,7 +76,7 @@ export async function readInference(
   request: FastifyRequest,
   payload: IncomingMessage,
 ): Promise<unknown> {
-  const { job } = request;
+  const job = jobOf(request);
   let left = jsonBytes(request);
   if (left === undefined) {
     job.json = await scanJson(engine, request, payload, "inference");
@@ -102,7 +103,7 @@ export async function receiveInputs(
   request: FastifyRequest,
   { inputs }: InferenceBody,
 ): Promise<void> {
-  const { job } = request;
+  const job = jobOf(request);
   const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, job.source !== undefined));
   checkCover(
     request,

@@ -26,6 +26,7 @@ import { admitInference, readInference, receiveInputs } from "./inference-reques
 import type { Answer } from "./job.ts";
 import type { Operation } from "./operations.ts";
 import { OPERATIONS } from "./operations.ts";
+import { jobOf } from "./request.ts";
 import { runSteps } from "./steps.ts";
 
 type ModelName = keyof typeof MODEL_TENSORS;
@@ -152,7 +153,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
   };
   const validated = { $ref: `${request.$id}#` };
   app.post(`${path}/infer`, options, async (asked: FastifyRequest, reply: FastifyReply) => {
-    const { job } = asked;
+    const job = jobOf(asked);
     const body = asked.body as InferenceBody;
     checkNames(MODEL_TENSORS[name], body);
     const fields = optionsOf(body, asked.compileValidationSchema(validated));

@@ -29,6 +29,7 @@ import { TENSOR_SCHEMAS } from "./contract/tensor.ts";
 import type { Answer, Job } from "./job.ts";
 import type { Media } from "./media.ts";
 import { tooLarge } from "./preflight.ts";
+import { jobOf } from "./request.ts";
 import { runSteps } from "./steps.ts";
 import type { OpenStream } from "./stream.ts";
 import { computeStream, openStream, sendStream } from "./stream.ts";
@@ -123,7 +124,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     },
   };
   app.post(path, options, async (request, reply) => {
-    const { job } = request;
+    const job = jobOf(request);
     const body = request.body as never;
     const { format } = body as { format?: Form };
     checkForm(job, format);

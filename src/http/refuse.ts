@@ -8,6 +8,7 @@ import { ArenaFull } from "../tensor/arena.ts";
 import { holdsBody } from "./held.ts";
 import { CLIENT_GONE } from "./log.ts";
 import { ACCEPTED } from "./media.ts";
+import { jobOf } from "./request.ts";
 import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
 
@@ -77,7 +78,7 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
 
 /** A loss's refusal, with the pointer to the field, or to the element as the client wrote it. */
 function lossProblem({ code, field, element, message }: LossRefusal, request: FastifyRequest): Problem {
-  const pointer = element === undefined ? `/${field}` : request.job.elementPointer(field, element);
+  const pointer = element === undefined ? `/${field}` : jobOf(request).elementPointer(field, element);
   return refuseAt(code, pointer, message);
 }
 

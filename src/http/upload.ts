@@ -14,6 +14,7 @@ import { openSource } from "./body.ts";
 import type { Job } from "./job.ts";
 import { isOperand, OPERANDS } from "./job.ts";
 import { tooLarge } from "./preflight.ts";
+import { jobOf } from "./request.ts";
 import type { BodySource } from "./source.ts";
 
 /** A body whose header has been read. */
@@ -34,7 +35,7 @@ export async function readUpload(
   request: FastifyRequest,
   payload: IncomingMessage,
 ): Promise<Record<string, unknown>> {
-  const { job } = request;
+  const job = jobOf(request);
   const source = openSource(job, payload, engine.streamLimit);
   const length = request.headers["content-length"];
   const bodyBytes = length === undefined ? undefined : Number(length);
