@@ -82,6 +82,7 @@ export async function buildApp({
     reply.raw.once("close", () => {
       watch.remove(request.raw);
       endRequest(request.raw.socket);
+      request.job?.stages.end();
       metrics.count(request, reply);
       logRequest(request, reply);
       request.trace?.end(request, reply);

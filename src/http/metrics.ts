@@ -42,7 +42,6 @@ export class Metrics {
     add(this.#requests, `${job?.operation ?? "other"} ${finalStatus(reply)}`);
     if (problem !== undefined) add(this.#refusals, problem);
     if (job === undefined) return;
-    job.stages.enter("write");
     this.#bytes += job.bytes;
     for (let at = 0; at < STAGES.length; at++) {
       const seconds = job.stages.seconds(STAGES[at]!);

@@ -18,6 +18,11 @@ export class Stages {
     this.#stage = stage;
   }
 
+  /** Leaves the last stage: its time counts up to now. */
+  end(): void {
+    this.enter(this.#stage);
+  }
+
   /** Seconds in a stage so far. */
   seconds(stage: Stage): number {
     return this.#spent[stage] / 1000;
