@@ -1,4 +1,4 @@
-/** JSON: from a body's bytes to tensors and options, and from an answer to bytes. */
+/** JSON: from a body's bytes to tensors and options; json-write.ts is the way back. */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ProblemCode } from "../problems.ts";
 import { echo, Problem, refuseAt } from "../problems.ts";
