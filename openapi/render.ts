@@ -13,7 +13,7 @@ export async function renderContract(): Promise<{ json: string; yaml: string; js
   const backlog = new Backlog(0);
   const app = await buildApp({
     engine: { kernel, arena, backlog, bodyLimit: 0, streamLimit: 0 },
-    lifecycle: { stopping: false },
+    lifecycle: { phase: "starting" },
     metrics: new Metrics(arena, backlog),
     metricsPage: undefined,
     logger: pino({ level: "silent" }),

@@ -91,7 +91,7 @@ export async function buildApp({
   });
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
-    if (lifecycle.stopping) reply.header("connection", "close");
+    if (lifecycle.phase === "stopping") reply.header("connection", "close");
     checkHead(request.raw);
     checkToken(tokens, request.raw);
     // Here, since a not-found handler comes after the parsing of a body that nobody wants.

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import { AggregatorRegistry } from "prom-client";
 import { PlainError } from "./config.ts";
+import type { Phase } from "./http/drain.ts";
 
 /** What a worker and the group say to each other. */
 type Message =
@@ -58,9 +59,11 @@ export class Group {
     return this.#aggregator.clusterMetrics();
   }
 
-  /** Whether a process takes requests. */
-  get isReady(): boolean {
-    return !this.#stopping && this.#workers.some((worker) => worker.isConnected());
+  /** Ready while a process listens; a process that has been started does not for a while. */
+  get phase(): Phase {
+    if (this.#stopping) return "stopping";
+    const takesRequests = (worker: Worker) => this.#listening.has(worker) && worker.isConnected();
+    return this.#workers.some(takesRequests) ? "ready" : "starting";
   }
 
   /** Lets every process drain, and ends those that still live after `limit` milliseconds. */

@@ -1,6 +1,6 @@
 /**
  * The closed table of refusals. `code` is the stable word that a client can switch on; the table says which status it
- * has, when it comes and how to mend it. This is the only place that chooses a status.
+ * has, when it comes and how to mend it. This is the only place that chooses a refusal's status.
  */
 
 /** A row of the table. */

@@ -28,7 +28,7 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const backlog = new Backlog(config.WAIT_LIMIT_MS / 1000);
-  const lifecycle: Lifecycle = { stopping: false };
+  const lifecycle: Lifecycle = { phase: "starting" };
   const metrics = new Metrics(arena, backlog);
   const group = joinGroup(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
@@ -44,13 +44,14 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
     pages: readPages(),
     tracing,
   });
-  const admin = hasOwnPort && group === undefined ? buildAdmin(page, () => !lifecycle.stopping) : undefined;
+  const admin = hasOwnPort && group === undefined ? buildAdmin(page, lifecycle) : undefined;
   // The port that serves is the last, so that whoever reads the log can ask the other by then.
   if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
   const port = await listen(app, config, "PORT").catch(async (error) => {
     await admin?.close();
     throw error;
   });
+  lifecycle.phase = "ready";
   const end = async (): Promise<void> => {
     await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
     await admin?.close();

@@ -2,6 +2,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
@@ -113,6 +115,43 @@ it("has metrics and health on METRICS_PORT alone, where that is set", async () =
   expect((await fetch(`${url}/metrics`)).status).toBe(404);
   expect((await fetch(`${url}/health/ready`)).status).toBe(200);
 });
+
+it.each(["1", "2"])(
+  "with %s processes, /health/ready on METRICS_PORT is not 200 before somebody listens on PORT",
+  async (WORKERS) => {
+    const [port, admin] = [await freePort(), await freePort()];
+    const env = { PATH: process.env.PATH, PORT: String(port), METRICS_PORT: String(admin), WORKERS };
+    const child = spawn(process.execPath, ["dist/main.js"], { env });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const seen = new Set<number | "refused">();
+    const ready = async (): Promise<number | "refused"> => {
+      const status = await readyStatus(admin);
+      seen.add(status);
+      return status;
+    };
+    await expect.poll(ready, { timeout: 10_000, interval: 1 }).toBe(200);
+    expect(await readyStatus(port)).toBe(200);
+    for (const status of seen) expect(["refused", 503, 200]).toContain(status);
+  },
+);
+
+/** What a port says of readiness. */
+async function readyStatus(port: number): Promise<number | "refused"> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/health/ready`)).status;
+  } catch {
+    return "refused";
+  }
+}
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
 
 it("every metric has the field's naming: a unit or _total, and help", async () => {
   const { url } = await start({});

@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   library: ["loss", "tensor", "kernel"],
   "index.ts": ["library", "loss", "tensor"],
   "app.ts": ["http", "problems.ts"],
-  "group.ts": ["config.ts"],
+  "group.ts": ["config.ts", "http"],
   cli: ["config.ts", "wire"],
   "pages.ts": ["http"],
   playground: [],

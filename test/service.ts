@@ -4,6 +4,7 @@ import { Agent, request } from "undici";
 import { afterAll, beforeAll } from "vitest";
 import { buildApp } from "../src/app.ts";
 import { Backlog } from "../src/http/backlog.ts";
+import type { Lifecycle } from "../src/http/drain.ts";
 import { Metrics } from "../src/http/metrics.ts";
 import type { Tokens } from "../src/http/tokens.ts";
 import type { WatchLimits } from "../src/http/watch.ts";
@@ -63,7 +64,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const logger = pino({ level: "silent" });
   const metrics = new Metrics(arena, backlog);
   const metricsPage = () => metrics.registry.metrics();
-  const lifecycle = { stopping: false };
+  const lifecycle: Lifecycle = { phase: "ready" };
   const pages = readPages();
   const app = await buildApp({ engine, lifecycle, logger, tokens, limits, metrics, metricsPage, pages });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });

@@ -2,9 +2,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 
-/** Whether the process still wants traffic; readiness and the Connection header look at it. */
+/** A server starts, is ready while it listens, then stops. */
+export type Phase = "starting" | "ready" | "stopping";
+
+/** Where a process, or a group of them, stands; readiness and the Connection header look at it. */
 export interface Lifecycle {
-  stopping: boolean;
+  phase: Phase;
+}
+
+/** Whether to send traffic, with the status that tells a balancer: no refusal, so no row of problems.ts. */
+export function readiness({ phase }: Readonly<Lifecycle>): {
+  readonly ready: boolean;
+  readonly status: number;
+} {
+  const ready = phase === "ready";
+  return { ready, status: ready ? 200 : 503 };
 }
 
 export interface DrainTimes {
@@ -19,7 +31,7 @@ export interface DrainTimes {
  * timeouts, so a client that trickles would hold it open without end: hence the limit.
  */
 export async function drain(app: FastifyInstance, lifecycle: Lifecycle, times: DrainTimes): Promise<void> {
-  lifecycle.stopping = true;
+  lifecycle.phase = "stopping";
   const force = setTimeout(() => app.server.closeAllConnections(), Math.max(times.limit, times.lag));
   await sleep(times.lag);
   await app.close();

@@ -4,6 +4,7 @@ import type { Static } from "typebox";
 import { Type } from "typebox";
 import { refusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
+import { readiness } from "./drain.ts";
 
 const HealthStatus = Type.Enum(["live", "ready", "stopping"], {
   $id: "HealthStatus",
@@ -19,9 +20,9 @@ const Health = Type.Object(
 /** In the order in which they refer to each other. */
 export const HEALTH_SCHEMAS = [HealthStatus, Health];
 
-/** What the health routes answer. */
+/** What the health routes answer; only a port that listens before the one that serves can be asked while that starts. */
 export interface HealthAnswer {
-  readonly status: Static<typeof HealthStatus>;
+  readonly status: Static<typeof HealthStatus> | "starting";
 }
 
 /** GET /health/live */
@@ -30,11 +31,10 @@ export async function answerLive(): Promise<HealthAnswer> {
 }
 
 /** GET /health/ready */
-export function answerReady(isReady: () => boolean) {
+export function answerReady(lifecycle: Readonly<Lifecycle>) {
   return async (_request: FastifyRequest, reply: FastifyReply): Promise<HealthAnswer> => {
-    if (isReady()) return { status: "ready" };
-    reply.code(503);
-    return { status: "stopping" };
+    reply.code(readiness(lifecycle).status);
+    return { status: lifecycle.phase };
   };
 }
 
@@ -67,6 +67,6 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
         ...refusals([400, 431]),
       },
     },
-    handler: answerReady(() => !lifecycle.stopping),
+    handler: answerReady(lifecycle),
   });
 }

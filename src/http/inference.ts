@@ -19,6 +19,7 @@ import {
 import { describeOptions } from "./contract/inference-options.ts";
 import { inferenceRefusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
+import { readiness } from "./drain.ts";
 import { sendInference } from "./inference-answer.ts";
 import { checkNames, optionsOf, refuseLoss } from "./inference-check.ts";
 import type { InferenceBody } from "./inference-request.ts";
@@ -79,14 +80,14 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.get(
     "/v2/health/ready",
     schema("inferenceReady", "Whether to send traffic", ready),
-    async (_request, reply) => readiness(lifecycle, reply),
+    async (_request, reply) => answerReady(lifecycle, reply),
   );
 }
 
-/** Readiness, with 503 while the server stops. */
-function readiness({ stopping }: Lifecycle, reply: FastifyReply): { ready: boolean } {
-  if (stopping) reply.code(503);
-  return { ready: !stopping };
+function answerReady(lifecycle: Lifecycle, reply: FastifyReply): { ready: boolean } {
+  const { ready, status } = readiness(lifecycle);
+  reply.code(status);
+  return { ready };
 }
 
 interface Model {
@@ -131,7 +132,7 @@ function registerMetadata(
   };
   app.get(`${path}/ready`, { schema: ready }, async (_request, reply) => ({
     name,
-    ...readiness(lifecycle, reply),
+    ...answerReady(lifecycle, reply),
   }));
 }
 
