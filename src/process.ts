@@ -1,4 +1,4 @@
-/** The process: arguments and environment, then what they ask for, then signals. The only place that touches `process`. */
+/** The process: arguments and environment, then what they ask for, then signals. The only place that touches `process`, but for main.ts. */
 import cluster from "node:cluster";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
