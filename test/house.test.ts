@@ -20,7 +20,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "version.ts": [],
   library: ["loss", "tensor", "kernel"],
   "index.ts": ["library", "loss", "tensor"],
-  "app.ts": ["http", "problems.ts"],
+  "app.ts": ["http"],
   "group.ts": ["config.ts", "http"],
   cli: ["config.ts", "wire"],
   "pages.ts": ["http"],

@@ -23,6 +23,8 @@ export interface ServiceOptions {
   readonly waitLimit?: number;
   readonly tokens?: Tokens;
   readonly limits?: WatchLimits;
+  /** Takes the lines of the log; default: there is none. */
+  readonly log?: (line: string) => void;
 }
 
 export interface Answer {
@@ -37,6 +39,7 @@ export interface Answer {
 export interface Service {
   readonly url: string;
   readonly arena: Arena;
+  readonly lifecycle: Lifecycle;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
   send(
@@ -60,8 +63,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
   };
-  const { tokens = [], limits = LIMITS } = options;
-  const logger = pino({ level: "silent" });
+  const { tokens = [], limits = LIMITS, log } = options;
+  const logger = log === undefined ? pino({ level: "silent" }) : pino({}, { write: log });
   const metrics = new Metrics(arena, backlog);
   const metricsPage = () => metrics.registry.metrics();
   const lifecycle: Lifecycle = { phase: "ready" };
@@ -90,6 +93,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   return {
     url,
     arena,
+    lifecycle,
     send,
     post: (path, body, headers) =>
       send("POST", path, typeof body === "string" ? body : JSON.stringify(body), {

@@ -1,9 +1,8 @@
-/** Failures below the routes: bytes that are no HTTP, headers that are too slow or too large, paths that are no paths. */
+/** Failures below the requests: bytes that are no HTTP, headers that are too slow or too large. */
 import type { Socket } from "node:net";
-import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { ProblemCode } from "../problems.ts";
 import { Problem } from "../problems.ts";
-import { handleError, rawProblem } from "./refuse.ts";
+import { rawProblem } from "./refuse.ts";
 import { requestId } from "./request-id.ts";
 
 /** Node's codes for what it could not read, where it is not simply malformed. */
@@ -46,30 +45,21 @@ export function endRequest(socket: Socket): void {
   turn.waiting.shift()?.();
 }
 
-/** Answers on the bare socket, then closes it; closes at once where another answer is under way. */
-export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Answers on the bare socket, then closes it, and lets `note` know; closes at once where another answer is under way. */
+export function handleClientError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  note: (code: ProblemCode, id: string) => void,
+): void {
   const isAnswering = (turns.get(socket)?.unanswered ?? 0) > 0;
   if (error.code === "ECONNRESET" || !socket.writable || isAnswering) return void socket.destroy();
   const code = CODES[error.code ?? ""] ?? "malformed_request";
-  socket.end(
-    rawProblem(
-      new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1"),
-      requestId({ headers: {} }),
-    ),
-  );
+  const id = requestId({ headers: {} });
+  socket.end(rawProblem(new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1"), id));
+  note(code, id);
 }
 
 const DETAILS: Partial<Record<ProblemCode, string>> = {
   headers_too_large: "expected at most 16384 bytes of headers",
   request_timeout: "the headers did not arrive within 5 seconds",
 };
-
-/** Fastify's errors before a route is found. */
-export function handleFrameworkError(
-  error: FastifyError,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
-  reply.header("x-request-id", request.id);
-  handleError(error, request, reply);
-}

@@ -1,5 +1,5 @@
 /** The head of a request, before anything else looks at it: what is legal for Node's parser but means two things to two servers. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { echo, Problem } from "../problems.ts";
 
 /**
@@ -13,15 +13,22 @@ export function checkHead({ rawHeaders, headers, httpVersion, method }: Incoming
     if (name.length === 4 && name.toLowerCase() === "host") hosts++;
   }
   if (hosts > 1) throw malformed("expected one Host header, got more");
-  const { "transfer-encoding": coding, "content-length": length } = headers;
+  const { "transfer-encoding": coding } = headers;
   if (coding !== undefined) {
     if (httpVersion === "1.0") throw malformed("HTTP/1.0 has no Transfer-Encoding");
     if (coding.toLowerCase() !== "chunked") {
       throw malformed(`expected Transfer-Encoding: chunked, got ${echo(coding)}`);
     }
   }
-  const hasBody = coding !== undefined || (length !== undefined && length !== "0");
-  if (hasBody && (method === "GET" || method === "HEAD")) throw malformed(`${method} takes no body`);
+  if (hasBody(headers) && (method === "GET" || method === "HEAD")) throw malformed(`${method} takes no body`);
+}
+
+/** Whether bytes follow the head. */
+export function hasBody({
+  "transfer-encoding": coding,
+  "content-length": length,
+}: IncomingHttpHeaders): boolean {
+  return coding !== undefined || (length !== undefined && length !== "0");
 }
 
 function malformed(detail: string): Problem {

@@ -1,5 +1,7 @@
 /** One line for each request: operation, dtype, shape, bytes, milliseconds; never a tensor. */
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
+import type { ProblemCode } from "../problems.ts";
+import { PROBLEMS } from "../problems.ts";
 import { traceId } from "./request-id.ts";
 
 /** nginx's status for a client that left before its answer: only the log and the metrics see it. */
@@ -26,4 +28,9 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
     },
     "request",
   );
+}
+
+/** The line of a refusal of what could not be read as a request. */
+export function logUnread(logger: FastifyBaseLogger, problem: ProblemCode, reqId: string): void {
+  logger.info({ reqId, operation: "none", status: PROBLEMS[problem].status, problem }, "request");
 }

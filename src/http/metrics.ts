@@ -2,6 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Histogram } from "prom-client";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { ProblemCode } from "../problems.ts";
+import { PROBLEMS } from "../problems.ts";
 import type { Arena } from "../tensor/arena.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Backlog } from "./backlog.ts";
@@ -53,6 +55,12 @@ export class Metrics {
     }
     const input = job.operand("input");
     if (problem === undefined && input !== undefined) this.#elements += elementCount(input.shape);
+  }
+
+  /** Counts a refusal of what could not be read as a request. */
+  countUnread(problem: ProblemCode): void {
+    add(this.#requests, `other ${PROBLEMS[problem].status}`);
+    add(this.#refusals, problem);
   }
 
   #registerCounters(): void {

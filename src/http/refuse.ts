@@ -5,6 +5,7 @@ import { LossRefusal } from "../loss/refusal.ts";
 import type { ProblemCode, ProblemError } from "../problems.ts";
 import { PROBLEMS, Problem, refuseAt } from "../problems.ts";
 import { ArenaFull } from "../tensor/arena.ts";
+import { hasBody } from "./head.ts";
 import { holdsBody } from "./held.ts";
 import { CLIENT_GONE } from "./log.ts";
 import { ACCEPTED } from "./media.ts";
@@ -55,7 +56,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   // Whether the client now sends the body that it holds back, or another request, nobody knows.
   if (holdsBody(reply.request.raw)) reply.header("connection", "close");
   // Closed at once, as Fastify would where a body is refused, a client that is still writing never sees why; see watch.ts.
-  else if (!reply.request.raw.complete) reply.removeHeader("connection");
+  else if (!reply.request.raw.complete && hasBody(reply.request.headers)) reply.removeHeader("connection");
   reply.request.problem = problem.code;
   if (isInference(reply.request.url)) {
     const error = Buffer.from(JSON.stringify({ error: document.detail }));
@@ -113,6 +114,7 @@ export function rawProblem(problem: Problem, requestId: string): string {
     `content-type: ${PROBLEM_TYPE}`,
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${requestId}`,
+    "x-content-type-options: nosniff",
     "connection: close",
     "",
     body,
