@@ -92,7 +92,7 @@ function greet(host: string, port: number, workers: number): void {
 async function startGroup(config: Config, workers: number, logger: pino.Logger): Promise<number> {
   const group = new Group(logger);
   const page = () => group.page();
-  const admin = config.METRICS_PORT > 0 ? buildAdmin(page, group) : undefined;
+  const admin = config.METRICS_PORT > 0 ? buildAdmin({ lifecycle: group, logger }, page) : undefined;
   const stop = async (): Promise<void> => {
     await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + PATIENCE);
     await admin?.close();

@@ -44,7 +44,7 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
     pages: readPages(),
     tracing,
   });
-  const admin = hasOwnPort && group === undefined ? buildAdmin(page, lifecycle) : undefined;
+  const admin = hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger }, page) : undefined;
   // The port that serves is the last, so that whoever reads the log can ask the other by then.
   if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
   const port = await listen(app, config, "PORT").catch(async (error) => {
@@ -81,7 +81,9 @@ export async function listen(
 ): Promise<number> {
   const { HOST: host, [setting]: port } = config;
   try {
-    await app.listen({ host, port });
+    // Who reads the log for the port that serves does not want the other.
+    const name = setting === "PORT" ? "Server listening" : "Metrics and health";
+    await app.listen({ host, port, listenTextResolver: (address) => `${name} at ${address}` });
   } catch (error) {
     const known = FAULTS[(error as NodeJS.ErrnoException).code ?? ""];
     if (known === undefined) throw error;

@@ -1,13 +1,17 @@
 /** Metrics and health on a port of their own, away from the network that sends requests. */
 import type { FastifyInstance } from "fastify";
-import Fastify from "fastify";
-import type { Lifecycle } from "./drain.ts";
 import { answerLive, answerReady } from "./health.ts";
 import { registerMetrics } from "./metrics.ts";
+import type { ServerOptions } from "./server.ts";
+import { createServer } from "./server.ts";
 
 /** GET /metrics, /health/live and /health/ready, and nothing else. */
-export function buildAdmin(page: () => Promise<string>, lifecycle: Readonly<Lifecycle>): FastifyInstance {
-  const app: FastifyInstance = Fastify();
+export function buildAdmin(
+  { lifecycle, logger }: Pick<ServerOptions, "lifecycle" | "logger">,
+  page: () => Promise<string>,
+): FastifyInstance {
+  const app = createServer({ lifecycle, logger });
+  app.removeAllContentTypeParsers();
   registerMetrics(app, page);
   app.get("/health/live", answerLive);
   app.get("/health/ready", answerReady(lifecycle));
