@@ -12,7 +12,8 @@ import { requestId } from "./request-id.ts";
 import type { Tokens } from "./tokens.ts";
 import { checkToken } from "./tokens.ts";
 import type { Tracing } from "./trace.ts";
-import { handleUnknown } from "./unknown.ts";
+import type { Place } from "./unknown.ts";
+import { handleUnknown, placeOf } from "./unknown.ts";
 import type { WatchLimits } from "./watch.ts";
 import { LIMITS, Watch } from "./watch.ts";
 
@@ -55,15 +56,17 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.decorateRequest("job", undefined);
   app.decorateRequest("problem", undefined);
   app.decorateRequest("trace", undefined);
+  const places: Place[] = [];
+  app.addHook("onRoute", ({ method, url }) => void places.push(...placeOf(method, url)));
   app.setErrorHandler(handleError);
   // For what a plugin does not find; unknown paths are refused in the hook below.
-  app.setNotFoundHandler((request, reply) => handleUnknown(app, request, reply));
+  app.setNotFoundHandler((request, reply) => handleUnknown(app, places, request, reply));
   decideExpectations(app.server);
   app.addHook("onRequest", begin);
   app.addHook("onRequest", (request, reply, done) => {
     checkIn(options, request, reply);
     // Here, since a not-found handler comes after the parsing of a body that nobody wants.
-    if (request.is404) handleUnknown(app, request, reply);
+    if (request.is404) handleUnknown(app, places, request, reply);
     else done();
   });
   return app;

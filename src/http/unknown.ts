@@ -1,22 +1,90 @@
-/** Paths and methods that are not there: 404, or 405 with the methods that are. */
+/** Paths and methods that are not there: 404 with what was probably meant, or 405 with the methods that are. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
 import { echo, Problem } from "../problems.ts";
+import { nearest } from "./near.ts";
 import { sendProblem } from "./refuse.ts";
 
 const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
+/** A route, and its path without what people get wrong: case, slashes, hyphens. */
+export interface Place {
+  readonly method: string;
+  readonly path: string;
+  readonly letters: string;
+}
+
+/** What other servers call their probes. */
+const PROBES: Readonly<Record<string, string>> = {
+  health: "/health/ready",
+  healthz: "/health/ready",
+  ready: "/health/ready",
+  readyz: "/health/ready",
+  live: "/health/live",
+  livez: "/health/live",
+};
+
+/** Longer paths are no slips: each is compared with every route. */
+const MOST = 64;
+
+/** A route as something that may have been meant: none for the HEAD of a GET, or for a path with a wildcard. */
+export function placeOf(method: string | readonly string[], path: string): Place[] {
+  if (typeof method !== "string" || method === "HEAD" || /[*:]/.test(path)) return [];
+  return [{ method, path, letters: lettersOf(path) }];
+}
+
 /** Answers a request for which there is no route. */
-export function handleUnknown(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): void {
+export function handleUnknown(
+  app: FastifyInstance,
+  places: readonly Place[],
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
   const [path = "/"] = request.url.split("?");
   const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
   if (allowed.length > 0) reply.header("allow", allowed.join(", "));
-  sendProblem(reply, allowed.length > 0 ? wrongMethod(path, request.method, allowed) : notFound(path));
+  sendProblem(
+    reply,
+    allowed.length > 0 ? wrongMethod(path, request.method, allowed) : notFound(path, places),
+  );
 }
 
 function wrongMethod(path: string, method: string, allowed: readonly HTTPMethods[]): Problem {
   return new Problem("method_not_allowed", `${echo(path)} takes ${allowed.join(", ")}, not ${method}`);
 }
 
-function notFound(path: string): Problem {
-  return new Problem("not_found", `nothing is at ${echo(path)}; /openapi.json lists the operations`);
+function notFound(path: string, places: readonly Place[]): Problem {
+  const meant = path.length > MOST ? undefined : meantBy(path, places);
+  const hint = meant === undefined ? listOf(places) : `did you mean ${meant.method} ${meant.path}?`;
+  return new Problem("not_found", `nothing is at ${echo(path)}; ${hint}`);
+}
+
+/** The route of this name, of nearly this name, or of nearly this name under another version. */
+function meantBy(path: string, places: readonly Place[]): Place | undefined {
+  const letters = lettersOf(path);
+  const probe = PROBES[letters];
+  if (probe !== undefined) return places.find((place) => place.path === probe);
+  return near(letters, places, (name) => name) ?? near(letters, places, withoutVersion);
+}
+
+function near(letters: string, places: readonly Place[], form: (name: string) => string): Place | undefined {
+  const name = nearest(
+    form(letters),
+    places.map((place) => form(place.letters)),
+  );
+  return name === undefined ? undefined : places.find((place) => form(place.letters) === name);
+}
+
+function listOf(places: readonly Place[]): string {
+  const paths = places.map(({ path }) => path);
+  return paths.includes("/openapi.json")
+    ? "/openapi.json lists the operations and /docs shows them"
+    : `this port has ${paths.join(", ")}`;
+}
+
+function lettersOf(path: string): string {
+  return path.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+}
+
+function withoutVersion(letters: string): string {
+  return letters.replace(/^v\d/, "");
 }

@@ -33,6 +33,9 @@ it("refusals are problem documents, and name nothing of the framework", async ()
     expect(answer.json().code).toBe(code);
     expect(answer.body).not.toContain("FST_");
   }
+  expect((await admin.inject("/x")).json().detail).toBe(
+    "nothing is at /x; this port has /metrics, /health/live, /health/ready",
+  );
 });
 
 it("a failure is internal_error, without its text, and readiness is 503, while it stops", async () => {

@@ -621,7 +621,7 @@ describe("refusals", () => {
   it("an unknown path is not_found", async () => {
     const unknown = await service.get("/v1/mse_loss");
     expectProblem(unknown, "not_found");
-    expect(unknown.json.detail).toBe("nothing is at /v1/mse_loss; /openapi.json lists the operations");
+    expect(unknown.json.detail).toContain("nothing is at /v1/mse_loss; ");
     expectProblem(await service.post("/v1/cross_entropy/", {}), "not_found");
   });
 
