@@ -17,7 +17,7 @@ import {
   MODEL_TENSORS,
 } from "./contract/inference.ts";
 import { describeOptions } from "./contract/inference-options.ts";
-import { inferenceRefusals } from "./contract/problem.ts";
+import { refusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
 import { readiness } from "./drain.ts";
 import { sendInference } from "./inference-answer.ts";
@@ -34,9 +34,20 @@ type ModelName = keyof typeof MODEL_TENSORS;
 
 const ref = (schema: TSchema) => Type.Ref(`${(schema as { $id?: string }).$id}#`);
 
+const json = (description: string, schema: TSchema) => ({
+  description,
+  content: { "application/json": { schema: ref(schema) } },
+});
+
 const answers = (description: string, schema: TSchema, refused: readonly number[] = []) => ({
-  200: { description, content: { "application/json": { schema: ref(schema) } } },
-  ...inferenceRefusals([400, 431, ...refused]),
+  200: json(description, schema),
+  ...refusals("inference", refused),
+});
+
+/** Readiness is answered in one form, whatever it is. */
+const readinessAnswers = (description: string, refused: readonly number[]) => ({
+  ...answers(description, InferenceReady, refused),
+  503: json("Not ready: send no new requests.", InferenceReady),
 });
 
 export async function registerInference(
@@ -69,14 +80,18 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
   const server = { name: "lossd", version: VERSION, extensions: ["binary_tensor_data"] };
   app.get(
     "/v2",
-    schema("inferenceServer", "The server and its extensions", answers("The server.", InferenceServer)),
+    schema(
+      "inferenceServer",
+      "The server and its extensions",
+      answers("The server.", InferenceServer, [401]),
+    ),
     async () => server,
   );
   const live = answers("It works.", InferenceReady);
   app.get("/v2/health/live", schema("inferenceLive", "Whether the process works", live), async () => ({
     live: true,
   }));
-  const ready = answers("Send requests.", InferenceReady, [503]);
+  const ready = readinessAnswers("Send requests.", []);
   app.get(
     "/v2/health/ready",
     schema("inferenceReady", "Whether to send traffic", ready),
@@ -128,7 +143,7 @@ function registerMetadata(
     operationId: `modelReady${suffix}`,
     tags: ["inference"],
     summary: `Whether ${name} takes requests`,
-    response: answers("It does.", InferenceReady, [503]),
+    response: readinessAnswers("It does.", [401]),
   };
   app.get(`${path}/ready`, { schema: ready }, async (_request, reply) => ({
     name,
@@ -149,7 +164,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
       summary,
       consumes: ["application/json"],
       body: ref(InferenceRequest),
-      response: answers("The outputs.", InferenceResponse, [401, 408, 411, 413, 415, 417, 422, 503]),
+      response: answers("The outputs.", InferenceResponse, [401, 408, 411, 413, 415, 422, 503]),
     },
   };
   const validated = { $ref: `${request.$id}#` };

@@ -52,28 +52,24 @@ const MEANINGS: Readonly<Record<number, string>> = {
   503: "No room now; Retry-After says when to try again.",
 };
 
-/** The responses of a route that can refuse with these statuses. */
-export function refusals(statuses: readonly number[]): Record<number, unknown> {
-  return Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      {
-        description: MEANINGS[status],
-        content: { "application/problem+json": { schema: Type.Ref("Problem#") } },
-      },
-    ]),
-  );
-}
+/** What can be refused on every path, for the head of its request. */
+const EVERYWHERE = [400, 417, 431];
 
-/** The same for a route of the Open Inference Protocol, with its form of errors. */
-export function inferenceRefusals(statuses: readonly number[]): Record<number, unknown> {
+/** The forms of refusals, and what those of a form look like. */
+const FORMS = {
+  problem: { "application/problem+json": { schema: Type.Ref("Problem#") } },
+  inference: { "application/json": { schema: Type.Ref("InferenceError#") } },
+} as const;
+
+/**
+ * The responses of a route that can refuse with these statuses, beside those of every path, in the form of its protocol. Headers that are
+ * too large hide the path, and with that the protocol.
+ */
+export function refusals(form: keyof typeof FORMS, statuses: readonly number[]): Record<number, unknown> {
   return Object.fromEntries(
-    statuses.map((status) => [
+    [...EVERYWHERE, ...statuses].map((status) => [
       status,
-      {
-        description: MEANINGS[status],
-        content: { "application/json": { schema: Type.Ref("InferenceError#") } },
-      },
+      { description: MEANINGS[status], content: FORMS[status === 431 ? "problem" : form] },
     ]),
   );
 }
