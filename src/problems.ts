@@ -245,9 +245,9 @@ export function refuseAt(code: ProblemCode, pointer: string, detail: string): Pr
 }
 
 /** The most characters of a client's text that an answer repeats. */
-const ECHO = 64;
+export const ECHO = 64;
 
 /** The beginning of a client's text, fit to stand in an answer: no half of a surrogate pair is left at its end. */
-export function echo(text: string): string {
-  return text.length > ECHO ? `${text.slice(0, ECHO).toWellFormed()}...` : text.toWellFormed();
+export function echo(text: string, most: number = ECHO): string {
+  return text.length > most ? `${text.slice(0, most).toWellFormed()}...` : text.toWellFormed();
 }

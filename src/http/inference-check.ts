@@ -1,16 +1,15 @@
 /** Holds an inference request to its model: the names first, then the options by the schema of the JSON contract. */
 import type { FastifyRequest } from "fastify";
 import type { LossRefusal } from "../loss/refusal.ts";
-import type { ProblemCode } from "../problems.ts";
-import { echo, type Problem, refuseAt } from "../problems.ts";
+import type { Problem, ProblemError } from "../problems.ts";
+import { echo, refuseAt } from "../problems.ts";
 import type { InferenceBody } from "./inference-request.ts";
-import { isOperand } from "./job.ts";
+import { isOperand, OPERANDS } from "./job.ts";
+import type { Refused } from "./validation.ts";
 import { describeValidation } from "./validation.ts";
 
 /** The protocol's own parameter: whether outputs come as bytes. */
 export const BINARY = "binary_data_output";
-
-type Validate = ReturnType<FastifyRequest["compileValidationSchema"]>;
 
 interface Named {
   readonly name: string;
@@ -42,7 +41,11 @@ function checkList(list: "inputs" | "outputs", known: readonly Named[], asked: r
 }
 
 /** The operation's options, with a number in the place of each tensor, as `validate` has accepted them for the JSON contract. */
-export function optionsOf(body: InferenceBody, validate: Validate): Record<string, unknown> {
+export function optionsOf(
+  body: InferenceBody,
+  validate: ReturnType<FastifyRequest["compileValidationSchema"]>,
+  contract: Pick<Refused, "schema" | "find">,
+): Record<string, unknown> {
   // Without a prototype, `__proto__` is a name like others, and refused like others.
   const fields: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(body.parameters ?? {})) {
@@ -55,21 +58,25 @@ export function optionsOf(body: InferenceBody, validate: Validate): Record<strin
   }
   for (const { name } of body.inputs) fields[name] = 0;
   if (validate(fields)) return fields;
-  const problem = describeValidation(validate.errors ?? []);
-  const [place] = problem.errors;
-  throw place === undefined ? problem : refuseField(body, problem.code, place.pointer, place.detail);
+  throw describeValidation(validate.errors ?? [], {
+    ...contract,
+    value: fields,
+    unoffered: [...OPERANDS, "format"],
+    show: (place) => placeIn(body, place),
+  });
 }
 
 /** A loss's refusal of a whole field, at the field's place in an inference request. */
 export function refuseLoss(body: InferenceBody, { code, field, message }: LossRefusal): Problem {
-  return refuseField(body, code, `/${field}`, message);
+  const { pointer, detail } = placeIn(body, { pointer: `/${field}`, detail: message });
+  return refuseAt(code, pointer, detail);
 }
 
-/** A refusal of a place in the JSON contract's body, at the place where an inference request has it. */
-function refuseField(body: InferenceBody, code: ProblemCode, pointer: string, detail: string): Problem {
+/** A place in the JSON contract's body, where an inference request has it. */
+function placeIn(body: InferenceBody, { pointer, detail }: ProblemError): ProblemError {
   const [, name = ""] = pointer.split("/");
   const at = body.inputs.findIndex((input) => input.name === name);
-  if (at >= 0) return refuseAt(code, `/inputs/${at}`, detail);
-  if (isOperand(name)) return refuseAt(code, "/inputs", `${name}: ${detail}`);
-  return refuseAt(code, `/parameters${pointer}`, detail);
+  if (at >= 0) return { pointer: `/inputs/${at}`, detail };
+  if (isOperand(name)) return { pointer: "/inputs", detail: `${name}: ${detail}` };
+  return { pointer: `/parameters${pointer}`, detail };
 }

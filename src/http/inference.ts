@@ -168,11 +168,12 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
     },
   };
   const validated = { $ref: `${request.$id}#` };
+  const contract = { schema: request, find: (id: string) => app.getSchema(id) };
   app.post(`${path}/infer`, options, async (asked: FastifyRequest, reply: FastifyReply) => {
     const job = jobOf(asked);
     const body = asked.body as InferenceBody;
     checkNames(MODEL_TENSORS[name], body);
-    const fields = optionsOf(body, asked.compileValidationSchema(validated));
+    const fields = optionsOf(body, asked.compileValidationSchema(validated), contract);
     await receiveInputs(engine, asked, body);
     const gone = (): boolean => reply.raw.destroyed;
     job.stages.enter("compute");

@@ -72,7 +72,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 /** Fastify's error handler: a stranger's exception becomes "internal error" outside and keeps its cause in the log. */
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error instanceof ClientGone) return reply.code(CLIENT_GONE).send();
-  const problem = error instanceof LossRefusal ? lossProblem(error, request) : problemOf(error);
+  const problem = error instanceof LossRefusal ? lossProblem(error, request) : problemOf(error, request);
   if (problem.code === "internal_error") request.log.error({ err: error }, "request failed");
   return sendProblem(reply, problem);
 }
@@ -83,10 +83,10 @@ function lossProblem({ code, field, element, message }: LossRefusal, request: Fa
   return refuseAt(code, pointer, message);
 }
 
-function problemOf(error: FastifyError | Problem): Problem {
+function problemOf(error: FastifyError | Problem, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ArenaFull) return new Problem("overloaded", "no memory is free for this request now");
-  if (error.validation !== undefined) return describeValidation(error.validation);
+  if (error.validation !== undefined) return describeBody(error.validation, request);
   switch (error.code) {
     case "FST_ERR_BAD_URL":
       return new Problem("malformed_request", "the path is not a valid URL path");
@@ -95,6 +95,15 @@ function problemOf(error: FastifyError | Problem): Problem {
     default:
       return foreignProblem(error.statusCode ?? 500);
   }
+}
+
+function describeBody(errors: NonNullable<FastifyError["validation"]>, request: FastifyRequest): Problem {
+  const { body: value, routeOptions, server } = request;
+  return describeValidation(errors, {
+    value,
+    schema: routeOptions.schema?.body,
+    find: (id) => server.getSchema(id),
+  });
 }
 
 /** What a plugin refused for reasons of its own: files that are not to be had, conditions that do not hold. */

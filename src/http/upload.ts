@@ -13,6 +13,7 @@ import type { Engine } from "./body.ts";
 import { openSource } from "./body.ts";
 import type { Job } from "./job.ts";
 import { isOperand, OPERANDS } from "./job.ts";
+import { nearest } from "./near.ts";
 import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 import type { BodySource } from "./source.ts";
@@ -60,7 +61,12 @@ export async function readUpload(
 
 function checkName(name: string): void {
   if (isOperand(name)) return;
-  throw refuseAt("invalid_request", `/${echo(name)}`, `expected no tensors but ${OPERANDS.join(", ")}`);
+  const meant = nearest(name, OPERANDS);
+  const detail =
+    meant === undefined
+      ? `expected no tensors but ${OPERANDS.join(", ")}`
+      : `unknown tensor; did you mean ${meant}?`;
+  throw refuseAt("invalid_request", `/${echo(name)}`, detail);
 }
 
 /** Reads all tensors into the Arena. */

@@ -2,49 +2,109 @@
 import type { FastifySchemaValidationError } from "fastify/types/schema.js";
 import type { ProblemError } from "../problems.ts";
 import { echo, Problem } from "../problems.ts";
+import type { FieldFaults, ObjectSchema } from "./fields.ts";
+import { findFaults } from "./fields.ts";
 
-/** The refusal for a body that its schema does not accept. */
-export function describeValidation(errors: readonly FastifySchemaValidationError[]): Problem {
+/** A value that its schema does not accept. */
+export interface Refused {
+  readonly value: unknown;
+  readonly schema: unknown;
+  /** The schema that others refer to by this id. */
+  readonly find: (id: string) => unknown;
+  /** Fields that are never said to be meant. */
+  readonly unoffered?: readonly string[];
+  /** A place as the client knows it; default: as the schema does. */
+  readonly show?: (place: ProblemError) => ProblemError;
+}
+
+/** The refusal for a value that its schema does not accept. */
+export function describeValidation(
+  errors: readonly FastifySchemaValidationError[],
+  refused: Refused,
+): Problem {
   const error = mostSpecific(errors);
-  const place = describePlace(error);
+  const { places, count } = faultsOf(error, refused);
+  const shown = refused.show === undefined ? places : places.map(refused.show);
   const code = error.keyword === "maxItems" ? "rank_too_high" : "invalid_request";
-  return new Problem(code, `${place.pointer || "body"}: ${place.detail}`, { errors: [place] });
+  const [first] = shown;
+  const more = count > 1 ? ` (and ${count - 1} more)` : "";
+  return new Problem(code, `${first?.pointer || "body"}: ${first?.detail}${more}`, { errors: shown });
 }
 
 /** Of the errors of all branches of a union the one that got furthest into the value; the union's own where none did. */
 function mostSpecific(errors: readonly FastifySchemaValidationError[]): FastifySchemaValidationError {
   const deepest = Math.max(...errors.map((error) => depth(error.instancePath)));
   const candidates = errors.filter((error) => depth(error.instancePath) === deepest);
-  const inObject = candidates.find(
-    (error) => error.keyword === "additionalProperties" || error.keyword === "required",
-  );
   const union = candidates.find((error) => error.keyword === "anyOf");
-  return inObject ?? union ?? candidates[0] ?? errors[0]!;
+  return candidates.find(isOfFields) ?? union ?? candidates[0] ?? errors[0]!;
 }
 
-function describePlace({
-  keyword,
-  params,
-  instancePath,
-  message,
-}: FastifySchemaValidationError): ProblemError {
-  const at = (name: unknown): string => `${instancePath}/${escapePointer(echo(String(name)))}`;
+function isOfFields({ keyword }: FastifySchemaValidationError): boolean {
+  return keyword === "additionalProperties" || keyword === "required";
+}
+
+/** The validator stops at the first fault; of an object's fields all are told, since one misspelt field is two faults. */
+function faultsOf(
+  error: FastifySchemaValidationError,
+  { value, schema, find, unoffered }: Refused,
+): FieldFaults {
+  const { instancePath } = error;
+  if (isOfFields(error)) {
+    const steps = instancePath.split("/").slice(1);
+    const object = steps.reduce((at, step) => (at as Record<string, unknown>)[step], value) as object;
+    return findFaults(object, instancePath, schemaAt(schema, steps, find), unoffered);
+  }
+  return { places: [{ pointer: echo(instancePath), detail: `expected ${expectedBy(error)}` }], count: 1 };
+}
+
+interface Schema extends Partial<ObjectSchema> {
+  readonly $ref?: string;
+  readonly anyOf?: readonly unknown[];
+  readonly items?: unknown;
+}
+
+/** The schema of the object to which these steps lead. */
+function schemaAt(schema: unknown, steps: readonly string[], find: Refused["find"]): ObjectSchema {
+  const ofObject = (schema: unknown): Schema => {
+    const { $ref, anyOf } = schema as Schema;
+    if ($ref !== undefined) return ofObject(find($ref.replace("#", "")));
+    return anyOf?.map(ofObject).find(({ properties }) => properties !== undefined) ?? (schema as Schema);
+  };
+  let at = ofObject(schema);
+  for (const step of steps) at = ofObject(at.properties?.[step] ?? at.items);
+  return at as ObjectSchema;
+}
+
+function expectedBy({ keyword, params, instancePath, message }: FastifySchemaValidationError): string {
   switch (keyword) {
-    case "required":
-      return { pointer: at(params.missingProperty), detail: "required, but missing" };
-    case "additionalProperties":
-      return { pointer: at(params.additionalProperty), detail: "unknown field" };
+    case "type":
+      return TYPES[params.type as string] ?? String(params.type);
     case "enum":
-      return {
-        pointer: instancePath,
-        detail: `expected one of ${(params.allowedValues as unknown[]).join(", ")}`,
-      };
+      return `one of ${(params.allowedValues as unknown[]).join(", ")}`;
     case "anyOf":
-      return { pointer: instancePath, detail: `expected ${UNIONS[lastName(instancePath)] ?? TENSOR}` };
+      return unionAt(instancePath);
+    case "minimum":
+      return `at least ${params.limit}`;
+    case "maximum":
+      return `at most ${params.limit}`;
+    case "maxItems":
+      return `at most ${params.limit} dimensions`;
+    case "maxLength":
+      return `at most ${params.limit} characters`;
     default:
-      return { pointer: instancePath, detail: message ?? "not acceptable" };
+      return message ?? "something else";
   }
 }
+
+const TYPES: Readonly<Record<string, string>> = {
+  array: "a list",
+  boolean: "true or false",
+  integer: "an integer",
+  null: "null",
+  number: "a number",
+  object: "an object",
+  string: "a text",
+};
 
 const TENSOR =
   'a tensor: a number, nested lists of numbers, or {"dtype", "shape", "data"} or {"dtype", "shape", "base64"}';
@@ -58,14 +118,11 @@ const UNIONS: Readonly<Record<string, string>> = {
   label_smoothing: "a number up to 1",
 };
 
+function unionAt(pointer: string): string {
+  if (pointer.startsWith("/parameters/")) return "a text, a number, true, false or null";
+  return UNIONS[pointer.slice(pointer.lastIndexOf("/") + 1)] ?? TENSOR;
+}
+
 function depth(pointer: string): number {
   return pointer.split("/").length;
-}
-
-function lastName(pointer: string): string {
-  return pointer.slice(pointer.lastIndexOf("/") + 1);
-}
-
-function escapePointer(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }

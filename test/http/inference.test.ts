@@ -322,7 +322,7 @@ describe("a refusal", () => {
     [
       "a parameter of another type",
       { inputs: [INPUT, TARGET], parameters: { ignore_index: "x" } },
-      "/parameters/ignore_index: must be integer",
+      "/parameters/ignore_index: expected an integer",
     ],
     [
       "a parameter out of its range",
@@ -459,7 +459,9 @@ describe("a refusal", () => {
   });
 
   it("of a body that is no JSON object is 400, and says so where it is empty", async () => {
-    expect((await service().send("POST", `${CE}/infer`, "")).json).toEqual({ error: "body: must be object" });
+    expect((await service().send("POST", `${CE}/infer`, "")).json).toEqual({
+      error: "body: expected an object",
+    });
     for (const body of ["{", "null", "[]", '"x"', "\ufeff{}"]) {
       const answer = await service().send("POST", `${CE}/infer`, body);
       expect([answer.status, Object.keys(answer.json)], body).toEqual([400, ["error"]]);
