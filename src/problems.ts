@@ -20,7 +20,7 @@ export const PROBLEMS = {
   },
   malformed_json: {
     status: 400,
-    title: "The body is not JSON",
+    title: "The body is not a JSON object",
     mend: "Send one JSON object (RFC 8259) in UTF-8 without a byte-order mark; `detail` gives the byte at which reading stopped.",
   },
   duplicate_key: {

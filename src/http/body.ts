@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Kernel } from "../kernel/kernel.ts";
-import { Problem } from "../problems.ts";
+import { Problem, refuseAt } from "../problems.ts";
 import type { Arena } from "../tensor/arena.ts";
 import type { JsonBody, JsonMode } from "../wire/json.ts";
 import { JsonReader } from "../wire/json.ts";
@@ -138,7 +138,7 @@ export function scanJson(
     const onClose = (): void => onError(new Problem("malformed_request", "the body ended early"));
     const onError = (error: unknown): void => {
       detach();
-      reject(error);
+      reject(nameElement(error, job.operation));
     };
     const detach = (): void => {
       payload.off("data", onData).off("end", onEnd).off("error", onClose).off("close", onClose);
@@ -155,4 +155,21 @@ export function scanJson(
     askForBody(payload);
     payload.on("data", onData).once("end", onEnd).once("error", onClose).once("close", onClose);
   });
+}
+
+const INDEX = "a class index, an integer";
+
+/** What the elements of an operation's target are. */
+const TARGETS: Readonly<Record<string, string>> = {
+  nllLoss: INDEX,
+  crossEntropy: `${INDEX}, or a probability, a number`,
+};
+
+/** The scanner takes every field for numbers; who wrote a class by its name is told what stands for it. */
+function nameElement(error: unknown, operation: string): unknown {
+  const target = TARGETS[operation];
+  if (target === undefined || !(error instanceof Problem) || error.code !== "invalid_element") return error;
+  const [place] = error.errors;
+  if (place === undefined || !place.pointer.startsWith("/target/")) return error;
+  return refuseAt(error.code, place.pointer, `expected ${target}`);
 }

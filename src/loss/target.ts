@@ -28,7 +28,7 @@ export function checkIndexOperands(
   if (rank !== 1 && input.shape[0] !== batch) {
     throw refuseShape(
       "target",
-      `Expected input batch_size (${input.shape[0]}) to match target batch_size (${batch}).${hint(input, target)}`,
+      `Expected input batch_size (${input.shape[0]}) to match target batch_size (${batch})${hint(input, target) || "."}`,
     );
   }
   if (rank <= 2) checkRows(input, target, weight);
@@ -132,6 +132,8 @@ function hint(input: Tensor, target: Tensor): string {
     return `. The target holds class indices in [0, ${top}], one for each row, not one-hot rows or probabilities; cross_entropy takes those`;
   if (input.shape.length === 1 && sameShape(target.shape, [1]))
     return ". One row of logits takes a class index alone, such as 0, not [0]";
+  if (input.shape.length === 2 && n === 1 && target.shape.length === 0)
+    return ". A target for one row is [0], a list of one class index, not 0";
   if (input.shape.length === 2 && sameShape(target.shape, [n, 1]))
     return ". The target is one list of class indices, such as [0, 1], not a column, [[0], [1]]";
   if (input.shape.length === 3 && sameShape(target.shape, input.shape.slice(0, -1)))

@@ -18,6 +18,8 @@ const MAX_TEXTS = 1000;
 /** A longer header is none, but the beginning of some other file: text there reads as a number far beyond it. */
 const FORMAT_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
+/** White space, or a brace. */
+const BEGINS_JSON: ReadonlySet<number> = new Set(Buffer.from(" \t\n\r{"));
 const METADATA = "__metadata__";
 
 /** A tensor's name, type and shape. */
@@ -67,8 +69,11 @@ export function readHeaderLength(prefix: Uint8Array, bodyBytes: number | undefin
   }
   const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length < 2 || length > FORMAT_HEADER_BYTES) {
+    const hint = BEGINS_JSON.has(prefix[0]!)
+      ? "; this looks like JSON; send it with Content-Type: application/json"
+      : "";
     throw malformed(
-      `the first 8 bytes give the header's length as ${length}, expected 2 to ${FORMAT_HEADER_BYTES}`,
+      `the first 8 bytes give the header's length as ${length}, expected 2 to ${FORMAT_HEADER_BYTES}${hint}`,
     );
   }
   if (bodyBytes !== undefined && length > bodyBytes - LENGTH_BYTES) {

@@ -182,7 +182,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": [[0, 1],], "target": [0]}',
     response: {
       type: "urn:lossd:problem:malformed_json",
-      title: "The body is not JSON",
+      title: "The body is not a JSON object",
       status: 400,
       detail: 'byte 18: expected a number, a list, a comma or a closing bracket, got "]"',
       code: "malformed_json",
