@@ -67,6 +67,7 @@ it.each(["1", "2"])(
     const traceparent = `00-${TRACE}-${PARENT}-01`;
     await (await server.post(BODY, { traceparent, "x-request-id": "own-id" })).text();
     await (await server.post('{"input":[[0,0]],"target":[7]}')).text();
+    await (await fetch(`${server.url}/%E0%A4%A`)).text();
     await (await fetch(`${server.url}/health/ready`)).text();
     await (await fetch(`${server.url}/metrics`)).text();
     expect(await server.stop()).toBe(0);
@@ -83,6 +84,8 @@ it.each(["1", "2"])(
     expect(holds(bytes, "lossd.input.dtype", "float32")).toBe(true);
     expect(holds(bytes, "lossd.request_id", "own-id")).toBe(true);
     expect(holds(bytes, "lossd.problem", "target_out_of_bounds")).toBe(true);
+    // A path that is none is a request, too.
+    expect(holds(bytes, "lossd.problem", "malformed_request")).toBe(true);
     expect(bytes.includes("lossd.stage.compute_seconds")).toBe(true);
     // The log has the same names: the client's trace, and for the other request the one that was begun.
     const logged = server.lines
