@@ -2,18 +2,18 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../problems.ts";
+import { TOKEN, tokenLines } from "../tokens-file.ts";
 
 /** The digests of the accepted tokens; none: every request is let in. */
 export type Tokens = readonly Buffer[];
 
-const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
+const BEARER = new RegExp(`^Bearer +(${TOKEN})$`, "i");
 /** Probes carry no token; nor does a browser that fetches the playground, where a person types one, or the guide, which says how. */
 const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.]+)?|guide(?:\/[\w.-]*)?)$/;
 
-/** The tokens of a file: one a line; blank lines and lines that begin with # do not count. Only their digests are kept. */
+/** The tokens of a file, of which only the digests are kept. */
 export function readTokens(text: string): Tokens {
-  const lines = text.split("\n").map((line) => line.trim());
-  return lines.filter((line) => line !== "" && !line.startsWith("#")).map(digest);
+  return tokenLines(text).map((line) => digest(line.text));
 }
 
 /** Refuses a request without one of the tokens. Every token is compared, in constant time, so that the time tells nothing. */
