@@ -7,6 +7,9 @@ import { Value } from "typebox/value";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
+/** The format of a text that is an address over HTTP, or empty. */
+const ADDRESS = "address";
+
 export const SETTINGS = Type.Object(
   {
     HOST: Type.String({
@@ -33,7 +36,8 @@ export const SETTINGS = Type.Object(
     }),
     LOG_LEVEL: Type.Enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
       default: "info",
-      description: "The least severe log lines that are written; a request is one line of level info.",
+      description:
+        "The least severe log lines that are written: trace, debug, info, warn, error, fatal or silent; a request is one line of level info.",
     }),
     BODY_LIMIT: Type.Integer({
       default: 64 * MiB,
@@ -69,7 +73,7 @@ export const SETTINGS = Type.Object(
     }),
     OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
       default: "",
-      pattern: "^(https?://.+)?$",
+      format: ADDRESS,
       description:
         "Address of an OpenTelemetry collector, which gets a span for each request over HTTP; without it nothing is traced.",
     }),
@@ -115,6 +119,16 @@ export class ConfigError extends PlainError {
   override readonly name = "ConfigError";
 }
 
+/** What is wrong with a file, for people. */
+export function fileFault({ code = "", message }: NodeJS.ErrnoException): string {
+  const faults: Readonly<Record<string, string>> = {
+    ENOENT: "there is no such file",
+    EACCES: "access to it is denied",
+    EISDIR: "expected a file, got a folder",
+  };
+  return faults[code] ?? message;
+}
+
 /** The flag of a setting: `--body-limit` for BODY_LIMIT. */
 export function flagOf(name: string): string {
   return name.toLowerCase().replaceAll("_", "-");
@@ -129,21 +143,47 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
   for (const [name, schema] of SETTING_ENTRIES) {
     const text = flags[name] ?? env[name];
     given[name] = text === undefined || text === "" ? schema.default : parse(schema, text);
-    const [error] = Value.Errors(schema, given[name]);
-    if (error === undefined) continue;
-    const place = flags[name] === undefined ? `${name}=${text}` : `--${flagOf(name)} ${text}`;
-    throw new ConfigError(`${place}: ${error.message}`);
+    if (isUsable(schema, given[name])) continue;
+    const place = flags[name] === undefined ? name : `--${flagOf(name)}`;
+    throw new ConfigError(`${place}: expected ${wanted(schema)}, got ${withoutUser(text ?? "")}`);
   }
   return given as Config;
+}
+
+/** An address as it may be shown: without the user and password before its host, also where it is none. */
+export function withoutUser(address: string): string {
+  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@");
 }
 
 type Setting = TSchema & {
   readonly type?: string;
   readonly default?: unknown;
   readonly description?: string;
+  readonly format?: string;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
 };
 
 /** Decimal integers only: a fraction or an exponent stays text, which the schema then refuses. */
 function parse(schema: Setting, text: string): unknown {
   return schema.type === "integer" && /^\d+$/.test(text) ? Number(text) : text;
+}
+
+function isUsable(schema: Setting, value: unknown): boolean {
+  if (!Value.Check(schema, value)) return false;
+  if (schema.format !== ADDRESS || value === "") return true;
+  return /^https?:\/\//.test(String(value)) && URL.canParse(String(value));
+}
+
+/** What a setting takes, for people. */
+function wanted({ type, minimum, maximum, enum: words = [] }: Setting): string {
+  if (type === "integer") return `a whole number from ${minimum} to ${maximum}`;
+  return words.length > 0 ? wordList(words) : "an address like http://127.0.0.1:4318";
+}
+
+/** The words of a choice: `one of a, b and c`. */
+export function wordList(words: readonly string[]): string {
+  if (words.length === 1) return String(words[0]);
+  return `one of ${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }

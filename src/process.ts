@@ -7,7 +7,7 @@ import type { Serve } from "./cli/command.ts";
 import { readCommand, UsageError } from "./cli/command.ts";
 import type { Terminal } from "./cli/terminal.ts";
 import type { Config } from "./config.ts";
-import { ConfigError, PlainError, readConfig } from "./config.ts";
+import { ConfigError, fileFault, PlainError, readConfig } from "./config.ts";
 import { failInGroup, Group } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import type { Tokens } from "./http/tokens.ts";
@@ -113,7 +113,7 @@ function loadTokens(file: string): Tokens {
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new ConfigError(`TOKENS_FILE=${file}: ${(error as Error).message}`);
+    throw new ConfigError(`TOKENS_FILE=${file}: ${fileFault(error as NodeJS.ErrnoException)}`);
   }
   const tokens = readTokens(text);
   if (tokens.length === 0) throw new ConfigError(`TOKENS_FILE=${file}: expected a token a line, got none`);

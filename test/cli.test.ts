@@ -96,7 +96,7 @@ describe("lossd", () => {
 
   it("names the flag of a value that it cannot use", async () => {
     const { code, err } = await lossd(["--port", "80a"]);
-    expect([code, err]).toEqual([1, "lossd: --port 80a: must be integer\n"]);
+    expect([code, err]).toEqual([1, "lossd: --port: expected a whole number from 0 to 65535, got 80a\n"]);
   });
 
   it.each([

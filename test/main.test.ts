@@ -98,5 +98,5 @@ it.each([
   });
   const [code] = await once(child, "close");
   expect(code).toBe(1);
-  expect(text).toMatch(new RegExp(`^lossd: ${name}=${value}: .+\n$`));
+  expect(text).toMatch(new RegExp(`^lossd: ${name}: expected .+, got ${value}\n$`));
 });
