@@ -25,7 +25,7 @@ const url = await new Promise<string>((resolve, reject) => {
 });
 let report = "";
 const failed = await check(
-  { name: "check", url: new URL(url), tokenFile: undefined, json: false },
+  { name: "check", url: new URL(url), tokenFile: undefined, timeout: 10_000, json: false },
   {
     out: (text) => {
       report += text;

@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import pino from "pino";
 import type { Serve } from "./cli/command.ts";
-import { readCommand, UsageError } from "./cli/command.ts";
+import { readCommand } from "./cli/command.ts";
 import type { Terminal } from "./cli/terminal.ts";
+import { UsageError } from "./cli/usage.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, fileFault, PlainError, readConfig } from "./config.ts";
 import { failInGroup, Group } from "./group.ts";
@@ -157,8 +158,7 @@ function report(error: unknown): void {
   const { message, stack } = error as Error;
   const isPlain = PlainError.is(error);
   if (isPlain && failInGroup(message)) return;
-  const hint = error instanceof UsageError ? "; see lossd --help" : "";
-  process.stderr.write(`lossd: ${isPlain ? message + hint : stack}\n`);
+  process.stderr.write(`lossd: ${isPlain ? message : stack}\n`);
   process.exitCode ??= error instanceof UsageError ? USAGE : 1;
 }
 

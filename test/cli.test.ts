@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { below } from "../src/cli/command.ts";
+import { below } from "../src/cli/address.ts";
 import { SETTINGS } from "../src/config.ts";
 import { readTokens } from "../src/http/tokens.ts";
 import { VERSION } from "../src/version.ts";
@@ -61,12 +61,12 @@ describe("lossd", () => {
   });
 
   it.each([
-    [["--prot", "1"], "Unknown option '--prot'; see lossd --help"],
+    [["--prot", "1"], "Unknown option '--prot'; did you mean --port?"],
     [["frob"], "expected one of serve, check and send, got frob"],
     [["serve", "more"], "expected one of serve, check and send, got more"],
     [["check"], "expected URL, got nothing"],
     [["check", "127.0.0.1:8080"], "expected an address like http://127.0.0.1:8080, got 127.0.0.1:8080"],
-    [["check", "http://proxy/a/v1/nll_loss"], "expected the server's address alone, like http://proxy, got"],
+    [["check", "http://proxy/a/v1/nll_loss"], "expected the server's address alone, like http://proxy/a, got"],
     [["send", "a.safetensors"], "expected FILE and URL, got a.safetensors"],
     [["send", "a", "http://x", "--operation", "mse"], "--operation: expected one of cross_entropy"],
     [["send", "a", "http://x", "--option", "reduction"], "--option: expected NAME=VALUE, got reduction"],

@@ -1,59 +1,102 @@
 /** What the command line asks for: `lossd [serve]`, `lossd check URL`, `lossd send FILE URL`. */
 import type { ParseArgsOptionsConfig } from "node:util";
 import { parseArgs } from "node:util";
-import { flagOf, PlainError, SETTING_ENTRIES } from "../config.ts";
+import { flagOf, SETTING_ENTRIES, withoutUser, wordList } from "../config.ts";
+import { below, readUrl } from "./address.ts";
+import { nearest } from "./suggest.ts";
+import { UsageError } from "./usage.ts";
 
-/** Thrown for a command line that cannot be read; the message says what was expected. */
-export class UsageError extends PlainError {
-  override readonly name = "UsageError";
-}
+/** The commands that have a help of their own. */
+const TOPICS = ["serve", "check", "send"] as const;
 
-export interface Serve {
+/** A command that has a help of its own. */
+export type Topic = (typeof TOPICS)[number];
+
+/** `lossd serve`. */ export interface Serve {
   readonly name: "serve";
   /** Settings that stand on the command line, by their names in the environment. */
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** `lossd check`. */
 export interface Check {
   readonly name: "check";
   readonly url: URL;
   /** A file with a bearer token. */
   readonly tokenFile: string | undefined;
+  /** Milliseconds that an answer may take. */
+  readonly timeout: number;
   /** One JSON document instead of lines. */
   readonly json: boolean;
 }
 
+/** `lossd send`. */
 export interface Send {
   readonly name: "send";
   readonly file: string;
   /** The operation's address, with the options in the query string. */
   readonly url: URL;
   readonly tokenFile: string | undefined;
+  /** Milliseconds in which no byte moves after which it is given up. */
+  readonly timeout: number;
   /** Where the answer goes as a safetensors file; undefined: JSON on standard output. */
   readonly output: string | undefined;
 }
 
+/** What a command line asks for. */
 export type Command =
   | Serve
   | Check
   | Send
-  | { readonly name: "help"; readonly of: "serve" | "check" | "send" }
+  | { readonly name: "help"; readonly of: Topic }
   | { readonly name: "version" };
 
 const OPERATIONS = ["cross_entropy", "nll_loss", "log_softmax"];
 
 const COMMON: ParseArgsOptionsConfig = {
   help: { type: "boolean", short: "h" },
-  version: { type: "boolean" },
+  version: { type: "boolean", short: "v" },
 };
-const CLIENT: ParseArgsOptionsConfig = { ...COMMON, "token-file": { type: "string" } };
+const CLIENT: ParseArgsOptionsConfig = {
+  ...COMMON,
+  "token-file": { type: "string" },
+  timeout: { type: "string" },
+};
 
 /** Reads the arguments behind the program's name. Refuses with {@link UsageError}. */
 export function readCommand(args: readonly string[]): Command {
-  const [first = ""] = args;
-  if (first === "check") return readCheck(args.slice(1));
-  if (first === "send") return readSend(args.slice(1));
-  return readServe(first === "serve" ? args.slice(1) : args);
+  const [first = "", ...rest] = args;
+  switch (first) {
+    case "check":
+      return readCheck(rest);
+    case "send":
+      return readSend(rest);
+    case "help":
+      return readHelp(rest);
+    case "serve":
+      return readServe(rest);
+    default:
+      if (first !== "" && !first.startsWith("-")) throw unknownCommand(first);
+      return readServe(args);
+  }
+}
+
+function readHelp(args: readonly string[]): Command {
+  const { values, positionals } = parse(args, COMMON);
+  const [of = "serve", ...more] = positionals;
+  const other = commonOf(values, of as Topic);
+  if (more.length === 0 && TOPICS.includes(of as Topic)) return other ?? { name: "help", of: of as Topic };
+  throw unknownCommand(more[0] ?? of);
+}
+
+/** The refusal of a word where a command belongs. */
+function unknownCommand(word: string): UsageError {
+  const fault = `expected ${wordList(TOPICS)}, got ${withoutUser(word)}`;
+  // npm takes flags for its own and passes on their values: this is nearly always a port.
+  if (/^\d{2,5}$/.test(word))
+    return new UsageError(fault, `did you mean --port ${word}? Behind npm: npm start -- --port ${word}`);
+  const near = nearest(word, [...TOPICS, "help"]);
+  return near === undefined ? new UsageError(fault) : new UsageError(fault, `did you mean ${near}?`);
 }
 
 function readServe(args: readonly string[]): Command {
@@ -62,8 +105,7 @@ function readServe(args: readonly string[]): Command {
   const { values, positionals } = parse(args, { ...COMMON, ...flags });
   const other = commonOf(values, "serve");
   if (other !== undefined) return other;
-  if (positionals.length > 0)
-    throw new UsageError(`expected one of serve, check and send, got ${positionals[0]}`);
+  if (positionals.length > 0) throw unknownCommand(positionals[0]!);
   const settings = Object.entries(values).map(([flag, value]) => [names.get(flag)!, String(value)]);
   return { name: "serve", settings: Object.fromEntries(settings) };
 }
@@ -76,7 +118,8 @@ function readCheck(args: readonly string[]): Command {
   return {
     name: "check",
     url: readUrl(url!),
-    tokenFile: values["token-file"] as string,
+    tokenFile: values["token-file"] as string | undefined,
+    timeout: readTimeout(values.timeout ?? "10"),
     json: values.json === true,
   };
 }
@@ -93,20 +136,27 @@ function readSend(args: readonly string[]): Command {
   const [file, base] = expectPositionals(positionals, ["FILE", "URL"]);
   const { operation = "cross_entropy", option = [], output } = values;
   if (!OPERATIONS.includes(String(operation)))
-    throw new UsageError(`--operation: expected one of ${OPERATIONS.join(", ")}, got ${operation}`);
+    throw new UsageError(`--operation: expected ${wordList(OPERATIONS)}, got ${operation}`);
   const url = below(readUrl(base!), `v1/${operation}`);
   for (const pair of option as readonly string[]) {
     const at = pair.indexOf("=");
     if (at <= 0) throw new UsageError(`--option: expected NAME=VALUE, got ${pair}`);
     url.searchParams.append(pair.slice(0, at), pair.slice(at + 1));
   }
-  const tokenFile = values["token-file"] as string | undefined;
-  return { name: "send", file: file!, url, tokenFile, output: output as string | undefined };
+  return {
+    name: "send",
+    file: file!,
+    url,
+    tokenFile: values["token-file"] as string | undefined,
+    timeout: readTimeout(values.timeout ?? "30"),
+    output: output as string | undefined,
+  };
 }
 
-/** The address of `path` below a server's, which may have a path of its own. */
-export function below(base: URL, path: string): URL {
-  return new URL(path, base.href.endsWith("/") ? base : `${base.href}/`);
+/** Seconds, as milliseconds. */
+function readTimeout(seconds: unknown): number {
+  if (/^\d{1,5}$/.test(String(seconds)) && Number(seconds) > 0) return Number(seconds) * 1000;
+  throw new UsageError(`--timeout: expected whole seconds from 1 to 99999, got ${seconds}`);
 }
 
 function parse(args: readonly string[], options: ParseArgsOptionsConfig) {
@@ -114,11 +164,14 @@ function parse(args: readonly string[], options: ParseArgsOptionsConfig) {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
     // The first sentence says what is wrong; those after it are for flags that are meant as files.
-    throw new UsageError((error as Error).message.split(". ", 1)[0]);
+    const fault = (error as Error).message.split(". ", 1)[0]!;
+    const [, flag = ""] = /^Unknown option '--([^']+)'/.exec(fault) ?? [];
+    const near = nearest(flag, Object.keys(options));
+    throw near === undefined ? new UsageError(fault) : new UsageError(fault, `did you mean --${near}?`);
   }
 }
 
-function commonOf(values: object, of: "serve" | "check" | "send"): Command | undefined {
+function commonOf(values: object, of: Topic): Command | undefined {
   if ("help" in values) return { name: "help", of };
   return "version" in values ? { name: "version" } : undefined;
 }
@@ -126,15 +179,6 @@ function commonOf(values: object, of: "serve" | "check" | "send"): Command | und
 function expectPositionals(given: readonly string[], names: readonly string[]): readonly string[] {
   if (given.length === names.length) return given;
   throw new UsageError(
-    `expected ${names.join(" and ")}, got ${given.length === 0 ? "nothing" : given.join(" ")}`,
+    `expected ${names.join(" and ")}, got ${given.length === 0 ? "nothing" : given.map(withoutUser).join(" ")}`,
   );
-}
-
-function readUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol))
-    throw new UsageError(`expected an address like http://127.0.0.1:8080, got ${text}`);
-  if (/\/v[12]\b/.test(url.pathname))
-    throw new UsageError(`expected the server's address alone, like ${url.origin}, got ${text}`);
-  return url;
 }

@@ -1,33 +1,37 @@
 /** What `--help` says. */
 import { flagOf, SETTING_ENTRIES } from "../config.ts";
+import type { Topic } from "./command.ts";
 
 const COMMANDS = `lossd [serve]           answers requests: log_softmax, nll_loss and cross_entropy over HTTP
 lossd check URL         asks a server what it answers, and compares
 lossd send FILE URL     uploads a safetensors file, with its progress
 
---help behind a command says more; --version is what it says.
+lossd help COMMAND, or --help behind it, says more; --version, -v is what it says.
 `;
 
-const CHECK = `lossd check URL [--token-file FILE] [--json]
+const CHECK = `lossd check URL [--token-file FILE] [--timeout SECONDS] [--json]
 
 Sends small requests to a running server and compares its answers with PyTorch's. Ends with 0 if all are right.
 
   --token-file FILE   a file whose first line is a bearer token
+  --timeout SECONDS   how long an answer may take (10)
   --json              one JSON document instead of lines
 `;
 
-const SEND = `lossd send FILE URL [--operation NAME] [--option NAME=VALUE]... [--output FILE]
+const SEND = `lossd send FILE URL [--operation NAME] [--option NAME=VALUE]... [--output FILE] [--token-file FILE] [--timeout SECONDS]
 
-Uploads a safetensors file whose tensors have the names of the operation's fields, while the answer comes back.
+Uploads a safetensors file whose tensors have the names of the operation's fields, while the answer comes back. Ends
+with 0 only if the answer is whole.
 
   --operation NAME      cross_entropy (default), nll_loss or log_softmax
   --option NAME=VALUE   an option of the operation, such as reduction=sum or return_grad=true; may stand more than once
-  --output FILE         where the answer goes as a safetensors file; otherwise it is printed as JSON
+  --output FILE         where the answer goes as a safetensors file, once it is whole; otherwise it is printed as JSON
   --token-file FILE     a file whose first line is a bearer token
+  --timeout SECONDS     how long no byte may move, in either direction, before it is given up (30)
 `;
 
 /** The text of `lossd COMMAND --help`. */
-export function helpOf(command: "serve" | "check" | "send"): string {
+export function helpOf(command: Topic): string {
   if (command === "check") return CHECK;
   return command === "send" ? SEND : `${COMMANDS}\n${serveHelp()}`;
 }

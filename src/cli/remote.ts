@@ -1,5 +1,5 @@
 /** A server at an address, for `lossd check`. */
-import { below } from "./command.ts";
+import { below } from "./address.ts";
 
 /** Milliseconds that an answer may take. */
 const TIMEOUT = 10_000;
