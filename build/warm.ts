@@ -27,12 +27,13 @@ let report = "";
 const failed = await check(
   { name: "check", url: new URL(url), tokenFile: undefined, timeout: 10_000, json: false },
   {
-    out: (text) => {
+    out: async (text) => {
       report += text;
     },
     err: () => {},
     isLive: false,
     stopped: new AbortController().signal,
+    folder: ".",
   },
 );
 child.kill("SIGTERM");

@@ -1,5 +1,6 @@
 /** The process: arguments and environment, then what they ask for, then signals. The only place that touches `process`, but for main.ts. */
 import cluster from "node:cluster";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import pino from "pino";
@@ -19,8 +20,11 @@ import { VERSION } from "./version.ts";
 /** Milliseconds beyond the drain's limit after which a process of a group is ended. */
 const PATIENCE = 2000;
 
-/** The exit code of a command line that cannot be read, and of a command that a person stopped (128 + SIGINT). */
-const [USAGE, STOPPED] = [2, 130];
+/** The exit code of a command line that cannot be read. */
+const USAGE = 2;
+
+/** What stops a command, and its exit code (128 and the signal's number). */
+const STOPS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 async function main(): Promise<void> {
   const command = readCommand(process.argv.slice(2));
@@ -33,10 +37,10 @@ async function main(): Promise<void> {
       process.stdout.write((await import("./cli/help.ts")).helpOf(command.of));
       break;
     case "check":
-      process.exitCode = await (await import("./cli/check.ts")).check(command, terminal());
+      await run((await import("./cli/check.ts")).check, command);
       break;
     case "send":
-      process.exitCode = await (await import("./cli/send.ts")).send(command, terminal());
+      await run((await import("./cli/send.ts")).send, command);
       break;
     case "serve":
       await serveAll(command);
@@ -137,20 +141,46 @@ function startLog(level: string): pino.Logger {
   return logger;
 }
 
+/** Runs a command to its end. */
+async function run<T>(work: (command: T, terminal: Terminal) => Promise<number>, command: T): Promise<void> {
+  const seen = terminal();
+  try {
+    const code = await work(command, seen);
+    process.exitCode ??= code;
+  } catch (error) {
+    report(error);
+  }
+  // Without this, what nobody reads any more would keep a stopped command.
+  if (seen.stopped.aborted) process.exit();
+}
+
 function terminal(): Terminal {
-  const stopped = new AbortController();
-  // Who reads no further, as `head` does, has seen enough.
-  process.stdout.on("error", () => stopped.abort());
-  process.once("SIGINT", () => {
-    process.exitCode = STOPPED;
-    stopped.abort();
-  });
-  return {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
-    isLive: process.stderr.isTTY === true,
-    stopped: stopped.signal,
+  const { stdout, stderr } = process;
+  const stopping = new AbortController();
+  const stop = (why: string, code: number): void => {
+    process.exitCode ||= code;
+    stopping.abort(new PlainError(why));
   };
+  // Who reads no further, as `head` does, has seen enough.
+  stdout.on("error", ({ message }) => stop(`standard output: ${message}`, 1));
+  for (const [signal, code] of Object.entries(STOPS))
+    process.once(signal, () => stop(`stopped by ${signal}`, code));
+  return {
+    out: async (text) => {
+      if (stdout.write(text)) return;
+      await once(stdout, "drain", { signal: stopping.signal }).catch(() => {});
+    },
+    err: (text) => void stderr.write(text),
+    isLive: stderr.isTTY === true,
+    stopped: stopping.signal,
+    folder: folderOfPerson(process.env),
+  };
+}
+
+/** Where relative names begin: npm runs this package's scripts in the package's folder, and tells where the person is. */
+function folderOfPerson({ npm_lifecycle_event, npm_package_name, INIT_CWD }: NodeJS.ProcessEnv): string {
+  const isScript = npm_lifecycle_event !== undefined && npm_package_name === "lossd";
+  return isScript && INIT_CWD !== undefined ? INIT_CWD : process.cwd();
 }
 
 /** One line for what a person can mend, the stack for what is our fault. */

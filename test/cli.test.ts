@@ -1,47 +1,27 @@
-/** The command line, as a person types it. */
-import { spawn } from "node:child_process";
+/** The command line itself: what it reads, and how it says what it cannot use. */
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { appendFile, writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { below } from "../src/cli/address.ts";
-import { SETTINGS } from "../src/config.ts";
-import { readTokens } from "../src/http/tokens.ts";
+import { readCommand } from "../src/cli/command.ts";
+import { readToken } from "../src/cli/files.ts";
+import type { Terminal } from "../src/cli/terminal.ts";
+import { flagOf, readConfig, SETTINGS } from "../src/config.ts";
 import { VERSION } from "../src/version.ts";
-import { writeHeader } from "../src/wire/safetensors.ts";
-import { readTestFile } from "./conformance/files.ts";
+import { lossd, useFolder } from "./command.ts";
 import { startProcess } from "./process.ts";
-import { useService } from "./service.ts";
 
-const MiB = 2 ** 20;
+const inFolder = useFolder();
 
-/** Runs a command to its end. */
-async function lossd(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ["dist/main.js", ...args], {
-    env: { PATH: process.env.PATH, ...env },
-  });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let [out, err] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    out += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    err += text;
-  });
-  const [code] = await once(child, "close");
-  return { code, out, err };
-}
-
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "lossd-cli-"));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const silent: Terminal = {
+  out: async () => {},
+  err: () => {},
+  isLive: false,
+  stopped: new AbortController().signal,
+  folder: ".",
+};
 
 describe("lossd", () => {
   it("--version is package.json's", async () => {
@@ -54,27 +34,71 @@ describe("lossd", () => {
     for (const name of Object.keys(SETTINGS.properties)) {
       expect(out).toContain(`--${name.toLowerCase().replaceAll("_", "-")}, ${name} (`);
     }
+    for (const word of SETTINGS.properties.LOG_LEVEL.enum) expect(out).toContain(word);
     for (const command of ["check", "send"]) {
       expect(out).toContain(`lossd ${command}`);
       expect((await lossd([command, "--help"])).out).toContain(`lossd ${command} `);
     }
   });
 
+  it("takes help as a command, and -v for --version", () => {
+    expect(readCommand(["help"])).toEqual({ name: "help", of: "serve" });
+    expect(readCommand(["help", "send"])).toEqual({ name: "help", of: "send" });
+    expect(readCommand(["-v"])).toEqual({ name: "version" });
+  });
+
   it.each([
     [["--prot", "1"], "Unknown option '--prot'; did you mean --port?"],
-    [["frob"], "expected one of serve, check and send, got frob"],
+    [["--frobnicate"], "Unknown option '--frobnicate'; see lossd --help"],
+    [["send", "a", "http://x", "--outptu", "b"], "Unknown option '--outptu'; did you mean --output?"],
+    [["frob"], "expected one of serve, check and send, got frob; see lossd --help"],
+    [["chek", "http://x"], "expected one of serve, check and send, got chek; did you mean check?"],
+    [["help", "sedn"], "expected one of serve, check and send, got sedn; did you mean send?"],
     [["serve", "more"], "expected one of serve, check and send, got more"],
+    [["9000"], "got 9000; did you mean --port 9000? Behind npm: npm start -- --port 9000"],
     [["check"], "expected URL, got nothing"],
     [["check", "127.0.0.1:8080"], "expected an address like http://127.0.0.1:8080, got 127.0.0.1:8080"],
-    [["check", "http://proxy/a/v1/nll_loss"], "expected the server's address alone, like http://proxy/a, got"],
+    [["check", "http://proxy/a/v1/nll_loss"], "the server's address alone, like http://proxy/a, got"],
+    [
+      ["check", "http://proxy/v2"],
+      "expected the server's address alone, like http://proxy, got http://proxy/v2",
+    ],
+    [["check", "http://proxy/docs/"], "expected the server's address alone, like http://proxy, got"],
+    [["check", "http://proxy/a/health/ready"], "the server's address alone, like http://proxy/a, got"],
+    [["check", "http://proxy/a?b=c"], "the server's address alone, like http://proxy/a, got one with ? or #"],
+    [["check", "http://proxy/a#b"], "the server's address alone, like http://proxy/a, got one with ? or #"],
     [["send", "a.safetensors"], "expected FILE and URL, got a.safetensors"],
     [["send", "a", "http://x", "--operation", "mse"], "--operation: expected one of cross_entropy"],
+    [["send", "a", "http://x", "--timeout", "0"], "--timeout: expected whole seconds from 1 to 99999, got 0"],
     [["send", "a", "http://x", "--option", "reduction"], "--option: expected NAME=VALUE, got reduction"],
-  ])("%j is refused with one line and 2", async (args, text) => {
-    const { code, out, err } = await lossd(args as string[]);
-    expect([code, out]).toEqual([2, ""]);
-    expect(err).toMatch(/^lossd: [^\n]+\n$/);
-    expect(err).toMatch(text as RegExp | string);
+  ])("refuses %j in words", (args, text) => {
+    expect(() => readCommand(args)).toThrow(text);
+  });
+
+  it("refuses a command line with one line and 2", async () => {
+    const err = "lossd: Unknown option '--prot'; did you mean --port?\n";
+    expect(await lossd(["--prot", "1"])).toEqual({ code: 2, out: "", err });
+  });
+
+  it("takes an address below any path of a proxy", () => {
+    const address = "http://127.0.0.1:8001/api/v1/namespaces/d/services/lossd/proxy/";
+    expect(readCommand(["check", address])).toMatchObject({ url: new URL(address) });
+    expect(below(new URL("http://proxy/lossd"), "v1/nll_loss").href).toBe("http://proxy/lossd/v1/nll_loss");
+    expect(below(new URL("http://proxy/lossd/"), "v1/nll_loss").href).toBe("http://proxy/lossd/v1/nll_loss");
+  });
+
+  it.each([
+    ["check", "http://bob:s3cret@host"],
+    ["check", "http://bob:s3cret@host/docs"],
+    ["check", "http://bob:s3/cret@host"],
+    ["check", "bob:s3cret@host"],
+    ["check", "http://host?s3cret"],
+    ["check", "http://host", "http://bob:s3cret@host"],
+    ["send", "http://bob:s3cret@host"],
+    ["http://bob:s3cret@host"],
+  ])("shows no password of %j", (...args) => {
+    expect(() => readCommand(args)).toThrow(/^expected /);
+    expect(() => readCommand(args)).not.toThrow(/s3|cret/);
   });
 
   it("takes settings as flags, which win over the environment, in every process of a group", async () => {
@@ -100,6 +124,30 @@ describe("lossd", () => {
   });
 
   it.each([
+    ["BODY_LIMIT", "64MB", "expected a whole number from 1024 to 536870912, got 64MB"],
+    ["LOG_LEVEL", "loud", "expected one of trace, debug, info, warn, error, fatal and silent, got loud"],
+    ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "expected http/protobuf, got grpc"],
+    [
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+      "http://[",
+      "expected an address like http://127.0.0.1:4318, got http://[",
+    ],
+    [
+      "OTEL_EXPORTER_OTLP_ENDPOINT",
+      "ftp://bob:s3cret@h",
+      "expected an address like http://127.0.0.1:4318, got ftp://***@h",
+    ],
+  ])("says what %s=%s should be", (name, value, text) => {
+    expect(() => readConfig({ [name]: value })).toThrow(`${name}: ${text}`);
+    expect(() => readConfig({}, { [name]: value })).toThrow(`--${flagOf(name)}: ${text}`);
+  });
+
+  it("says that there is no file of tokens", async () => {
+    const { code, err } = await lossd([], { env: { TOKENS_FILE: "/nope" } });
+    expect([code, err]).toEqual([1, "lossd: TOKENS_FILE=/nope: there is no such file\n"]);
+  });
+
+  it.each([
     ["PORT", "1"],
     ["PORT", "2"],
     ["METRICS_PORT", "1"],
@@ -109,7 +157,9 @@ describe("lossd", () => {
     onTestFinished(() => void other.close());
     await once(other, "listening");
     const { port } = other.address() as AddressInfo;
-    const { code, err } = await lossd(["--workers", workers], { PORT: "0", [setting]: String(port) });
+    const { code, err } = await lossd(["--workers", workers], {
+      env: { PORT: "0", [setting]: String(port) },
+    });
     const flag = setting === "PORT" ? "--port" : "--metrics-port";
     const text = `lossd: HOST=127.0.0.1 ${setting}=${port}: the port is in use; ${flag} takes another\n`;
     expect([code, err]).toEqual([1, text]);
@@ -122,167 +172,25 @@ describe("lossd", () => {
   });
 });
 
-describe("lossd check", () => {
-  const service = useService();
-  const guarded = useService({ tokens: readTokens("sesame") });
+describe("a file of a token", () => {
+  const read = (text: string): Promise<string | undefined> => {
+    writeFileSync(inFolder("token"), text);
+    return readToken("token", { ...silent, folder: inFolder("") });
+  };
 
-  it("passes on a server that works", async () => {
-    const { code, out } = await lossd(["check", service().url]);
-    expect(out).toMatch(/^(ok {4}[^\n]+\n)+(\d+) of \2 checks passed on http/);
-    expect(code).toBe(0);
+  it("has its token in the first line that counts", async () => {
+    expect(await read("# ours\n\n sesame= \nother\n")).toBe("sesame=");
   });
 
-  it("asks below the path of its address", () => {
-    expect(below(new URL("http://proxy/lossd"), "v1/nll_loss").href).toBe("http://proxy/lossd/v1/nll_loss");
-    expect(below(new URL("http://proxy/lossd/"), "v1/nll_loss").href).toBe("http://proxy/lossd/v1/nll_loss");
-  });
+  it.each(["Bearer s3cret", "s3cret\u0000", "s3crét", "пароль", "s3cret=x"])(
+    "shows nothing of %j, which is no token",
+    async (text) => {
+      const wanted = "expected a token alone, of letters, digits and ._~+/-, with = at its end only";
+      await expect(read(`\n${text}\n`)).rejects.toThrow(`--token-file token: line 2: ${wanted}`);
+    },
+  );
 
-  it("gives a document with --json", async () => {
-    const { code, out } = await lossd(["check", service().url, "--json"]);
-    const { ok, results } = JSON.parse(out);
-    expect([code, ok]).toEqual([0, true]);
-    expect(results.length).toBeGreaterThan(8);
-    for (const result of results)
-      expect(result).toEqual({ check: expect.any(String), ok: true, ms: expect.any(Number) });
-  });
-
-  it("has a token, where one is asked for", async () => {
-    const file = join(folder, "token");
-    writeFileSync(file, "# ours\nsesame\n");
-    expect((await lossd(["check", guarded().url, "--token-file", file])).code).toBe(0);
-    const { code, out } = await lossd(["check", guarded().url]);
-    expect(code).toBe(1);
-    expect(out).toContain("got 401");
-  });
-
-  it.each([
-    ["check", "http://127.0.0.1:1"],
-    ["send", "package.json", "http://127.0.0.1:1"],
-  ])("%s says in one line that the file of the token is not there", async (...args) => {
-    const { code, err } = await lossd([...args, "--token-file", "none.txt"]);
-    expect([code, err]).toEqual([1, "lossd: --token-file none.txt: there is no such file\n"]);
-  });
-
-  it("says what a server that is wrong has answered", async () => {
-    const wrong = createServer((_request, response) => {
-      response.end('{"loss":1.2848796,"total_weight":3,"grad_input":[]}');
-    }).listen(0, "127.0.0.1");
-    onTestFinished(() => void wrong.close());
-    await once(wrong, "listening");
-    const { code, out } = await lossd(["check", `http://127.0.0.1:${(wrong.address() as AddressInfo).port}`]);
-    expect(code).toBe(1);
-    expect(out).toMatch(
-      /FAIL {2}cross_entropy of 3x5 with its gradient: the answer: expected .*1.2848786.*, got .*1.2848796/,
-    );
-    expect(out).toMatch(/^1 of \d+ checks passed/m);
-  });
-
-  it("ends at once where no server is", async () => {
-    const { code, out } = await lossd(["check", "http://127.0.0.1:9"]);
-    expect(code).toBe(1);
-    expect(out).toMatch(/^FAIL {2}it is ready: .+\n0 of \d+ checks passed/);
-  });
-});
-
-describe("lossd send", () => {
-  const service = useService({ bodyLimit: 4 * MiB, memoryBudget: 64 * MiB });
-  const CLASSES = 4096;
-
-  /** A file of float32 logits, all 0, and of the class 0 for each row. */
-  async function logits(name: string, rows: number): Promise<string> {
-    const file = join(folder, name);
-    const tensors = [
-      { name: "target", dtype: "int64", shape: [rows] },
-      { name: "input", dtype: "float32", shape: [rows, CLASSES] },
-    ] as const;
-    const begin = writeHeader(tensors, {});
-    await writeFile(file, begin);
-    const row = Buffer.alloc(64 * CLASSES * 4);
-    await appendFile(file, Buffer.alloc(rows * 8));
-    for (let k = 0; k < rows; k += 64) await appendFile(file, row);
-    return file;
-  }
-
-  it("prints the answer, with options, and says how far it is", async () => {
-    const file = await logits("small.safetensors", 64);
-    const { code, out, err } = await lossd(["send", file, service().url, "--option", "reduction=sum"]);
-    expect([code, JSON.parse(out).total_weight]).toEqual([0, 64]);
-    expect(JSON.parse(out).loss).toBeCloseTo(64 * Math.log(CLASSES), 2);
-    expect(err).toMatch(/^100 % {2}1\.0 MiB of 1\.0 MiB {2}[\d.]+ \w+\/s\n$/);
-  });
-
-  it("takes a file far beyond BODY_LIMIT, and stores its gradient", async () => {
-    const rows = 16_384;
-    const file = await logits("large.safetensors", rows);
-    const output = join(folder, "gradient.safetensors");
-    const { code } = await lossd([
-      "send",
-      file,
-      service().url,
-      "--option",
-      "return_grad=true",
-      "--output",
-      output,
-    ]);
-    expect(code).toBe(0);
-    expect(existsSync(`${output}.part`)).toBe(false);
-    const { loss, grad_input } = readTestFile(readFileSync(output)).tensors;
-    expect(grad_input!.shape).toEqual([rows, CLASSES]);
-    expect(loss!.shape).toEqual([]);
-  }, 60_000);
-
-  it.each([
-    [["--option", "reduction=prod"], "refused with 422 invalid_reduction: /reduction: prod"],
-    [
-      ["--operation", "nll_loss", "--option", "label_smoothing=0.1"],
-      "422 invalid_request: /label_smoothing: unknown",
-    ],
-    [["--operation", "log_softmax"], "422 invalid_request: /target"],
-  ])("shows why %j is refused, although it is still sending", async (more, text) => {
-    const file = join(folder, "large.safetensors");
-    const { code, out, err } = await lossd(["send", file, service().url, ...more]);
-    expect([code, out]).toEqual([1, ""]);
-    expect(err).toContain(text);
-    expect(err).not.toContain("    at ");
-  });
-
-  it("says that there is no such file, or no such server", async () => {
-    expect((await lossd(["send", join(folder, "none"), service().url])).err).toMatch(
-      /^lossd: [^\n]+: there is no such file\n$/,
-    );
-    const file = join(folder, "small.safetensors");
-    const { code, err } = await lossd(["send", file, "http://127.0.0.1:9"]);
-    expect(code).toBe(1);
-    expect(err).toMatch(/^lossd: .*ECONNREFUSED.*\n$/);
-  });
-
-  it("leaves nothing behind when it is stopped", async () => {
-    // A server that answers 200 and never goes on.
-    const stuck = createServer((request, response) => {
-      request.resume();
-      response.writeHead(200, { "content-length": 1000 }).write("x");
-    }).listen(0, "127.0.0.1");
-    onTestFinished(() => {
-      stuck.closeAllConnections();
-      stuck.close();
-    });
-    await once(stuck, "listening");
-    const output = join(folder, "stopped.safetensors");
-    const url = `http://127.0.0.1:${(stuck.address() as AddressInfo).port}`;
-    const running = spawn(process.execPath, [
-      "dist/main.js",
-      "send",
-      join(folder, "small.safetensors"),
-      url,
-      "--output",
-      output,
-    ]);
-    const closed = once(running, "close");
-    await expect.poll(() => existsSync(`${output}.part`), { timeout: 10_000 }).toBe(true);
-    await sleep(50);
-    running.kill("SIGINT");
-    const [code] = await closed;
-    expect(code).toBe(130);
-    expect([existsSync(output), existsSync(`${output}.part`)]).toEqual([false, false]);
+  it("is refused without a token", async () => {
+    await expect(read("# none\n")).rejects.toThrow("--token-file token: expected a token, got none");
   });
 });

@@ -1,46 +1,50 @@
 /** `lossd check`: whether a running server answers as it should. */
-import { readFile } from "node:fs/promises";
-import { PlainError } from "../config.ts";
 import { CHECKS } from "./checks.ts";
 import type { Check } from "./command.ts";
-import { Remote, Unreachable } from "./remote.ts";
+import { readToken } from "./files.ts";
+import { Hopeless, Remote } from "./remote.ts";
 import type { Terminal } from "./terminal.ts";
+import { shown } from "./text.ts";
 
-/** Why a file cannot be read, for people. */
-export function fileFault({ code, message }: NodeJS.ErrnoException): string {
-  return code === "ENOENT" ? "there is no such file" : message;
+/** What came of a check. */
+interface Result {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly ms: number;
+  readonly error?: string;
 }
 
-/** The first line of a file of tokens. */
-export async function readToken(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new PlainError(`--token-file ${file}: ${fileFault(error)}`);
-  });
-  const lines = text.split("\n").map((line) => line.trim());
-  return lines.find((line) => line !== "" && !line.startsWith("#"));
-}
-
-/** Runs all checks; the exit code. */
-export async function check({ url, tokenFile, json }: Check, terminal: Terminal): Promise<number> {
-  const remote = new Remote(url, await readToken(tokenFile));
-  const results: { check: string; ok: boolean; ms: number; error?: string | undefined }[] = [];
+/** Runs the checks, up to one after which the others have no hope; the exit code. */
+export async function check({ url, tokenFile, json, timeout }: Check, terminal: Terminal): Promise<number> {
+  const { stopped } = terminal;
+  const remote = new Remote(url, { token: await readToken(tokenFile, terminal), timeout, stopped });
+  const results: Result[] = [];
   for (const { title, run } of CHECKS) {
     const begun = performance.now();
     const failure: unknown = await run(remote).then(
       () => undefined,
       (error: unknown) => error,
     );
+    // What a person broke off is no failure of the server.
+    if (stopped.aborted) break;
     const ms = Math.round((performance.now() - begun) * 10) / 10;
     const ok = failure === undefined;
-    const error = ok ? undefined : (failure as Error).message;
+    const error = ok ? "" : shown((failure as Error).message);
     results.push({ check: title, ok, ms, ...(ok ? {} : { error }) });
-    if (!json) terminal.out(ok ? `ok    ${title}  (${ms} ms)\n` : `FAIL  ${title}: ${error}\n`);
-    // The others would wait for the same in vain.
-    if (failure instanceof Unreachable || terminal.stopped.aborted) break;
+    if (!json) await terminal.out(ok ? `ok    ${title}  (${ms} ms)\n` : `FAIL  ${title}: ${error}\n`);
+    if (failure instanceof Hopeless) break;
   }
-  const failed = results.filter(({ ok }) => !ok).length;
-  if (json) terminal.out(`${JSON.stringify({ url: url.href, ok: failed === 0, results })}\n`);
-  else terminal.out(`${results.length - failed} of ${CHECKS.length} checks passed on ${url.href}\n`);
-  return failed === 0 ? 0 : 1;
+  const ok = results.length === CHECKS.length && results.every((result) => result.ok);
+  await terminal.out(
+    json ? `${JSON.stringify({ url: url.href, ok, results })}\n` : summary(results, url.href),
+  );
+  return ok ? 0 : 1;
+}
+
+/** Only what was tried counts. */
+function summary(results: readonly Result[], address: string): string {
+  const passed = results.filter(({ ok }) => ok).length;
+  const left = CHECKS.length - results.length;
+  const rest = left === 0 ? "" : `; the other ${left} were not tried`;
+  return `${passed} of ${results.length} checks passed on ${address}${rest}\n`;
 }

@@ -1,76 +1,121 @@
 /** A server at an address, for `lossd check`. */
+import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
+import { withoutUser } from "../config.ts";
 import { below } from "./address.ts";
+import { answerOf, begin, networkFault } from "./exchange.ts";
+import { shown } from "./text.ts";
 
-/** Milliseconds that an answer may take. */
-const TIMEOUT = 10_000;
+/** Bytes of an answer that are read: the largest, the contract, has 140 KiB. */
+const MAX_BYTES = 1024 * 1024;
 
-/** Thrown where no answer came. */
-export class Unreachable extends Error {
-  override readonly name = "Unreachable";
-  constructor(error: unknown) {
-    const { name, message, cause } = error as Error & { cause?: Error };
-    super(name === "TimeoutError" ? `no answer within ${TIMEOUT / 1000} s` : (cause?.message ?? message));
-  }
+/** Thrown for what the other checks would fail of, too. */
+export class Hopeless extends Error {
+  override readonly name = "Hopeless";
 }
 
+/** What a server answered, read to its end. */
 export interface RemoteAnswer {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: IncomingHttpHeaders;
   readonly bytes: Buffer;
   // biome-ignore lint/suspicious/noExplicitAny: what a server answers is looked at member by member
   json(): any;
 }
 
+/** How a server is asked. */
+export interface RemoteOptions {
+  readonly token: string | undefined;
+  /** Milliseconds that an answer may take. */
+  readonly timeout: number;
+  readonly stopped: AbortSignal;
+}
+
+/** A server at an address. */
 export class Remote {
   readonly #base: URL;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #options: RemoteOptions;
 
-  constructor(base: URL, token: string | undefined) {
+  constructor(base: URL, options: RemoteOptions) {
     this.#base = base;
-    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    this.#options = options;
   }
 
   get(path: string, headers: Record<string, string> = {}): Promise<RemoteAnswer> {
-    return this.#ask(path, { headers });
+    return this.#ask(path, { method: "GET", headers }, "");
   }
 
   send(path: string, body: unknown): Promise<RemoteAnswer> {
     const headers = { "content-type": "application/json" };
-    return this.#ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+    return this.#ask(path, { method: "POST", headers }, JSON.stringify(body));
   }
 
-  sendFile(path: string, body: Buffer<ArrayBuffer>): Promise<RemoteAnswer> {
-    return this.#ask(path, {
-      method: "POST",
-      headers: { "content-type": "application/vnd.safetensors" },
-      body,
-    });
+  sendFile(path: string, body: Buffer): Promise<RemoteAnswer> {
+    const headers = { "content-type": "application/vnd.safetensors" };
+    return this.#ask(path, { method: "POST", headers }, body);
   }
 
   /** The JSON of an answer with status 200. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   async post(path: string, body: unknown): Promise<any> {
     const { status, json, bytes } = await this.send(path, body);
-    if (status !== 200)
-      throw new Error(`expected status 200, got ${status}: ${bytes.toString().slice(0, 300)}`);
+    if (status !== 200) throw new Error(`expected status 200, got ${status}: ${shown(bytes.toString())}`);
     return json();
   }
 
-  async #ask(path: string, { headers, ...rest }: RequestInit): Promise<RemoteAnswer> {
-    const signal = AbortSignal.timeout(TIMEOUT);
-    const all = { ...this.#headers, ...(headers as Record<string, string>) };
-    const { answer, bytes } = await fetch(below(this.#base, path), { ...rest, headers: all, signal })
-      .then(async (answer) => ({ answer, bytes: Buffer.from(await answer.arrayBuffer()) }))
-      .catch((error: unknown) => {
-        throw new Unreachable(error);
-      });
-    const json = (): unknown => {
-      try {
-        return JSON.parse(bytes.toString());
-      } catch {
-        throw new Error(`expected JSON, got status ${answer.status}: ${bytes.toString().slice(0, 300)}`);
-      }
-    };
-    return { status: answer.status, headers: answer.headers, bytes, json };
+  async #ask(path: string, options: RequestOptions, body: string | Buffer): Promise<RemoteAnswer> {
+    const { timeout, stopped, token } = this.#options;
+    const url = below(this.#base, path);
+    const limit = AbortSignal.timeout(timeout);
+    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const headers = { ...options.headers, "content-length": Buffer.byteLength(body), ...authorization };
+    const request = begin(url, { ...options, headers, signal: AbortSignal.any([limit, stopped]) });
+    request.end(body);
+    const late = new Hopeless(`no answer within ${timeout / 1000} s`);
+    const answer = await answerOf(request, url).catch((error: Error) => {
+      throw limit.aborted ? late : new Hopeless(error.message);
+    });
+    this.#refuseStatus(answer);
+    const bytes = await readAll(answer).catch((error: NodeJS.ErrnoException) => {
+      if (limit.aborted) throw late;
+      throw error.code === "ECONNRESET" ? new Error("the answer was cut off") : networkFault(error, url);
+    });
+    return { status: answer.statusCode!, headers: answer.headers, bytes, json: () => jsonOf(answer, bytes) };
+  }
+
+  /** Refuses what every other request would be answered with, too. */
+  #refuseStatus(answer: IncomingMessage): void {
+    const { statusCode = 0, headers } = answer;
+    const isKnown = this.#options.token !== undefined;
+    let fault: string | undefined;
+    if (statusCode === 401)
+      fault = isKnown
+        ? "the server does not take the token of --token-file"
+        : "the server asks for a token: --token-file FILE";
+    else if (statusCode >= 300 && statusCode < 400) {
+      const place = headers.location === undefined ? "elsewhere" : withoutUser(headers.location);
+      fault = `the server sends to ${shown(place)}: that address may be the right one`;
+    }
+    if (fault === undefined) return;
+    answer.destroy();
+    throw new Hopeless(fault);
+  }
+}
+
+async function readAll(answer: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of answer) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length > MAX_BYTES) throw new Error(`expected an answer of at most ${MAX_BYTES} bytes, got more`);
+  }
+  return Buffer.concat(pieces);
+}
+
+function jsonOf({ statusCode }: IncomingMessage, bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    throw new Error(`expected JSON, got status ${statusCode}: ${shown(bytes.toString())}`);
   }
 }

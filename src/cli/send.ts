@@ -6,9 +6,9 @@ import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import http from "node:http";
 import https from "node:https";
 import { pipeline } from "node:stream/promises";
-import { PlainError } from "../config.ts";
-import { fileFault, readToken } from "./check.ts";
+import { fileFault, PlainError } from "../config.ts";
 import type { Send } from "./command.ts";
+import { readToken } from "./files.ts";
 import { bytesText, Progress } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -17,7 +17,7 @@ const REFUSAL = 64 * 1024;
 
 /** Sends the file; the exit code. */
 export async function send({ file, url, tokenFile, output }: Send, terminal: Terminal): Promise<number> {
-  const token = await readToken(tokenFile);
+  const token = await readToken(tokenFile, terminal);
   const about = await stat(file).catch((error: NodeJS.ErrnoException) => {
     throw new PlainError(`${file}: ${fileFault(error)}`);
   });
@@ -39,8 +39,8 @@ export async function send({ file, url, tokenFile, output }: Send, terminal: Ter
   const answer = await answerOf(request);
   if (answer.statusCode !== 200) throw await refusalOf(answer, request);
   if (output === undefined) {
-    for await (const text of answer.setEncoding("utf8")) terminal.out(text as string);
-    terminal.out("\n");
+    for await (const text of answer.setEncoding("utf8")) await terminal.out(text as string);
+    await terminal.out("\n");
   } else await store(answer, output, terminal.stopped);
   await upload;
   progress.end(size);

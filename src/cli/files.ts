@@ -1,0 +1,66 @@
+/** The files that a command reads. */
+import type { Stats } from "node:fs";
+import { open, readFile, stat } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fileFault, PlainError } from "../config.ts";
+import { TOKEN, tokenLines } from "../tokens-file.ts";
+import { readHeaderLength } from "../wire/safetensors.ts";
+import type { Terminal } from "./terminal.ts";
+
+/** The first token of a file. No message shows a line: whoever took the wrong file may have secrets in it. */
+export async function readToken(file: string | undefined, { folder }: Terminal): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const text = await readFile(resolve(folder, file), "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new PlainError(`--token-file ${file}: ${fileFault(error)}`);
+  });
+  const [first] = tokenLines(text);
+  if (first === undefined) throw new PlainError(`--token-file ${file}: expected a token, got none`);
+  if (!new RegExp(`^(?:${TOKEN})$`).test(first.text)) {
+    const wanted = "expected a token alone, of letters, digits and ._~+/-, with = at its end only";
+    throw new PlainError(`--token-file ${file}: line ${first.line}: ${wanted}`);
+  }
+  return first.text;
+}
+
+/** A file that is to be sent. */
+export interface Input {
+  readonly path: string;
+  readonly about: Stats;
+}
+
+/** Looks at a file before it is sent. Refuses what cannot be a safetensors file. */
+export async function lookAt(file: string, { folder }: Terminal): Promise<Input> {
+  const path = resolve(folder, file);
+  try {
+    const about = await stat(path);
+    if (!about.isFile()) throw new PlainError(`${file}: expected a file`);
+    if (about.size === 0) throw new PlainError(`${file}: expected a safetensors file, got an empty one`);
+    if (looksLikeJson(await beginningOf(path)))
+      throw new PlainError(`${file} looks like JSON; lossd send takes safetensors files`);
+    return { path, about };
+  } catch (error) {
+    if (PlainError.is(error)) throw error;
+    throw new PlainError(`${file}: ${fileFault(error as NodeJS.ErrnoException)}`);
+  }
+}
+
+async function beginningOf(path: string): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A header of 123 bytes begins with "{", too; but text gives a length that no header has. */
+function looksLikeJson(beginning: Buffer): boolean {
+  if (!/^(?:\xef\xbb\xbf)?\s*[{[]/.test(beginning.toString("latin1"))) return false;
+  try {
+    readHeaderLength(beginning, undefined);
+    return false;
+  } catch {
+    return true;
+  }
+}
