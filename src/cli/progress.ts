@@ -22,11 +22,13 @@ export function secondsText(seconds: number): string {
     : `${Math.floor(seconds / 3600)} h ${Math.ceil((seconds % 3600) / 60)} min`;
 }
 
+/** How far a work of many bytes is. */
 export class Progress {
   readonly #terminal: Terminal;
   readonly #total: number;
   readonly #begun = performance.now();
   #last: number;
+  #isWritten = false;
 
   /** Work of `total` bytes. */
   constructor(terminal: Terminal, total: number) {
@@ -46,10 +48,17 @@ export class Progress {
   /** The last line, which stays. */
   end(done: number): void {
     this.#write(done, performance.now());
-    if (this.#terminal.isLive) this.#terminal.err("\n");
+    this.leave();
+  }
+
+  /** Leaves the last line as it stands. */
+  leave(): void {
+    if (this.#terminal.isLive && this.#isWritten) this.#terminal.err("\n");
+    this.#isWritten = false;
   }
 
   #write(done: number, now: number): void {
+    this.#isWritten = true;
     const seconds = (now - this.#begun) / 1000;
     const share = this.#total === 0 ? 1 : done / this.#total;
     const rate = seconds > 0 ? done / seconds : 0;
