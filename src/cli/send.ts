@@ -51,6 +51,8 @@ async function exchange(
     const answer = await upload.answer();
     if (answer.statusCode !== 200) throw await refusalOf(answer, token !== undefined);
     checkType(answer, types);
+    // The answer begins in a line of its own.
+    if (sink === undefined) progress.leave();
     const bytes = sink === undefined ? await print(answer, terminal) : await store(answer, sink);
     await upload.end();
     progress.end(size);
