@@ -2,8 +2,8 @@
 import type { ParseArgsOptionsConfig } from "node:util";
 import { parseArgs } from "node:util";
 import { flagOf, SETTING_ENTRIES, withoutUser, wordList } from "../config.ts";
+import { nearest } from "../near.ts";
 import { below, readUrl } from "./address.ts";
-import { nearest } from "./suggest.ts";
 import { UsageError } from "./usage.ts";
 
 /** The commands that have a help of their own. */

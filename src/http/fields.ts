@@ -1,7 +1,8 @@
 /** Fields that an object should not have, with what was probably meant, and those that it lacks. */
+
+import { nearest } from "../near.ts";
 import type { ProblemError } from "../problems.ts";
 import { ECHO, echo } from "../problems.ts";
-import { nearest } from "./near.ts";
 
 /** What a schema says of an object's fields. */
 export interface ObjectSchema {

@@ -1,7 +1,7 @@
 /** Paths and methods that are not there: 404 with what was probably meant, or 405 with the methods that are. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
+import { nearest } from "../near.ts";
 import { echo, Problem } from "../problems.ts";
-import { nearest } from "./near.ts";
 import { sendProblem } from "./refuse.ts";
 
 const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];

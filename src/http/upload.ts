@@ -1,6 +1,7 @@
 /** safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
+import { nearest } from "../near.ts";
 import { echo, Problem, refuseAt } from "../problems.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { byteLength } from "../tensor/tensor.ts";
@@ -13,7 +14,6 @@ import type { Engine } from "./body.ts";
 import { openSource } from "./body.ts";
 import type { Job } from "./job.ts";
 import { isOperand, OPERANDS } from "./job.ts";
-import { nearest } from "./near.ts";
 import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 import type { BodySource } from "./source.ts";
