@@ -2,7 +2,7 @@
 import type { OpenAPIV3_1 } from "openapi-types";
 import { EXAMPLES, REFUSAL_EXAMPLES } from "./contract/examples.ts";
 import { CODE_SAMPLES } from "./contract/samples.ts";
-import { OPERANDS } from "./job.ts";
+import { isOperand } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
 import { OPERATIONS } from "./operations.ts";
 
@@ -115,9 +115,7 @@ function addBinary(document: Document, path: string): void {
   request.content[type] = { schema };
   response.content = { ...response.content, [type]: { schema } };
   const body = document.components?.schemas?.[json.$ref.slice(json.$ref.lastIndexOf("/") + 1)];
-  const options = Object.entries(body?.properties ?? {}).filter(
-    ([name]) => !(OPERANDS as readonly string[]).includes(name),
-  );
+  const options = Object.entries(body?.properties ?? {}).filter(([name]) => !isOperand(name));
   operation.parameters = options.map(([name, option]) =>
     queryParameter(name, option as OpenAPIV3_1.SchemaObject),
   ) as typeof operation.parameters & object;

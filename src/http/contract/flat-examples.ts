@@ -1,8 +1,9 @@
 /** The worked examples with tensors as objects, as the OpenAPI 3.0 document shows them. A test sends each, too. */
+
+import { OPERANDS } from "../job.ts";
 import type { Example } from "./examples.ts";
 import { EXAMPLES } from "./examples.ts";
 
-const OPERANDS: readonly string[] = ["input", "target", "weight", "grad_output"];
 const RESULTS: readonly string[] = ["output", "losses", "grad_input", "grad_target"];
 
 export const FLAT_EXAMPLES = mapValues(EXAMPLES, (examples) => mapValues(examples, toFlat));
