@@ -48,7 +48,7 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       summary: "Whether the process works",
       response: {
         200: { description: "It works.", content: { "application/json": { schema: answer } } },
-        ...refusals("problem", []),
+        ...refusals("problem", [404, 500]),
       },
     },
     handler: answerLive,
@@ -64,7 +64,7 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
           description: "Stopping: send no new requests.",
           content: { "application/json": { schema: answer } },
         },
-        ...refusals("problem", []),
+        ...refusals("problem", [404, 500]),
       },
     },
     handler: answerReady(lifecycle),

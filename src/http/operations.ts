@@ -119,7 +119,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
           description: "The result.",
           content: { "application/json": { schema: Type.Ref(`${response.$id}#`) } },
         },
-        ...refusals("problem", [401, 406, 408, 411, 413, 415, 422, 503]),
+        ...refusals("problem", [401, 404, 406, 408, 411, 413, 415, 422, 500, 503]),
       },
     },
   };
