@@ -4,6 +4,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { FLAT_EXAMPLES } from "../src/http/contract/flat-examples.ts";
+import { PROBLEMS } from "../src/problems.ts";
 import { expectAlmost } from "./almost.ts";
 import { useService } from "./service.ts";
 
@@ -12,7 +13,9 @@ interface Schema {
   readonly type?: string;
   readonly enum?: readonly string[];
   readonly allOf?: readonly Schema[];
-  readonly anyOf?: readonly Schema[];
+  readonly anyOf?: unknown;
+  readonly oneOf?: readonly Schema[];
+  readonly description?: string;
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
@@ -59,19 +62,37 @@ it("has operations and schemas of the 3.1 document under the same names", () => 
   expect(Object.keys(documents.part.paths)).toEqual(expect.arrayContaining(Object.keys(FLAT_EXAMPLES)));
 });
 
-it("has no union but Real, and no object, enum or map that has no name", () => {
+it("has no union but Real, of disjoint forms, and no object, enum or map that has no name", () => {
   const check = (place: string, schema: Schema, isNamed: boolean): void => {
-    if (schema.anyOf !== undefined || "oneOf" in schema) expect(place).toBe("Real");
+    expect(schema.anyOf, place).toBeUndefined();
+    if (schema.oneOf !== undefined) {
+      expect(place).toBe("Real");
+      expect(schema.oneOf.map(({ type }) => type)).toEqual(["number", "string"]);
+    }
     if (schema.type === "object" || schema.enum !== undefined) expect(isNamed, place).toBe(true);
     if (schema.type === "object") expect(schema.properties, place).toBeDefined();
     expect(schema.allOf?.length ?? 1, place).toBe(1);
-    expect([undefined, false], place).toContain(schema.additionalProperties);
     expect(Object.keys(schema), place).not.toContain("default");
     for (const [name, part] of Object.entries(schema.properties ?? {}))
       check(`${place}.${name}`, part, false);
     for (const part of schema.items ? [schema.items] : []) check(`${place}[]`, part, false);
   };
   for (const [name, schema] of Object.entries(schemas)) check(name, schema, true);
+});
+
+it("closes requests, and leaves room for new fields and codes in answers", () => {
+  for (const [name, schema] of Object.entries(schemas)) {
+    expect(schema.additionalProperties, name).toBe(name.endsWith("Request") ? false : undefined);
+  }
+  const { code } = schemas.Problem!.properties!;
+  expect(schemas[nameOf(code!)]).toMatchObject({ type: "string" });
+  expect(schemas[nameOf(code!)]).not.toHaveProperty("enum");
+  for (const word of Object.keys(PROBLEMS)) expect(schemas.ProblemCode!.description).toContain(`\`${word}\``);
+});
+
+it("describes no form that it leaves out", () => {
+  for (const [name, schema] of Object.entries(schemas))
+    expect(JSON.stringify(schema), name).not.toMatch(/nested list|elementwise_mean|\bnull\b|bare tokens/);
 });
 
 it.each(
@@ -105,7 +126,7 @@ function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.$ref !== undefined) {
     return nameOf(schema) === "Tensor" ? wellFormed : valuesOf(schemas[nameOf(schema)]!);
   }
-  if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map(valuesOf));
+  if (schema.oneOf !== undefined) return fc.oneof(...schema.oneOf.map(valuesOf));
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
   const { minimum = -(2 ** 53), maximum = 2 ** 53, properties = {}, required = [] } = schema;
   switch (schema.type) {

@@ -1,6 +1,6 @@
 /**
  * The contract in OpenAPI 3.0, for generators that make poor code of a field with several forms: the part of the 3.1 document
- * in which a tensor is always the object `Tensor`. Same operationIds, same schema names; what it allows, the wire accepts.
+ * in which a tensor is always the object `Tensor`. Same operationIds, same schema names; what it describes, the wire accepts.
  */
 import type { OpenAPIV3, OpenAPIV3_1 } from "openapi-types";
 import type { Example } from "./contract/examples.ts";
@@ -23,10 +23,17 @@ interface Operation {
 const INT32_MAX = 2 ** 31 - 1;
 
 const DESCRIPTION =
-  'PyTorch\'s `log_softmax`, `nll_loss` and `cross_entropy`, with their gradients, for generated clients: a tensor is always an object with `shape` and `data` or `base64`, and answers have the form of `input`.\n\n/openapi.json has what this document leaves out: nested lists, safetensors bodies, deprecated options, the Open Inference Protocol. Unknown fields are refused. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable `code`.';
+  'PyTorch\'s `log_softmax`, `nll_loss` and `cross_entropy`, with their gradients, for generated clients: a tensor is always an object with `shape` and `data` or `base64`, and answers have the form of `input`.\n\n/openapi.json has what this document leaves out: nested lists, safetensors bodies, deprecated options, the Open Inference Protocol. Unknown fields of a request are refused; answers may gain fields, and refusals codes. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable `code`.';
 
 /** Words of enums that ask for nested lists, or that PyTorch deprecates. */
 const WORDS_LEFT_OUT: readonly unknown[] = ["nested", "elementwise_mean"];
+
+/** What descriptions say of the forms that are left out, and what they say without. */
+const PHRASES: readonly (readonly [string, string])[] = [
+  [": nested lists, or objects with `data` (flat) or `base64`", ": with `data` (flat) or `base64`"],
+  [" elementwise_mean is a deprecated name of mean.", ""],
+  ["Left out or null", "Left out"],
+];
 
 /** The 3.0 document of a 3.1 document. */
 export function toOpenApi30(document: OpenAPIV3_1.Document): OpenAPIV3.Document {
@@ -38,7 +45,8 @@ export function toOpenApi30(document: OpenAPIV3_1.Document): OpenAPIV3.Document 
       simplify(operation, Object.entries(FLAT_EXAMPLES[path] ?? {}));
     }
   }
-  const schemas = narrowAll(components?.schemas as Schemas);
+  const whole = components?.schemas as Schemas;
+  const schemas = { ...opened(narrowAll(whole)), ...plain(whole) };
   return {
     ...rest,
     openapi: "3.0.3",
@@ -74,10 +82,41 @@ function simplify(operation: Operation, examples: readonly (readonly [string, Ex
   }
 }
 
+/** Requests are closed, which finds misspelt options; a client that holds answers to that would break on the first new field. */
+function opened(schemas: Schemas): Schemas {
+  return Object.fromEntries(
+    Object.entries(schemas).map(([name, { additionalProperties, ...schema }]) => [
+      name,
+      name.endsWith("Request") ? { ...schema, additionalProperties } : schema,
+    ]),
+  ) as Schemas;
+}
+
+/** Schemas that generators read better than those of the 3.1 document: disjoint forms as oneOf, and words that may be added as a text. */
+function plain({ NonFinite, Real, ProblemCode }: Schemas): Schemas {
+  const { enum: words } = NonFinite!;
+  const codes = ProblemCode!.enum!.map((code) => `\`${code}\``).join(", ");
+  return {
+    Real: {
+      title: Real!.title!,
+      description: Real!.description!,
+      oneOf: [
+        { type: "number", format: "double" },
+        { type: "string", enum: words! },
+      ],
+    },
+    ProblemCode: {
+      title: ProblemCode!.title!,
+      description: `${ProblemCode!.description} Codes may be added; now there are ${codes}.`,
+      type: "string",
+    },
+  };
+}
+
 /** A schema in the words of 3.0, with one form for each thing: no null, no nested lists; defaults only told, since generated clients would send them. */
 function narrow({ default: byDefault, contentEncoding: _, ...schema }: Schema): Schema {
   const told = byDefault === undefined || byDefault === null ? [] : [`Default: ${byDefault}.`];
-  const description = [schema.description ?? [], told].flat().join(" ");
+  const description = [reworded(schema.description ?? ""), ...told].filter(Boolean).join(" ");
   const anyOf = (schema.anyOf as Schema[] | undefined)?.filter(({ type }) => type !== "null");
   if (anyOf?.length === 1) return narrow({ ...anyOf[0], description });
   if (schema.$ref !== undefined) {
@@ -94,6 +133,10 @@ function narrow({ default: byDefault, contentEncoding: _, ...schema }: Schema): 
     ...(schema.properties && { properties: narrowAll(schema.properties as Schemas) }),
     ...("items" in schema && { items: narrow(schema.items as Schema) }),
   } as Schema;
+}
+
+function reworded(description: string): string {
+  return PHRASES.reduce((text, [from, to]) => text.replace(from, to), description);
 }
 
 function narrowAll(schemas: Schemas): Schemas {

@@ -26,7 +26,12 @@ export const gradOutput = Type.Optional(
   ),
 );
 
-export const format = Type.Optional(Type.Unsafe<"nested" | "flat" | "base64">({ $ref: "Format#" }));
+export const format = Type.Optional(
+  Type.Unsafe<"nested" | "flat" | "base64">({
+    $ref: "Format#",
+    description: "How the tensors of the answer are written.",
+  }),
+);
 
 const legacy = (description: string) =>
   Type.Optional(Type.Union([Type.Boolean(), Type.Null()], { default: null, deprecated: true, description }));

@@ -51,7 +51,7 @@ const NestedTensor = Type.Array(
 
 const Tensor = Type.Object(
   {
-    dtype: Type.Optional(Type.Ref("DType#")),
+    dtype: Type.Optional(Type.Unsafe<DType>({ $ref: "DType#", description: "The type of the elements." })),
     shape: Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
       maxItems: MAX_RANK,
       description: `Sizes, outermost first, at most ${MAX_RANK}. An empty list is a 0-dim tensor with one element.`,
