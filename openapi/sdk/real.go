@@ -9,6 +9,29 @@ import (
 // Real is a float64 that JSON may write as "NaN", "Infinity" or "-Infinity".
 type Real float64
 
+// Ptr is what a field that may be left out takes.
+func (r Real) Ptr() *Real {
+	return &r
+}
+
+// Reals makes the data of a Tensor.
+func Reals[T ~int | ~int64 | ~float32 | ~float64](values []T) []Real {
+	data := make([]Real, len(values))
+	for i, value := range values {
+		data[i] = Real(value)
+	}
+	return data
+}
+
+// Floats is the data of a Tensor as plain numbers.
+func Floats(data []Real) []float64 {
+	values := make([]float64, len(data))
+	for i, value := range data {
+		values[i] = float64(value)
+	}
+	return values
+}
+
 // MarshalJSON writes a number, or the name of one that is not finite.
 func (r Real) MarshalJSON() ([]byte, error) {
 	switch f := float64(r); {
