@@ -3,6 +3,8 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { expect } from "vitest";
+import { expectAlmost } from "./almost.ts";
 
 export interface Block {
   readonly language: string;
@@ -35,4 +37,14 @@ export async function runBlock({ language, text }: Block, url: string): Promise<
   };
   const [program, ...args] = commands[language]!;
   return (await run(program, args, { cwd })).stdout;
+}
+
+/** Numbers of a text, for comparing what programs print. */
+export const numbersIn = (text: string): number[] =>
+  (text.match(/-?\d+(?:\.\d+)?(?:e-?\d+)?/g) ?? []).map(Number);
+
+/** Expects that a program prints what a page says, but for the last digits. */
+export function expectPrinted(printed: string, said: string): void {
+  expectAlmost(numbersIn(printed), numbersIn(said));
+  expect(printed.replaceAll(/[\d.]+/g, "#")).toBe(said.replaceAll(/[\d.]+/g, "#"));
 }

@@ -1,14 +1,26 @@
 /** `npm run sdk [language...]`: generates SDKs into sdk/; without a language all whose toolchain is on the machine. */
-import { obstacle, run, SDKS } from "./sdks.ts";
+import { rmSync } from "node:fs";
+import { missingTool, run, SDKS } from "./sdks.ts";
 
+const LANGUAGES = SDKS.map(({ language }) => language);
 const wanted = process.argv.slice(2);
-for (const { language, needs, tools, generate } of SDKS) {
+const unknown = wanted.find((name) => !LANGUAGES.includes(name));
+if (unknown !== undefined) {
+  const names = new Intl.ListFormat("en-GB", { type: "disjunction" }).format(LANGUAGES);
+  console.error(`expected ${names}, got ${unknown}`);
+  process.exit(1);
+}
+for (const sdk of SDKS) {
+  const { language, generate, folders } = sdk;
   if (wanted.length > 0 && !wanted.includes(language)) continue;
-  const missing = await obstacle([...needs, ...tools]);
+  const missing = await missingTool(sdk);
   if (missing !== undefined) {
     console.log(`${language}: skipped, \`${missing}\` fails`);
+    if (wanted.length > 0) process.exitCode = 1;
     continue;
   }
+  // The generators leave files that they would not write any more.
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   for (const command of generate) await run(command);
-  console.log(`${language}: generated`);
+  console.log(`${language}: generated in ${folders.join(" and ")}`);
 }
