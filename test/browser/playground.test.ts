@@ -394,7 +394,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
             expect(await faultsOf(page), title).toEqual([]);
             expect(await widthOf(page), title).toBeLessThanOrEqual(width);
           }
-          for (const name of ["", "start", "losses", "sdk", "readme"]) {
+          for (const name of ["", "start", "losses", "sdk", "sdk-java", "readme"]) {
             await page.goto(`${service().url}/guide/${name}`);
             expect(await faultsOf(page), name).toEqual([]);
             expect(await widthOf(page), name).toBeLessThanOrEqual(width);
