@@ -43,6 +43,16 @@ export const SDKS: readonly Sdk[] = [
     folders: ["sdk/java"],
   },
   {
+    language: "kotlin",
+    needs: JAVA,
+    generate: [
+      JAR,
+      `${GENERATOR} -c openapi/sdk/kotlin.yaml`,
+      "cp openapi/sdk/kotlin-pom.xml sdk/kotlin/pom.xml",
+    ],
+    folders: ["sdk/kotlin"],
+  },
+  {
     language: "go",
     needs: [...JAVA, "go version", "gofmt -l openapi/sdk"],
     generate: [
