@@ -12,6 +12,7 @@ import type { Config } from "./config.ts";
 import { ConfigError, fileFault, PlainError, readConfig } from "./config.ts";
 import { failInGroup, Group } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
+import { closeAdmin } from "./http/drain.ts";
 import type { Tokens } from "./http/tokens.ts";
 import { readTokens } from "./http/tokens.ts";
 import { listen, serve } from "./serve.ts";
@@ -100,7 +101,7 @@ async function startGroup(config: Config, workers: number, logger: pino.Logger):
   const admin = config.METRICS_PORT > 0 ? buildAdmin({ lifecycle: group, logger }, page) : undefined;
   const stop = async (): Promise<void> => {
     await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + PATIENCE);
-    await admin?.close();
+    await closeAdmin(admin);
   };
   stopOnSignals(stop, logger);
   try {

@@ -9,7 +9,7 @@ import { joinGroup } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
-import { drain } from "./http/drain.ts";
+import { closeAdmin, drain } from "./http/drain.ts";
 import { Metrics } from "./http/metrics.ts";
 import type { Tokens } from "./http/tokens.ts";
 import type { Tracing } from "./http/trace.ts";
@@ -48,13 +48,13 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
   // The port that serves is the last, so that whoever reads the log can ask the other by then.
   if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
   const port = await listen(app, config, "PORT").catch(async (error) => {
-    await admin?.close();
+    await closeAdmin(admin);
     throw error;
   });
   lifecycle.phase = "ready";
   const end = async (): Promise<void> => {
     await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
-    await admin?.close();
+    await closeAdmin(admin);
     await tracing?.stop();
     group?.leave();
   };

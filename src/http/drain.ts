@@ -32,8 +32,21 @@ export interface DrainTimes {
  */
 export async function drain(app: FastifyInstance, lifecycle: Lifecycle, times: DrainTimes): Promise<void> {
   lifecycle.phase = "stopping";
-  const force = setTimeout(() => app.server.closeAllConnections(), Math.max(times.limit, times.lag));
   await sleep(times.lag);
+  await close(app, Math.max(times.limit - times.lag, 0));
+}
+
+/** Milliseconds that a scrape under way has for its answer when all else has ended. */
+const SCRAPE = 100;
+
+/** Stops the server of metrics and health, whose collectors and probes keep their connections open. */
+export function closeAdmin(admin: FastifyInstance | undefined): Promise<void> {
+  return admin === undefined ? Promise.resolve() : close(admin, SCRAPE);
+}
+
+/** Closes `app`, and after `limit` milliseconds the connections that are still open. */
+async function close(app: FastifyInstance, limit: number): Promise<void> {
+  const force = setTimeout(() => app.server.closeAllConnections(), limit);
   await app.close();
   clearTimeout(force);
 }
