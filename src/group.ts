@@ -76,6 +76,12 @@ export class Group {
     }
     const end = Date.now() + limit;
     while (this.#workers.length > 0 && Date.now() < end) await sleep(20);
+    this.kill();
+  }
+
+  /** Ends every process at once. */
+  kill(): void {
+    this.#stopping = true;
     for (const worker of this.#workers) worker.kill("SIGKILL");
   }
 

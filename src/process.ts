@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import pino from "pino";
-import type { Serve } from "./cli/command.ts";
+import type { Command, Serve } from "./cli/command.ts";
 import { readCommand } from "./cli/command.ts";
 import type { Terminal } from "./cli/terminal.ts";
 import { UsageError } from "./cli/usage.ts";
@@ -15,6 +15,7 @@ import { buildAdmin } from "./http/admin.ts";
 import { closeAdmin } from "./http/drain.ts";
 import type { Tokens } from "./http/tokens.ts";
 import { readTokens } from "./http/tokens.ts";
+import type { Serving } from "./serve.ts";
 import { listen, serve } from "./serve.ts";
 import { VERSION } from "./version.ts";
 
@@ -24,11 +25,23 @@ const PATIENCE = 2000;
 /** The exit code of a command line that cannot be read. */
 const USAGE = 2;
 
-/** What stops a command, and its exit code (128 and the signal's number). */
-const STOPS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+/** The exit codes of what a signal has ended: 128 and its number. */
+const SIGNALLED: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
-async function main(): Promise<void> {
-  const command = readCommand(process.argv.slice(2));
+/** Milliseconds within which a second SIGINT is the first one's echo: npm sends on what the terminal has sent to both. */
+const ECHO = 250;
+
+/** Does what the command line asks for, unless a signal came while this file was loaded. */
+export async function main(early: NodeJS.Signals | undefined): Promise<void> {
+  try {
+    await runCommand(readCommand(process.argv.slice(2)), early);
+  } catch (error) {
+    report(error);
+  }
+}
+
+async function runCommand(command: Command, early: NodeJS.Signals | undefined): Promise<void> {
+  if (early !== undefined) process.exit(command.name === "serve" ? 0 : SIGNALLED[early]);
   // The commands beside serve are loaded when they are asked for: the first answer should not wait for them.
   switch (command.name) {
     case "version":
@@ -38,10 +51,10 @@ async function main(): Promise<void> {
       process.stdout.write((await import("./cli/help.ts")).helpOf(command.of));
       break;
     case "check":
-      await run((await import("./cli/check.ts")).check, command);
+      await runClient((await import("./cli/check.ts")).check, command);
       break;
     case "send":
-      await run((await import("./cli/send.ts")).send, command);
+      await runClient((await import("./cli/send.ts")).send, command);
       break;
     case "serve":
       await serveAll(command);
@@ -51,24 +64,50 @@ async function main(): Promise<void> {
 /** One server, or a group of them, until a signal stops it. */
 async function serveAll({ settings }: Serve): Promise<void> {
   const config = readConfig(process.env, settings);
-  const tokens = config.TOKENS_FILE === "" ? [] : loadTokens(config.TOKENS_FILE);
   const logger = startLog(config.LOG_LEVEL);
   const workers = config.WORKERS || availableParallelism();
   const port =
     cluster.isPrimary && workers > 1
       ? await startGroup(config, workers, logger)
-      : await startAlone(config, tokens, logger);
-  if (cluster.isPrimary) greet(config.HOST, port, workers);
+      : await startAlone(config, logger);
+  if (cluster.isPrimary && port !== undefined) greet(config.HOST, port, workers);
 }
 
-async function startAlone(config: Config, tokens: Tokens, logger: pino.Logger): Promise<number> {
-  const { port, stop } = await serve(config, tokens, logger);
+/** Starts one process that serves; its port, unless it is stopped before it listens. */
+async function startAlone(config: Config, logger: pino.Logger): Promise<number | undefined> {
+  const stopping = new AbortController();
+  const starting = openServer(config, logger, stopping.signal);
+  // Heard from here on: the first process of a container loses a signal that has no handler.
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await (await starting)?.stop();
+  };
   stopOnSignals(stop, logger);
-  return port;
+  return (await starting)?.port;
 }
 
-function stopOnSignals(stop: () => Promise<void>, logger: pino.Logger): void {
-  const onSignal = (signal: string): void => {
+async function openServer(
+  config: Config,
+  logger: pino.Logger,
+  stopping: AbortSignal,
+): Promise<Serving | undefined> {
+  return await serve(config, loadTokens(config.TOKENS_FILE), logger, stopping);
+}
+
+/** Calls `stop` at the first SIGTERM or SIGINT. Further ones change nothing, but a person's second SIGINT ends the process at once, after `force`. */
+function stopOnSignals(stop: () => Promise<void>, logger: pino.Logger, force = () => {}): void {
+  let isStopping = false;
+  let interrupted: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (signal === "SIGINT") {
+      interrupted ??= Date.now();
+      if (Date.now() - interrupted > ECHO) {
+        force();
+        process.exit(SIGNALLED.SIGINT);
+      }
+    }
+    if (isStopping) return;
+    isStopping = true;
     logger.info({ signal }, "stopping");
     stop().then(
       () => {
@@ -81,7 +120,7 @@ function stopOnSignals(stop: () => Promise<void>, logger: pino.Logger): void {
       },
     );
   };
-  process.once("SIGTERM", onSignal).once("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
 }
 
 /** For a person who started it; in a container, standard error stays empty and the log alone tells. */
@@ -103,7 +142,7 @@ async function startGroup(config: Config, workers: number, logger: pino.Logger):
     await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + PATIENCE);
     await closeAdmin(admin);
   };
-  stopOnSignals(stop, logger);
+  stopOnSignals(stop, logger, () => group.kill());
   try {
     if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
     return await group.start(workers);
@@ -113,8 +152,9 @@ async function startGroup(config: Config, workers: number, logger: pino.Logger):
   }
 }
 
-/** The tokens of a file. An empty one would let everybody in, so it is refused. */
+/** The tokens of a file, none where no file is named. An empty one would let everybody in, so it is refused. */
 function loadTokens(file: string): Tokens {
+  if (file === "") return [];
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -142,8 +182,11 @@ function startLog(level: string): pino.Logger {
   return logger;
 }
 
-/** Runs a command to its end. */
-async function run<T>(work: (command: T, terminal: Terminal) => Promise<number>, command: T): Promise<void> {
+/** Runs a command that asks a server, to its end. */
+async function runClient<T>(
+  work: (command: T, terminal: Terminal) => Promise<number>,
+  command: T,
+): Promise<void> {
   const seen = terminal();
   try {
     const code = await work(command, seen);
@@ -164,7 +207,7 @@ function terminal(): Terminal {
   };
   // Who reads no further, as `head` does, has seen enough.
   stdout.on("error", ({ message }) => stop(`standard output: ${message}`, 1));
-  for (const [signal, code] of Object.entries(STOPS))
+  for (const [signal, code] of Object.entries(SIGNALLED))
     process.once(signal, () => stop(`stopped by ${signal}`, code));
   return {
     out: async (text) => {
@@ -192,5 +235,3 @@ function report(error: unknown): void {
   process.stderr.write(`lossd: ${isPlain ? message : stack}\n`);
   process.exitCode ??= error instanceof UsageError ? USAGE : 1;
 }
-
-main().catch(report);

@@ -24,7 +24,13 @@ export interface Serving {
   stop(): Promise<void>;
 }
 
-export async function serve(config: Config, tokens: Tokens, logger: Logger): Promise<Serving> {
+/** Starts one. Undefined where `stopping` is aborted before it listens. */
+export async function serve(
+  config: Config,
+  tokens: Tokens,
+  logger: Logger,
+  stopping: AbortSignal,
+): Promise<Serving | undefined> {
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const backlog = new Backlog(config.WAIT_LIMIT_MS / 1000);
@@ -45,24 +51,38 @@ export async function serve(config: Config, tokens: Tokens, logger: Logger): Pro
     tracing,
   });
   const admin = hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger }, page) : undefined;
-  // The port that serves is the last, so that whoever reads the log can ask the other by then.
-  if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
-  const port = await listen(app, config, "PORT").catch(async (error) => {
-    await closeAdmin(admin);
-    throw error;
-  });
-  lifecycle.phase = "ready";
-  const end = async (): Promise<void> => {
-    await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
+  const finish = async (): Promise<void> => {
     await closeAdmin(admin);
     await tracing?.stop();
     group?.leave();
   };
+  const end = async (): Promise<void> => {
+    await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
+    await finish();
+  };
+  const port = await listenBoth(app, admin, config, stopping);
+  if (port === undefined) return void (await finish());
+  lifecycle.phase = "ready";
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
   // The group's word to stop counts as a signal's.
   group?.stopped.then(stop).catch((error) => logger.error({ err: error }, "stopping failed"));
   return { port, stop };
+}
+
+/** The port that serves is the last, so that whoever reads the log can ask the other by then. */
+async function listenBoth(
+  app: FastifyInstance,
+  admin: FastifyInstance | undefined,
+  config: Config,
+  stopping: AbortSignal,
+): Promise<number | undefined> {
+  if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
+  if (stopping.aborted) return undefined;
+  return await listen(app, config, "PORT").catch(async (error) => {
+    await closeAdmin(admin);
+    throw error;
+  });
 }
 
 /** What keeps a server from listening, in the words of the settings, and whether another host or another port mends it. */
