@@ -4,15 +4,19 @@ import cluster from "node:cluster";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
-import { AggregatorRegistry } from "prom-client";
 import { PlainError } from "./config.ts";
+import type { Counts } from "./gather.ts";
+import { Gatherer } from "./gather.ts";
 import type { Phase } from "./http/drain.ts";
+import { Problem } from "./problems.ts";
 
-/** What a worker and the group say to each other. */
+/** What a process and the group say to each other: questions, and under the same name their answers. */
 type Message =
   | { readonly lossd: "stop" }
   | { readonly lossd: "failed"; readonly why: string }
-  | { readonly lossd: "metrics"; readonly id: number; readonly page?: string };
+  | { readonly lossd: "count" }
+  | { readonly lossd: "counts"; readonly counts: Counts }
+  | { readonly lossd: "page"; readonly id: number; readonly page?: string };
 
 /**
  * For the engine of each process, as in the Dockerfile and `npm start`: without a bound, its heap for new objects grows under load until a
@@ -27,25 +31,25 @@ const BACK_OFF = [50, 500] as const;
 export class Group {
   readonly #begun = Promise.withResolvers<number>();
   readonly #listening = new WeakSet<Worker>();
-  #hasListened = false;
   #why = "a process ended before it listened";
   readonly #logger: Logger;
-  readonly #aggregator = new AggregatorRegistry();
+  readonly #gatherer: Gatherer;
+  #hasListened = false;
   #wait: number = BACK_OFF[0];
   #stopping = false;
 
   constructor(logger: Logger) {
     this.#logger = logger;
+    this.#gatherer = new Gatherer(logger, (worker) => this.#tell(worker, { lossd: "count" }));
     // Who is free takes the next connection from the one queue. Handed out by the first process instead, a connection whose receiver
     // dies at that moment would hang for good.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary();
     cluster.setupPrimary({ execArgv: [...(cluster.settings.execArgv ?? []), ...ENGINE_FLAGS] });
+    // A message to a process that dies meanwhile fails here, too, and would end the group.
+    cluster.on("fork", (worker) => worker.on("error", (error) => this.#note(worker, error)));
     cluster.on("exit", (worker, code, signal) => this.#replace(worker, code, signal));
-    cluster.on("message", (worker: Worker, message: Message) => {
-      if (message.lossd === "metrics") this.page().then((page) => worker.send({ ...message, page }));
-      if (message.lossd === "failed") this.#why = message.why;
-    });
+    cluster.on("message", (worker: Worker, message: Message) => this.#hear(worker, message));
   }
 
   /** Starts the processes; the port, once one listens. Rejects with the reason where one ends before any has listened. */
@@ -56,7 +60,8 @@ export class Group {
 
   /** The metrics of all processes as one page. */
   page(): Promise<string> {
-    return this.#aggregator.clusterMetrics();
+    // One that starts cannot answer yet, and has counted nothing.
+    return this.#gatherer.page(this.#workers.filter((worker) => this.#listening.has(worker)));
   }
 
   /** Ready while a process listens; a process that has been started does not for a while. */
@@ -72,7 +77,7 @@ export class Group {
     for (const worker of this.#workers) {
       // One that has not listened yet has no request to finish, and may not hear a message yet.
       if (!this.#listening.has(worker)) worker.kill("SIGKILL");
-      else if (worker.isConnected()) worker.send({ lossd: "stop" } satisfies Message);
+      else this.#tell(worker, { lossd: "stop" });
     }
     const end = Date.now() + limit;
     while (this.#workers.length > 0 && Date.now() < end) await sleep(20);
@@ -87,6 +92,23 @@ export class Group {
 
   get #workers(): Worker[] {
     return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
+  }
+
+  #tell(worker: Worker, message: Message): void {
+    if (!worker.isConnected()) return;
+    worker.send(message, (error) => {
+      if (error !== null) this.#note(worker, error);
+    });
+  }
+
+  #note(worker: Worker, error: Error): void {
+    this.#logger.warn({ worker: worker.id, err: error }, "a process cannot be reached");
+  }
+
+  #hear(worker: Worker, message: Message): void {
+    if (message.lossd === "page") this.page().then((page) => this.#tell(worker, { ...message, page }));
+    if (message.lossd === "counts") this.#gatherer.take(worker, message.counts);
+    if (message.lossd === "failed") this.#why = message.why;
   }
 
   #fork(): void {
@@ -113,11 +135,8 @@ export class Group {
 }
 
 /** In a process of a group: how it hears of the others. Undefined where there is no group. */
-export function joinGroup(registry: Registry): Membership | undefined {
-  if (!cluster.isWorker) return undefined;
-  AggregatorRegistry.setRegistries(registry);
-  new AggregatorRegistry();
-  return new Membership(cluster.worker!);
+export function joinGroup(): Membership | undefined {
+  return cluster.worker === undefined ? undefined : new Membership(cluster.worker);
 }
 
 /** In a process of a group that cannot start: tells the group why, and leaves it. False where there is no group. */
@@ -127,19 +146,22 @@ export function failInGroup(why: string): boolean {
   return worker !== undefined;
 }
 
+/** Milliseconds for which a page of the group is waited for: longer than a silent process holds it up. */
+const PAGE_PATIENCE = 5000;
+
 export class Membership {
   readonly #worker: Worker;
   readonly #pages = new Map<number, (page: string) => void>();
   #asked = 0;
+  #registry: Registry | undefined;
   readonly #stopped = Promise.withResolvers<void>();
 
   constructor(worker: Worker) {
     this.#worker = worker;
     worker.on("message", (message: Message) => {
       if (message.lossd === "stop") this.#stopped.resolve();
-      if (message.lossd !== "metrics" || message.page === undefined) return;
-      this.#pages.get(message.id)?.(message.page);
-      this.#pages.delete(message.id);
+      if (message.lossd === "count") this.#count();
+      if (message.lossd === "page") this.#pages.get(message.id)?.(message.page ?? "");
     });
   }
 
@@ -148,17 +170,40 @@ export class Membership {
     return this.#stopped.promise;
   }
 
-  /** The metrics of the whole group. */
+  /** From now on, what `registry` counts is in the group's page. */
+  share(registry: Registry): void {
+    this.#registry = registry;
+  }
+
+  /** The metrics of the whole group. Refuses with `overloaded` where it does not answer. */
   page(): Promise<string> {
     const id = this.#asked++;
-    return new Promise((resolve) => {
-      this.#pages.set(id, resolve);
-      this.#worker.send({ lossd: "metrics", id } satisfies Message);
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const timer = setTimeout(
+      reject,
+      PAGE_PATIENCE,
+      new Problem("overloaded", "the group does not answer now"),
+    );
+    this.#pages.set(id, resolve);
+    this.#say({ lossd: "page", id });
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#pages.delete(id);
     });
   }
 
   /** Leaves the group, so that nothing keeps the process alive. */
   leave(): void {
     this.#worker.disconnect();
+  }
+
+  async #count(): Promise<void> {
+    if (this.#registry === undefined) return;
+    this.#say({ lossd: "counts", counts: await this.#registry.getMetricsAsJSON() });
+  }
+
+  /** A group that is gone hears nothing; then this process ends, too. */
+  #say(message: Message): void {
+    this.#worker.send(message, () => {});
   }
 }

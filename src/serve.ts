@@ -36,7 +36,8 @@ export async function serve(
   const backlog = new Backlog(config.WAIT_LIMIT_MS / 1000);
   const lifecycle: Lifecycle = { phase: "starting" };
   const metrics = new Metrics(arena, backlog);
-  const group = joinGroup(metrics.registry);
+  const group = joinGroup();
+  group?.share(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
   const tracing = await loadTracing(config.OTEL_EXPORTER_OTLP_ENDPOINT, logger);
   const hasOwnPort = config.METRICS_PORT > 0;
