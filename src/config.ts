@@ -69,7 +69,8 @@ export const SETTINGS = Type.Object(
     }),
     TOKENS_FILE: Type.String({
       default: "",
-      description: "File with the accepted bearer tokens, one a line; without it every request is let in.",
+      description:
+        "File with the accepted bearer tokens, one a line; without it every request is let in. It is read at the start: a change counts after a restart.",
     }),
     OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
       default: "",

@@ -14,6 +14,7 @@ import { Problem } from "./problems.ts";
 type Message =
   | { readonly lossd: "stop" }
   | { readonly lossd: "failed"; readonly why: string }
+  | { readonly lossd: "tokens"; readonly digests?: readonly string[] }
   | { readonly lossd: "count" }
   | { readonly lossd: "counts"; readonly counts: Counts }
   | { readonly lossd: "page"; readonly id: number; readonly page?: string };
@@ -24,22 +25,35 @@ type Message =
  */
 export const ENGINE_FLAGS = ["--max-semi-space-size=4"];
 
-/** Milliseconds before a process that died is replaced; doubled up to the second where it dies before it listens. */
-const BACK_OFF = [50, 500] as const;
+/** Milliseconds before a process that died is replaced: doubled with each death, up to the second where it had listened, to the third where not. */
+const BACK_OFF = [50, 400, 5000] as const;
+
+/** Milliseconds of listening after which a death is no longer one of a row. */
+const LASTING = 5000;
+
+/** So many processes in a row that end before they listen, while no other one does, end the group. */
+const ATTEMPTS = 8;
 
 /** In the process that starts the others: it answers no request itself. */
 export class Group {
   readonly #begun = Promise.withResolvers<number>();
-  readonly #listening = new WeakSet<Worker>();
-  #why = "a process ended before it listened";
+  readonly #failed = Promise.withResolvers<PlainError>();
+  /** Since when each listens. */
+  readonly #listening = new WeakMap<Worker, number>();
+  /** Why one could not start, in its own words. */
+  readonly #whys = new WeakMap<Worker, string>();
   readonly #logger: Logger;
+  readonly #tokens: readonly string[];
   readonly #gatherer: Gatherer;
   #hasListened = false;
   #wait: number = BACK_OFF[0];
+  #attempts = 0;
   #stopping = false;
 
-  constructor(logger: Logger) {
+  /** `tokens` are the digests of the tokens that its processes accept: read once, since they change together or not at all. */
+  constructor(logger: Logger, tokens: readonly string[]) {
     this.#logger = logger;
+    this.#tokens = tokens;
     this.#gatherer = new Gatherer(logger, (worker) => this.#tell(worker, { lossd: "count" }));
     // Who is free takes the next connection from the one queue. Handed out by the first process instead, a connection whose receiver
     // dies at that moment would hang for good.
@@ -56,6 +70,11 @@ export class Group {
   start(workers: number): Promise<number> {
     for (let count = 0; count < workers; count++) this.#fork();
     return this.#begun.promise;
+  }
+
+  /** The reason, once no process is left and none can be started any more. */
+  get failed(): Promise<PlainError> {
+    return this.#failed.promise;
   }
 
   /** The metrics of all processes as one page. */
@@ -106,31 +125,54 @@ export class Group {
   }
 
   #hear(worker: Worker, message: Message): void {
+    if (message.lossd === "tokens") this.#tell(worker, { ...message, digests: this.#tokens });
     if (message.lossd === "page") this.page().then((page) => this.#tell(worker, { ...message, page }));
     if (message.lossd === "counts") this.#gatherer.take(worker, message.counts);
-    if (message.lossd === "failed") this.#why = message.why;
+    if (message.lossd === "failed") this.#whys.set(worker, message.why);
   }
 
   #fork(): void {
     if (this.#stopping) return;
     const worker = cluster.fork();
     worker.once("listening", ({ port }) => {
-      this.#wait = BACK_OFF[0];
+      this.#attempts = 0;
       this.#hasListened = true;
-      this.#listening.add(worker);
+      this.#listening.set(worker, Date.now());
       this.#begun.resolve(port);
     });
   }
 
   async #replace(worker: Worker, code: number, signal: string | null): Promise<void> {
     if (this.#stopping) return;
+    const why = this.#whys.get(worker);
+    const reason = new PlainError(
+      why ?? `a process ended before it listened, with ${signal ?? `code ${code}`}`,
+    );
     // What keeps the first from listening keeps the next one, too: a port that is in use, say.
-    if (!this.#hasListened) return this.#begun.reject(new PlainError(this.#why));
-    this.#logger.error({ worker: worker.id, code, signal }, "a process died and is replaced");
-    const wait = this.#wait;
-    this.#wait = Math.min(wait * 2, BACK_OFF[1]);
+    if (!this.#hasListened) return this.#begun.reject(reason);
+    const wait = this.#nextWait(worker);
+    this.#logger.error(
+      { worker: worker.id, code, signal, why, wait_ms: wait },
+      "a process died and is replaced",
+    );
+    // While another one serves, half a group is better than none.
+    if (
+      this.#attempts >= ATTEMPTS &&
+      !this.#workers.some((other) => other.isConnected() && this.#listening.has(other))
+    )
+      return this.#failed.resolve(reason);
     await sleep(wait);
     this.#fork();
+  }
+
+  /** Milliseconds before the one that takes this one's place is started. */
+  #nextWait(worker: Worker): number {
+    const since = this.#listening.get(worker);
+    if (since === undefined) this.#attempts++;
+    else if (Date.now() - since > LASTING) this.#wait = BACK_OFF[0];
+    const wait = Math.min(this.#wait, BACK_OFF[since === undefined ? 2 : 1]);
+    this.#wait = Math.min(wait * 2, BACK_OFF[2]);
+    return wait;
   }
 }
 
@@ -154,12 +196,14 @@ export class Membership {
   readonly #pages = new Map<number, (page: string) => void>();
   #asked = 0;
   #registry: Registry | undefined;
+  readonly #tokens = Promise.withResolvers<readonly string[]>();
   readonly #stopped = Promise.withResolvers<void>();
 
   constructor(worker: Worker) {
     this.#worker = worker;
     worker.on("message", (message: Message) => {
       if (message.lossd === "stop") this.#stopped.resolve();
+      if (message.lossd === "tokens") this.#tokens.resolve(message.digests ?? []);
       if (message.lossd === "count") this.#count();
       if (message.lossd === "page") this.#pages.get(message.id)?.(message.page ?? "");
     });
@@ -168,6 +212,12 @@ export class Membership {
   /** Settles when the group stops; it may have before this is asked for. */
   get stopped(): Promise<void> {
     return this.#stopped.promise;
+  }
+
+  /** The digests of the tokens that the group accepts. */
+  tokens(): Promise<readonly string[]> {
+    this.#say({ lossd: "tokens" });
+    return this.#tokens.promise;
   }
 
   /** From now on, what `registry` counts is in the group's page. */

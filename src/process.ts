@@ -10,11 +10,11 @@ import type { Terminal } from "./cli/terminal.ts";
 import { UsageError } from "./cli/usage.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, fileFault, PlainError, readConfig } from "./config.ts";
-import { failInGroup, Group } from "./group.ts";
+import { failInGroup, Group, joinGroup } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { closeAdmin } from "./http/drain.ts";
 import type { Tokens } from "./http/tokens.ts";
-import { readTokens } from "./http/tokens.ts";
+import { fromText, readTokens, toText } from "./http/tokens.ts";
 import type { Serving } from "./serve.ts";
 import { listen, serve } from "./serve.ts";
 import { VERSION } from "./version.ts";
@@ -91,7 +91,10 @@ async function openServer(
   logger: pino.Logger,
   stopping: AbortSignal,
 ): Promise<Serving | undefined> {
-  return await serve(config, loadTokens(config.TOKENS_FILE), logger, stopping);
+  const group = joinGroup();
+  // The file may have changed since the others were started, and they would not agree on who is let in.
+  const tokens = group === undefined ? loadTokens(config.TOKENS_FILE) : fromText(await group.tokens());
+  return await serve(config, tokens, logger, { group, stopping });
 }
 
 /** Calls `stop` at the first SIGTERM or SIGINT. Further ones change nothing, but a person's second SIGINT ends the process at once, after `force`. */
@@ -135,7 +138,7 @@ function greet(host: string, port: number, workers: number): void {
 
 /** Starts the processes; the port, once one of them listens. It can be stopped meanwhile. */
 async function startGroup(config: Config, workers: number, logger: pino.Logger): Promise<number> {
-  const group = new Group(logger);
+  const group = new Group(logger, toText(loadTokens(config.TOKENS_FILE)));
   const page = () => group.page();
   const admin = config.METRICS_PORT > 0 ? buildAdmin({ lifecycle: group, logger }, page) : undefined;
   const stop = async (): Promise<void> => {
@@ -143,6 +146,7 @@ async function startGroup(config: Config, workers: number, logger: pino.Logger):
     await closeAdmin(admin);
   };
   stopOnSignals(stop, logger, () => group.kill());
+  group.failed.then((reason) => stop().finally(() => report(reason)));
   try {
     if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
     return await group.start(workers);

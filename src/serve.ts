@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, flagOf } from "./config.ts";
-import { joinGroup } from "./group.ts";
+import type { Membership } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
@@ -24,19 +24,26 @@ export interface Serving {
   stop(): Promise<void>;
 }
 
-/** Starts one. Undefined where `stopping` is aborted before it listens. */
+/** Who waits for the end of the start, and who shares it. */
+export interface Circumstances {
+  /** The group that the process belongs to, if it does. */
+  readonly group: Membership | undefined;
+  /** Aborted when the process shall end before it has begun. */
+  readonly stopping: AbortSignal;
+}
+
+/** Starts one. Undefined where it shall end before it listens. */
 export async function serve(
   config: Config,
   tokens: Tokens,
   logger: Logger,
-  stopping: AbortSignal,
+  { group, stopping }: Circumstances,
 ): Promise<Serving | undefined> {
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const backlog = new Backlog(config.WAIT_LIMIT_MS / 1000);
   const lifecycle: Lifecycle = { phase: "starting" };
   const metrics = new Metrics(arena, backlog);
-  const group = joinGroup();
   group?.share(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
   const tracing = await loadTracing(config.OTEL_EXPORTER_OTLP_ENDPOINT, logger);

@@ -1,4 +1,9 @@
-/** What goes wrong in a group of processes: silent ones, dying ones. */
+/** What goes wrong in a group of processes: silent ones, dying ones, ones that cannot start, files that change meanwhile. */
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
@@ -27,6 +32,10 @@ async function ask(url: string, times: number, headers: Record<string, string> =
   };
   return Promise.all(Array.from({ length: times }, one));
 }
+
+/** The lines of the log about deaths. */
+const deaths = ({ lines }: Running) =>
+  lines.filter((line) => line.includes("a process died")).map((line) => JSON.parse(line));
 
 /** Kills the process that began to listen last, and waits for the one that takes its place. */
 async function killLast({ pids }: Running): Promise<void> {
@@ -70,4 +79,54 @@ it("scrapes while its processes are killed end nothing", async () => {
   await Promise.all(scrapes);
   expect(running.child.exitCode).toBe(null);
   expect([...statuses]).toEqual([200]);
+}, 60_000);
+
+it("accepts the tokens of its start in every process, also in one that is started after the file has changed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "lossd-tokens-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "tokens");
+  writeFileSync(file, "old\n");
+  const running = await start({ TOKENS_FILE: file });
+  writeFileSync(file, "new\n");
+  await killLast(running);
+  rmSync(file);
+  await killLast(running);
+  expect(new Set(await ask(running.url, 40, { authorization: "Bearer old" }))).toEqual(new Set([200]));
+  expect(new Set(await ask(running.url, 40, { authorization: "Bearer new" }))).toEqual(new Set([401]));
+});
+
+it("waits longer for each process that dies soon after it has listened", async () => {
+  const running = await start();
+  for (let kill = 0; kill < 5; kill++) await killLast(running);
+  expect(deaths(running).map((line) => line.wait_ms)).toEqual([50, 100, 200, 400, 400]);
+}, 60_000);
+
+it("says why its processes cannot start, waits longer each time, and ends with the reason when none is left", async () => {
+  const running = await start({ PORT: ownPort() });
+  const { child, pids, port } = running;
+  let errors = "";
+  child.stderr.on("data", (text: string) => {
+    errors += text;
+  });
+  for (const pid of pids()) process.kill(pid, "SIGKILL");
+  // Takes the port before they do.
+  const thief = createServer();
+  onTestFinished(() => void thief.close());
+  for (;;) {
+    thief.listen(port, "127.0.0.1");
+    const taken = await Promise.race([
+      once(thief, "listening").then(() => true),
+      once(thief, "error").then(() => false),
+    ]).catch(() => false);
+    if (taken) break;
+    await sleep(1);
+  }
+  const [code] = await once(child, "exit");
+  expect(code).toBe(1);
+  expect(errors).toContain("the port is in use");
+  const later = deaths(running).slice(2);
+  for (const { why } of later) expect(why).toContain("the port is in use");
+  const waits = later.map((line) => line.wait_ms);
+  expect(waits).toEqual(waits.toSorted((a, b) => a - b));
+  expect(waits.at(-1)).toBeGreaterThan(1000);
 }, 60_000);

@@ -16,6 +16,16 @@ export function readTokens(text: string): Tokens {
   return tokenLines(text).map((line) => digest(line.text));
 }
 
+/** Digests as texts, for another process. */
+export function toText(tokens: Tokens): string[] {
+  return tokens.map((token) => token.toString("hex"));
+}
+
+/** The digests again. */
+export function fromText(texts: readonly string[]): Tokens {
+  return texts.map((text) => Buffer.from(text, "hex"));
+}
+
 /** Refuses a request without one of the tokens. Every token is compared, in constant time, so that the time tells nothing. */
 export function checkToken(tokens: Tokens, { headers, url = "" }: IncomingMessage): void {
   if (tokens.length === 0 || OPEN.test(url.split("?", 1)[0]!)) return;
