@@ -33,17 +33,20 @@ it("hands out aligned addresses that do not overlap, and has all its room again 
   );
 });
 
-it("keeps a quarter for reservations of at most 5 MiB, so that large requests never starve small ones", () => {
+it("keeps a quarter for reservations of at most 5 MiB, and a sixteenth for those of at most 320 KiB, so that larger ones never starve smaller ones", () => {
   const MiB = 1024 * 1024;
-  const arena = new Arena(0, 100 * MiB);
-  expect(arena.largest).toBe(75 * MiB);
-  const large = arena.reserve(60 * MiB);
+  const arena = new Arena(0, 80 * MiB);
+  expect(arena.largest).toBe(60 * MiB);
+  const large = arena.reserve(50 * MiB);
   expect(() => arena.reserve(16 * MiB)).toThrow(ArenaFull);
-  const small = Array.from({ length: 8 }, () => arena.reserve(5 * MiB));
-  expect(arena.reserved).toBe(100 * MiB);
-  for (const region of [large, ...small]) region.release();
-  arena.reserve(75 * MiB).release();
-  expect(() => arena.reserve(75 * MiB + 1)).toThrow(ArenaFull);
+  const small = Array.from({ length: 5 }, () => arena.reserve(5 * MiB));
+  expect(() => arena.reserve(5 * MiB)).toThrow(ArenaFull);
+  expect(() => arena.reserve(320 * 1024 + 1)).toThrow(ArenaFull);
+  const tiny = Array.from({ length: 16 }, () => arena.reserve(320 * 1024));
+  expect(arena.reserved).toBe(80 * MiB);
+  for (const region of [large, ...small, ...tiny]) region.release();
+  arena.reserve(60 * MiB).release();
+  expect(() => arena.reserve(60 * MiB + 1)).toThrow(ArenaFull);
   expect(arena.reserved).toBe(0);
 });
 
@@ -54,6 +57,19 @@ it("with the default settings holds three of the largest JSON bodies, as README 
   const price = 4 * BODY_LIMIT + 64 * 1024;
   for (let held = 0; held < 3; held++) arena.reserve(price);
   expect(() => arena.reserve(price)).toThrow(ArenaFull);
+});
+
+it("plans a reservation that is taken, all or nothing, when its region is first used", () => {
+  const arena = new Arena(0, 65_536);
+  const [first, second, never] = [arena.plan(40_000), arena.plan(40_000), arena.plan(40_000)];
+  expect(arena.reserved).toBe(0);
+  first.alloc(16);
+  expect([arena.reserved, first.left]).toEqual([40_000, 40_000 - 16]);
+  expect(() => second.alloc(16)).toThrow(ArenaFull);
+  expect(() => arena.plan(40_000)).toThrow(ArenaFull);
+  for (const region of [second, never, first]) region.release();
+  expect(arena.reserved).toBe(0);
+  expect(() => never.alloc(16)).toThrow("released");
 });
 
 it("takes more for a region that has used up its reservation, and returns that too", () => {

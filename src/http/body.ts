@@ -42,8 +42,8 @@ export interface Price {
 }
 
 /**
- * Checks a request's headers, reserves its memory and returns it when the answer has left. A JSON body's memory is reserved all or nothing;
- * that of a safetensors file is taken once its header has been read.
+ * Checks a request's headers and plans its memory. That of a JSON body is reserved with its first byte, all or nothing;
+ * that of a safetensors file is taken once its header has been read. It comes back when the answer has left.
  */
 export function admit(engine: Engine, operation: string, request: FastifyRequest, reply: FastifyReply): void {
   const { headers } = request;
@@ -60,7 +60,7 @@ export function admit(engine: Engine, operation: string, request: FastifyRequest
   openJob(engine, operation, request, reply, price).answer = answer;
 }
 
-/** The job of a request, with all of the memory for its tensors or none; it ends when the answer has left. */
+/** The job of a request, whose memory is taken with the first byte of its body, all or nothing; it ends when the answer has left. */
 export function openJob(
   engine: Engine,
   operation: string,
@@ -73,7 +73,8 @@ export function openJob(
     throw tooLarge(`${memory} bytes of numbers, for which the memory budget has no room`, bodyLimit);
   }
   backlog.check(seconds);
-  const region = arena.reserve(memory + FIXED_BYTES);
+  // Taken with the first byte: memory that is only announced would let clients that send nothing shut out all others.
+  const region = arena.plan(memory + FIXED_BYTES);
   const job = new Job(operation, { kernel, region });
   const leave = backlog.add(seconds, () => job.bytes / length);
   reply.raw.once("finish", () => job.source?.discard());
@@ -116,21 +117,25 @@ export function scanJson(
   mode: JsonMode,
 ): Promise<JsonBody> {
   const job = jobOf(request);
-  const reader = new JsonReader(job.work.kernel, job.work.region, mode);
+  let reader: JsonReader | undefined;
+  const open = (): JsonReader => {
+    reader ??= new JsonReader(job.work.kernel, job.work.region, mode);
+    return reader;
+  };
   return new Promise((resolve, reject) => {
     const onData = (chunk: Buffer): void => {
       job.bytes += chunk.length;
       if (job.bytes > engine.bodyLimit) onError(tooLarge("more", engine.bodyLimit));
       else {
         job.stages.enter("decode");
-        attempt(() => reader.push(chunk));
+        attempt(() => open().push(chunk));
         job.stages.enter("read");
       }
     };
     const onEnd = (): void => {
       job.stages.enter("decode");
       attempt(() => {
-        const body = reader.end();
+        const body = open().end();
         detach();
         resolve(body);
       });

@@ -83,12 +83,16 @@ export async function readInference(
     return job.json.value;
   }
   const source = openSource(job, payload, engine.bodyLimit);
-  const reader = new JsonReader(job.work.kernel, job.work.region, "inference");
   const piece = new Uint8Array(Math.min(left, PIECE));
-  for (; left > 0; left -= PIECE) {
-    const part = piece.subarray(0, Math.min(left, PIECE));
-    await source.fill(part);
+  let part = piece;
+  await source.fill(part);
+  const reader = new JsonReader(job.work.kernel, job.work.region, "inference");
+  for (;;) {
     reader.push(part);
+    left -= part.length;
+    if (left === 0) break;
+    part = piece.subarray(0, Math.min(left, PIECE));
+    await source.fill(part);
   }
   job.json = reader.end();
   return job.json.value;

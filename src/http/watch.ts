@@ -9,6 +9,8 @@ import { Problem } from "../problems.ts";
 export interface WatchLimits {
   /** Milliseconds that a body may keep its reader waiting, beside those that its bytes pay for. */
   readonly grace: number;
+  /** Milliseconds after which one that has sent nothing at all is given up. */
+  readonly silence: number;
   /** Bytes a second that pay for waiting. */
   readonly rate: number;
   /** What still comes of a refused body is taken for so long, and so many bytes: a client that writes before it reads sees the refusal. */
@@ -20,6 +22,7 @@ export interface WatchLimits {
 
 export const LIMITS: WatchLimits = {
   grace: 10_000,
+  silence: 5000,
   rate: 1024 * 1024,
   linger: 10_000,
   lingerBytes: 64 * 1024 * 1024,
@@ -88,12 +91,17 @@ export class Watch {
 
   #sweepBody(watched: Watched): void {
     const { request, bytesBefore } = watched;
-    const { grace, rate } = this.#limits;
+    const { grace, silence, rate } = this.#limits;
+    const tell = (request as Told)[TELL];
+    // One that waits behind another on its connection is not read yet.
+    if (tell === undefined) return;
     watched.waited += SWEEP;
     const bytes = request.socket.bytesRead - bytesBefore;
-    if (watched.waited <= grace + (bytes / rate) * 1000) return;
+    // What came with the head is not among those bytes.
+    const patience = bytes === 0 && !request.readableDidRead ? Math.min(silence, grace) : grace;
+    if (watched.waited <= patience + (bytes / rate) * 1000) return;
     const detail = `the body came slower than ${rate} bytes a second: ${bytes} bytes in ${watched.waited / 1000} s of waiting`;
-    (request as Told)[TELL]?.(new Problem("request_timeout", detail));
+    tell(new Problem("request_timeout", detail));
   }
 
   #sweepRefused(watched: Watched): void {

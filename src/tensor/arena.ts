@@ -12,6 +12,11 @@ const SHARE = 0.25;
 /** A JSON body of 1 MiB, its work space, and all that most requests take. */
 const SMALL = 5 * 1024 * 1024;
 
+/** The share of the Arena that only reservations of at most {@link TINY} bytes get: hundreds of small ones never starve the least. */
+const LAST_SHARE = 1 / 16;
+/** A JSON body of 64 KiB and its work space. */
+const TINY = 5 * 64 * 1024;
+
 /** Thrown where the Arena has no room now. Trying again later can succeed. */
 export class ArenaFull extends Error {
   override readonly name = "ArenaFull";
@@ -47,7 +52,12 @@ export class Arena {
 
   /** The most bytes that one request can ever reserve at once. */
   get largest(): number {
-    return Math.max(this.capacity * (1 - SHARE), Math.min(this.capacity, SMALL));
+    return Math.max(this.capacity * (1 - SHARE), Math.min(this.#most, SMALL));
+  }
+
+  /** The bytes that reservations of more than {@link TINY} can have together. */
+  get #most(): number {
+    return Math.max(this.capacity * (1 - LAST_SHARE), Math.min(this.capacity, TINY));
   }
 
   /** The bytes that are reserved now. */
@@ -57,16 +67,32 @@ export class Arena {
 
   /** Reserves `bytes`, all or nothing. Refuses with {@link ArenaFull}. */
   reserve(bytes: number): Region {
-    return new Region(this, this.take(bytes));
+    const region = this.plan(bytes);
+    region.open();
+    return region;
+  }
+
+  /** A region that reserves `bytes`, all or nothing, when it is first used. Refuses with {@link ArenaFull} where there is no room even now. */
+  plan(bytes: number): Region {
+    this.#place(bytes);
+    return new Region(this, bytes);
+  }
+
+  /** The number of the free extent that a reservation gets. */
+  #place(bytes: number): number {
+    const size = alignUp(Math.max(bytes, 1));
+    if (size > TINY && this.#reserved + size > (size > SMALL ? this.largest : this.#most))
+      throw new ArenaFull(bytes);
+    const at = this.#free.findIndex((extent) => extent.end - extent.start >= size);
+    if (at < 0) throw new ArenaFull(bytes);
+    return at;
   }
 
   /** @internal */
   take(bytes: number): Extent {
+    const at = this.#place(bytes);
     const size = alignUp(Math.max(bytes, 1));
-    if (size > SMALL && this.#reserved + size > this.largest) throw new ArenaFull(bytes);
-    const at = this.#free.findIndex((extent) => extent.end - extent.start >= size);
-    const extent = this.#free[at];
-    if (extent === undefined) throw new ArenaFull(bytes);
+    const extent = this.#free[at]!;
     const taken = { start: extent.start, end: extent.start + size };
     if (taken.end === extent.end) this.#free.splice(at, 1);
     else this.#free[at] = { start: taken.end, end: extent.end };
@@ -91,18 +117,33 @@ export class Arena {
 /** The reservation of one request: addresses are handed out in a row and all returned together. */
 export class Region {
   readonly #arena: Arena;
-  readonly #extents: Extent[];
-  #next: number;
-  #end: number;
+  readonly #extents: Extent[] = [];
+  /** What it reserves when it is opened; undefined from then on. */
+  #planned: number | undefined;
+  #isReleased = false;
+  #next = 0;
+  #end = 0;
   #scratch = 0;
   #scratchBytes = 0;
 
   /** @internal */
-  constructor(arena: Arena, first: Extent) {
+  constructor(arena: Arena, planned: number) {
     this.#arena = arena;
-    this.#extents = [first];
-    this.#next = first.start;
-    this.#end = first.end;
+    this.#planned = planned;
+  }
+
+  /** Reserves what was planned, unless it has. Refuses with {@link ArenaFull}. */
+  open(): void {
+    if (this.#planned === undefined) return;
+    this.#grow(this.#planned);
+    this.#planned = undefined;
+  }
+
+  #grow(bytes: number): void {
+    const extent = this.#arena.take(bytes);
+    this.#extents.push(extent);
+    this.#next = extent.start;
+    this.#end = extent.end;
   }
 
   /** The next address that {@link Region.alloc} would hand out. */
@@ -122,14 +163,10 @@ export class Region {
 
   /** An aligned address with room for `bytes`. Takes more from the Arena when the reservation is used up, or refuses with {@link ArenaFull}. */
   alloc(bytes: number): number {
-    if (this.#extents.length === 0) throw new Error("the region has been released");
+    if (this.#isReleased) throw new Error("the region has been released");
+    this.open();
     const size = alignUp(bytes);
-    if (this.#next + size > this.#end) {
-      const more = this.#arena.take(size);
-      this.#extents.push(more);
-      this.#next = more.start;
-      this.#end = more.end;
-    }
+    if (this.#next + size > this.#end) this.#grow(size);
     const address = this.#next;
     this.#next += size;
     return address;
@@ -148,6 +185,7 @@ export class Region {
   release(): void {
     for (const extent of this.#extents.splice(0)) this.#arena.give(extent);
     this.#next = this.#end = 0;
+    this.#isReleased = true;
   }
 }
 

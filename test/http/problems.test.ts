@@ -658,7 +658,7 @@ describe("refusals", () => {
   it("no free memory is overloaded, with Retry-After, and the memory comes back", async () => {
     const holds = [service.arena.reserve(service.arena.largest - 1_000_000)];
     const left = () => service.arena.capacity - service.arena.reserved;
-    while (left() > 100_000) holds.push(service.arena.reserve(Math.min(4_000_000, left() - 90_000)));
+    while (left() > 100_000) holds.push(service.arena.reserve(Math.min(300_000, left() - 90_000)));
     const answer = await service.post(CE, { input: TWO, target: [0, 1], reduction: "x".repeat(20_000) });
     expectProblem(answer, "overloaded");
     expect(answer.headers["retry-after"]).toBe("1");
