@@ -8,8 +8,18 @@ const SECONDS_A_BYTE = { json: 25e-9, binary: 1.5e-9 };
 /** Requests of at most so many seconds (1 MiB of JSON) are let in without a look: large ones never starve them. */
 const SMALL = 2 ** 20 * SECONDS_A_BYTE.json;
 
-/** Milliseconds between two looks at how busy the event loop is. */
+/** Milliseconds between two looks at how busy the event loop is, and how many looks without a work end them. */
 const LOOK = 1000;
+const QUIET = 10;
+
+/** Milliseconds in which a body that has been let in counts for what it announced: the first bytes of an honest one come within them. */
+const FRESH = 500;
+
+/** Later it counts for no more than so many times what has come of it: one that only announces counts for nothing. */
+const REACH = 8;
+
+/** The weight of one body in {@link Backlog}'s trust. */
+const TRUST = 1 / 8;
 
 /** Seconds for a body of so many bytes of JSON, and of numbers as they are in memory. */
 export function estimate(json: number, binary: number): number {
@@ -19,18 +29,24 @@ export function estimate(json: number, binary: number): number {
 interface Work {
   readonly seconds: number;
   readonly arrived: () => number;
+  readonly since: number;
 }
 
 export class Backlog {
   readonly #limit: number;
+  readonly #now: () => number;
   readonly #works = new Set<Work>();
   /** The part of the time in which the event loop works: estimates count in full until it is known that senders are slower. */
   #busy = 1;
+  /** What part of their announced bytes the last works have sent: the weight of announcements. */
+  #trust = 1;
   #look: NodeJS.Timeout | undefined;
+  #quiet = 0;
 
-  /** Requests may wait `limit` seconds for others. */
-  constructor(limit: number) {
+  /** Requests may wait `limit` seconds for others. `now` gives milliseconds. */
+  constructor(limit: number, now: () => number = () => performance.now()) {
     this.#limit = limit;
+    this.#now = now;
   }
 
   /** Seconds of work under way, as estimated. */
@@ -50,34 +66,48 @@ export class Backlog {
   /** Puts a request under way, until the function that is returned is called; `arrived` tells the part of its body that is there. */
   add(seconds: number, arrived: () => number): () => void {
     if (seconds <= SMALL) return () => {};
-    const work = { seconds, arrived };
+    const work = { seconds, arrived, since: this.#now() };
     this.#works.add(work);
     this.#look ??= this.#watchLoop();
-    return () => this.#remove(work);
-  }
-
-  #remove(work: Work): void {
-    this.#works.delete(work);
-    if (this.#works.size > 0) return;
-    clearInterval(this.#look);
-    this.#look = undefined;
-    this.#busy = 1;
+    return () => {
+      if (this.#works.delete(work)) this.#trust += (Math.min(arrived(), 1) - this.#trust) * TRUST;
+    };
   }
 
   /** Requests take turns: one under way costs another what is left of it, but no more than the other's own time. */
   #wait(seconds: number): number {
+    const now = this.#now();
     let wait = 0;
-    // Half of the time goes with the body's arriving; the other half is over when the answer has left.
-    for (const work of this.#works) wait += Math.min(seconds, work.seconds * (1 - work.arrived() / 2));
+    for (const work of this.#works) wait += this.#cost(work, now, seconds);
     return wait * this.#busy;
   }
 
+  /** Seconds that a work costs a request of so many seconds. */
+  #cost({ seconds, arrived, since }: Work, now: number, own: number): number {
+    const part = arrived();
+    const announced = now - since <= FRESH ? this.#trust : 0;
+    // Half of the time goes with the body's arriving; the other half is over when the answer has left.
+    const left = seconds * (1 - part / 2);
+    return Math.max(announced * Math.min(own, left), Math.min(own, left, seconds * REACH * part));
+  }
+
+  /** Looks on for a while when nothing is under way: known as busy again at once, the loop would be so to clients that come and go. */
   #watchLoop(): NodeJS.Timeout {
     let last = performance.eventLoopUtilization();
     return setInterval(() => {
       const now = performance.eventLoopUtilization();
       this.#busy = performance.eventLoopUtilization(now, last).utilization;
       last = now;
+      this.#quiet = this.#works.size > 0 ? 0 : this.#quiet + 1;
+      if (this.#quiet >= QUIET) this.#rest();
     }, LOOK).unref();
+  }
+
+  #rest(): void {
+    clearInterval(this.#look);
+    this.#look = undefined;
+    this.#quiet = 0;
+    this.#busy = 1;
+    this.#trust = 1;
   }
 }

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Backlog, estimate } from "../../src/http/backlog.ts";
@@ -46,6 +47,41 @@ describe("the estimate", () => {
     backlog.check(100);
   });
 
+  it("counts what is only announced for half a second, then no more than eight times what has come", () => {
+    let now = 0;
+    const backlog = new Backlog(10, () => now);
+    let arrived = 0;
+    backlog.add(40, () => arrived);
+    now = 500;
+    expect(backlog.seconds).toBe(40);
+    now = 501;
+    expect(backlog.seconds).toBe(0);
+    arrived = 0.01;
+    expect(backlog.seconds).toBeCloseTo(3.2, 6);
+    arrived = 0.5;
+    expect(backlog.seconds).toBe(30);
+  });
+
+  it("gives announcements the weight of what has come of those before", () => {
+    const backlog = new Backlog(10);
+    for (let k = 0; k < 24; k++) backlog.add(40, none)();
+    for (let k = 0; k < 24; k++) backlog.add(40, none);
+    backlog.check(2);
+    for (let k = 0; k < 24; k++) backlog.add(40, () => 1)();
+    expect(() => backlog.check(2)).toThrow(Problem);
+  });
+
+  it("does not take the event loop for busy again when clients come and go", async () => {
+    const backlog = new Backlog(10);
+    const leave = backlog.add(40, () => 0.5);
+    await expect.poll(() => backlog.seconds, { timeout: 10_000 }).toBeLessThan(20);
+    leave();
+    backlog.add(40, () => 0.5)();
+    const last = backlog.add(40, () => 0.5);
+    expect(backlog.seconds).toBeLessThan(20);
+    last();
+  });
+
   it("lets in 1 MiB of JSON and 17 MiB of numbers whatever is under way", () => {
     const backlog = new Backlog(0.1);
     backlog.add(1000, none);
@@ -83,7 +119,6 @@ describe("an upload beside others", () => {
     expect(second.text()).toMatch(/retry-after: [23]\r\n/);
     expect(second.text()).toContain("would make this one wait 3.0 s, expected at most 1");
     expect((await service().post("/v1/cross_entropy", { input: [[0, 0]], target: [1] })).status).toBe(200);
-    expect((await service().get("/metrics")).text).toMatch(/lossd_backlog_seconds 3\n/);
     first.socket.destroy();
     await expect
       .poll(async () => (await service().get("/metrics")).text)
@@ -92,20 +127,44 @@ describe("an upload beside others", () => {
     expect(third.text()).toContain("100 Continue");
     third.socket.destroy();
   });
+});
 
-  it("is let in beside one whose sender is slow: the loop is known to be idle after a while", async () => {
-    const first = await announce();
-    expect((await announce()).text()).toContain("HTTP/1.1 503");
-    await expect
-      .poll(
-        async () => {
-          const next = await announce();
-          next.socket.destroy();
-          return next.text();
-        },
-        { timeout: 8000, interval: 300 },
-      )
-      .toContain("100 Continue");
-    first.socket.destroy();
+describe("uploads that are announced and never sent", () => {
+  const service = useService();
+
+  it("keep no other request out, whether they stay or come again", async () => {
+    const port = Number(new URL(service().url).port);
+    const head =
+      "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\ncontent-length: 891289600\r\n\r\n";
+    const open = () =>
+      Array.from({ length: 24 }, () =>
+        connect(port, "127.0.0.1", function (this: Socket) {
+          this.on("error", () => {}).write(head);
+        }),
+      );
+    const probe = async (): Promise<string> => {
+      const socket = connect(port, "127.0.0.1").on("error", () => {});
+      let text = "";
+      socket.setEncoding("latin1").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      socket.write(
+        "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: 52428800\r\n\r\n",
+      );
+      await expect.poll(() => text, { interval: 5 }).toMatch(/^HTTP\/1.1 \d+/);
+      socket.destroy();
+      return text.slice(9, 12);
+    };
+    let sockets = open();
+    // Longer than announcements count.
+    await sleep(700);
+    expect(await probe()).toBe("100");
+    for (let round = 0; round < 4; round++) {
+      for (const socket of sockets) socket.destroy();
+      sockets = open();
+      await sleep(100);
+      expect(await probe()).toBe("100");
+    }
+    for (const socket of sockets) socket.destroy();
   });
 });
