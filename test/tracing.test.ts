@@ -103,6 +103,38 @@ it("are not sent for a trace that its client does not record", async () => {
   expect(arrived).toEqual([]);
 });
 
+it.each(["always_on", "traceidratio"])(
+  "are sent whatever the client records, where OTEL_TRACES_SAMPLER is %s",
+  async (OTEL_TRACES_SAMPLER) => {
+    const server = await start({ WORKERS: "1", OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: "1" });
+    await (await server.post(BODY, { traceparent: `00-${TRACE}-${PARENT}-00` })).text();
+    expect(await server.stop()).toBe(0);
+    expect(Buffer.concat(arrived.map(({ bytes }) => bytes)).includes(Buffer.from(TRACE, "hex"))).toBe(true);
+  },
+);
+
+it("are not sent because the client records, where OTEL_TRACES_SAMPLER is traceidratio", async () => {
+  const server = await start({
+    WORKERS: "1",
+    OTEL_TRACES_SAMPLER: "traceidratio",
+    OTEL_TRACES_SAMPLER_ARG: "0",
+  });
+  await (await server.post(BODY, { traceparent: `00-${TRACE}-${PARENT}-01` })).text();
+  expect(await server.stop()).toBe(0);
+  expect(arrived).toEqual([]);
+});
+
+it("hold at most 256 characters of a path, a user agent or anything else of a client's", async () => {
+  const server = await start({ WORKERS: "1" });
+  const long = "x".repeat(6000);
+  await (await fetch(`${server.url}/${long}`)).text();
+  await (await server.post(BODY, { "user-agent": long, tracestate: `k=${long}` })).text();
+  expect(await server.stop()).toBe(0);
+  const bytes = Buffer.concat(arrived.map((batch) => batch.bytes));
+  expect(bytes.includes("x".repeat(255))).toBe(true);
+  expect(bytes.includes("x".repeat(257))).toBe(false);
+});
+
 it("hold nothing up where the collector is not there", async () => {
   collector.close();
   const server = await start({ WORKERS: "1", DRAIN_LIMIT_MS: "2000" });

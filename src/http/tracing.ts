@@ -20,6 +20,9 @@ const UNTRACED = /^\/(health\/|v2\/health\/|metrics$)/;
 /** Milliseconds for one export, retries among them: a collector that is not there holds the end of the process up no longer. */
 const TIMEOUT = 1000;
 
+/** The most characters of a value: paths and user agents are the client's, and a collector keeps what it gets. */
+const LONGEST = 256;
+
 /** Sends spans to the collector at `endpoint`, below which /v1/traces takes them; those that it does not take are lost, and the log says so. */
 export function startTracing(endpoint: string, logger: Logger): Tracing {
   const onError = (error: unknown): void => logger.warn({ err: error }, "spans are lost");
@@ -29,6 +32,7 @@ export function startTracing(endpoint: string, logger: Logger): Tracing {
     resource: resourceFromAttributes({ "service.name": "lossd", "service.version": VERSION }).merge(
       detectResources({ detectors: [envDetector] }),
     ),
+    spanLimits: { attributeValueLengthLimit: LONGEST },
     spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: TIMEOUT }))],
   });
   const tracer = provider.getTracer("lossd", VERSION);
