@@ -5,7 +5,7 @@ import { defineConfig } from "rolldown";
  * WebAssembly; tracing and the commands beside serve are loaded only where they are asked for; packages that look for files of their own stay where they are.
  */
 const server = defineConfig({
-  input: "dist/process.js",
+  input: "dist.new/process.js",
   logLevel: "silent",
   platform: "node",
   external: [
@@ -15,7 +15,7 @@ const server = defineConfig({
     "@fastify/swagger-ui",
     "thread-stream",
   ],
-  output: { file: "dist/process.js", format: "esm", codeSplitting: false },
+  output: { file: "dist.new/process.js", format: "esm", codeSplitting: false },
 });
 
 /** The page that GET / answers with; its few packages come along. */
@@ -23,7 +23,7 @@ const playground = defineConfig({
   input: "src/playground/main.ts",
   logLevel: "silent",
   platform: "browser",
-  output: { file: "dist/playground/main.js", format: "esm", codeSplitting: false, minify: true },
+  output: { file: "dist.new/playground/main.js", format: "esm", codeSplitting: false, minify: true },
 });
 
 export default [server, playground];

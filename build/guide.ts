@@ -1,5 +1,5 @@
 /**
- * The pages of docs/, and the pages that they lead to, as HTML in dist/guide: what GET /guide/ answers with. docs/README.md is the index, and
+ * The pages of docs/, and the pages that they lead to, as HTML in the folder guide: what GET /guide/ answers with. docs/README.md is the index, and
  * its links, in their order, are the list beside each page.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -140,7 +140,7 @@ ${render(source)}</main>
 `;
 }
 
-const folder = new URL("dist/guide/", ROOT);
+const folder = new URL("dist.new/guide/", ROOT);
 mkdirSync(folder, { recursive: true });
 for (const source of sources) {
   writeFileSync(new URL(`${source.name || "index"}.html`, folder), pageOf(source));

@@ -1,9 +1,9 @@
-/** After the bundling: removes from dist what neither the server, nor its commands, nor the library reaches; the playground is a bundle of its own. */
+/** After the bundling: removes from it what neither the server, nor its commands, nor the library reaches; the playground is a bundle of its own. */
 import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const DIST = fileURLToPath(new URL("../dist", import.meta.url));
+const DIST = fileURLToPath(new URL("../dist.new", import.meta.url));
 const ENTRIES = ["main.js", "index.js", "index.d.ts"];
 const IMPORT = /(?:from |import )"(\.[^"]+)"|import\("(\.[^"]+)"\)/g;
 

@@ -1,6 +1,6 @@
 /**
- * The last step of `npm run build`: starts the server once, asks it what `lossd check` asks, and stops it, so that Node leaves the code that
- * it compiled in dist/cache. With it a process answers 60 ms sooner.
+ * Nearly the last step of `npm run build`: starts the server once, asks it what `lossd check` asks, and stops it, so that Node leaves the code that
+ * it compiled in its folder cache. With it a process answers 60 ms sooner.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { check } from "../src/cli/check.ts";
 import { ENGINE_FLAGS } from "../src/group.ts";
 
-const dist = (path: string): string => fileURLToPath(new URL(`../dist/${path}`, import.meta.url));
+const dist = (path: string): string => fileURLToPath(new URL(`../dist.new/${path}`, import.meta.url));
 
 mkdirSync(dist("cache"));
 const args = [...ENGINE_FLAGS, dist("main.js"), "--port", "0", "--workers", "1", "--drain-lag-ms", "0"];

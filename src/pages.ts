@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Page } from "./http/pages.ts";
 
-/** Beside the bundle, and seen from src/ too. */
-const DIST = new URL("../dist/", import.meta.url);
+/** Where the bundle is, whose folder has another name while it is built, and for src/ the last build. */
+const DIST = new URL(import.meta.url.endsWith(".ts") ? "../dist/" : "./", import.meta.url);
 
 const FILES = [
   { path: "/", file: "playground/index.html" },
