@@ -18,7 +18,9 @@ export function explainGradient(picture: Picture, gradient: Nested, at: At): str
     const but = Number.isNaN(value) ? ", but 0 times NaN is NaN" : "";
     return `${name} = ${shortNumber(value)}: the target is ignore_index${but}`;
   }
-  const { scale, words: behind } = upstreamOf(picture, position);
+  const { scale, words: behind, divisor } = upstreamOf(picture, position);
+  // PyTorch divides before it adds up: what is 0 in this arithmetic was 0 times infinity there.
+  if (divisor === 0) return `${name} = ${shortNumber(value)}: total_weight, by which it is divided, is 0`;
   const weights = weightsOf(picture);
   const shares = sharesAt(picture, position).map((share, c) => share * weights[c]!);
   const c = at[dim] ?? 0;
@@ -59,8 +61,15 @@ function weightWords({ question: { body } }: Picture): string {
   return body.weight === undefined ? "" : ", times the class's weight";
 }
 
+interface Upstream {
+  readonly divisor: number;
+  /** A term with what it is multiplied and divided by, as arithmetic, and the same in words. */
+  scale(term: string): string;
+  readonly words: string;
+}
+
 /** What a position's own gradient is multiplied and divided by: the upstream gradient, and the divisor of the mean. */
-function upstreamOf(picture: Picture, position: At): { scale(term: string): string; words: string } {
+function upstreamOf(picture: Picture, position: At): Upstream {
   const { question, answer, losses } = picture;
   const reduction = reductionOf(question.body);
   const given = question.body.grad_output as Nested | undefined;
@@ -73,6 +82,7 @@ function upstreamOf(picture: Picture, position: At): { scale(term: string): stri
   const over = divisor === 1 ? "" : ` / ${factor(divisor)}`;
   const by = ofProbabilities ? "the number of positions" : "total_weight";
   return {
+    divisor,
     scale: (term) =>
       `${times}${times === "" && over === "" ? term.replace(/^\((.*)\)$/, "$1") : term}${over}`,
     words: `${times === "" ? "" : ", times the upstream gradient"}${over === "" ? "" : `, divided by ${by}`}`,

@@ -163,6 +163,14 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     );
   }, 60_000);
 
+  it("and not by arithmetic where the weights of all targets are 0", async () => {
+    const body = { input: [[2, 1]], target: [0], weight: [0, 1], label_smoothing: 0.5, return_grad: true };
+    const gradient = stepsOf(await paint("cross_entropy", body)).at(-1)!;
+    expect(gradient.explain([0, 1])).toBe(
+      "grad_input[0, 1] = NaN: total_weight, by which it is divided, is 0",
+    );
+  });
+
   it("of log_softmax, for every dim", async () => {
     for (const shape of [[], [4], [2, 3], [2, 3, 2]]) {
       for (const dim of [null, ...shape.keys(), -1]) {
