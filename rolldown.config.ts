@@ -10,6 +10,7 @@ const server = defineConfig({
   platform: "node",
   external: [
     /kernel\/kernel\.js$/,
+    /\/plain\.js$/,
     /\/tracing\.js$/,
     /\/cli\/(?:check|help|send)\.js$/,
     "@fastify/swagger-ui",

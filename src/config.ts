@@ -3,6 +3,7 @@
 import type { Static, TSchema } from "typebox";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
+import { PlainError, withoutUser, wordList } from "./plain.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -104,30 +105,9 @@ export type Config = Static<typeof SETTINGS>;
 /** Each setting's name and schema. */
 export const SETTING_ENTRIES = Object.entries<Setting>(SETTINGS.properties);
 
-/** Thrown for what the person who started the program can mend: its message is told in one line, without a stack. */
-export class PlainError extends Error {
-  override readonly name: string = "PlainError";
-  readonly isPlain = true;
-
-  /** Whether an error is one; not by its class, of which the bundle of the start and the commands beside it have one each. */
-  static is(error: unknown): error is PlainError {
-    return (error as Partial<PlainError> | undefined)?.isPlain === true;
-  }
-}
-
 /** Thrown for a setting that is not usable; the message names it, says what was expected and what came. */
 export class ConfigError extends PlainError {
   override readonly name = "ConfigError";
-}
-
-/** What is wrong with a file, for people. */
-export function fileFault({ code = "", message }: NodeJS.ErrnoException): string {
-  const faults: Readonly<Record<string, string>> = {
-    ENOENT: "there is no such file",
-    EACCES: "access to it is denied",
-    EISDIR: "expected a file, got a folder",
-  };
-  return faults[code] ?? message;
 }
 
 /** The flag of a setting: `--body-limit` for BODY_LIMIT. */
@@ -149,11 +129,6 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
     throw new ConfigError(`${place}: expected ${wanted(schema)}, got ${withoutUser(text ?? "")}`);
   }
   return given as Config;
-}
-
-/** An address as it may be shown: without the user and password before its host, also where it is none. */
-export function withoutUser(address: string): string {
-  return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@");
 }
 
 type Setting = TSchema & {
@@ -181,10 +156,4 @@ function isUsable(schema: Setting, value: unknown): boolean {
 function wanted({ type, minimum, maximum, enum: words = [] }: Setting): string {
   if (type === "integer") return `a whole number from ${minimum} to ${maximum}`;
   return words.length > 0 ? wordList(words) : "an address like http://127.0.0.1:4318";
-}
-
-/** The words of a choice: `one of a, b and c`. */
-export function wordList(words: readonly string[]): string {
-  if (words.length === 1) return String(words[0]);
-  return `one of ${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }

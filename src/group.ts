@@ -4,10 +4,10 @@ import cluster from "node:cluster";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
-import { PlainError } from "./config.ts";
 import type { Counts } from "./gather.ts";
 import { Gatherer } from "./gather.ts";
 import type { Phase } from "./http/drain.ts";
+import { PlainError } from "./plain.ts";
 import { Problem } from "./problems.ts";
 
 /** What a process and the group say to each other: questions, and under the same name their answers. */

@@ -9,12 +9,13 @@ import { readCommand } from "./cli/command.ts";
 import type { Terminal } from "./cli/terminal.ts";
 import { UsageError } from "./cli/usage.ts";
 import type { Config } from "./config.ts";
-import { ConfigError, fileFault, PlainError, readConfig } from "./config.ts";
+import { ConfigError, readConfig } from "./config.ts";
 import { failInGroup, Group, joinGroup } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { closeAdmin } from "./http/drain.ts";
 import type { Tokens } from "./http/tokens.ts";
 import { fromText, readTokens, toText } from "./http/tokens.ts";
+import { faultOf, PlainError } from "./plain.ts";
 import type { Serving } from "./serve.ts";
 import { listen, serve } from "./serve.ts";
 import { VERSION } from "./version.ts";
@@ -159,15 +160,11 @@ async function startGroup(config: Config, workers: number, logger: pino.Logger):
 /** The tokens of a file, none where no file is named. An empty one would let everybody in, so it is refused. */
 function loadTokens(file: string): Tokens {
   if (file === "") return [];
-  let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    return readTokens(readFileSync(file, "utf8"));
   } catch (error) {
-    throw new ConfigError(`TOKENS_FILE=${file}: ${fileFault(error as NodeJS.ErrnoException)}`);
+    throw new ConfigError(`TOKENS_FILE=${file}: ${faultOf(error)}`);
   }
-  const tokens = readTokens(text);
-  if (tokens.length === 0) throw new ConfigError(`TOKENS_FILE=${file}: expected a token a line, got none`);
-  return tokens;
 }
 
 /** One write to standard output for many lines: a line waits for 12 KiB or a tenth of a second. */
@@ -234,7 +231,7 @@ function folderOfPerson({ npm_lifecycle_event, npm_package_name, INIT_CWD }: Nod
 /** One line for what a person can mend, the stack for what is our fault. */
 function report(error: unknown): void {
   const { message, stack } = error as Error;
-  const isPlain = PlainError.is(error);
+  const isPlain = error instanceof PlainError;
   if (isPlain && failInGroup(message)) return;
   process.stderr.write(`lossd: ${isPlain ? message : stack}\n`);
   process.exitCode ??= error instanceof UsageError ? USAGE : 1;

@@ -1,18 +1,26 @@
 /** Files of bearer tokens, read in one way by the server and by the commands that ask it. */
+import { PlainError } from "./plain.ts";
 
 /** What a bearer token is made of (RFC 6750, section 2.1), as the source of a pattern. */
 export const TOKEN = "[A-Za-z0-9._~+/-]+=*";
 
-/** A token's line, and its number for messages: the text itself must not be shown. */
-export interface TokenLine {
-  readonly text: string;
-  readonly line: number;
-}
+const WHOLE = new RegExp(`^${TOKEN}$`);
 
-/** The tokens of a file: one a line; blank lines and lines that begin with # do not count. */
-export function tokenLines(text: string): readonly TokenLine[] {
-  return text
-    .split("\n")
-    .map((line, at) => ({ text: line.trim(), line: at + 1 }))
-    .filter((line) => line.text !== "" && !line.text.startsWith("#"));
+/**
+ * The tokens of a file: one a line; blank lines and lines that begin with # do not count. Refuses with {@link PlainError} a file without any, and a
+ * line that is none, which no request could match; no message shows a line: whoever took the wrong file may have secrets in it.
+ */
+export function readTokenLines(text: string): string[] {
+  const tokens: string[] = [];
+  for (const [at, line] of text.split("\n").entries()) {
+    const token = line.trim();
+    if (token === "" || token.startsWith("#")) continue;
+    if (!WHOLE.test(token)) {
+      const wanted = "expected a token alone, of letters, digits and ._~+/-, with = at its end only";
+      throw new PlainError(`line ${at + 1}: ${wanted}`);
+    }
+    tokens.push(token);
+  }
+  if (tokens.length === 0) throw new PlainError("expected a token a line, got none");
+  return tokens;
 }

@@ -191,6 +191,6 @@ describe("a file of a token", () => {
   );
 
   it("is refused without a token", async () => {
-    await expect(read("# none\n")).rejects.toThrow("--token-file token: expected a token, got none");
+    await expect(read("# none\n")).rejects.toThrow("--token-file token: expected a token a line, got none");
   });
 });

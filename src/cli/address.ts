@@ -1,5 +1,5 @@
 /** The address of a server, as it stands on a command line. */
-import { withoutUser } from "../config.ts";
+import { withoutUser } from "../plain.ts";
 import { UsageError } from "./usage.ts";
 
 /** What stands behind the address of every lossd; an address that ends so is one of a page or an operation. */

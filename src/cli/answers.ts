@@ -1,7 +1,7 @@
 /** What `lossd send` does with an answer. */
 import type { IncomingMessage } from "node:http";
 import { StringDecoder } from "node:string_decoder";
-import { PlainError, withoutUser } from "../config.ts";
+import { PlainError, withoutUser } from "../plain.ts";
 import type { Sink } from "./sink.ts";
 import type { Terminal } from "./terminal.ts";
 import { shown, shownJson } from "./text.ts";

@@ -1,8 +1,9 @@
 /** What the command line asks for: `lossd [serve]`, `lossd check URL`, `lossd send FILE URL`. */
 import type { ParseArgsOptionsConfig } from "node:util";
 import { parseArgs } from "node:util";
-import { flagOf, SETTING_ENTRIES, withoutUser, wordList } from "../config.ts";
+import { flagOf, SETTING_ENTRIES } from "../config.ts";
 import { nearest } from "../near.ts";
+import { withoutUser, wordList } from "../plain.ts";
 import { below, readUrl } from "./address.ts";
 import { UsageError } from "./usage.ts";
 

@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import http from "node:http";
 import https from "node:https";
-import { PlainError } from "../config.ts";
+import { PlainError } from "../plain.ts";
 import { shown } from "./text.ts";
 
 /** Interim answers (1xx) beyond which no answer is expected any more. */

@@ -2,24 +2,19 @@
 import type { Stats } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { fileFault, PlainError } from "../config.ts";
-import { TOKEN, tokenLines } from "../tokens-file.ts";
+import { faultOf, PlainError } from "../plain.ts";
+import { readTokenLines } from "../tokens-file.ts";
 import { readHeaderLength } from "../wire/safetensors.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** The first token of a file. No message shows a line: whoever took the wrong file may have secrets in it. */
+/** The first token of a file. */
 export async function readToken(file: string | undefined, { folder }: Terminal): Promise<string | undefined> {
   if (file === undefined) return undefined;
-  const text = await readFile(resolve(folder, file), "utf8").catch((error: NodeJS.ErrnoException) => {
-    throw new PlainError(`--token-file ${file}: ${fileFault(error)}`);
-  });
-  const [first] = tokenLines(text);
-  if (first === undefined) throw new PlainError(`--token-file ${file}: expected a token, got none`);
-  if (!new RegExp(`^(?:${TOKEN})$`).test(first.text)) {
-    const wanted = "expected a token alone, of letters, digits and ._~+/-, with = at its end only";
-    throw new PlainError(`--token-file ${file}: line ${first.line}: ${wanted}`);
+  try {
+    return readTokenLines(await readFile(resolve(folder, file), "utf8"))[0];
+  } catch (error) {
+    throw new PlainError(`--token-file ${file}: ${faultOf(error)}`);
   }
-  return first.text;
 }
 
 /** A file that is to be sent. */
@@ -39,8 +34,8 @@ export async function lookAt(file: string, { folder }: Terminal): Promise<Input>
       throw new PlainError(`${file} looks like JSON; lossd send takes safetensors files`);
     return { path, about };
   } catch (error) {
-    if (PlainError.is(error)) throw error;
-    throw new PlainError(`${file}: ${fileFault(error as NodeJS.ErrnoException)}`);
+    if (error instanceof PlainError) throw error;
+    throw new PlainError(`${file}: ${faultOf(error)}`);
   }
 }
 

@@ -13,7 +13,7 @@ const CHECK = `lossd check URL [--token-file FILE] [--timeout SECONDS] [--json]
 
 Sends small requests to a running server and compares its answers with PyTorch's. Ends with 0 if all are right.
 
-  --token-file FILE   a file whose first line is a bearer token
+  --token-file FILE   a file with a bearer token in a line of its own
   --timeout SECONDS   how long an answer may take (10)
   --json              one JSON document instead of lines
 `;
@@ -26,7 +26,7 @@ with 0 only if the answer is whole.
   --operation NAME      cross_entropy (default), nll_loss or log_softmax
   --option NAME=VALUE   an option of the operation, such as reduction=sum or return_grad=true; may stand more than once
   --output FILE         where the answer goes as a safetensors file, once it is whole; otherwise it is printed as JSON
-  --token-file FILE     a file whose first line is a bearer token
+  --token-file FILE     a file with a bearer token in a line of its own
   --timeout SECONDS     how long no byte may move, in either direction, before it is given up (30)
 `;
 

@@ -1,6 +1,6 @@
 /** A server at an address, for `lossd check`. */
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
-import { withoutUser } from "../config.ts";
+import { withoutUser } from "../plain.ts";
 import { below } from "./address.ts";
 import { answerOf, begin, networkFault } from "./exchange.ts";
 import { shown } from "./text.ts";

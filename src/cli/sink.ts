@@ -8,7 +8,7 @@ import { Socket } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { fileFault, PlainError } from "../config.ts";
+import { faultOf, PlainError } from "../plain.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Milliseconds between two looks at whether somebody reads a FIFO. */
@@ -29,8 +29,8 @@ export async function openSink(output: string, input: Stats, terminal: Terminal)
     try {
       return await work;
     } catch (error) {
-      if (PlainError.is(error) || (error as Error).name === "AbortError") throw error;
-      throw new PlainError(`--output ${output}: ${fileFault(error as NodeJS.ErrnoException)}`);
+      if (error instanceof PlainError || (error as Error).name === "AbortError") throw error;
+      throw new PlainError(`--output ${output}: ${faultOf(error)}`);
     }
   };
   const sink = await told(openPath(path, output, input, terminal));

@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:h
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { PlainError } from "../config.ts";
+import { PlainError } from "../plain.ts";
 import { answerOf, begin, networkFault } from "./exchange.ts";
 import type { Input } from "./files.ts";
 

@@ -1,5 +1,5 @@
 /** What is wrong with a command line. */
-import { PlainError } from "../config.ts";
+import { PlainError } from "../plain.ts";
 
 /** Thrown for a command line that cannot be read; the message says what was expected, and `advice` what to do. */
 export class UsageError extends PlainError {

@@ -1,5 +1,5 @@
 /** Whether an answer has arrived to its end: a server, or a proxy before it, may break off in a way that HTTP does not show. */
-import { PlainError } from "../config.ts";
+import { PlainError } from "../plain.ts";
 import type { Header } from "../wire/safetensors.ts";
 import { checkDataBytes, readHeader, readHeaderLength } from "../wire/safetensors.ts";
 import { shown } from "./text.ts";

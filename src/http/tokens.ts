@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../problems.ts";
-import { TOKEN, tokenLines } from "../tokens-file.ts";
+import { readTokenLines, TOKEN } from "../tokens-file.ts";
 
 /** The digests of the accepted tokens; none: every request is let in. */
 export type Tokens = readonly Buffer[];
@@ -11,9 +11,9 @@ const BEARER = new RegExp(`^Bearer +(${TOKEN})$`, "i");
 /** Probes carry no token; nor does a browser that fetches the playground, where a person types one, or the guide, which says how. */
 const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.]+)?|guide(?:\/[\w.-]*)?)$/;
 
-/** The tokens of a file, of which only the digests are kept. */
+/** The tokens of a file, of which only the digests are kept. Refuses what {@link readTokenLines} does. */
 export function readTokens(text: string): Tokens {
-  return tokenLines(text).map((line) => digest(line.text));
+  return readTokenLines(text).map(digest);
 }
 
 /** Digests as texts, for another process. */
