@@ -9,7 +9,7 @@ import { AggregatorRegistry } from "prom-client";
 export type Counts = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 /** Milliseconds for which a process may keep the others' page waiting: less than the least time that collectors give a scrape. */
-const PATIENCE = 2000;
+const ANSWER_TIME = 2000;
 
 /** In the process that starts the others. */
 export class Gatherer {
@@ -42,16 +42,15 @@ export class Gatherer {
   }
 
   async #gather(workers: readonly Worker[]): Promise<string> {
-    const asked = workers.filter((worker) => worker.isConnected());
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, PATIENCE);
-    const all = Promise.all(asked.map((worker) => this.#answered(worker)));
+    const timer = setTimeout(late.resolve, ANSWER_TIME);
+    const all = Promise.all(workers.map((worker) => this.#answered(worker)));
     await Promise.race([all, late.promise]);
     clearTimeout(timer);
     for (const { id } of this.#awaited.keys())
       this.#logger.warn({ worker: id }, "a process does not answer; the metrics have what it said last");
     this.#awaited.clear();
-    const known = asked.map((worker) => this.#last.get(worker)).filter((counts) => counts !== undefined);
+    const known = workers.map((worker) => this.#last.get(worker)).filter((counts) => counts !== undefined);
     return AggregatorRegistry.aggregate(known).metrics();
   }
 

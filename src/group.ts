@@ -3,21 +3,10 @@ import type { Worker } from "node:cluster";
 import cluster from "node:cluster";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Registry } from "prom-client";
-import type { Counts } from "./gather.ts";
 import { Gatherer } from "./gather.ts";
 import type { Phase } from "./http/drain.ts";
+import type { Message } from "./membership.ts";
 import { PlainError } from "./plain.ts";
-import { Problem } from "./problems.ts";
-
-/** What a process and the group say to each other: questions, and under the same name their answers. */
-type Message =
-  | { readonly lossd: "stop" }
-  | { readonly lossd: "failed"; readonly why: string }
-  | { readonly lossd: "tokens"; readonly digests?: readonly string[] }
-  | { readonly lossd: "count" }
-  | { readonly lossd: "counts"; readonly counts: Counts }
-  | { readonly lossd: "page"; readonly id: number; readonly page?: string };
 
 /**
  * For the engine of each process, as in the Dockerfile and `npm start`: without a bound, its heap for new objects grows under load until a
@@ -25,8 +14,8 @@ type Message =
  */
 export const ENGINE_FLAGS = ["--max-semi-space-size=4"];
 
-/** Milliseconds before a process that died is replaced: doubled with each death, up to the second where it had listened, to the third where not. */
-const BACK_OFF = [50, 400, 5000] as const;
+/** Milliseconds before a process that died is replaced: doubled with each death, up to `listened` where it had listened, to `unheard` where not. */
+const BACK_OFF = { first: 50, listened: 400, unheard: 5000 } as const;
 
 /** Milliseconds of listening after which a death is no longer one of a row. */
 const LASTING = 5000;
@@ -46,7 +35,7 @@ export class Group {
   readonly #tokens: readonly string[];
   readonly #gatherer: Gatherer;
   #hasListened = false;
-  #wait: number = BACK_OFF[0];
+  #wait: number = BACK_OFF.first;
   #attempts = 0;
   #stopping = false;
 
@@ -77,17 +66,15 @@ export class Group {
     return this.#failed.promise;
   }
 
-  /** The metrics of all processes as one page. */
+  /** The metrics of all processes as one page; one that starts cannot answer yet, and has counted nothing. */
   page(): Promise<string> {
-    // One that starts cannot answer yet, and has counted nothing.
-    return this.#gatherer.page(this.#workers.filter((worker) => this.#listening.has(worker)));
+    return this.#gatherer.page(this.#serving);
   }
 
   /** Ready while a process listens; a process that has been started does not for a while. */
   get phase(): Phase {
     if (this.#stopping) return "stopping";
-    const takesRequests = (worker: Worker) => this.#listening.has(worker) && worker.isConnected();
-    return this.#workers.some(takesRequests) ? "ready" : "starting";
+    return this.#serving.length > 0 ? "ready" : "starting";
   }
 
   /** Lets every process drain, and ends those that still live after `limit` milliseconds. */
@@ -113,6 +100,11 @@ export class Group {
     return Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
   }
 
+  /** Those that take requests. */
+  get #serving(): Worker[] {
+    return this.#workers.filter((worker) => this.#listening.has(worker) && worker.isConnected());
+  }
+
   #tell(worker: Worker, message: Message): void {
     if (!worker.isConnected()) return;
     worker.send(message, (error) => {
@@ -126,9 +118,18 @@ export class Group {
 
   #hear(worker: Worker, message: Message): void {
     if (message.lossd === "tokens") this.#tell(worker, { ...message, digests: this.#tokens });
-    if (message.lossd === "page") this.page().then((page) => this.#tell(worker, { ...message, page }));
+    if (message.lossd === "page") this.#sendPage(worker);
     if (message.lossd === "counts") this.#gatherer.take(worker, message.counts);
     if (message.lossd === "failed") this.#whys.set(worker, message.why);
+  }
+
+  /** Where the page fails, who asked gives up after a while, and the group goes on. */
+  async #sendPage(worker: Worker): Promise<void> {
+    try {
+      this.#tell(worker, { lossd: "page", page: await this.page() });
+    } catch (error) {
+      this.#logger.error({ err: error }, "the metrics cannot be added up");
+    }
   }
 
   #fork(): void {
@@ -156,11 +157,7 @@ export class Group {
       "a process died and is replaced",
     );
     // While another one serves, half a group is better than none.
-    if (
-      this.#attempts >= ATTEMPTS &&
-      !this.#workers.some((other) => other.isConnected() && this.#listening.has(other))
-    )
-      return this.#failed.resolve(reason);
+    if (this.#attempts >= ATTEMPTS && this.#serving.length === 0) return this.#failed.resolve(reason);
     await sleep(wait);
     this.#fork();
   }
@@ -169,91 +166,9 @@ export class Group {
   #nextWait(worker: Worker): number {
     const since = this.#listening.get(worker);
     if (since === undefined) this.#attempts++;
-    else if (Date.now() - since > LASTING) this.#wait = BACK_OFF[0];
-    const wait = Math.min(this.#wait, BACK_OFF[since === undefined ? 2 : 1]);
-    this.#wait = Math.min(wait * 2, BACK_OFF[2]);
+    else if (Date.now() - since > LASTING) this.#wait = BACK_OFF.first;
+    const wait = Math.min(this.#wait, since === undefined ? BACK_OFF.unheard : BACK_OFF.listened);
+    this.#wait = Math.min(wait * 2, BACK_OFF.unheard);
     return wait;
-  }
-}
-
-/** In a process of a group: how it hears of the others. Undefined where there is no group. */
-export function joinGroup(): Membership | undefined {
-  return cluster.worker === undefined ? undefined : new Membership(cluster.worker);
-}
-
-/** In a process of a group that cannot start: tells the group why, and leaves it. False where there is no group. */
-export function failInGroup(why: string): boolean {
-  const { worker } = cluster;
-  worker?.send({ lossd: "failed", why } satisfies Message, () => worker.disconnect());
-  return worker !== undefined;
-}
-
-/** Milliseconds for which a page of the group is waited for: longer than a silent process holds it up. */
-const PAGE_PATIENCE = 5000;
-
-export class Membership {
-  readonly #worker: Worker;
-  readonly #pages = new Map<number, (page: string) => void>();
-  #asked = 0;
-  #registry: Registry | undefined;
-  readonly #tokens = Promise.withResolvers<readonly string[]>();
-  readonly #stopped = Promise.withResolvers<void>();
-
-  constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.on("message", (message: Message) => {
-      if (message.lossd === "stop") this.#stopped.resolve();
-      if (message.lossd === "tokens") this.#tokens.resolve(message.digests ?? []);
-      if (message.lossd === "count") this.#count();
-      if (message.lossd === "page") this.#pages.get(message.id)?.(message.page ?? "");
-    });
-  }
-
-  /** Settles when the group stops; it may have before this is asked for. */
-  get stopped(): Promise<void> {
-    return this.#stopped.promise;
-  }
-
-  /** The digests of the tokens that the group accepts. */
-  tokens(): Promise<readonly string[]> {
-    this.#say({ lossd: "tokens" });
-    return this.#tokens.promise;
-  }
-
-  /** From now on, what `registry` counts is in the group's page. */
-  share(registry: Registry): void {
-    this.#registry = registry;
-  }
-
-  /** The metrics of the whole group. Refuses with `overloaded` where it does not answer. */
-  page(): Promise<string> {
-    const id = this.#asked++;
-    const { promise, resolve, reject } = Promise.withResolvers<string>();
-    const timer = setTimeout(
-      reject,
-      PAGE_PATIENCE,
-      new Problem("overloaded", "the group does not answer now"),
-    );
-    this.#pages.set(id, resolve);
-    this.#say({ lossd: "page", id });
-    return promise.finally(() => {
-      clearTimeout(timer);
-      this.#pages.delete(id);
-    });
-  }
-
-  /** Leaves the group, so that nothing keeps the process alive. */
-  leave(): void {
-    this.#worker.disconnect();
-  }
-
-  async #count(): Promise<void> {
-    if (this.#registry === undefined) return;
-    this.#say({ lossd: "counts", counts: await this.#registry.getMetricsAsJSON() });
-  }
-
-  /** A group that is gone hears nothing; then this process ends, too. */
-  #say(message: Message): void {
-    this.#worker.send(message, () => {});
   }
 }

@@ -10,18 +10,19 @@ import type { Terminal } from "./cli/terminal.ts";
 import { UsageError } from "./cli/usage.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, readConfig } from "./config.ts";
-import { failInGroup, Group, joinGroup } from "./group.ts";
+import { Group } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { closeAdmin } from "./http/drain.ts";
 import type { Tokens } from "./http/tokens.ts";
 import { fromText, readTokens, toText } from "./http/tokens.ts";
+import { failInGroup, joinGroup } from "./membership.ts";
 import { faultOf, PlainError } from "./plain.ts";
 import type { Serving } from "./serve.ts";
 import { listen, serve } from "./serve.ts";
 import { VERSION } from "./version.ts";
 
 /** Milliseconds beyond the drain's limit after which a process of a group is ended. */
-const PATIENCE = 2000;
+const MARGIN = 2000;
 
 /** The exit code of a command line that cannot be read. */
 const USAGE = 2;
@@ -52,10 +53,10 @@ async function runCommand(command: Command, early: NodeJS.Signals | undefined): 
       process.stdout.write((await import("./cli/help.ts")).helpOf(command.of));
       break;
     case "check":
-      await runClient((await import("./cli/check.ts")).check, command);
+      await runClient(async () => (await import("./cli/check.ts")).check, command);
       break;
     case "send":
-      await runClient((await import("./cli/send.ts")).send, command);
+      await runClient(async () => (await import("./cli/send.ts")).send, command);
       break;
     case "serve":
       await serveAll(command);
@@ -143,7 +144,7 @@ async function startGroup(config: Config, workers: number, logger: pino.Logger):
   const page = () => group.page();
   const admin = config.METRICS_PORT > 0 ? buildAdmin({ lifecycle: group, logger }, page) : undefined;
   const stop = async (): Promise<void> => {
-    await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + PATIENCE);
+    await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + MARGIN);
     await closeAdmin(admin);
   };
   stopOnSignals(stop, logger, () => group.kill());
@@ -183,13 +184,13 @@ function startLog(level: string): pino.Logger {
   return logger;
 }
 
-/** Runs a command that asks a server, to its end. */
-async function runClient<T>(
-  work: (command: T, terminal: Terminal) => Promise<number>,
-  command: T,
-): Promise<void> {
+type Work<T> = (command: T, terminal: Terminal) => Promise<number>;
+
+/** Runs a command that asks a server, to its end. Signals are heard while it is loaded, too. */
+async function runClient<T>(load: () => Promise<Work<T>>, command: T): Promise<void> {
   const seen = terminal();
   try {
+    const work = await load();
     const code = await work(command, seen);
     process.exitCode ??= code;
   } catch (error) {

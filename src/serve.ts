@@ -5,7 +5,6 @@ import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, flagOf } from "./config.ts";
-import type { Membership } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
@@ -14,6 +13,7 @@ import { Metrics } from "./http/metrics.ts";
 import type { Tokens } from "./http/tokens.ts";
 import type { Tracing } from "./http/trace.ts";
 import { loadKernel } from "./kernel/kernel.ts";
+import type { Membership } from "./membership.ts";
 import { readPages } from "./pages.ts";
 import { Arena } from "./tensor/arena.ts";
 
@@ -24,7 +24,7 @@ export interface Serving {
   stop(): Promise<void>;
 }
 
-/** Who waits for the end of the start, and who shares it. */
+/** What a process starts in. */
 export interface Circumstances {
   /** The group that the process belongs to, if it does. */
   readonly group: Membership | undefined;
@@ -59,23 +59,31 @@ export async function serve(
     tracing,
   });
   const admin = hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger }, page) : undefined;
-  const finish = async (): Promise<void> => {
-    await closeAdmin(admin);
-    await tracing?.stop();
-    group?.leave();
-  };
+  const port = await listenBoth(app, admin, config, stopping);
+  if (port === undefined) return void (await finish({ admin, tracing, group }));
+  lifecycle.phase = "ready";
   const end = async (): Promise<void> => {
     await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
-    await finish();
+    await finish({ admin, tracing, group });
   };
-  const port = await listenBoth(app, admin, config, stopping);
-  if (port === undefined) return void (await finish());
-  lifecycle.phase = "ready";
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
   // The group's word to stop counts as a signal's.
   group?.stopped.then(stop).catch((error) => logger.error({ err: error }, "stopping failed"));
   return { port, stop };
+}
+
+interface Companions {
+  readonly admin: FastifyInstance | undefined;
+  readonly tracing: Tracing | undefined;
+  readonly group: Membership | undefined;
+}
+
+/** Ends what else keeps the process alive. */
+async function finish({ admin, tracing, group }: Companions): Promise<void> {
+  await closeAdmin(admin);
+  await tracing?.stop();
+  group?.leave();
 }
 
 /** The port that serves is the last, so that whoever reads the log can ask the other by then. */

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { appendFile, writeFile } from "node:fs/promises";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { readTokens } from "../src/http/tokens.ts";
 import { writeHeader } from "../src/wire/safetensors.ts";
 import { begin, fake, fakeBytes, freeAddress, INTERIM, lossd, SWITCH, useFolder, zeros } from "./command.ts";
@@ -53,13 +53,17 @@ describe("lossd send", () => {
     expect(err).toMatch(/^100 % {2}1\.0 MiB of 1\.0 MiB {2}[\d.]+ \w+\/s\n$/);
   });
 
+  const rows = 16_384;
+  let large: string;
+  beforeAll(async () => {
+    large = await logits("large.safetensors", rows);
+  });
+
   it("takes a file far beyond BODY_LIMIT, and stores its gradient", async () => {
-    const rows = 16_384;
-    const file = await logits("large.safetensors", rows);
     const output = inFolder("gradient.safetensors");
     const { code } = await lossd([
       "send",
-      file,
+      large,
       service().url,
       "--option",
       "return_grad=true",
@@ -80,8 +84,7 @@ describe("lossd send", () => {
     ],
     [["--operation", "log_softmax"], "422 invalid_request: /target"],
   ])("shows why %j is refused, although it is still sending", async (more, text) => {
-    const file = inFolder("large.safetensors");
-    const { code, out, err } = await lossd(["send", file, service().url, ...more]);
+    const { code, out, err } = await lossd(["send", large, service().url, ...more]);
     expect([code, out]).toEqual([1, ""]);
     expect(err).toContain(text);
     expect(err).not.toContain("    at ");
@@ -175,7 +178,7 @@ describe("lossd send", () => {
       socket.pause();
       socket.write(`${JSON_OK}content-length: 2\r\n\r\n{}`);
     });
-    const { code, err } = await lossd(["send", inFolder("large.safetensors"), url]);
+    const { code, err } = await lossd(["send", large, url]);
     expect(code).toBe(1);
     expect(err).toMatch(/lossd: the server ended its answer when it had been sent \d+ of \d+ bytes\n$/);
   });

@@ -24,14 +24,24 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   library: ["loss", "tensor", "kernel"],
   "index.ts": ["library", "loss", "tensor"],
   "app.ts": ["http"],
-  "group.ts": ["plain.ts", "gather.ts", "http", "problems.ts"],
+  "group.ts": ["plain.ts", "gather.ts", "http", "membership.ts"],
+  "membership.ts": ["gather.ts", "problems.ts"],
   "gather.ts": [],
   cli: ["config.ts", "plain.ts", "wire", "tokens-file.ts", "near.ts"],
   "pages.ts": ["http"],
   playground: [],
-  "serve.ts": ["app.ts", "pages.ts", "config.ts", "group.ts", "http", "kernel", "tensor"],
+  "serve.ts": ["app.ts", "pages.ts", "config.ts", "membership.ts", "http", "kernel", "tensor"],
   "main.ts": ["process.ts"],
-  "process.ts": ["cli", "config.ts", "plain.ts", "group.ts", "http", "serve.ts", "version.ts"],
+  "process.ts": [
+    "cli",
+    "config.ts",
+    "plain.ts",
+    "group.ts",
+    "membership.ts",
+    "http",
+    "serve.ts",
+    "version.ts",
+  ],
 };
 
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })

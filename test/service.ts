@@ -21,6 +21,8 @@ export interface ServiceOptions {
   readonly streamLimit?: number;
   /** Milliseconds. */
   readonly waitLimit?: number;
+  /** The clock of admission by time, in milliseconds; default: the real one. */
+  readonly now?: () => number;
   readonly tokens?: Tokens;
   readonly limits?: WatchLimits;
   /** Takes the lines of the log; default: there is none. */
@@ -55,7 +57,7 @@ export interface Service {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
-  const backlog = new Backlog((options.waitLimit ?? 10_000) / 1000);
+  const backlog = new Backlog((options.waitLimit ?? 10_000) / 1000, options.now);
   const engine = {
     kernel,
     arena,

@@ -15,7 +15,7 @@ export function bytesText(bytes: number): string {
 }
 
 /** Seconds as a person reads them. */
-export function secondsText(seconds: number): string {
+function secondsText(seconds: number): string {
   if (seconds < 60) return `${Math.ceil(seconds)} s`;
   return seconds < 3600
     ? `${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`

@@ -11,7 +11,6 @@ export function buildAdmin(
   page: () => Promise<string>,
 ): FastifyInstance {
   const app = createServer({ lifecycle, logger });
-  app.removeAllContentTypeParsers();
   registerMetrics(app, page);
   app.get("/health/live", answerLive);
   app.get("/health/ready", answerReady(lifecycle));

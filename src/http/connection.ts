@@ -11,6 +11,9 @@ const CODES: Readonly<Record<string, ProblemCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: "request_timeout",
 };
 
+/** Bytes, and milliseconds, for the headers of a request. */
+export const HEADERS = { bytes: 16 * 1024, time: 5000 } as const;
+
 /** What waits on a connection: a refusal written before all requests are answered would stand in the middle of an answer. */
 interface Turns {
   /** Requests that are not answered yet, the one that runs among them. */
@@ -60,6 +63,6 @@ export function handleClientError(
 }
 
 const DETAILS: Partial<Record<ProblemCode, string>> = {
-  headers_too_large: "expected at most 16384 bytes of headers",
-  request_timeout: "the headers did not arrive within 5 seconds",
+  headers_too_large: `expected at most ${HEADERS.bytes} bytes of headers`,
+  request_timeout: `the headers did not arrive within ${HEADERS.time / 1000} seconds`,
 };

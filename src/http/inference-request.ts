@@ -29,7 +29,7 @@ const JSON_BYTES = "inference-header-content-length";
 const PIECE = 64 * 1024;
 
 /**
- * Checks the headers and reserves the memory: 4 bytes for each byte of JSON, one for each byte behind it. With
+ * Checks the headers and plans the memory, which is taken with the first byte: 4 bytes for each byte of JSON, one for each byte behind it. With
  * Inference-Header-Content-Length any media type is taken, without it JSON or none, as the protocol's clients send them.
  */
 export function admitInference(

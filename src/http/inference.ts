@@ -95,11 +95,11 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.get(
     "/v2/health/ready",
     schema("inferenceReady", "Whether to send traffic", ready),
-    async (_request, reply) => answerReady(lifecycle, reply),
+    async (_request, reply) => readyAnswer(lifecycle, reply),
   );
 }
 
-function answerReady(lifecycle: Lifecycle, reply: FastifyReply): { ready: boolean } {
+function readyAnswer(lifecycle: Lifecycle, reply: FastifyReply): { ready: boolean } {
   const { ready, status } = readiness(lifecycle);
   reply.code(status);
   return { ready };
@@ -147,7 +147,7 @@ function registerMetadata(
   };
   app.get(`${path}/ready`, { schema: ready }, async (_request, reply) => ({
     name,
-    ...answerReady(lifecycle, reply),
+    ...readyAnswer(lifecycle, reply),
   }));
 }
 

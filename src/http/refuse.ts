@@ -13,13 +13,13 @@ import { jobOf } from "./request.ts";
 import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
 
-export const PROBLEM_TYPE = "application/problem+json";
+const PROBLEM_TYPE = "application/problem+json";
 
 /** Seconds after which a client that found no memory free may try again: buffered requests end within a few of them. */
 const RETRY_AFTER = 1;
 
 /** A problem document (RFC 9457, section 3.1) with lossd's extensions. */
-export interface ProblemDocument {
+interface ProblemDocument {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -30,7 +30,7 @@ export interface ProblemDocument {
 }
 
 /** The document for a refusal. `type` is a tag that names the row of the table in docs/problems.md. */
-export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
+function problemDocument(problem: Problem, requestId: string): ProblemDocument {
   const { status, title } = PROBLEMS[problem.code];
   return {
     type: `urn:lossd:problem:${problem.code}`,

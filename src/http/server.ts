@@ -1,7 +1,7 @@
 /** What every port has in common: how requests are read, what each of them passes first, how it is refused, and what is noted when it is over. */
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
-import { beginRequest, endRequest, handleClientError } from "./connection.ts";
+import { beginRequest, endRequest, HEADERS, handleClientError } from "./connection.ts";
 import type { Lifecycle } from "./drain.ts";
 import { checkExpectation, decideExpectations } from "./expect.ts";
 import { checkHead } from "./head.ts";
@@ -46,7 +46,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     // A path that is none finds no route, and with that no hook.
     frameworkErrors: (error, request, reply) =>
       begin(request, reply, () => refuseUnrouted(options, error, request, reply)),
-    http: { headersTimeout: 5000, connectionsCheckingInterval: 1000, maxHeaderSize: 16 * 1024 },
+    http: { headersTimeout: HEADERS.time, connectionsCheckingInterval: 1000, maxHeaderSize: HEADERS.bytes },
     // A request on a connection that was accepted is answered, also while closing.
     return503OnClosing: false,
   });

@@ -1,11 +1,11 @@
 /**
  * The Arena: one block of memory in which all tensors of all requests live. It has its final size from the start (pages cost
- * nothing until they are touched), so views of it never detach. A request reserves its bytes at once and returns them
- * when its answer has left: the memory budget and the admission are the same number.
+ * nothing until they are touched), so views of it never detach. What a request needs is planned from its headers, taken with its first
+ * byte, all or nothing, and returned when its answer has left: the memory budget and the admission are the same number.
  */
 
 /** Every address that the Arena hands out is a multiple of this: the width of a SIMD vector. */
-export const ALIGNMENT = 16;
+const ALIGNMENT = 16;
 
 /** The share of the Arena that only reservations of at most {@link SMALL} bytes get: large requests never starve small ones. */
 const SHARE = 0.25;
@@ -189,6 +189,6 @@ export class Region {
   }
 }
 
-export function alignUp(bytes: number): number {
+function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
