@@ -244,6 +244,11 @@ export function refuseAt(code: ProblemCode, pointer: string, detail: string): Pr
   return new Problem(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }
 
+/** A name as a step of a pointer (RFC 6901, section 3). */
+export function pointerStep(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
 /** The most characters of a client's text that an answer repeats. */
 export const ECHO = 64;
 

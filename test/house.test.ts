@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "config.ts": ["plain.ts"],
   "plain.ts": [],
   "version.ts": [],
-  library: ["loss", "tensor", "kernel"],
+  library: ["loss", "tensor", "kernel", "near.ts"],
   "index.ts": ["library", "loss", "tensor"],
   "app.ts": ["http"],
   "group.ts": ["plain.ts", "gather.ts", "http", "membership.ts"],

@@ -101,8 +101,13 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
   ],
   [
     "a misspelt option",
-    () => crossEntropy(x, t, { returnGrads: true }),
-    `crossEntropy: unknown option returnGrads; expected one of ${LOSS}, labelSmoothing, returnGradTarget`,
+    () => crossEntropy(x, t, { returnGrads: true, labelSmothing: 0.1 }),
+    "crossEntropy: unknown option returnGrads; did you mean returnGrad?",
+  ],
+  [
+    "an option of no loss",
+    () => crossEntropy(x, t, { temperature: 2 }),
+    `crossEntropy: unknown option temperature; expected one of ${LOSS}, labelSmoothing, returnGradTarget`,
   ],
   [
     "another function's option",

@@ -2,7 +2,7 @@
 
 import { nearest } from "../near.ts";
 import type { ProblemError } from "../problems.ts";
-import { ECHO, echo } from "../problems.ts";
+import { ECHO, echo, pointerStep } from "../problems.ts";
 
 /** What a schema says of an object's fields. */
 export interface ObjectSchema {
@@ -41,14 +41,10 @@ export function findFaults(
     const meant = nearest(name, offered);
     const list = isListed ? "" : `; expected ${offered.join(", ")}`;
     const hint = meant === undefined ? list : `; did you mean ${meant}?`;
-    places.push({ pointer: `${pointer}/${escapePointer(echo(name, room))}`, detail: `unknown field${hint}` });
+    places.push({ pointer: `${pointer}/${pointerStep(echo(name, room))}`, detail: `unknown field${hint}` });
     isListed ||= meant === undefined;
     room -= name.length;
   }
   for (const name of missing) places.push({ pointer: `${pointer}/${name}`, detail: "required, but missing" });
   return { places, count: unknown.length + missing.length };
-}
-
-function escapePointer(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }

@@ -1,5 +1,6 @@
 /** What callers without types, or with old ones, get wrong: every argument is looked at before the losses ask PyTorch's questions of it. */
 import { LossRefusal } from "../loss/refusal.ts";
+import { nearest } from "../near.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import { MAX_RANK } from "../tensor/tensor.ts";
@@ -149,9 +150,10 @@ export function checkOptions<Table extends Checks>(
 
 function unknownOption(where: string, name: string, table: Checks): TypeError {
   const letters = (text: string): string => text.replaceAll("_", "").toLowerCase();
-  const meant = Object.keys(table).find((known) => letters(known) === letters(name));
-  const advice =
-    meant === undefined ? `expected one of ${Object.keys(table).join(", ")}` : `did you mean ${meant}?`;
+  const known = Object.keys(table);
+  const near = nearest(letters(name), known.map(letters));
+  const meant = known.find((other) => letters(other) === near);
+  const advice = meant === undefined ? `expected one of ${known.join(", ")}` : `did you mean ${meant}?`;
   return new TypeError(`${where}: unknown option ${shorten(name)}; ${advice}`);
 }
 

@@ -1,9 +1,9 @@
 /** The JSON of a safetensors header, read by its known form. */
-import { echo, Problem, refuseAt } from "../problems.ts";
+import { echo, Problem, pointerStep, refuseAt } from "../problems.ts";
 
 /** The pointer to a member. Appended to the names of a client, it is cut as a whole. */
 export function under(pointer: string, name: string): string {
-  return echo(`${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`);
+  return echo(`${pointer}/${pointerStep(name)}`);
 }
 
 /** A fault of a file that is none. */

@@ -1,7 +1,7 @@
 /** JSON: from a body's bytes to tensors and options; json-write.ts is the way back. */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ProblemCode } from "../problems.ts";
-import { echo, Problem, refuseAt } from "../problems.ts";
+import { echo, Problem, pointerStep, refuseAt } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import { ArenaFull } from "../tensor/arena.ts";
 import { MAX_RANK } from "../tensor/tensor.ts";
@@ -221,7 +221,7 @@ export class JsonReader {
       }
       const start = skeleton + this.#word(frame + 1);
       const key = this.#kernel.u8.subarray(start, this.#kernel.u8.indexOf(34, start));
-      pointer += `/${Buffer.from(key).toString().replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      pointer += `/${pointerStep(Buffer.from(key).toString())}`;
     }
     pointer = echo(pointer);
     if (!elements) return pointer;
@@ -261,7 +261,7 @@ function duplicateKey(skeleton: string): Problem {
       path = `${top.path}/${++top.item}`;
     else if (token === ":" && top?.names !== undefined) {
       const name: string = JSON.parse(last);
-      path = `${top.path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      path = `${top.path}/${pointerStep(name)}`;
       if (top.names.has(name)) return refuseAt("duplicate_key", echo(path), "this field stands twice");
       top.names.add(name);
     }
