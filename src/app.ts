@@ -1,6 +1,6 @@
 /** The wiring, in the order in which a request meets it; nothing is discovered. */
 import type { FastifyInstance } from "fastify";
-import type { Engine } from "./http/body.ts";
+import type { Engine } from "./http/admission.ts";
 import { PROBLEM_SCHEMAS } from "./http/contract/problem.ts";
 import { registerDocs, registerOpenApi } from "./http/docs.ts";
 import { HEALTH_SCHEMAS, registerHealth } from "./http/health.ts";

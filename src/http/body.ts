@@ -1,90 +1,18 @@
 /** From the socket into the Arena: the body of a JSON request, scanned as it arrives. */
 import type { IncomingMessage } from "node:http";
-import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { FastifyRequest } from "fastify";
 import { Problem, refuseAt } from "../problems.ts";
-import type { Arena } from "../tensor/arena.ts";
 import type { JsonBody, JsonMode } from "../wire/json.ts";
 import { JsonReader } from "../wire/json.ts";
 import { JsonOperands } from "../wire/operands.ts";
-import type { Backlog } from "./backlog.ts";
-import { estimate } from "./backlog.ts";
+import type { Engine } from "./admission.ts";
+import { SHORT } from "./admission.ts";
 import { askForBody } from "./held.ts";
-import { Job } from "./job.ts";
-import { answerMedia } from "./media.ts";
-import { checkBodyHeaders, refuseQuery, tooLarge } from "./preflight.ts";
+import type { Job } from "./job.ts";
+import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 import { BodySource } from "./source.ts";
 import { whenTooSlow } from "./watch.ts";
-
-/** What every request computes with. */
-export interface Engine {
-  readonly kernel: Kernel;
-  readonly arena: Arena;
-  readonly backlog: Backlog;
-  /** Bytes of a body, or of tensors, that have to be in memory at once. */
-  readonly bodyLimit: number;
-  /** Bytes of a body that is computed as it arrives. */
-  readonly streamLimit: number;
-}
-
-/** Beside 4 bytes for each byte of body (a double for every 2 characters): the scanner's state and a little work space. */
-const FIXED_BYTES = 64 * 1024;
-
-/** By what a request is admitted, before a byte of its body is read. */
-export interface Price {
-  /** Bytes for its tensors. */
-  readonly memory: number;
-  /** What it will take of one core. */
-  readonly seconds: number;
-  /** The bytes of its body, as far as they are announced. */
-  readonly length: number;
-}
-
-/**
- * Checks a request's headers and plans its memory. That of a JSON body is reserved with its first byte, all or nothing;
- * that of a safetensors file is taken once its header has been read. It comes back when the answer has left.
- */
-export function admit(engine: Engine, operation: string, request: FastifyRequest, reply: FastifyReply): void {
-  const { headers } = request;
-  const { bodyLimit, streamLimit } = engine;
-  const { media, length } = checkBodyHeaders(headers, { json: bodyLimit, safetensors: streamLimit });
-  const answer = answerMedia(headers.accept, media);
-  if (media === "json") refuseQuery(request.query);
-  // A chunked upload of any size may be short.
-  const upload = headers["content-length"] === undefined ? bodyLimit : length;
-  const price =
-    media === "json"
-      ? { memory: 4 * length, seconds: estimate(length, 0), length }
-      : { memory: 0, seconds: estimate(0, upload), length: upload };
-  openJob(engine, operation, request, reply, price).answer = answer;
-}
-
-/** The job of a request, whose memory is taken with the first byte of its body, all or nothing; it ends when the answer has left. */
-export function openJob(
-  engine: Engine,
-  operation: string,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { memory, seconds, length }: Price,
-): Job {
-  const { arena, backlog, kernel, bodyLimit } = engine;
-  if (memory + FIXED_BYTES > arena.largest) {
-    throw tooLarge(`${memory} bytes of numbers, for which the memory budget has no room`, bodyLimit);
-  }
-  backlog.check(seconds);
-  // Taken with the first byte: memory that is only announced would let clients that send nothing shut out all others.
-  const region = arena.plan(memory + FIXED_BYTES);
-  const job = new Job(operation, { kernel, region });
-  const leave = backlog.add(seconds, () => job.bytes / length);
-  reply.raw.once("finish", () => job.source?.discard());
-  reply.raw.once("close", () => {
-    region.release();
-    leave();
-  });
-  request.job = job;
-  return job;
-}
 
 /**
  * The content-type parser: gives the rest of a JSON body, in which tensors are placeholders, to the validator.
@@ -117,25 +45,22 @@ export function scanJson(
   mode: JsonMode,
 ): Promise<JsonBody> {
   const job = jobOf(request);
-  let reader: JsonReader | undefined;
-  const open = (): JsonReader => {
-    reader ??= new JsonReader(job.work.kernel, job.work.region, mode);
-    return reader;
-  };
+  const limit = job.limit ?? engine.bodyLimit;
+  const scan = new BodyScan(job, mode);
   return new Promise((resolve, reject) => {
     const onData = (chunk: Buffer): void => {
       job.bytes += chunk.length;
-      if (job.bytes > engine.bodyLimit) onError(tooLarge("more", engine.bodyLimit));
+      if (job.bytes > limit) onError(tooLarge("more", limit));
       else {
         job.stages.enter("decode");
-        attempt(() => open().push(chunk));
+        attempt(() => scan.push(chunk));
         job.stages.enter("read");
       }
     };
     const onEnd = (): void => {
       job.stages.enter("decode");
       attempt(() => {
-        const body = open().end();
+        const body = scan.end();
         detach();
         resolve(body);
       });
@@ -160,6 +85,60 @@ export function scanJson(
     askForBody(payload);
     payload.on("data", onData).once("end", onEnd).once("error", onClose).once("close", onClose);
   });
+}
+
+/** The scanner behind a body; of one in chunks, the text is kept while it is short, so that it takes no more than it needs. */
+class BodyScan {
+  readonly #job: Job;
+  readonly #mode: JsonMode;
+  #reader: JsonReader | undefined;
+  #text: number | undefined;
+  #kept = 0;
+
+  constructor(job: Job, mode: JsonMode) {
+    this.#job = job;
+    this.#mode = mode;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#job.lengthen === undefined) {
+      this.#scan(chunk);
+      return;
+    }
+    const { kernel, region } = this.#job.work;
+    if (this.#kept + chunk.length <= SHORT) {
+      this.#text ??= region.alloc(SHORT);
+      kernel.u8.set(chunk, this.#text + this.#kept);
+      this.#kept += chunk.length;
+      return;
+    }
+    // Copied, since the longer reservation may lie in the same place.
+    const text = this.#keptText().slice();
+    this.#job.lengthen();
+    this.#job.lengthen = undefined;
+    this.#scan(text);
+    this.#scan(chunk);
+  }
+
+  end(): JsonBody {
+    if (this.#job.lengthen !== undefined) this.#scan(this.#keptText());
+    return this.#open().end();
+  }
+
+  #keptText(): Uint8Array {
+    const start = this.#text ?? 0;
+    return this.#job.work.kernel.u8.subarray(start, start + this.#kept);
+  }
+
+  #scan(bytes: Uint8Array): void {
+    this.#open().push(bytes);
+  }
+
+  #open(): JsonReader {
+    const { kernel, region } = this.#job.work;
+    this.#reader ??= new JsonReader(kernel, region, this.#mode);
+    return this.#reader;
+  }
 }
 
 const INDEX = "a class index, an integer";

@@ -5,9 +5,9 @@ import { echo, Problem } from "../problems.ts";
 import type { InferenceInput } from "../wire/inference.ts";
 import { binarySize, DATATYPES, InferenceOperands } from "../wire/inference.ts";
 import { JsonReader } from "../wire/json.ts";
-import { estimate } from "./backlog.ts";
-import type { Engine } from "./body.ts";
-import { openJob, openSource, scanJson } from "./body.ts";
+import type { Engine } from "./admission.ts";
+import { openJob, priceOf } from "./admission.ts";
+import { openSource, scanJson } from "./body.ts";
 import type { Job } from "./job.ts";
 import { knownMedia } from "./media.ts";
 import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
@@ -49,8 +49,8 @@ export function admitInference(
   }
   const binary = json === undefined ? 0 : length - json;
   const text = length - binary;
-  const price = { memory: 4 * text + binary, seconds: estimate(text, binary), length };
-  openJob(engine, operation, request, reply, price);
+  const isChunked = json === undefined && headers["content-length"] === undefined;
+  openJob(engine, operation, request, reply, priceOf(text, binary), isChunked);
 }
 
 function checkJson(type: string): void {

@@ -6,7 +6,7 @@ import { Type } from "typebox";
 import { LossRefusal } from "../loss/refusal.ts";
 import type { Steps } from "../loss/workspace.ts";
 import { VERSION } from "../version.ts";
-import type { Engine } from "./body.ts";
+import type { Engine } from "./admission.ts";
 import {
   INFERENCE_SCHEMAS,
   InferenceModel,

@@ -41,6 +41,10 @@ export class Job {
   readonly stages = new Stages();
   /** The bytes of body that have arrived. */
   bytes = 0;
+  /** The most bytes of a body in chunks; undefined: the server's own limit. */
+  limit: number | undefined;
+  /** Of a body in chunks, while it is short: plans what the longest needs, in the place of what was planned. */
+  lengthen: (() => void) | undefined;
   /** There once the body has been read. */
   operands: Operands | undefined;
   /** Where the rest of a body that is read piece by piece comes from. */

@@ -6,9 +6,10 @@ import { Type } from "typebox";
 import type { Steps } from "../loss/workspace.ts";
 import type { Header } from "../wire/safetensors.ts";
 import type { Form } from "../wire/tensors.ts";
+import type { Engine } from "./admission.ts";
+import { admit } from "./admission.ts";
 import { checkForm, sendAnswer } from "./answer.ts";
-import type { Engine } from "./body.ts";
-import { admit, readJson } from "./body.ts";
+import { readJson } from "./body.ts";
 import {
   CrossEntropyRequest,
   CrossEntropyResponse,

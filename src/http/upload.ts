@@ -10,7 +10,7 @@ import { readOptions } from "../wire/options.ts";
 import type { Entry, Header } from "../wire/safetensors.ts";
 import { readHeader, readHeaderLength } from "../wire/safetensors.ts";
 import { checkSpan } from "../wire/tensors.ts";
-import type { Engine } from "./body.ts";
+import type { Engine } from "./admission.ts";
 import { openSource } from "./body.ts";
 import type { Job } from "./job.ts";
 import { isOperand, OPERANDS } from "./job.ts";

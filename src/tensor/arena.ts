@@ -181,11 +181,21 @@ export class Region {
     return this.#scratch;
   }
 
+  /** Returns what is reserved and plans `bytes` instead, for what turns out to be larger; addresses from before are no longer its own. */
+  replan(bytes: number): void {
+    this.#return();
+    this.#planned = bytes;
+  }
+
   /** Returns every byte to the Arena. Safe to call more than once. */
   release(): void {
-    for (const extent of this.#extents.splice(0)) this.#arena.give(extent);
-    this.#next = this.#end = 0;
+    this.#return();
     this.#isReleased = true;
+  }
+
+  #return(): void {
+    for (const extent of this.#extents.splice(0)) this.#arena.give(extent);
+    this.#next = this.#end = this.#scratchBytes = 0;
   }
 }
 

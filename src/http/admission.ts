@@ -1,0 +1,113 @@
+/** By what a request is let in: what it takes of memory and time, told from its headers, before a byte of its body is read. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Arena } from "../tensor/arena.ts";
+import type { Backlog } from "./backlog.ts";
+import { estimate } from "./backlog.ts";
+import { Job } from "./job.ts";
+import { answerMedia } from "./media.ts";
+import { checkBodyHeaders, refuseQuery, tooLarge } from "./preflight.ts";
+
+/** What every request computes with. */
+export interface Engine {
+  readonly kernel: Kernel;
+  readonly arena: Arena;
+  readonly backlog: Backlog;
+  /** Bytes of a body, or of tensors, that have to be in memory at once. */
+  readonly bodyLimit: number;
+  /** Bytes of a body that is computed as it arrives. */
+  readonly streamLimit: number;
+}
+
+/** Beside 4 bytes for each byte of body (a double for every 2 characters): the scanner's state and a little work space. */
+const FIXED_BYTES = 64 * 1024;
+
+/** Bytes of JSON that come in chunks and are short: their text is kept until they end. Longer ones take what the longest needs. */
+export const SHORT = 768 * 1024;
+
+/** What a request takes. */
+export interface Price {
+  /** Bytes for its tensors. */
+  readonly memory: number;
+  /** What it will take of one core. */
+  readonly seconds: number;
+  /** The bytes of its body, as far as they are announced. */
+  readonly length: number;
+}
+
+/** The price of a body with so many bytes of JSON, and of numbers behind it. */
+export function priceOf(json: number, binary: number): Price {
+  return { memory: 4 * json + binary, seconds: estimate(json, binary), length: json + binary };
+}
+
+/** Of a short body in chunks: its text and its numbers. */
+const SHORT_PRICE: Price = { ...priceOf(SHORT, 0), memory: 5 * SHORT };
+
+/**
+ * Checks a request's headers and plans its memory. That of a JSON body is reserved with its first byte, all or nothing;
+ * that of a safetensors file is taken once its header has been read. It comes back when the answer has left.
+ */
+export function admit(engine: Engine, operation: string, request: FastifyRequest, reply: FastifyReply): void {
+  const { headers } = request;
+  const { bodyLimit, streamLimit } = engine;
+  const { media, length } = checkBodyHeaders(headers, { json: bodyLimit, safetensors: streamLimit });
+  const answer = answerMedia(headers.accept, media);
+  if (media === "json") {
+    refuseQuery(request.query);
+    const isChunked = headers["content-length"] === undefined;
+    openJob(engine, operation, request, reply, priceOf(length, 0), isChunked).answer = answer;
+  } else {
+    // A chunked upload of any size may be short.
+    const upload = headers["content-length"] === undefined ? bodyLimit : length;
+    const price = { memory: 0, seconds: estimate(0, upload), length: upload };
+    openJob(engine, operation, request, reply, price).answer = answer;
+  }
+}
+
+/**
+ * The job of a request, whose memory is taken with the first byte of its body, all or nothing; it ends when the answer has left. A body that is
+ * all JSON and comes in chunks (`isChunked`), as .NET's clients send every one, pays for a short one first: few of the longest would fill the Arena.
+ */
+export function openJob(
+  engine: Engine,
+  operation: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  price: Price,
+  isChunked = false,
+): Job {
+  const { arena, backlog, kernel } = engine;
+  const mayBeShort = isChunked && price.memory > SHORT_PRICE.memory;
+  const first = mayBeShort ? SHORT_PRICE : price;
+  checkPrice(engine, first);
+  // Taken with the first byte: memory that is only announced would let clients that send nothing shut out all others.
+  const region = arena.plan(first.memory + FIXED_BYTES);
+  const job = new Job(operation, { kernel, region });
+  let leave = backlog.add(first.seconds, () => job.bytes / first.length);
+  if (mayBeShort) {
+    // Less what alignment may add.
+    const most = Math.min(price.length, Math.floor((arena.largest - FIXED_BYTES) / 4) - 16);
+    const long = priceOf(most, 0);
+    job.limit = most;
+    job.lengthen = () => {
+      leave();
+      checkPrice(engine, long);
+      region.replan(long.memory + FIXED_BYTES);
+      leave = backlog.add(long.seconds, () => job.bytes / long.length);
+    };
+  }
+  reply.raw.once("finish", () => job.source?.discard());
+  reply.raw.once("close", () => {
+    region.release();
+    leave();
+  });
+  request.job = job;
+  return job;
+}
+
+/** Refuses what there can never be room for, and what would wait too long. */
+function checkPrice({ arena, backlog, bodyLimit }: Engine, { memory, seconds }: Price): void {
+  if (memory + FIXED_BYTES > arena.largest)
+    throw tooLarge(`${memory} bytes of numbers, for which the memory budget has no room`, bodyLimit);
+  backlog.check(seconds);
+}
