@@ -108,6 +108,12 @@ export const SETTING_ENTRIES = Object.entries<Setting>(SETTINGS.properties);
 /** Thrown for a setting that is not usable; the message names it, says what was expected and what came. */
 export class ConfigError extends PlainError {
   override readonly name = "ConfigError";
+  /** Whether it stood on the command line. */
+  readonly isFlag: boolean;
+  constructor(message: string, isFlag = false) {
+    super(message);
+    this.isFlag = isFlag;
+  }
 }
 
 /** The flag of a setting: `--body-limit` for BODY_LIMIT. */
@@ -125,8 +131,9 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
     const text = flags[name] ?? env[name];
     given[name] = text === undefined || text === "" ? schema.default : parse(schema, text);
     if (isUsable(schema, given[name])) continue;
-    const place = flags[name] === undefined ? name : `--${flagOf(name)}`;
-    throw new ConfigError(`${place}: expected ${wanted(schema)}, got ${withoutUser(text ?? "")}`);
+    const isFlag = flags[name] !== undefined;
+    const place = isFlag ? `--${flagOf(name)}` : name;
+    throw new ConfigError(`${place}: expected ${wanted(schema)}, got ${withoutUser(text ?? "")}`, isFlag);
   }
   return given as Config;
 }

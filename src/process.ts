@@ -235,5 +235,6 @@ function report(error: unknown): void {
   const isPlain = error instanceof PlainError;
   if (isPlain && failInGroup(message)) return;
   process.stderr.write(`lossd: ${isPlain ? message : stack}\n`);
-  process.exitCode ??= error instanceof UsageError ? USAGE : 1;
+  const isUsage = error instanceof UsageError || (error instanceof ConfigError && error.isFlag);
+  process.exitCode ??= isUsage ? USAGE : 1;
 }

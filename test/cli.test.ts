@@ -118,9 +118,22 @@ describe("lossd", () => {
     expect(await stop()).toBe(0);
   });
 
+  it.each([
+    [["--workers", "-1"], "--workers: expected a value that does not begin with -; see lossd --help"],
+    [["check", "http://127.0.0.1:1", "--token", "x"], "Unknown option '--token'; did you mean --token-file?"],
+    [
+      ["send", "few.safetensors", "http://127.0.0.1:1", "--reduction", "sum"],
+      "Unknown option '--reduction'; options of the operation stand behind --option, as in --option reduction=VALUE; see lossd help send",
+    ],
+    [["send", "few.safetensors"], "expected FILE and URL, got few.safetensors; see lossd help send"],
+  ])("says of %j what was probably meant", async (args, text) => {
+    const { code, err } = await lossd(args);
+    expect([code, err]).toEqual([2, `lossd: ${text}\n`]);
+  });
+
   it("names the flag of a value that it cannot use", async () => {
     const { code, err } = await lossd(["--port", "80a"]);
-    expect([code, err]).toEqual([1, "lossd: --port: expected a whole number from 0 to 65535, got 80a\n"]);
+    expect([code, err]).toEqual([2, "lossd: --port: expected a whole number from 0 to 65535, got 80a\n"]);
   });
 
   it.each([

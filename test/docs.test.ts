@@ -27,6 +27,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "docker build": "there is no container engine; test/image.test.ts rehearses the image",
   "npm pack":
     "packing builds under the feet of the other tests; test/package.test.ts installs the package elsewhere",
+  "npm init -y":
+    "it would make this repository another package; test/package.test.ts installs the file elsewhere",
   "npm run -s sdk": "test/sdk.test.ts runs it",
   "cat > sdk/": "test/sdk.test.ts runs it",
   "kubectl apply": "there is no cluster; test/deploy.test.ts validates the manifests",
@@ -121,7 +123,7 @@ it("docs/library.md lists every option, with its function", () => {
 });
 
 it("docs/library.md installs the file that npm pack makes now", () => {
-  expect(readPage("docs/library.md")).toContain(`/lossd-${VERSION}.tgz\n`);
+  expect(readPage("docs/library.md")).toContain(`/lossd-${VERSION}.tgz"\n`);
 });
 
 it("docs/README.md lists every page", () => {

@@ -13,7 +13,8 @@ const TOPICS = ["serve", "check", "send"] as const;
 /** A command that has a help of its own. */
 export type Topic = (typeof TOPICS)[number];
 
-/** `lossd serve`. */ export interface Serve {
+/** `lossd serve`. */
+export interface Serve {
   readonly name: "serve";
   /** Settings that stand on the command line, by their names in the environment. */
   readonly settings: Readonly<Record<string, string>>;
@@ -83,7 +84,7 @@ export function readCommand(args: readonly string[]): Command {
 }
 
 function readHelp(args: readonly string[]): Command {
-  const { values, positionals } = parse(args, COMMON);
+  const { values, positionals } = parse("serve", args, COMMON);
   const [of = "serve", ...more] = positionals;
   const other = commonOf(values, of as Topic);
   if (more.length === 0 && TOPICS.includes(of as Topic)) return other ?? { name: "help", of: of as Topic };
@@ -103,7 +104,7 @@ function unknownCommand(word: string): UsageError {
 function readServe(args: readonly string[]): Command {
   const names = new Map(SETTING_ENTRIES.map(([setting]) => [flagOf(setting), setting]));
   const flags = Object.fromEntries([...names.keys()].map((flag) => [flag, { type: "string" as const }]));
-  const { values, positionals } = parse(args, { ...COMMON, ...flags });
+  const { values, positionals } = parse("serve", args, { ...COMMON, ...flags });
   const other = commonOf(values, "serve");
   if (other !== undefined) return other;
   if (positionals.length > 0) throw unknownCommand(positionals[0]!);
@@ -112,10 +113,10 @@ function readServe(args: readonly string[]): Command {
 }
 
 function readCheck(args: readonly string[]): Command {
-  const { values, positionals } = parse(args, { ...CLIENT, json: { type: "boolean" } });
+  const { values, positionals } = parse("check", args, { ...CLIENT, json: { type: "boolean" } });
   const other = commonOf(values, "check");
   if (other !== undefined) return other;
-  const [url] = expectPositionals(positionals, ["URL"]);
+  const [url] = expectPositionals("check", positionals, ["URL"]);
   return {
     name: "check",
     url: readUrl(url!),
@@ -126,7 +127,7 @@ function readCheck(args: readonly string[]): Command {
 }
 
 function readSend(args: readonly string[]): Command {
-  const { values, positionals } = parse(args, {
+  const { values, positionals } = parse("send", args, {
     ...CLIENT,
     operation: { type: "string" },
     option: { type: "string", multiple: true },
@@ -134,7 +135,7 @@ function readSend(args: readonly string[]): Command {
   });
   const other = commonOf(values, "send");
   if (other !== undefined) return other;
-  const [file, base] = expectPositionals(positionals, ["FILE", "URL"]);
+  const [file, base] = expectPositionals("send", positionals, ["FILE", "URL"]);
   const { operation = "cross_entropy", option = [], output } = values;
   if (!OPERATIONS.includes(String(operation)))
     throw new UsageError(`--operation: expected ${wordList(OPERATIONS)}, got ${operation}`);
@@ -160,16 +161,32 @@ function readTimeout(seconds: unknown): number {
   throw new UsageError(`--timeout: expected whole seconds from 1 to 99999, got ${seconds}`);
 }
 
-function parse(args: readonly string[], options: ParseArgsOptionsConfig) {
+function parse(of: Topic, args: readonly string[], options: ParseArgsOptionsConfig) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
+    const { message } = error as Error;
+    const [, vague] = /^Option '--([^' ]+).*' argument is ambiguous/.exec(message) ?? [];
+    if (vague !== undefined)
+      throw new UsageError(`--${vague}: expected a value that does not begin with -`, helpFor(of));
     // The first sentence says what is wrong; those after it are for flags that are meant as files.
-    const fault = (error as Error).message.split(". ", 1)[0]!;
+    const fault = message.split(". ", 1)[0]!;
     const [, flag = ""] = /^Unknown option '--([^']+)'/.exec(fault) ?? [];
-    const near = nearest(flag, Object.keys(options));
-    throw near === undefined ? new UsageError(fault) : new UsageError(fault, `did you mean --${near}?`);
+    throw new UsageError(fault, adviceFor(of, flag, Object.keys(options)));
   }
+}
+
+/** What a flag that is not known may have been: one of nearly this name, one that begins with it, or an option of the operation. */
+function adviceFor(of: Topic, flag: string, flags: readonly string[]): string {
+  const near = nearest(flag, flags) ?? flags.find((other) => other.startsWith(`${flag}-`));
+  if (flag !== "" && near !== undefined) return `did you mean --${near}?`;
+  return of === "send" && flag !== ""
+    ? `options of the operation stand behind --option, as in --option ${flag}=VALUE; ${helpFor(of)}`
+    : helpFor(of);
+}
+
+function helpFor(of: Topic): string {
+  return of === "serve" ? "see lossd --help" : `see lossd help ${of}`;
 }
 
 function commonOf(values: object, of: Topic): Command | undefined {
@@ -177,9 +194,8 @@ function commonOf(values: object, of: Topic): Command | undefined {
   return "version" in values ? { name: "version" } : undefined;
 }
 
-function expectPositionals(given: readonly string[], names: readonly string[]): readonly string[] {
+function expectPositionals(of: Topic, given: readonly string[], names: readonly string[]): readonly string[] {
   if (given.length === names.length) return given;
-  throw new UsageError(
-    `expected ${names.join(" and ")}, got ${given.length === 0 ? "nothing" : given.map(withoutUser).join(" ")}`,
-  );
+  const got = given.length === 0 ? "nothing" : given.map(withoutUser).join(" ");
+  throw new UsageError(`expected ${names.join(" and ")}, got ${got}`, helpFor(of));
 }

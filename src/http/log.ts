@@ -1,7 +1,7 @@
-/** One line for each request: operation, dtype, shape, bytes, milliseconds; never a tensor. */
+/** One line for each request: operation (or the path of what is none), dtype, shape, bytes, milliseconds; never a tensor. */
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
 import type { ProblemCode } from "../problems.ts";
-import { PROBLEMS } from "../problems.ts";
+import { echo, PROBLEMS } from "../problems.ts";
 import { traceId } from "./request-id.ts";
 
 /** nginx's status for a client that left before its answer: only the log and the metrics see it. */
@@ -17,6 +17,7 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   request.log.info(
     {
       operation: request.job?.operation ?? request.routeOptions.url ?? "none",
+      path: request.is404 ? echo(request.url.split("?", 1)[0]!) : undefined,
       method: request.method,
       status: finalStatus(reply),
       problem: request.problem,
