@@ -17,6 +17,9 @@ export class Gatherer {
   readonly #ask: (worker: Worker) => void;
   /** What each process said last: without the counts of one that is silent, sums would fall, which collectors take for a restart. */
   readonly #last = new WeakMap<Worker, Counts>();
+  /** What those that have ended had counted, as they said last: without it, sums would fall for good. */
+  #gone: Counts = [];
+  #leaving: Promise<void> = Promise.resolve();
   readonly #awaited = new Map<Worker, () => void>();
   #page: Promise<string> | undefined;
 
@@ -25,6 +28,9 @@ export class Gatherer {
     this.#logger = logger;
     this.#ask = ask;
     cluster.on("disconnect", (worker) => this.#awaited.get(worker)?.());
+    cluster.on("exit", (worker) => {
+      this.#leaving = this.#leaving.then(() => this.#keep(this.#last.get(worker) ?? []));
+    });
   }
 
   /** The page, with what a silent process said last. Those who ask while it is made share it, so that no question piles up before a silent one. */
@@ -51,7 +57,14 @@ export class Gatherer {
       this.#logger.warn({ worker: id }, "a process does not answer; the metrics have what it said last");
     this.#awaited.clear();
     const known = workers.map((worker) => this.#last.get(worker)).filter((counts) => counts !== undefined);
-    return AggregatorRegistry.aggregate(known).metrics();
+    await this.#leaving;
+    return AggregatorRegistry.aggregate([...known, this.#gone] as Counts[]).metrics();
+  }
+
+  /** Keeps the counts of a process that has ended; what it measured of itself ended with it. */
+  async #keep(counts: Counts): Promise<void> {
+    const lasting = counts.filter(({ type }) => String(type) !== "gauge");
+    this.#gone = await AggregatorRegistry.aggregate([this.#gone, lasting] as Counts[]).getMetricsAsJSON();
   }
 
   #answered(worker: Worker): Promise<void> {

@@ -142,6 +142,13 @@ describe("lossd check", () => {
     expect(out).toContain("FAIL  it is ready: no answer within 1 s\n0 of 1 checks passed");
   });
 
+  it("gives up an answer that does not end, although its status was right", async () => {
+    const url = await fakeBytes((socket) => void socket.write("HTTP/1.1 200 OK\r\n\r\nx"));
+    const { code, out } = await lossd(["check", url, "--timeout", "1"]);
+    expect(code).toBe(1);
+    expect(out).toContain("FAIL  it is ready: no answer within 1 s\n0 of 1 checks passed");
+  });
+
   it.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],

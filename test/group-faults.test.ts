@@ -62,6 +62,26 @@ it("a process that is silent holds the page of metrics up for a while, and stays
   expect(await ask(url, 4)).toEqual([200, 200, 200, 200]);
 });
 
+it("the sums of the metrics do not fall when a process dies", async () => {
+  const METRICS_PORT = ownPort();
+  const running = await start({ METRICS_PORT });
+  const sum = async (): Promise<number> => {
+    const text = await (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
+    const [, count = "0"] =
+      /^lossd_requests_total\{operation="crossEntropy",status="200"\} (\d+)$/m.exec(text) ?? [];
+    return Number(count);
+  };
+  await ask(running.url, 40);
+  await expect.poll(sum).toBe(40);
+  await killLast(running);
+  expect(await sum()).toBe(40);
+  await ask(running.url, 10);
+  await expect.poll(sum).toBe(50);
+  await killLast(running);
+  await killLast(running);
+  expect(await sum()).toBe(50);
+}, 30_000);
+
 it("scrapes while its processes are killed end nothing", async () => {
   const METRICS_PORT = ownPort();
   const running = await start({ METRICS_PORT });

@@ -11,14 +11,14 @@ import { startProcess } from "./process.ts";
 const BODY = '{"input":[[0,0]],"target":[1]}';
 
 /** A client that has sent half of a body; `finish` sends the rest. */
-async function half(port: number): Promise<{ text: () => string; finish: () => void }> {
+async function half(port: number, connection = "close"): Promise<{ text: () => string; finish: () => void }> {
   const socket = await dial(port);
   let text = "";
   socket.setEncoding("latin1").on("data", (chunk: string) => {
     text += chunk;
   });
   socket.write(
-    `POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY.slice(0, 9)}`,
+    `POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: ${connection}\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY.slice(0, 9)}`,
   );
   // Until a process has the connection.
   await sleep(200);
@@ -69,6 +69,20 @@ it.each(["1", "2"])("SIGTERM again changes nothing about the drain, with %s proc
   expect(await ended).toEqual([0, null]);
   expect(text()).toContain("HTTP/1.1 200");
 });
+
+it.each(["1", "2"])(
+  "a connection that is idle after its answer holds no end up, with %s processes",
+  async (WORKERS) => {
+    const { child, port } = await startProcess({ WORKERS, DRAIN_LAG_MS: "0", DRAIN_LIMIT_MS: "600000" });
+    const { text, finish } = await half(port, "keep-alive");
+    child.kill("SIGTERM");
+    await sleep(300);
+    const ended = once(child, "exit");
+    finish();
+    expect(await ended).toEqual([0, null]);
+    expect(text()).toContain("HTTP/1.1 200");
+  },
+);
 
 it.each(["1", "2"])("SIGINT again ends it at once, with %s processes", async (WORKERS) => {
   const { child, port, pids } = await startProcess({ WORKERS, DRAIN_LAG_MS: "0", DRAIN_LIMIT_MS: "600000" });

@@ -79,6 +79,9 @@ export class Remote {
       if (limit.aborted) throw late;
       throw error.code === "ECONNRESET" ? new Error("the answer was cut off") : networkFault(error, url);
     });
+    // A body without a length ends where it is given up, too.
+    if (limit.aborted) throw late;
+    stopped.throwIfAborted();
     return { status: answer.statusCode!, headers: answer.headers, bytes, json: () => jsonOf(answer, bytes) };
   }
 

@@ -79,7 +79,7 @@ export class Backlog {
     const now = this.#now();
     let wait = 0;
     for (const work of this.#works) wait += this.#cost(work, now, seconds);
-    return wait * this.#busy;
+    return wait;
   }
 
   /** Seconds that a work costs a request of so many seconds. */
@@ -88,7 +88,9 @@ export class Backlog {
     const announced = now - since <= FRESH ? this.#trust : 0;
     // Half of the time goes with the body's arriving; the other half is over when the answer has left.
     const left = seconds * (1 - part / 2);
-    return Math.max(announced * Math.min(own, left), Math.min(own, left, seconds * REACH * part));
+    // How busy the loop is tells of senders that have begun, and nothing of those that are announced.
+    const begun = Math.min(own, left, seconds * REACH * part) * this.#busy;
+    return Math.max(announced * Math.min(own, left), begun);
   }
 
   /** Looks on for a while when nothing is under way: known as busy again at once, the loop would be so to clients that come and go. */

@@ -44,9 +44,14 @@ export function closeAdmin(admin: FastifyInstance | undefined): Promise<void> {
   return admin === undefined ? Promise.resolve() : close(admin, SCRAPE);
 }
 
-/** Closes `app`, and after `limit` milliseconds the connections that are still open. */
+/** Milliseconds between two looks for connections that have become idle: their answers were begun before the stop, and promised more. */
+const LOOK = 100;
+
+/** Closes `app`, its connections as they become idle, and after `limit` milliseconds those that are still open. */
 async function close(app: FastifyInstance, limit: number): Promise<void> {
+  const look = setInterval(() => app.server.closeIdleConnections(), LOOK);
   const force = setTimeout(() => app.server.closeAllConnections(), limit);
   await app.close();
+  clearInterval(look);
   clearTimeout(force);
 }

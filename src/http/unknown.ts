@@ -41,11 +41,10 @@ export function handleUnknown(
 ): void {
   const [path = "/"] = request.url.split("?");
   const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
-  if (allowed.length > 0) reply.header("allow", allowed.join(", "));
-  sendProblem(
-    reply,
-    allowed.length > 0 ? wrongMethod(path, request.method, allowed) : notFound(path, places),
-  );
+  // A route for files takes the method, and has no such file.
+  const isWrong = allowed.length > 0 && !allowed.includes(request.method as HTTPMethods);
+  if (isWrong) reply.header("allow", allowed.join(", "));
+  sendProblem(reply, isWrong ? wrongMethod(path, request.method, allowed) : notFound(path, places));
 }
 
 function wrongMethod(path: string, method: string, allowed: readonly HTTPMethods[]): Problem {

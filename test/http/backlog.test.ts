@@ -71,13 +71,17 @@ describe("the estimate", () => {
     expect(() => backlog.check(2)).toThrow(Problem);
   });
 
-  it("does not take the event loop for busy again when clients come and go", async () => {
-    const backlog = new Backlog(10);
+  it("weighs by the event loop what has begun, also when clients come and go, and not what is announced", async () => {
+    let now = 0;
+    const backlog = new Backlog(10, () => now);
     const leave = backlog.add(40, () => 0.5);
+    now = 1000;
     await expect.poll(() => backlog.seconds, { timeout: 10_000 }).toBeLessThan(20);
     leave();
     backlog.add(40, () => 0.5)();
     const last = backlog.add(40, () => 0.5);
+    expect(backlog.seconds).toBeGreaterThan(20);
+    now = 2000;
     expect(backlog.seconds).toBeLessThan(20);
     last();
   });

@@ -37,3 +37,11 @@ it.each(["/v1/mse_loss", "/x", "/favicon.ico", `/${"v1/cross_entropy".repeat(500
     expect(text.length).toBeLessThan(500);
   },
 );
+
+it.each(["/docs/static/nope.js", "/docs/static/*"])(
+  "%s is a file that is not there, and no wrong method",
+  async (path) => {
+    const { status, headers, json } = await service().get(path);
+    expect([status, headers.allow, json.code]).toEqual([404, undefined, "not_found"]);
+  },
+);
