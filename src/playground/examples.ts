@@ -1,11 +1,12 @@
 /** The tutorial's pictures: what a person can begin with. */
+import type { Operation } from "./picture.ts";
 import type { Nested } from "./text.ts";
 
 export interface Example {
   readonly title: string;
   /** What there is to see. */
   readonly note: string;
-  readonly operation: "cross_entropy" | "nll_loss" | "log_softmax";
+  readonly operation: Operation;
   readonly input: Nested;
   readonly target?: Nested;
   readonly options?: Readonly<Record<string, string | number | Nested>>;

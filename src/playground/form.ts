@@ -1,4 +1,5 @@
 /** The controls: every field of the API has one, with the field's name as its id. */
+import { byId } from "./dom.ts";
 import type { Example } from "./examples.ts";
 import type { Operation, Question } from "./picture.ts";
 import { reductionOf } from "./picture.ts";
@@ -39,7 +40,6 @@ const FLAGS = ["return_grad", "return_grad_target"];
 /** Every field of the API, tensors first. */
 export const FIELDS: readonly string[] = [...TENSORS, ...NUMBERS, ...WORDS, ...CHOICES, ...FLAGS];
 
-const byId = (id: string): HTMLElement => document.getElementById(id)!;
 const input = (field: string): HTMLInputElement => byId(field) as HTMLInputElement;
 const textOf = (field: string): string => input(field).value.trim();
 

@@ -1,6 +1,5 @@
 /** The keyboard in a table, as the ARIA pattern of a grid has it: one stop of the Tab key, from which arrows go on. */
-
-const CELLS = ".cell, .sum";
+import { CELLS } from "./dom.ts";
 
 /** Moves the focus by arrows, Home and End, with Control to the corners. */
 export function moveByKeys(table: HTMLElement): void {

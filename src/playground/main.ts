@@ -1,4 +1,5 @@
 /** The page: what is typed becomes a question, its answers a picture; a newer question drops an older one. */
+import { byId } from "./dom.ts";
 import { EXAMPLES } from "./examples.ts";
 import { clearFaults, FieldError, fillIn, readForm, settle } from "./form.ts";
 import type { Question } from "./picture.ts";
@@ -19,7 +20,6 @@ import {
 /** Milliseconds without a key before a question is asked. */
 const PAUSE = 250;
 
-const byId = (id: string): HTMLElement => document.getElementById(id)!;
 const textOf = (id: string): string => (byId(id) as HTMLInputElement).value;
 
 let example: number | undefined = 0;

@@ -1,4 +1,5 @@
 /** What stands right of the form: the steps, the result, a refusal, the request as code, and what is said of a cell. */
+import { byId, element, setText } from "./dom.ts";
 import { placeOf, showFault } from "./form.ts";
 import { focusIn, restoreFocus } from "./keys.ts";
 import type { Picture, Question } from "./picture.ts";
@@ -7,7 +8,7 @@ import type { Problem } from "./server.ts";
 import type { Step } from "./steps.ts";
 import { inputStep, stepsOf, targetStep } from "./steps.ts";
 import type { Fault, Listener } from "./table.ts";
-import { element, renderStep } from "./table.ts";
+import { renderStep } from "./table.ts";
 import type { Nested } from "./text.ts";
 import { shapeOf, shortNumber, toNumber } from "./text.ts";
 
@@ -15,13 +16,6 @@ import { shapeOf, shortNumber, toNumber } from "./text.ts";
 const CHARACTERS = 20_000;
 /** Milliseconds for which a pointer rests before a cell is explained, and after which a result is read out. */
 const [REST, QUIET] = [50, 700];
-
-const byId = (id: string): HTMLElement => document.getElementById(id)!;
-
-/** Changes a text only if it is another: what reads the page out would read it again. */
-function setText(id: string, text: string): void {
-  if (byId(id).textContent !== text) byId(id).textContent = text;
-}
 
 let resting: number | undefined;
 let quiet: number | undefined;

@@ -1,5 +1,6 @@
 /** From a picture to its steps: tables, and a sentence for each cell. */
 import type { At } from "./arithmetic.ts";
+import { named } from "./arithmetic.ts";
 import type { Heat } from "./colours.ts";
 import { explainInput, explainLog, explainLoss, explainSoftmax } from "./explain.ts";
 import { explainGradient, explainTargetGradient } from "./gradient.ts";
@@ -47,7 +48,7 @@ export function targetStep(target: Nested): Step {
     note: "What the request says.",
     heat: "signed",
     planes: positionPlanes(target, "target"),
-    explain: (at) => `target[${at.join(", ")}]`,
+    explain: (at) => named("target", at),
   };
 }
 

@@ -1,6 +1,7 @@
 /** A step as tables: heat, sums, and cells that keys and pointers reach. */
 import type { Paint } from "./colours.ts";
 import { heatOf } from "./colours.ts";
+import { CELLS, element } from "./dom.ts";
 import { moveByKeys } from "./keys.ts";
 import type { Cell, Plane } from "./planes.ts";
 import type { Step } from "./steps.ts";
@@ -41,7 +42,7 @@ export function renderStep(step: Step, listener: Listener, fault?: Fault): HTMLE
 }
 
 function tellOf(step: Step, target: EventTarget | null, tell: (sentence: string) => void): void {
-  const cell = (target as HTMLElement).closest<HTMLElement>(".cell, .sum");
+  const cell = (target as HTMLElement).closest<HTMLElement>(CELLS);
   if (cell === null) return;
   const { at } = cell.dataset;
   if (at === undefined) tell(`These add up to ${cell.textContent}.`);
@@ -114,12 +115,4 @@ function wrap(name: string, child: HTMLElement): HTMLElement {
   const outer = element(name, {});
   outer.append(child);
   return outer;
-}
-
-/** An element with attributes and text. */
-export function element(name: string, attributes: Readonly<Record<string, string>>, text = ""): HTMLElement {
-  const made = document.createElement(name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  if (text !== "") made.textContent = text;
-  return made;
 }
