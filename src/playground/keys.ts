@@ -54,6 +54,7 @@ function stepTo(
 export interface Focus {
   readonly section: string;
   readonly at: string | undefined;
+  readonly sum: string | undefined;
 }
 
 /** Undefined where the focus is elsewhere. */
@@ -61,12 +62,13 @@ export function focusIn(steps: HTMLElement): Focus | undefined {
   const { activeElement } = document;
   if (!(activeElement instanceof HTMLElement) || !steps.contains(activeElement) || activeElement === steps)
     return undefined;
-  return { section: activeElement.closest("section")?.id ?? "", at: activeElement.dataset.at };
+  const { at, sum } = activeElement.dataset;
+  return { section: activeElement.closest("section")?.id ?? "", at, sum };
 }
 
 /** Back to the same cell, or else the first of its step, or else the steps. */
-export function restoreFocus(steps: HTMLElement, { section, at }: Focus): void {
+export function restoreFocus(steps: HTMLElement, { section, at, sum }: Focus): void {
   const part = section === "" ? null : steps.querySelector<HTMLElement>(`#${section}`);
   const cells = [...(part?.querySelectorAll<HTMLElement>(CELLS) ?? [])];
-  (cells.find((cell) => cell.dataset.at === at) ?? cells[0] ?? steps).focus();
+  (cells.find((cell) => cell.dataset.at === at && cell.dataset.sum === sum) ?? cells[0] ?? steps).focus();
 }

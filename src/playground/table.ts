@@ -64,7 +64,7 @@ function renderPlane(plane: Plane, drawing: Drawing): HTMLElement {
     head.append(element("th", { scope: "col" }, column));
   table.append(wrap("thead", head));
   const body = element("tbody", {});
-  for (const row of plane.rows) body.append(renderRow(row, drawing));
+  for (const [line, row] of plane.rows.entries()) body.append(renderRow(row, line, drawing));
   if (step.sums === "columns") body.append(sumRow(plane));
   table.append(body);
   moveByKeys(table);
@@ -74,11 +74,11 @@ function renderPlane(plane: Plane, drawing: Drawing): HTMLElement {
   return region;
 }
 
-function renderRow({ head, cells }: Plane["rows"][number], drawing: Drawing): HTMLElement {
+function renderRow({ head, cells }: Plane["rows"][number], line: number, drawing: Drawing): HTMLElement {
   const row = element("tr", {});
   row.append(head === "" ? element("td", {}) : element("th", { scope: "row" }, head));
   for (const cell of cells) row.append(renderCell(cell, drawing));
-  if (drawing.step.sums === "rows") row.append(sumCell(cells));
+  if (drawing.step.sums === "rows") row.append(sumCell(cells, line));
   return row;
 }
 
@@ -99,15 +99,22 @@ function renderCell({ at, value }: Cell, { step, paint, fault }: Drawing): HTMLE
   return cell;
 }
 
-function sumCell(cells: readonly Cell[]): HTMLElement {
+/** The sum of a line, found again by the line's number. */
+function sumCell(cells: readonly Cell[], line: number): HTMLElement {
   const sum = cells.reduce((total, { value }) => total + value, 0);
-  return element("td", { class: "sum", tabindex: "-1" }, shortNumber(sum));
+  return element("td", { class: "sum", tabindex: "-1", "data-sum": String(line) }, shortNumber(sum));
 }
 
 function sumRow({ rows }: Plane): HTMLElement {
   const row = element("tr", {});
   row.append(element("th", { scope: "row" }, "sum"));
-  for (const c of (rows[0]?.cells ?? []).keys()) row.append(sumCell(rows.map(({ cells }) => cells[c]!)));
+  for (const c of (rows[0]?.cells ?? []).keys())
+    row.append(
+      sumCell(
+        rows.map(({ cells }) => cells[c]!),
+        c,
+      ),
+    );
   return row;
 }
 
