@@ -4,6 +4,7 @@ import type { Example } from "./examples.ts";
 import type { Operation, Question } from "./picture.ts";
 import { reductionOf } from "./picture.ts";
 import { readTensor, TextError } from "./read.ts";
+import { say } from "./say.ts";
 import type { Problem } from "./server.ts";
 import type { Nested } from "./text.ts";
 import { writeTensor } from "./text.ts";
@@ -81,6 +82,7 @@ export function settle(changed: string): void {
   else if (isMissing ? flag.checked : isUnticked) {
     flag.checked = !isMissing;
     isUnticked = isMissing;
+    if (isMissing) say("return_grad was switched off: it needs a grad_output.", 0);
   }
   byId("hint-return_grad").textContent = isMissing
     ? "A result of several numbers has a gradient for a grad_output only."

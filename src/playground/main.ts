@@ -1,4 +1,5 @@
 /** The page: what is typed becomes a question, its answers a picture; a newer question drops an older one. */
+import { watchBar } from "./bar.ts";
 import { byId } from "./dom.ts";
 import { EXAMPLES } from "./examples.ts";
 import { clearFaults, FieldError, fillIn, readForm, settle } from "./form.ts";
@@ -6,16 +7,9 @@ import type { Question } from "./picture.ts";
 import { paintPicture } from "./picture.ts";
 import type { Language } from "./samples.ts";
 import { sampleOf } from "./samples.ts";
+import { hush, say } from "./say.ts";
 import { addressOf, Refused, Unanswered } from "./server.ts";
-import {
-  explanation,
-  shorten,
-  showFieldError,
-  showPicture,
-  showProblem,
-  showRefusal,
-  showStale,
-} from "./show.ts";
+import { shorten, showBusy, showFieldError, showPicture, showProblem, showRefusal } from "./show.ts";
 
 /** Milliseconds without a key before a question is asked. */
 const PAUSE = 250;
@@ -36,19 +30,25 @@ async function update(): Promise<void> {
   running.abort();
   running = new AbortController();
   const { signal } = running;
+  // What an older answer has to say is true no more.
+  hush();
   clearFaults();
-  showStale(true);
   byId("copied").textContent = "";
   shown = undefined;
   try {
     const question = readForm(example !== undefined && EXAMPLES[example]!.threeWays === true);
     shown = question;
+    showSample();
+    showBusy(true);
     const picture = await paintPicture(question, textOf("token").trim(), signal);
     if (!signal.aborted) showPicture(picture);
   } catch (error) {
     if (!signal.aborted) showError(error, shown);
   } finally {
-    showSample();
+    if (!signal.aborted) {
+      showSample();
+      showBusy(false);
+    }
   }
 }
 
@@ -134,22 +134,15 @@ function begin(): void {
   for (const radio of document.querySelectorAll("input[name=language]"))
     radio.addEventListener("change", showSample);
   byId("copy").addEventListener("click", () => void copySample());
-  byId("retry").addEventListener("click", () => void update());
+  byId("retry").addEventListener("click", () => {
+    void update();
+    say("Trying again.", 0);
+  });
   const theme = byId("theme") as HTMLSelectElement;
   theme.value = withStorage((storage) => storage.getItem("theme")) ?? "";
   setTheme(theme.value);
   theme.addEventListener("change", () => setTheme(theme.value));
-  byId("steps").addEventListener("pointerleave", () => {
-    if (!byId("steps").contains(document.activeElement)) explanation.clear();
-  });
-  document.addEventListener("keydown", ({ key }) => {
-    if (key === "Escape") explanation.clear();
-  });
-  // What stands at the bottom of the window covers nothing that has the focus.
-  new ResizeObserver(([entry]) => {
-    const height = entry?.borderBoxSize[0]?.blockSize ?? 0;
-    document.documentElement.style.setProperty("--bar", `${height}px`);
-  }).observe(byId("explanation"));
+  watchBar();
   choose(0);
 }
 

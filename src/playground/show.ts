@@ -1,47 +1,25 @@
 /** What stands right of the form: the steps, the result, a refusal, the request as code, and what is said of a cell. */
+import { explanation } from "./bar.ts";
 import { byId, element, setText } from "./dom.ts";
 import { placeOf, showFault } from "./form.ts";
 import { focusIn, restoreFocus } from "./keys.ts";
 import type { Picture, Question } from "./picture.ts";
 import { reductionOf } from "./picture.ts";
+import { say } from "./say.ts";
 import type { Problem } from "./server.ts";
 import type { Step } from "./steps.ts";
 import { inputStep, stepsOf, targetStep } from "./steps.ts";
-import type { Fault, Listener } from "./table.ts";
+import type { Fault } from "./table.ts";
 import { renderStep } from "./table.ts";
 import type { Nested } from "./text.ts";
 import { shapeOf, shortNumber, toNumber } from "./text.ts";
 
 /** How much of an answer or a request is shown. */
 const CHARACTERS = 20_000;
-/** Milliseconds for which a pointer rests before a cell is explained, and after which a result is read out. */
-const [REST, QUIET] = [50, 700];
+/** Milliseconds of a request after which what is shown is marked as older. */
+const SLOW = 300;
 
-let resting: number | undefined;
-let quiet: number | undefined;
-
-/** Explains cells: in the bar, and for those who hear the page. */
-export const explanation = {
-  focused(sentence: string): void {
-    window.clearTimeout(resting);
-    setText("explanation", sentence);
-    say(sentence, 0);
-  },
-  pointed(sentence: string): void {
-    window.clearTimeout(resting);
-    resting = window.setTimeout(() => setText("explanation", sentence), REST);
-  },
-  clear(): void {
-    window.clearTimeout(resting);
-    setText("explanation", "");
-  },
-} satisfies Listener & { clear(): void };
-
-/** Has a sentence read out, once nothing else has been said for a while. */
-function say(sentence: string, after = QUIET): void {
-  window.clearTimeout(quiet);
-  quiet = window.setTimeout(() => setText("spoken", sentence), after);
-}
+let slow: number | undefined;
 
 /** The first characters of a long text, and how many there are. */
 export function shorten(text: string): string {
@@ -57,11 +35,18 @@ function printed(json: unknown): string {
   );
 }
 
+/** Whether a request is under way; what is shown is marked as older only once that takes long, or every key would make it flicker. */
+export function showBusy(isBusy: boolean): void {
+  window.clearTimeout(slow);
+  byId("steps").setAttribute("aria-busy", String(isBusy));
+  if (isBusy) slow = window.setTimeout(() => showStale(true), SLOW);
+}
+
 /** Marks what is shown as older than the form. */
-export function showStale(isStale: boolean): void {
+function showStale(isStale: boolean): void {
   byId("steps").classList.toggle("stale", isStale);
-  byId("steps").setAttribute("aria-busy", String(isStale));
   byId("stale").hidden = !isStale;
+  byId("stale-answer").hidden = !isStale || byId("answer").textContent === "";
 }
 
 export function showPicture(picture: Picture): void {
@@ -71,7 +56,7 @@ export function showPicture(picture: Picture): void {
   const result = renderResult(picture);
   // The result stands behind the losses that it comes from, before the gradient.
   if (result !== undefined) parts.splice(steps.findIndex(({ id }) => id === "losses") + 1, 0, result);
-  byId("problem").hidden = true;
+  hideProblem();
   replaceSteps(parts);
   setText("answer", shorten(printed(answer)));
   const shape = shapeOf(question.input).join(" × ") || "one number";
@@ -125,8 +110,6 @@ export function showRefusal(question: Question, problem: Problem): void {
   if (place !== undefined) showFault(place.field, detail);
   if (problem.status === 401) (byId("token-box") as HTMLDetailsElement).open = true;
   const isBusy = problem.status === 503;
-  showProblem(isBusy ? "The server is busy." : `Refused: ${problem.code}`, detail, isBusy);
-  setText("answer", printed(problem));
   const fault = (field: string): Fault | undefined =>
     place?.field === field ? { at: place.at, detail } : undefined;
   const parts: HTMLElement[] = [];
@@ -135,6 +118,9 @@ export function showRefusal(question: Question, problem: Problem): void {
   if (place?.field === "target" && target !== undefined && isTable(target))
     parts.push(renderStep(targetStep(target), explanation, fault("target")));
   replaceSteps(parts);
+  // Behind the steps, whose cell may have the focus and be read out.
+  describe(isBusy ? "The server is busy." : `Refused: ${problem.code}`, detail, isBusy);
+  setText("answer", printed(problem));
 }
 
 /** Whether all lists of a level have one length. */
@@ -146,17 +132,35 @@ function isTable(value: Nested): boolean {
 
 /** What keeps the server from an answer; what was shown before is marked as old. */
 export function showProblem(title: string, detail: string, canRetry: boolean): void {
+  describe(title, detail, canRetry);
+  setText("answer", "");
+  showStale(true);
+}
+
+function describe(title: string, detail: string, canRetry: boolean): void {
   setText("problem-title", title);
   setText("problem-detail", detail);
+  if (!canRetry) leaveRetry();
   byId("retry").hidden = !canRetry;
   byId("problem").hidden = false;
-  setText("answer", "");
+  say(`${title.replace(/\.$/, "")}: ${detail}`);
+}
+
+function hideProblem(): void {
+  leaveRetry();
+  byId("problem").hidden = true;
+}
+
+/** A button that is hidden while it has the focus would leave the focus nowhere. */
+function leaveRetry(): void {
+  if (document.activeElement === byId("retry")) byId("steps").focus();
 }
 
 /** What is wrong at a control, before anything is asked. */
 export function showFieldError(field: string, message: string): void {
   showFault(field, message);
-  byId("problem").hidden = true;
+  hideProblem();
   setText("answer", "");
+  showStale(true);
   say(`${field}: ${message}`);
 }

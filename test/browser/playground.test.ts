@@ -1,77 +1,19 @@
 /** The playground in a real browser: Debian's chromium, driven through playwright-core; skipped where it is not found. */
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
-import type { Browser, Page } from "playwright-core";
-import { chromium } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { readTokens } from "../../src/http/tokens.ts";
 import { EXAMPLES } from "../../src/playground/examples.ts";
 import { useService } from "../service.ts";
+import { CHROMIUM, cells, choose, faultsOf, useVisits, widthOf } from "./visit.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const run = promisify(execFile);
 
 describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
   const service = useService();
   const guarded = useService({ tokens: readTokens("sesame") });
-  let browser: Browser;
-
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
-  }, 60_000);
-  afterAll(() => browser?.close());
-
-  /** Opens the page, works with it, and makes sure that nothing failed and that no request left the server. */
-  async function visit(
-    work: (page: Page) => Promise<void>,
-    options: { colorScheme?: "light" | "dark"; viewport?: { width: number; height: number } } = {},
-    url = service().url,
-  ): Promise<void> {
-    const context = await browser.newContext(options);
-    const page = await context.newPage();
-    const faults: string[] = [];
-    page.on("pageerror", (error) => faults.push(error.message));
-    page.on("request", (request) => {
-      if (!request.url().startsWith(url) && !request.url().startsWith("data:")) faults.push(request.url());
-    });
-    try {
-      await page.goto(`${url}/`);
-      await page.waitForSelector("#step-input, #problem:not([hidden])");
-      await work(page);
-      expect(faults).toEqual([]);
-    } finally {
-      await context.close();
-    }
-  }
-
-  const choose = async (page: Page, title: string): Promise<void> => {
-    await page.locator("#steps").evaluate((steps) => steps.replaceChildren());
-    await page.selectOption("#example", { label: title });
-    await page.waitForSelector("#step-input");
-  };
-
-  /** What axe finds. */
-  const faultsOf = async (page: Page): Promise<string[]> => {
-    await page.evaluate(AXE);
-    return page.evaluate(async () => {
-      const { axe } = window as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-      };
-      const { violations } = await axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-    });
-  };
-
-  const widthOf = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth);
-
-  /** The numbers of a step's cells, row by row. */
-  const cells = (page: Page, step: string): Promise<string[]> =>
-    page
-      .locator(`#step-${step} .cell`)
-      .evaluateAll((all) => all.map((cell) => cell.firstChild?.textContent ?? ""));
+  const visit = useVisits(service);
 
   it.each(EXAMPLES.map((example) => [example.title, example] as const))(
     "shows %s",

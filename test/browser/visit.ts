@@ -1,0 +1,77 @@
+/** Visits of the playground by Debian's chromium, and what is done and looked at there. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Browser, Page } from "playwright-core";
+import { chromium } from "playwright-core";
+import { afterAll, beforeAll, expect } from "vitest";
+import type { Service } from "../service.ts";
+
+export const CHROMIUM = "/usr/bin/chromium";
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+export interface VisitOptions {
+  readonly colorScheme?: "light" | "dark";
+  readonly forcedColors?: "active";
+  readonly viewport?: { readonly width: number; readonly height: number };
+}
+
+export type Visit = (
+  work: (page: Page) => Promise<void>,
+  options?: VisitOptions,
+  url?: string,
+) => Promise<void>;
+
+/** Opens the page, works with it, and makes sure that nothing failed and that no request left the server. */
+export function useVisits(service: () => Service): Visit {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  }, 60_000);
+  afterAll(() => browser?.close());
+  return async (work, options = {}, url = service().url) => {
+    const context = await browser.newContext(options);
+    const page = await context.newPage();
+    const faults: string[] = [];
+    page.on("pageerror", (error) => faults.push(error.message));
+    page.on("request", (request) => {
+      if (!request.url().startsWith(url) && !request.url().startsWith("data:")) faults.push(request.url());
+    });
+    try {
+      await page.goto(`${url}/`);
+      await page.waitForSelector("#step-input, #problem:not([hidden])");
+      await work(page);
+      expect(faults).toEqual([]);
+    } finally {
+      await context.close();
+    }
+  };
+}
+
+export async function choose(page: Page, title: string): Promise<void> {
+  await page.locator("#steps").evaluate((steps) => steps.replaceChildren());
+  await page.selectOption("#example", { label: title });
+  await page.waitForSelector("#step-input");
+}
+
+/** What axe finds. */
+export async function faultsOf(page: Page): Promise<string[]> {
+  await page.evaluate(AXE);
+  return page.evaluate(async () => {
+    const { axe } = window as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
+  });
+}
+
+export function widthOf(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth);
+}
+
+/** The numbers of a step's cells, row by row. */
+export function cells(page: Page, step: string): Promise<string[]> {
+  return page
+    .locator(`#step-${step} .cell`)
+    .evaluateAll((all) => all.map((cell) => cell.firstChild?.textContent ?? ""));
+}
