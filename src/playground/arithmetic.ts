@@ -1,7 +1,7 @@
 /** Sentences of arithmetic: a name, how its number is computed from numbers that are shown, the number, and a few words. */
 import { pick } from "./planes.ts";
 import type { Nested } from "./text.ts";
-import { shapeOf, shortNumber, toNumber } from "./text.ts";
+import { longNumber, shapeOf, shortNumber, toNumber } from "./text.ts";
 
 /** Indices of an element. */
 export type At = readonly number[];
@@ -24,15 +24,22 @@ export function named(name: string, at: At): string {
   return at.length === 0 ? name : `${name}[${at.join(", ")}]`;
 }
 
+/** Decimals that the terms of a difference need, so that 4 digits of it are right. */
+export function decimalsOf(difference: number): number {
+  const size = Math.abs(difference);
+  return size > 0 && size < Infinity ? 4 - Math.floor(Math.log10(size)) : 0;
+}
+
 /** A number behind a sign or an operator. */
-export function factor(value: number): string {
-  return value < 0 ? `(${shortNumber(value)})` : shortNumber(value);
+export function factor(value: number, decimals = 0): string {
+  const text = longNumber(value, decimals);
+  return value < 0 ? `(${text})` : text;
 }
 
 /** Factors that are not 1, one behind the other; `1` where there are none. */
-export function product(factors: readonly number[]): string {
+export function product(factors: readonly number[], decimals = 0): string {
   const [first = 1, ...rest] = factors.filter((one) => one !== 1);
-  return [shortNumber(first), ...rest.map(factor)].join(" × ");
+  return [longNumber(first, decimals), ...rest.map((one) => factor(one, decimals))].join(" × ");
 }
 
 /** Minus a number or a term. */

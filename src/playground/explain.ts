@@ -1,28 +1,61 @@
 /** What the numbers from the input to the losses come from; those of gradients are in gradient.ts. */
 import type { At } from "./arithmetic.ts";
-import { factor, lineAt, minus, named, numberAt, product, sentence, sumOf } from "./arithmetic.ts";
+import {
+  decimalsOf,
+  factor,
+  lineAt,
+  minus,
+  named,
+  numberAt,
+  product,
+  sentence,
+  sumOf,
+} from "./arithmetic.ts";
 import type { Picture, Question } from "./picture.ts";
+import { coarseType, rounded } from "./rounding.ts";
 import { classAt, hasProbabilities, sharesAt, smoothingOf, weightsOf } from "./target.ts";
 import type { Nested } from "./text.ts";
-import { shortNumber } from "./text.ts";
+import { longNumber, shortNumber, wholeNumber } from "./text.ts";
 
-export function explainInput({ input }: Pick<Question, "input">, at: At): string {
-  return `${named("input", at)} = ${shortNumber(numberAt(input, at))}`;
+export function explainInput(question: Pick<Question, "input" | "body">, at: At): string {
+  const value = numberAt(question.input, at);
+  const type = coarseType(question);
+  const near = rounded(question, value);
+  const words =
+    type === undefined || Object.is(near, value) ? "" : `, rounded to ${type} ${wholeNumber(near)}`;
+  return `${named("input", at)} = ${wholeNumber(value)}${words}`;
 }
 
-export function explainSoftmax({ question: { input }, log, dim }: Picture, at: At): string {
-  const exp = (value: number): string => `exp(${shortNumber(value)})`;
-  const arithmetic = `${exp(numberAt(input, at))} / (${sumOf(lineAt(input, at, dim).map(exp))})`;
-  return sentence(named("softmax", at), arithmetic, Math.exp(numberAt(log, at)), "");
+/** The scores of a line, as the server computes with them. */
+function scoresAt({ question, dim }: Picture, at: At): number[] {
+  return lineAt(question.input, at, dim).map((value) => rounded(question, value));
 }
 
-export function explainLog({ question: { input }, log, dim }: Picture, at: At): string {
-  const scores = lineAt(input, at, dim);
+export function explainSoftmax(picture: Picture, at: At): string {
+  const { question, log, dim } = picture;
+  const scores = scoresAt(picture, at);
+  const name = named("softmax", at);
+  // Exponentials, for which decimals count, not digits.
+  const exp = (value: number): string => `exp(${longNumber(value, 4)})`;
+  const value = Math.exp(numberAt(log, at));
+  if (scores.includes(Infinity))
+    return `${name} = ${shortNumber(value)}: of a line with ∞ there are no shares`;
+  const type = coarseType(question);
+  const arithmetic = `${exp(scores[at[dim] ?? 0]!)} / (${sumOf(scores.map(exp))})`;
+  return sentence(name, arithmetic, value, type === undefined ? "" : `rounded to ${type}`);
+}
+
+export function explainLog(picture: Picture, at: At): string {
+  const { question, log, dim } = picture;
+  const scores = scoresAt(picture, at);
   const most = scores.reduce((one, other) => Math.max(one, other), -Infinity);
   const total = most + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
-  const arithmetic = `${shortNumber(numberAt(input, at))} − ${factor(total)}`;
-  const words = "the score minus the logarithm of the sum of exponentials";
-  return sentence(named("log_softmax", at), arithmetic, numberAt(log, at), words);
+  const value = numberAt(log, at);
+  const decimals = decimalsOf(value);
+  const arithmetic = `${longNumber(scores[at[dim] ?? 0]!, decimals)} − ${factor(total, decimals)}`;
+  const type = coarseType(question);
+  const words = `the score minus the logarithm of the sum of exponentials${type === undefined ? "" : `, rounded to ${type}`}`;
+  return sentence(named("log_softmax", at), arithmetic, value, words);
 }
 
 /** The loss of a position. */

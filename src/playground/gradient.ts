@@ -1,11 +1,11 @@
 /** What the numbers of gradients come from. */
 import type { At } from "./arithmetic.ts";
-import { factor, lineAt, named, numberAt, product, sentence } from "./arithmetic.ts";
+import { decimalsOf, factor, lineAt, named, numberAt, product, sentence } from "./arithmetic.ts";
 import type { Picture } from "./picture.ts";
 import { reductionOf } from "./picture.ts";
 import { classAt, hasProbabilities, sharesAt, smoothingOf, weightsOf } from "./target.ts";
 import type { Nested } from "./text.ts";
-import { shapeOf, shortNumber, toNumber } from "./text.ts";
+import { longNumber, shapeOf, shortNumber, toNumber } from "./text.ts";
 
 /** The gradient of a score. */
 export function explainGradient(picture: Picture, gradient: Nested, at: At): string {
@@ -22,26 +22,35 @@ export function explainGradient(picture: Picture, gradient: Nested, at: At): str
   // PyTorch divides before it adds up: what is 0 in this arithmetic was 0 times infinity there.
   if (divisor === 0) return `${name} = ${shortNumber(value)}: total_weight, by which it is divided, is 0`;
   const weights = weightsOf(picture);
-  const shares = sharesAt(picture, position).map((share, c) => share * weights[c]!);
+  const shares = sharesAt(picture, position);
   const c = at[dim] ?? 0;
   if (question.operation === "nll_loss") {
     if (classAt(picture, position) !== c) return `${name} = ${shortNumber(value)}: this is not the target`;
-    return sentence(name, scale(`−${factor(shares[c]!)}`), value, `minus the target's weight${behind}`);
+    return sentence(name, scale(`−${factor(weights[c]!)}`), value, `minus the target's weight${behind}`);
   }
-  const total = shares.reduce((sum, share) => sum + share, 0);
-  // Shares such as 0.9 + 0.1 add up to 1 but for rounding.
-  const isOne = Math.abs(total - 1) < 1e-6;
   const softmax = Math.exp(numberAt(log, at));
-  const expected = isOne ? shortNumber(softmax) : `${shortNumber(softmax)} × ${factor(total)}`;
-  const words = `softmax${isOne ? "" : " times the target's sum"} minus the target's share of this class`;
-  return sentence(name, scale(`(${expected} − ${factor(shares[c]!)})`), value, `${words}${behind}`);
+  const isWeighted = question.body.weight !== undefined;
+  const total = shares.reduce((sum, share, k) => sum + share * weights[k]!, 0);
+  // Shares such as 0.9 + 0.1 add up to 1 but for rounding.
+  const isOne = !isWeighted && Math.abs(total - 1) < 1e-6;
+  const difference = softmax * total - shares[c]! * weights[c]!;
+  const decimals = decimalsOf(difference / Math.max(1, Math.abs(total), Math.abs(weights[c]!)));
+  const expected = `${longNumber(softmax, decimals)}${isOne ? "" : ` × ${factor(total, decimals)}`}`;
+  const own = product([shares[c]!, weights[c]!], decimals);
+  const term = `(${expected} − ${own.startsWith("−") ? `(${own})` : own})`;
+  const words = isWeighted
+    ? "softmax times the sum of share × weight, minus this class's share × weight"
+    : `softmax${isOne ? "" : " times the target's sum"} minus the target's share of this class`;
+  return sentence(name, scale(term), value, `${words}${behind}`);
 }
 
 function ofLogSoftmax({ question: { body }, log, dim }: Picture, value: number, at: At): string {
   const upstream = body.grad_output === undefined ? [1] : lineAt(body.grad_output as Nested, at, dim);
   const sum = upstream.reduce((total, one) => total + one, 0);
-  const own = shortNumber(upstream[at[dim] ?? 0]!);
-  const arithmetic = `${own} − ${shortNumber(Math.exp(numberAt(log, at)))} × ${factor(sum)}`;
+  const own = upstream[at[dim] ?? 0]!;
+  const softmax = Math.exp(numberAt(log, at));
+  const decimals = decimalsOf((own - softmax * sum) / Math.max(1, Math.abs(sum)));
+  const arithmetic = `${longNumber(own, decimals)} − ${longNumber(softmax, decimals)} × ${factor(sum, decimals)}`;
   const words = "the upstream gradient minus softmax times the sum of the line's";
   return sentence(named("grad_input", at), arithmetic, value, words);
 }

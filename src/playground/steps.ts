@@ -26,7 +26,7 @@ export interface Step {
 }
 
 /** The step that shows the input alone, which needs no answer. */
-export function inputStep(question: Pick<Question, "input" | "operation">): Step {
+export function inputStep(question: Question): Step {
   const isLog = question.operation === "nll_loss";
   return {
     id: "input",

@@ -21,10 +21,21 @@ export function toNumber(value: unknown): number {
 
 /** A number in a cell: at most 4 significant digits, a real minus sign. */
 export function shortNumber(value: number): string {
+  return wholeNumber(Number(value.toPrecision(4)));
+}
+
+/** A number with all of its digits, and a real minus sign. */
+export function wholeNumber(value: number): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value < 0 ? "−∞" : "∞";
-  const text = String(Number(value.toPrecision(4)));
-  return text.replace("-", "−");
+  return String(value).replaceAll("-", "−");
+}
+
+/** A number in 4 significant digits, or in this many decimals where they say more. */
+export function longNumber(value: number, decimals: number): string {
+  const short = Number(value.toPrecision(4));
+  const long = Number(value.toFixed(Math.min(Math.max(decimals, 0), 15)));
+  return wholeNumber(Math.abs(long - value) < Math.abs(short - value) ? long : short);
 }
 
 /** The sizes of nested lists, by their first elements. */

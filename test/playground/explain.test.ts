@@ -1,6 +1,7 @@
 /** The sentences of the playground: what stands between the signs of equality is arithmetic, and true. */
 import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import { factor } from "../../src/playground/arithmetic.ts";
 import { EXAMPLES } from "../../src/playground/examples.ts";
 import type { Operation, Picture, Question } from "../../src/playground/picture.ts";
 import { paintPicture, reductionOf } from "../../src/playground/picture.ts";
@@ -30,7 +31,13 @@ const paint = (operation: Operation, body: Body): Promise<Picture> => {
 const NUMBER = /\d+(?:\.\d+)?(?:e[-+]?\d+)?/g;
 
 function evaluate(arithmetic: string, change: (number: number, place: number) => number): number {
+  // Exponentials beyond a double are shares nevertheless.
+  const scores = [...arithmetic.matchAll(/exp\(([^)]*)\)/g)].map(([, score]) =>
+    Number(score!.replace("−", "-")),
+  );
+  const most = scores.filter(Number.isFinite).reduce((one, other) => Math.max(one, other), -Infinity);
   const script = arithmetic
+    .replaceAll(/exp\(([^)∞]*)\)/g, (_, score: string) => `exp(${score} − ${factor(most)})`)
     .replaceAll("−", "-")
     .replaceAll("×", "*")
     .replaceAll("∞", "Infinity")
@@ -40,20 +47,34 @@ function evaluate(arithmetic: string, change: (number: number, place: number) =>
   return Function(`return ${script}`)() as number;
 }
 
-/** Whether a sentence's arithmetic gives its number, as exactly as the four digits that are shown of each operand allow. */
+/** Relative errors of results that are rounded to these types. */
+const ERRORS: Readonly<Record<string, number>> = { float16: 2 ** -11, bfloat16: 2 ** -8 };
+
+/** Whether a sentence's arithmetic gives its number, as exactly as the four digits that are shown of each operand allow, and differences in three. */
 function expectTrue(sentence: string, value: number): void {
-  const [equation = ""] = sentence.split(": ");
+  const [equation = "", words = ""] = sentence.split(": ");
   const [name, ...sides] = equation.split(" = ");
-  expect(name, sentence).toMatch(
-    /^(?:input|softmax|log_softmax|loss|grad_input|grad_target)(?:\[[\d, ]+\])?$/,
-  );
-  const shown = toNumber(sides.at(-1)!.replace("−", "-").replace("∞", "Infinity"));
+  if (name!.startsWith("input")) {
+    const [whole] = sides[0]!.split(",");
+    expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), sentence).toBe(value + 0);
+    return;
+  }
+  expect(name, sentence).toMatch(/^(?:softmax|log_softmax|loss|grad_input|grad_target)(?:\[[\d, ]+\])?$/);
+  const shown = toNumber(sides.at(-1)!.replaceAll("−", "-").replace("∞", "Infinity"));
   expect(shown, sentence).toBe(Number.isFinite(value) ? Number(value.toPrecision(4)) : value);
   const [arithmetic] = sides.slice(0, -1);
   if (arithmetic === undefined || arithmetic.includes("...")) return;
   const got = evaluate(arithmetic, (number) => number);
   if (!Number.isFinite(value)) {
     expect(got, sentence).toBe(value);
+    return;
+  }
+  const type = /rounded to (\w+)/.exec(words)?.[1] ?? "";
+  if (/^(?:softmax|log_softmax|grad_input)/.test(name!) && words.indexOf("target's weight") < 0) {
+    // Of a logarithm, the error is one of its exponential.
+    const error =
+      (ERRORS[type] ?? 0) * (name!.startsWith("softmax") ? Math.max(1, -Math.log(value + 1e-300)) : 1);
+    expect(Math.abs(got - value), sentence).toBeLessThanOrEqual((2e-3 + 2 * error) * Math.abs(value) + 2e-7);
     return;
   }
   const blurred = Array.from({ length: 24 }, (_, k) =>
@@ -169,6 +190,49 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     expect(gradient.explain([0, 1])).toBe(
       "grad_input[0, 1] = NaN: total_weight, by which it is divided, is 0",
     );
+  });
+
+  it("of large scores, for every dtype, where the server rounds them first", async () => {
+    const offsets = fc.constantFrom(-1e4, 1e3, 1234.5, 1e4);
+    const rows = fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: 2, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(offsets, rows, async (offset, row) => {
+        const input = [row.map((score) => score + offset)];
+        expectAllTrue(await paint("cross_entropy", { input, target: [1], return_grad: true }));
+        for (const dtype of ["float64", "float32", "float16", "bfloat16"])
+          expectAllTrue(await paint("log_softmax", { input, dim: 1, dtype }));
+      }),
+      { numRuns: 100 },
+    );
+  }, 60_000);
+
+  it("and says what the server makes of a score first, and of what it has no share", async () => {
+    const input = [[70000, 1]];
+    const [scores, softmax, log] = stepsOf(await paint("log_softmax", { input, dim: 1, dtype: "float16" }));
+    expect(scores!.explain([0, 0])).toBe("input[0, 0] = 70000, rounded to float16 ∞");
+    expect(softmax!.explain([0, 1])).toBe("softmax[0, 1] = NaN: of a line with ∞ there are no shares");
+    expect(log!.explain([0, 0])).toMatch(/^log_softmax\[0, 0\] = ∞ − NaN = NaN: .*, rounded to float16$/);
+  });
+
+  it("with the digits that a difference needs", async () => {
+    const input = [[1234.5678, 1234.9, 0]];
+    const [scores, , log] = stepsOf(await paint("log_softmax", { input, dim: 1 }));
+    expect(scores!.explain([0, 0])).toBe("input[0, 0] = 1234.5678");
+    expect(log!.explain([0, 0])).toMatch(/= 1234\.56775 − 1235\.44077 = −0\.873: /);
+  });
+
+  it("with the weights of a gradient beside their shares", async () => {
+    const body = { input: [[2, 1]], target: [0], weight: [3, 1], reduction: "sum", return_grad: true };
+    const gradient = stepsOf(await paint("cross_entropy", body)).at(-1)!;
+    expect(gradient.explain([0, 0])).toBe(
+      "grad_input[0, 0] = 0.73106 × 3 − 3 = −0.8068: softmax times the sum of share × weight, minus this class's share × weight",
+    );
+    const smoothed = { ...body, label_smoothing: 0.5 };
+    expect(
+      stepsOf(await paint("cross_entropy", smoothed))
+        .at(-1)!
+        .explain([0, 0]),
+    ).toMatch(/− 0\.75 × 3 = /);
   });
 
   it("of log_softmax, for every dim", async () => {
