@@ -41,22 +41,27 @@ function readNumber(word: string): number | string | undefined {
   return Number.isFinite(value) ? value : value < 0 ? "-Infinity" : "Infinity";
 }
 
-/** Lists in brackets or parentheses; commas, semicolons and blanks separate. Several beside each other are one list. */
+/** Stands in a list where a semicolon was. */
+const NEXT_ROW = ";";
+
+/** Lists in brackets or parentheses; commas and blanks separate, semicolons rows. Several lists beside each other are one list. */
 function readLists(text: string): Nested {
   const whole: Nested[] = [];
   const open: Nested[][] = [whole];
   TOKEN.lastIndex = 0;
   for (let token = TOKEN.exec(text); token !== null; token = TOKEN.exec(text)) {
     const [word] = token;
-    if (/^[\s,;]/.test(word)) continue;
-    if (word === "[" || word === "(") {
+    if (/^[\s,]/.test(word)) continue;
+    if (word === ";") open.at(-1)!.push(NEXT_ROW);
+    else if (word === "[" || word === "(") {
       const list: Nested[] = [];
       open.at(-1)!.push(list);
       open.push(list);
     } else if (word === "]" || word === ")") {
-      open.pop();
+      const list = open.pop()!;
       if (open.length === 0)
         throw new TextError(`${placeIn(text, token.index)}: this ${word} closes nothing.`);
+      open.at(-1)!.splice(-1, 1, rowsOf(list));
     } else {
       const value = readNumber(word);
       if (value === undefined) throw new TextError(`${placeIn(text, token.index)}: ${describe(word)}`);
@@ -64,7 +69,21 @@ function readLists(text: string): Nested {
     }
   }
   if (open.length > 1) throw new TextError("A list is not closed: a ] is missing.");
-  return whole.length === 1 ? whole[0]! : whole;
+  const all = rowsOf(whole);
+  return all.length === 1 ? all[0]! : all;
+}
+
+/** A list of numbers with semicolons as a matrix; of one number a row, a list, as {@link readRows} has it. */
+function rowsOf(list: readonly Nested[]): readonly Nested[] {
+  if (!list.includes(NEXT_ROW)) return list;
+  const rows: Nested[][] = [[]];
+  for (const one of list) {
+    if (one === NEXT_ROW) rows.push([]);
+    else rows.at(-1)!.push(one);
+  }
+  const full = rows.filter((row) => row.length > 0);
+  const isMatrix = full.length > 1 && full.some((row) => row.length > 1) && !list.some(Array.isArray);
+  return isMatrix ? full : full.flat();
 }
 
 function describe(word: string): string {
@@ -79,10 +98,25 @@ function placeIn(text: string, at: number): string {
 
 /** Rows, one a line. A row of one number each is a list; one line is a list, and one number a number. */
 function readRows(text: string): Reading {
-  const separator = text.includes("\t") ? "\t" : text.includes(";") ? ";" : text.includes(",") ? "," : /\s+/;
+  // Semicolons between numbers with blanks end rows; between single ones they are a separator.
+  const isSemicolonRows =
+    !text.includes("\t") &&
+    text.includes(";") &&
+    text.split(/[;\n]/).every((row) => /^\s*$|\S\s+\S/.test(row));
+  const separator = text.includes("\t")
+    ? "\t"
+    : text.includes(";") && !isSemicolonRows
+      ? ";"
+      : text.includes(",")
+        ? ","
+        : /\s+/;
   const lines = text
     .split(/\r?\n/)
-    .flatMap((line, at) => (line.trim() === "" ? [] : [{ line, number: at + 1 }]));
+    .flatMap((line, at) =>
+      (isSemicolonRows ? line.split(";") : [line]).flatMap((row) =>
+        row.trim() === "" ? [] : [{ line: row, number: at + 1 }],
+      ),
+    );
   const rows = lines.map(({ line, number }) => ({ number, words: split(line, separator) }));
   const hasHeader =
     rows.length > 1 && rows[0]!.words.every((word) => /[a-z]/i.test(word) && readNumber(word) === undefined);
