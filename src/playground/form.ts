@@ -130,13 +130,18 @@ function readField(field: string): unknown {
   if (NUMBERS.includes(field)) return Number(text);
   try {
     const reading = readTensor(text);
-    const note = document.getElementById(`note-${field}`);
-    if (note !== null) note.textContent = reading?.note ?? "";
+    showNote(field, reading?.note ?? "");
     return reading?.value;
   } catch (error) {
     if (error instanceof TextError) throw new FieldError(field, error.message);
     throw error;
   }
+}
+
+/** Says what was left out of a text; short ones have no place for it. */
+function showNote(field: string, note: string): void {
+  const line = document.getElementById(`note-${field}`);
+  if (line !== null) line.textContent = note;
 }
 
 /** Shows what is wrong at the control that it is wrong in, if there is one. */
@@ -150,6 +155,7 @@ export function showFault(field: string, message: string): void {
 export function clearFaults(): void {
   for (const field of FIELDS) {
     byId(`error-${field}`).textContent = "";
+    showNote(field, "");
     input(field).removeAttribute("aria-invalid");
   }
 }

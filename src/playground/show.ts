@@ -1,4 +1,5 @@
 /** What stands right of the form: the steps, the result, a refusal, the request as code, and what is said of a cell. */
+import { named } from "./arithmetic.ts";
 import { explanation } from "./bar.ts";
 import { byId, element, setText } from "./dom.ts";
 import { placeOf, showFault } from "./form.ts";
@@ -107,7 +108,10 @@ function renderResult({ question, answer, ways }: Picture): HTMLElement | undefi
 export function showRefusal(question: Question, problem: Problem): void {
   const place = placeOf(problem);
   const detail = problem.errors?.[0]?.detail ?? problem.detail;
-  if (place !== undefined) showFault(place.field, detail);
+  // Of many, only some are drawn, and the place has to be said.
+  const located =
+    place === undefined || place.at.length === 0 ? detail : `${named(place.field, place.at)}: ${detail}`;
+  if (place !== undefined) showFault(place.field, located);
   if (problem.status === 401) (byId("token-box") as HTMLDetailsElement).open = true;
   const isBusy = problem.status === 503;
   const fault = (field: string): Fault | undefined =>
@@ -119,7 +123,7 @@ export function showRefusal(question: Question, problem: Problem): void {
     parts.push(renderStep(targetStep(target), explanation, fault("target")));
   replaceSteps(parts);
   // Behind the steps, whose cell may have the focus and be read out.
-  describe(isBusy ? "The server is busy." : `Refused: ${problem.code}`, detail, isBusy);
+  describe(isBusy ? "The server is busy." : `Refused: ${problem.code}`, located, isBusy);
   setText("answer", printed(problem));
 }
 

@@ -156,6 +156,45 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       await expect.poll(() => page.textContent("#error-input")).toBe("Line 1: x is not a number.");
     }));
 
+  it("says where a fault is that is not drawn", () =>
+    visit(async (page) => {
+      await page.fill("#input", Array.from({ length: 60 }, () => "1 2").join("\n"));
+      await page.fill("#target", Array.from({ length: 60 }, (_, n) => (n === 45 ? 2 : 0)).join("\n"));
+      await expect.poll(() => page.textContent("#error-target")).toMatch(/^target\[45\]: Target 2 is/);
+      expect(await page.textContent("#problem-detail")).toMatch(/^target\[45\]: Target 2 is/);
+    }));
+
+  it("takes the note of a text away with the text", () =>
+    visit(async (page) => {
+      await page.fill("#input", "a b\n1 2\n3 4\n5 6");
+      await expect.poll(() => page.textContent("#note-input")).toContain("was left out");
+      await page.fill("#input", "1 x");
+      await expect.poll(() => page.textContent("#error-input")).not.toBe("");
+      expect(await page.textContent("#note-input")).toBe("");
+    }));
+
+  it("marks a fault also in forced colours, and in the guide only the page that is shown", () =>
+    visit(
+      async (page) => {
+        await page.fill("#target", "[1, 7, 4]");
+        await page.waitForSelector("#problem:not([hidden])");
+        const of = (selector: string) =>
+          page
+            .locator(selector)
+            .first()
+            .evaluate((one) => {
+              const { borderLeftStyle, borderLeftColor, color } = getComputedStyle(one);
+              return [borderLeftStyle, borderLeftColor === color];
+            });
+        expect(await of("#target")).toEqual(["dashed", true]);
+        expect(await of(".cell.fault")).toEqual(["dashed", true]);
+        await page.goto(`${service().url}/guide/start`);
+        expect((await of(".pages a:not([aria-current])"))[0]).toBe("none");
+        expect((await of(".pages [aria-current]"))[0]).toBe("solid");
+      },
+      { forcedColors: "active" },
+    ));
+
   it("marks what is older than the form, and offers no request that cannot be read", () =>
     visit(async (page) => {
       await page.fill("#input", "1 2 x");
