@@ -20,7 +20,7 @@ const TYPES: Readonly<Record<string, string>> = {
   svg: "image/svg+xml",
 };
 
-/** Reads them once; a server answers from memory. */
+/** What there is; a file is read when it is first asked for, and not before the server listens. */
 export function readPages(): Page[] {
   const guide = readdirSync(new URL("guide/", DIST)).map((file) => ({
     path: `/guide/${file.replace(/(?:index)?\.html$/, "")}`,
@@ -29,6 +29,6 @@ export function readPages(): Page[] {
   return [...FILES, ...guide].map(({ path, file }) => ({
     path,
     type: TYPES[file.slice(file.lastIndexOf(".") + 1)]!,
-    bytes: readFileSync(new URL(file, DIST)),
+    read: () => readFileSync(new URL(file, DIST)),
   }));
 }

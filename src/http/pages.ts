@@ -6,7 +6,13 @@ import type { FastifyInstance } from "fastify";
 export interface Page {
   readonly path: string;
   readonly type: string;
+  read(): Buffer;
+}
+
+/** A page that has been asked for: from then on it is answered from memory. */
+interface Held {
   readonly bytes: Buffer;
+  readonly etag: string;
 }
 
 /** Nothing but the server's own files and its API: no inline script or style, no frame, no form that leaves. */
@@ -17,13 +23,15 @@ const HIDDEN = { schema: { hide: true } };
 
 /** Its files may be kept, if the server is asked whether they are still the same (RFC 9111, section 5.2.2.4). */
 export function registerPages(app: FastifyInstance, pages: readonly Page[]): void {
-  for (const { path, type, bytes } of pages) {
-    const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
-    app.get(path, HIDDEN, (request, reply) => {
+  for (const page of pages) {
+    let held: Held | undefined;
+    app.get(page.path, HIDDEN, (request, reply) => {
+      held ??= hold(page);
+      const { bytes, etag } = held;
       reply.header("etag", etag).header("cache-control", "no-cache");
       if (isKnown(request.headers["if-none-match"], etag)) return reply.code(304).send();
       return reply
-        .header("content-type", type)
+        .header("content-type", page.type)
         .header("content-security-policy", POLICY)
         .header("referrer-policy", "no-referrer")
         .send(bytes);
@@ -31,6 +39,11 @@ export function registerPages(app: FastifyInstance, pages: readonly Page[]): voi
   }
   // Relative, so that it also holds below a proxy's path.
   app.get("/guide", HIDDEN, (_request, reply) => reply.redirect("guide/", 308));
+}
+
+function hold(page: Page): Held {
+  const bytes = page.read();
+  return { bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"` };
 }
 
 /** Whether a client has this version (RFC 9110, section 13.1.2). */

@@ -1,6 +1,8 @@
 /** The pages for people over HTTP: the playground's files and the guide. */
 import { readdirSync } from "node:fs";
+import fastify from "fastify";
 import { describe, expect, it } from "vitest";
+import { registerPages } from "../../src/http/pages.ts";
 import { readTokens } from "../../src/http/tokens.ts";
 import { useService } from "../service.ts";
 
@@ -38,6 +40,16 @@ describe("GET /", () => {
     expect((await service().get("/playground/../package.json", token)).status).toBe(404);
     expect((await service().get("/playground/index.html", token)).status).toBe(404);
   });
+});
+
+it("a page is read when it is first asked for, and once", async () => {
+  let count = 0;
+  const app = fastify();
+  const read = (): Buffer => Buffer.from(`read ${++count}`);
+  registerPages(app, [{ path: "/", type: "text/plain", read }]);
+  await app.ready();
+  expect(count).toBe(0);
+  for (let k = 0; k < 2; k++) expect((await app.inject("/")).body).toBe("read 1");
 });
 
 describe("GET /guide/", () => {
