@@ -27,4 +27,12 @@ const playground = defineConfig({
   output: { file: "dist.new/playground/main.js", format: "esm", codeSplitting: false, minify: true },
 });
 
-export default [server, playground];
+/** No module: a page is drawn only after it. */
+const theme = defineConfig({
+  input: "src/playground/theme.ts",
+  logLevel: "silent",
+  platform: "browser",
+  output: { file: "dist.new/playground/theme.js", format: "iife", codeSplitting: false, minify: true },
+});
+
+export default [server, playground, theme];

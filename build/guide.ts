@@ -19,7 +19,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "SECURITY.md": "security",
   "CHANGELOG.md": "changelog",
 };
-/** Titles in the list of pages, where the page's own says too little beside others. */
+/** Titles of pages whose own says too little beside others. */
 const TITLES: Readonly<Record<string, string>> = {
   [INDEX]: "All pages",
   "README.md": "Options, settings, speed",
@@ -79,7 +79,9 @@ function render({ path, text }: Source): string {
   const marked = new Marked({
     renderer: {
       heading({ tokens, depth, text: plain }: Tokens.Heading) {
-        return `<h${depth} id="${anchorOf(plain)}">${this.parser.parseInline(tokens)}</h${depth}>\n`;
+        const own = depth === 1 ? TITLES[path] : undefined;
+        const inner = own === undefined ? this.parser.parseInline(tokens) : toHtml(own);
+        return `<h${depth} id="${anchorOf(plain)}">${inner}</h${depth}>\n`;
       },
       link({ href, tokens }: Tokens.Link) {
         const inner = this.parser
@@ -119,6 +121,7 @@ function pageOf(source: Source): string {
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="../playground/base.css">
 <link rel="stylesheet" href="../playground/guide.css">
+<script src="../playground/theme.js"></script>
 </head>
 <body>
 <a class="skip" href="#text">To the text</a>

@@ -8,6 +8,7 @@ const DIST = new URL(import.meta.url.endsWith(".ts") ? "../dist/" : "./", import
 const FILES = [
   { path: "/", file: "playground/index.html" },
   { path: "/playground/main.js", file: "playground/main.js" },
+  { path: "/playground/theme.js", file: "playground/theme.js" },
   { path: "/playground/base.css", file: "playground/base.css" },
   { path: "/playground/style.css", file: "playground/style.css" },
   { path: "/playground/guide.css", file: "playground/guide.css" },

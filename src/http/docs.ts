@@ -8,11 +8,12 @@ import type { Document } from "./openapi.ts";
 import { withExamples } from "./openapi.ts";
 import { toOpenApi30 } from "./openapi-3.0.ts";
 
+/** Its links lead on from where it is rendered, /docs/, also below a proxy's path. */
 const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\` and \`cross_entropy\`, with their gradients, for programs that are not in a Python process.
 
 Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are refused, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable \`code\`.
 
-[The guide](/guide/) begins with the first quarter of an hour, and has recipes, formats and every refusal. [The playground](/) shows the steps of a loss as pictures; [openapi-3.0.json](/openapi-3.0.json) is this contract for SDK generators.`;
+[The guide](../guide/) begins with the first quarter of an hour, and has recipes, formats and every refusal. [The playground](../) shows the steps of a loss as pictures; [openapi-3.0.json](../openapi-3.0.json) is this contract for SDK generators.`;
 
 /** Has to be registered before the routes that it describes. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {
@@ -60,6 +61,7 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
   });
   await app.register(swaggerUi, {
     routePrefix: "/docs",
+    theme: { title: "lossd reference" },
     uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
     staticCSP:
       "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; object-src 'none'",

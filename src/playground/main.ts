@@ -107,21 +107,6 @@ function edit({ target }: Event): void {
   soon();
 }
 
-/** Light, dark, or as the system has it; the choice is kept where the browser keeps anything. */
-function setTheme(theme: string): void {
-  if (theme === "") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-  withStorage((storage) => storage.setItem("theme", theme));
-}
-
-function withStorage<Result>(use: (storage: Storage) => Result): Result | undefined {
-  try {
-    return use(localStorage);
-  } catch {
-    return undefined;
-  }
-}
-
 function begin(): void {
   const examples = byId("example") as HTMLSelectElement;
   for (const [at, { title }] of EXAMPLES.entries()) examples.append(new Option(title, String(at)));
@@ -138,10 +123,6 @@ function begin(): void {
     void update();
     say("Trying again.", 0);
   });
-  const theme = byId("theme") as HTMLSelectElement;
-  theme.value = withStorage((storage) => storage.getItem("theme")) ?? "";
-  setTheme(theme.value);
-  theme.addEventListener("change", () => setTheme(theme.value));
   watchBar();
   choose(0);
 }

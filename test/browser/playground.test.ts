@@ -301,6 +301,35 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
     }));
 
+  it("keeps the choice of a theme on the way to the guide", () =>
+    visit(async (page) => {
+      await page.selectOption("#theme", "dark");
+      await page.getByRole("link", { name: "Guide" }).click();
+      await page.waitForURL("**/guide/");
+      expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
+      await page.goBack();
+      await expect.poll(() => page.inputValue("#theme")).toBe("dark");
+    }));
+
+  it("is where the reference leads, as the guide is, whose pages have the names that lead to them", () =>
+    visit(async (page) => {
+      await page.goto(`${service().url}/docs/`);
+      expect(await page.title()).toBe("lossd reference");
+      for (const [name, url] of [
+        ["The guide", "**/guide/"],
+        ["The playground", `${service().url}/`],
+      ] as const) {
+        await page.goto(`${service().url}/docs/`);
+        const link = page.getByRole("link", { name, exact: true });
+        expect(await link.getAttribute("href")).toMatch(/^\.\.\//);
+        await link.evaluate((one) => one.removeAttribute("target"));
+        await link.click();
+        await page.waitForURL(url);
+      }
+      await page.goto(`${service().url}/guide/readme`);
+      expect(await page.textContent("h1")).toBe(await page.textContent(".pages [aria-current]"));
+    }));
+
   it(
     "takes a paste of 500 x 500 numbers, and shows its beginning",
     () =>

@@ -8,7 +8,14 @@ import { useService } from "../service.ts";
 
 describe("GET /", () => {
   const service = useService({ tokens: readTokens("sesame") });
-  const files = ["/", "/playground/main.js", "/playground/base.css", "/guide/", "/guide/start"];
+  const files = [
+    "/",
+    "/playground/main.js",
+    "/playground/theme.js",
+    "/playground/base.css",
+    "/guide/",
+    "/guide/start",
+  ];
 
   it.each(files)(
     "%s needs no token, allows nothing from elsewhere, and is asked for again only when it has changed",
