@@ -5,7 +5,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { posix } from "node:path";
 import type { Tokens } from "marked";
-import { Marked } from "marked";
+import { Marked, Renderer } from "marked";
 
 const ROOT = new URL("../", import.meta.url);
 const INDEX = "docs/README.md";
@@ -76,10 +76,12 @@ function addressOf(href: string, path: string): string | undefined {
 }
 
 function render({ path, text }: Source): string {
+  let under = "";
   const marked = new Marked({
     renderer: {
       heading({ tokens, depth, text: plain }: Tokens.Heading) {
         const own = depth === 1 ? TITLES[path] : undefined;
+        under = own ?? plain.replaceAll("`", "");
         const inner = own === undefined ? this.parser.parseInline(tokens) : toHtml(own);
         return `<h${depth} id="${anchorOf(plain)}">${inner}</h${depth}>\n`;
       },
@@ -95,15 +97,30 @@ function render({ path, text }: Source): string {
         return `<img src="${toHtml(posix.basename(href))}" alt="${toHtml(alt)}">`;
       },
       code({ text: code }: Tokens.Code) {
-        return `<pre tabindex="0"><code>${toHtml(code)}</code></pre>\n`;
+        return `<pre ${scroller("Code", under)}><code>${toHtml(code)}</code></pre>\n`;
+      },
+      table(token: Tokens.Table) {
+        const table = Renderer.prototype.table.call(this, token);
+        return `<div class="wide" ${scroller("Table", under)}>\n${table}</div>\n`;
       },
     },
   });
-  // Wide tables scroll by themselves, also by keyboard.
-  return (marked.parse(text, { async: false }) as string)
-    .replaceAll("<table>", '<div class="wide" tabindex="0" role="group" aria-label="Table">\n<table>')
-    .replaceAll("</table>", "</table>\n</div>")
-    .replaceAll("<th></th>", "<td></td>");
+  return (marked.parse(text, { async: false }) as string).replaceAll("<th></th>", "<td></td>");
+}
+
+/** What is wide scrolls by itself, also by keyboard, and is named by its heading; a region each would be too many landmarks. */
+function scroller(kind: string, heading: string): string {
+  return `tabindex="0" role="group" aria-label="${kind}: ${toHtml(heading)}"`;
+}
+
+/** The pages before and behind a page in the list. */
+function neighbours({ name }: Source): string {
+  const at = sources.findIndex((source) => source.name === name);
+  const link = (rel: string, word: string, source: Source | undefined): string =>
+    source === undefined
+      ? ""
+      : `<a rel="${rel}" href="${source.name || "./"}">${word}: ${toHtml(source.title)}</a>`;
+  return `<nav class="neighbours" aria-label="Neighbours">${link("prev", "Previous", sources[at - 1])}${link("next", "Next", sources[at + 1])}</nav>`;
 }
 
 function pageOf(source: Source): string {
@@ -131,12 +148,16 @@ function pageOf(source: Source): string {
 </header>
 <div class="guide">
 <nav class="pages" aria-label="Guide">
+<details>
+<summary>All pages</summary>
 <ul>
 ${items.join("\n")}
 </ul>
+</details>
 </nav>
 <main id="text" tabindex="-1">
-${render(source)}</main>
+${render(source)}${neighbours(source)}
+</main>
 </div>
 </body>
 </html>
