@@ -1,7 +1,7 @@
 /** Sentences of arithmetic: a name, how its number is computed from numbers that are shown, the number, and a few words. */
 import { pick } from "./planes.ts";
 import type { Nested } from "./text.ts";
-import { longNumber, shapeOf, shortNumber, toNumber } from "./text.ts";
+import { cutTo, longNumber, shapeOf, shortNumber, toNumber } from "./text.ts";
 
 /** Indices of an element. */
 export type At = readonly number[];
@@ -24,10 +24,16 @@ export function named(name: string, at: At): string {
   return at.length === 0 ? name : `${name}[${at.join(", ")}]`;
 }
 
-/** Decimals that the terms of a difference need, so that 4 digits of it are right. */
-export function decimalsOf(difference: number): number {
-  const size = Math.abs(difference);
-  return size > 0 && size < Infinity ? 4 - Math.floor(Math.log10(size)) : 0;
+/** How many decimals of a term are shown at most: all that a double has, where it is below 10. */
+const DECIMALS = 15;
+
+/** The fewest decimals of the terms with which a difference comes out as it is shown. */
+export function decimalsOf(difference: (change: (term: number) => number) => number): number {
+  const shown = shortNumber(difference((term) => term));
+  for (let decimals = 0; decimals < DECIMALS; decimals++) {
+    if (shortNumber(difference((term) => cutTo(term, decimals))) === shown) return decimals;
+  }
+  return DECIMALS;
 }
 
 /** A number behind a sign or an operator. */

@@ -51,8 +51,9 @@ export function explainLog(picture: Picture, at: At): string {
   const most = scores.reduce((one, other) => Math.max(one, other), -Infinity);
   const total = most + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), 0));
   const value = numberAt(log, at);
-  const decimals = decimalsOf(value);
-  const arithmetic = `${longNumber(scores[at[dim] ?? 0]!, decimals)} − ${factor(total, decimals)}`;
+  const score = scores[at[dim] ?? 0]!;
+  const decimals = decimalsOf((change) => change(score) - change(total));
+  const arithmetic = `${longNumber(score, decimals)} − ${factor(total, decimals)}`;
   const type = coarseType(question);
   const words = `the score minus the logarithm of the sum of exponentials${type === undefined ? "" : `, rounded to ${type}`}`;
   return sentence(named("log_softmax", at), arithmetic, value, words);

@@ -9,7 +9,7 @@ import { longNumber, shapeOf, shortNumber, toNumber } from "./text.ts";
 
 /** The gradient of a score. */
 export function explainGradient(picture: Picture, gradient: Nested, at: At): string {
-  const { question, log, dim } = picture;
+  const { question, dim } = picture;
   const value = numberAt(gradient, at);
   if (question.operation === "log_softmax") return ofLogSoftmax(picture, value, at);
   const name = named("grad_input", at);
@@ -18,30 +18,42 @@ export function explainGradient(picture: Picture, gradient: Nested, at: At): str
     const but = Number.isNaN(value) ? ", but 0 times NaN is NaN" : "";
     return `${name} = ${shortNumber(value)}: the target is ignore_index${but}`;
   }
-  const { scale, words: behind, divisor } = upstreamOf(picture, position);
+  const upstream = upstreamOf(picture, position);
   // PyTorch divides before it adds up: what is 0 in this arithmetic was 0 times infinity there.
-  if (divisor === 0) return `${name} = ${shortNumber(value)}: total_weight, by which it is divided, is 0`;
-  const weights = weightsOf(picture);
-  const shares = sharesAt(picture, position);
+  if (upstream.divisor === 0)
+    return `${name} = ${shortNumber(value)}: total_weight, by which it is divided, is 0`;
   const c = at[dim] ?? 0;
-  if (question.operation === "nll_loss") {
-    if (classAt(picture, position) !== c) return `${name} = ${shortNumber(value)}: this is not the target`;
-    return sentence(name, scale(`−${factor(weights[c]!)}`), value, `minus the target's weight${behind}`);
+  if (question.operation === "cross_entropy") {
+    const { term, words } = differenceAt(picture, at);
+    return sentence(name, upstream.scale(term), value, `${words}${upstream.words}`);
   }
+  if (classAt(picture, position) !== c) return `${name} = ${shortNumber(value)}: this is not the target`;
+  const term = `−${factor(weightsOf(picture)[c]!)}`;
+  return sentence(name, upstream.scale(term), value, `minus the target's weight${upstream.words}`);
+}
+
+/** Of cross_entropy, softmax minus the target, before it is scaled. */
+function differenceAt(picture: Picture, at: At): { term: string; words: string } {
+  const { question, log, dim } = picture;
+  const c = at[dim] ?? 0;
+  const weights = weightsOf(picture);
+  const shares = sharesAt(picture, at.toSpliced(dim, 1));
+  const [share, weight] = [shares[c]!, weights[c]!];
   const softmax = Math.exp(numberAt(log, at));
   const isWeighted = question.body.weight !== undefined;
-  const total = shares.reduce((sum, share, k) => sum + share * weights[k]!, 0);
+  const sum = shares.reduce((before, one, k) => before + one * weights[k]!, 0);
   // Shares such as 0.9 + 0.1 add up to 1 but for rounding.
-  const isOne = !isWeighted && Math.abs(total - 1) < 1e-6;
-  const difference = softmax * total - shares[c]! * weights[c]!;
-  const decimals = decimalsOf(difference / Math.max(1, Math.abs(total), Math.abs(weights[c]!)));
+  const isOne = !isWeighted && Math.abs(sum - 1) < 1e-6;
+  const total = isOne ? 1 : sum;
+  const decimals = decimalsOf((change) => change(softmax) * change(total) - change(share) * change(weight));
   const expected = `${longNumber(softmax, decimals)}${isOne ? "" : ` × ${factor(total, decimals)}`}`;
-  const own = product([shares[c]!, weights[c]!], decimals);
-  const term = `(${expected} − ${own.startsWith("−") ? `(${own})` : own})`;
-  const words = isWeighted
-    ? "softmax times the sum of share × weight, minus this class's share × weight"
-    : `softmax${isOne ? "" : " times the target's sum"} minus the target's share of this class`;
-  return sentence(name, scale(term), value, `${words}${behind}`);
+  const own = product([share, weight], decimals);
+  return {
+    term: `(${expected} − ${own.startsWith("−") ? `(${own})` : own})`,
+    words: isWeighted
+      ? "softmax times the sum of share × weight, minus this class's share × weight"
+      : `softmax${isOne ? "" : " times the target's sum"} minus the target's share of this class`,
+  };
 }
 
 function ofLogSoftmax({ question: { body }, log, dim }: Picture, value: number, at: At): string {
@@ -49,7 +61,7 @@ function ofLogSoftmax({ question: { body }, log, dim }: Picture, value: number, 
   const sum = upstream.reduce((total, one) => total + one, 0);
   const own = upstream[at[dim] ?? 0]!;
   const softmax = Math.exp(numberAt(log, at));
-  const decimals = decimalsOf((own - softmax * sum) / Math.max(1, Math.abs(sum)));
+  const decimals = decimalsOf((change) => change(own) - change(softmax) * change(sum));
   const arithmetic = `${longNumber(own, decimals)} − ${longNumber(softmax, decimals)} × ${factor(sum, decimals)}`;
   const words = "the upstream gradient minus softmax times the sum of the line's";
   return sentence(named("grad_input", at), arithmetic, value, words);

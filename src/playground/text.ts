@@ -33,9 +33,14 @@ export function wholeNumber(value: number): string {
 
 /** A number in 4 significant digits, or in this many decimals where they say more. */
 export function longNumber(value: number, decimals: number): string {
+  return wholeNumber(cutTo(value, decimals));
+}
+
+/** What {@link longNumber} writes, as a number. */
+export function cutTo(value: number, decimals: number): number {
   const short = Number(value.toPrecision(4));
-  const long = Number(value.toFixed(Math.min(Math.max(decimals, 0), 15)));
-  return wholeNumber(Math.abs(long - value) < Math.abs(short - value) ? long : short);
+  const long = Number(value.toFixed(decimals));
+  return Math.abs(long - value) < Math.abs(short - value) ? long : short;
 }
 
 /** The sizes of nested lists, by their first elements. */
