@@ -55,6 +55,8 @@ interface Content {
 interface Operation {
   readonly requestBody?: Content;
   readonly responses: Record<string, Content>;
+  /** Undefined: the server's own, which may ask for a token. */
+  readonly security?: readonly unknown[];
 }
 
 it("names every schema: no inline object in a request or an answer", () => {
@@ -129,7 +131,7 @@ describe("refusals", () => {
     Object.entries(item).map(([method, operation]) => [method.toUpperCase(), path, operation] as const),
   );
 
-  it.each(rows)("%s %s answers each as the document says", async (method, path, { responses }) => {
+  it.each(rows)("%s %s answers each as the document says", async (method, path, { responses, security }) => {
     // Nobody can ask for a 500; test/http/failure.test.ts looks at one.
     const statuses = Object.keys(responses).filter((status) => !["200", "500"].includes(status));
     for (const status of statuses) {
@@ -147,6 +149,7 @@ describe("refusals", () => {
       const validate = ajv.compile({ $ref: `contract${content[type]!.schema.$ref}` });
       expect(validate(JSON.parse(answer.text)), `${status}: ${answer.text}`).toBe(true);
     }
+    expect(security === undefined, "asks for a token").toBe(statuses.includes("401"));
     // Nor is there one that it leaves out: without a token some paths are open, all others are not.
     const unknown = await refusalOf(locked().url, `${method} ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
     if (unknown.status === "401") expect(statuses).toContain("401");

@@ -62,7 +62,12 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: "/docs",
     theme: { title: "lossd reference" },
-    uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
+    uiConfig: {
+      layout: "BaseLayout",
+      validatorUrl: null,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+    },
     staticCSP:
       "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; object-src 'none'",
   });

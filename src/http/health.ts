@@ -46,6 +46,7 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       operationId: "healthLive",
       tags: ["lossd"],
       summary: "Whether the process works",
+      security: [],
       response: {
         200: { description: "It works.", content: { "application/json": { schema: answer } } },
         ...refusals("problem", [404, 500]),
@@ -58,6 +59,7 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       operationId: "healthReady",
       tags: ["lossd"],
       summary: "Whether to send traffic",
+      security: [],
       response: {
         200: { description: "Send requests.", content: { "application/json": { schema: answer } } },
         503: {

@@ -74,8 +74,15 @@ export async function registerInference(
 }
 
 function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
-  const schema = (operationId: string, summary: string, response: unknown) => ({
-    schema: { operationId, tags: ["inference"], summary, response },
+  // What never answers 401 asks for no token.
+  const schema = (operationId: string, summary: string, response: object) => ({
+    schema: {
+      operationId,
+      tags: ["inference"],
+      summary,
+      response,
+      ...(401 in response ? {} : { security: [] }),
+    },
   });
   const server = { name: "lossd", version: VERSION, extensions: ["binary_tensor_data"] };
   app.get(
