@@ -71,7 +71,7 @@ export const SETTINGS = Type.Object(
     TOKENS_FILE: Type.String({
       default: "",
       description:
-        "File with the accepted bearer tokens, one a line; without it every request is let in. It is read at the start: a change counts after a restart.",
+        "File with the accepted bearer tokens, one a line; without it every request is let in. It is read at the start: a change counts after a restart. Health, the playground and the guide ask for none.",
     }),
     OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
       default: "",
