@@ -29,7 +29,9 @@ export class Gatherer {
     this.#ask = ask;
     cluster.on("disconnect", (worker) => this.#awaited.get(worker)?.());
     cluster.on("exit", (worker) => {
-      this.#leaving = this.#leaving.then(() => this.#keep(this.#last.get(worker) ?? []));
+      this.#leaving = this.#leaving
+        .then(() => this.#keep(this.#last.get(worker) ?? []))
+        .catch((error) => logger.error({ err: error }, "the counts of a process that died are lost"));
     });
   }
 

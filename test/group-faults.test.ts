@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
 import type { Running } from "./process.ts";
-import { startProcess } from "./process.ts";
+import { ownPort, startProcess } from "./process.ts";
 
 /** Starts two processes, and waits until both listen. */
 async function start(env: Record<string, string> = {}): Promise<Running> {
@@ -43,8 +43,6 @@ async function killLast({ pids }: Running): Promise<void> {
   process.kill(pids()[before - 1]!, "SIGKILL");
   await expect.poll(() => pids().length, { timeout: 10_000 }).toBe(before + 1);
 }
-
-const ownPort = (): string => String(20_000 + (process.pid % 20_000));
 
 it("a process that is silent holds the page of metrics up for a while, and stays in its sums", async () => {
   const METRICS_PORT = ownPort();

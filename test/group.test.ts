@@ -2,13 +2,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
 import type { Running } from "./process.ts";
-import { startProcess } from "./process.ts";
+import { ownPort, startProcess } from "./process.ts";
 
 /** Starts two processes, and waits until both listen. */
 async function start(env: Record<string, string>): Promise<Running> {
@@ -107,8 +105,8 @@ it("ends on SIGTERM while its processes start, whether they can hear it or not",
 }, 30_000);
 
 it("has metrics and health on METRICS_PORT alone, where that is set", async () => {
-  const port = 20_000 + (process.pid % 20_000);
-  const { url } = await start({ METRICS_PORT: String(port) });
+  const port = ownPort();
+  const { url } = await start({ METRICS_PORT: port });
   const admin = `http://127.0.0.1:${port}`;
   expect(await (await fetch(`${admin}/metrics`)).text()).toContain("lossd_memory_budget_bytes");
   expect((await fetch(`${admin}/health/ready`)).status).toBe(200);
@@ -119,8 +117,8 @@ it("has metrics and health on METRICS_PORT alone, where that is set", async () =
 it.each(["1", "2"])(
   "with %s processes, /health/ready on METRICS_PORT is not 200 before somebody listens on PORT",
   async (WORKERS) => {
-    const [port, admin] = [await freePort(), await freePort()];
-    const env = { PATH: process.env.PATH, PORT: String(port), METRICS_PORT: String(admin), WORKERS };
+    const [port, admin] = [ownPort(), ownPort()];
+    const env = { PATH: process.env.PATH, PORT: port, METRICS_PORT: admin, WORKERS };
     const child = spawn(process.execPath, ["dist/main.js"], { env });
     onTestFinished(() => void child.kill("SIGKILL"));
     const seen = new Set<number | "refused">();
@@ -136,21 +134,12 @@ it.each(["1", "2"])(
 );
 
 /** What a port says of readiness. */
-async function readyStatus(port: number): Promise<number | "refused"> {
+async function readyStatus(port: string): Promise<number | "refused"> {
   try {
     return (await fetch(`http://127.0.0.1:${port}/health/ready`)).status;
   } catch {
     return "refused";
   }
-}
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 it("every metric has the field's naming: a unit or _total, and help", async () => {

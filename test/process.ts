@@ -17,6 +17,14 @@ export interface Running {
   stop(): Promise<number | null>;
 }
 
+/** Ports that one process of tests has asked for. */
+let ports = 0;
+
+/** A port for a setting that cannot be 0: of this process of tests alone, and below those that the system hands out (from 32768 on). */
+export function ownPort(): string {
+  return String(20_000 + ((16 * process.pid + ports++) % 12_000));
+}
+
 const LISTENING = /listening at http:\/\/127\.0\.0\.1:(\d+)/;
 
 /** Starts the server on a port that the system chooses, and kills it when the test is over. `flags` are Node's own, `args` the server's. */

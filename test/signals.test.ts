@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
-import { startProcess } from "./process.ts";
+import { ownPort, startProcess } from "./process.ts";
 
 const BODY = '{"input":[[0,0]],"target":[1]}';
 
@@ -102,7 +102,7 @@ it.each(["1", "2"])("SIGINT again ends it at once, with %s processes", async (WO
 it.each(["1", "2"])(
   "connections of METRICS_PORT that stay open hold no end up, with %s processes",
   async (WORKERS) => {
-    const METRICS_PORT = String(20_000 + (process.pid % 20_000));
+    const METRICS_PORT = ownPort();
     const { child } = await startProcess({
       WORKERS,
       METRICS_PORT,

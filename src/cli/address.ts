@@ -1,12 +1,15 @@
 /** The address of a server, as it stands on a command line. */
 import { withoutUser } from "../plain.ts";
-import { UsageError } from "./usage.ts";
+import { OPERATIONS } from "./operations.ts";
+import { TOKEN_ADVICE, UsageError } from "./usage.ts";
+
+const NAMES = OPERATIONS.join("|");
 
 /** What stands behind the address of every lossd; an address that ends so is one of a page or an operation. */
 const OWN_PATH = new RegExp(
   `^/v1/?$|/(?:${[
-    "v1/(?:cross_entropy|nll_loss|log_softmax)",
-    "v2(?:/health/(?:live|ready)|/models/(?:cross_entropy|nll_loss|log_softmax)(?:/.*)?)?",
+    `v1/(?:${NAMES})`,
+    `v2(?:/health/(?:live|ready)|/models/(?:${NAMES})(?:/.*)?)?`,
     "health/(?:live|ready)",
     "(?:docs|guide)",
     "metrics",
@@ -20,8 +23,7 @@ export function readUrl(text: string): URL {
   if (url === undefined || !/^https?:$/.test(url.protocol))
     throw new UsageError(`expected an address like http://127.0.0.1:8080, got ${withoutUser(text)}`);
   if (url.username !== "" || url.password !== "") {
-    const advice = "a token goes into a file: --token-file FILE";
-    throw new UsageError(`expected an address without user and password for ${url.host}`, advice);
+    throw new UsageError(`expected an address without user and password for ${url.host}`, TOKEN_ADVICE);
   }
   const plain = url.origin + url.pathname;
   // What stands behind ? may be a secret, too.

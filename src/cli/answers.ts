@@ -5,6 +5,7 @@ import { PlainError, withoutUser } from "../plain.ts";
 import type { Sink } from "./sink.ts";
 import type { Terminal } from "./terminal.ts";
 import { shown, shownJson } from "./text.ts";
+import { TOKEN_ADVICE } from "./usage.ts";
 import { WholeJson, WholeSafetensors } from "./whole.ts";
 
 /** Characters of a refusal that are read, and of its reason that are shown. */
@@ -65,7 +66,7 @@ export async function refusalOf(answer: IncomingMessage, hasToken: boolean): Pro
     text += piece;
     if (text.length > REFUSAL) break;
   }
-  const advice = statusCode === 401 && !hasToken ? "; a token goes into a file: --token-file FILE" : "";
+  const advice = statusCode === 401 && !hasToken ? `; ${TOKEN_ADVICE}` : "";
   return new PlainError(`refused with ${statusCode}${reasonOf(text)}${advice}`);
 }
 

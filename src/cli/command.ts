@@ -5,6 +5,7 @@ import { flagOf, SETTING_ENTRIES } from "../config.ts";
 import { nearest } from "../near.ts";
 import { withoutUser, wordList } from "../plain.ts";
 import { below, readUrl } from "./address.ts";
+import { OPERATIONS } from "./operations.ts";
 import { UsageError } from "./usage.ts";
 
 /** The commands that have a help of their own. */
@@ -52,8 +53,6 @@ export type Command =
   | Send
   | { readonly name: "help"; readonly of: Topic }
   | { readonly name: "version" };
-
-const OPERATIONS = ["cross_entropy", "nll_loss", "log_softmax"];
 
 const COMMON: ParseArgsOptionsConfig = {
   help: { type: "boolean", short: "h" },
@@ -136,8 +135,8 @@ function readSend(args: readonly string[]): Command {
   const other = commonOf(values, "send");
   if (other !== undefined) return other;
   const [file, base] = expectPositionals("send", positionals, ["FILE", "URL"]);
-  const { operation = "cross_entropy", option = [], output } = values;
-  if (!OPERATIONS.includes(String(operation)))
+  const { operation = OPERATIONS[0], option = [], output } = values;
+  if (!OPERATIONS.some((name) => name === operation))
     throw new UsageError(`--operation: expected ${wordList(OPERATIONS)}, got ${operation}`);
   const url = below(readUrl(base!), `v1/${operation}`);
   for (const pair of option as readonly string[]) {

@@ -8,6 +8,11 @@ import { shown } from "./text.ts";
 /** Interim answers (1xx) beyond which no answer is expected any more. */
 const MAX_INTERIM = 100;
 
+/** The header that says a token, where there is one. */
+export function authorization(token: string | undefined): { authorization?: string } {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
+}
+
 /** Begins a request. */
 export function begin(url: URL, options: RequestOptions): ClientRequest {
   const request = url.protocol === "https:" ? https.request(url, options) : http.request(url, options);

@@ -2,7 +2,8 @@
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
 import { withoutUser } from "../plain.ts";
 import { below } from "./address.ts";
-import { answerOf, begin, networkFault } from "./exchange.ts";
+import { ACCEPT } from "./answers.ts";
+import { answerOf, authorization, begin, networkFault } from "./exchange.ts";
 import { shown } from "./text.ts";
 
 /** Bytes of an answer that are read: the largest, the contract, has 140 KiB. */
@@ -50,7 +51,7 @@ export class Remote {
   }
 
   sendFile(path: string, body: Buffer): Promise<RemoteAnswer> {
-    const headers = { "content-type": "application/vnd.safetensors" };
+    const headers = { "content-type": ACCEPT.safetensors[0] };
     return this.#ask(path, { method: "POST", headers }, body);
   }
 
@@ -66,8 +67,8 @@ export class Remote {
     const { timeout, stopped, token } = this.#options;
     const url = below(this.#base, path);
     const limit = AbortSignal.timeout(timeout);
-    const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    const headers = { ...options.headers, "content-length": Buffer.byteLength(body), ...authorization };
+    const length = { "content-length": Buffer.byteLength(body) };
+    const headers = { ...options.headers, ...length, ...authorization(token) };
     const request = begin(url, { ...options, headers, signal: AbortSignal.any([limit, stopped]) });
     request.end(body);
     const late = new Hopeless(`no answer within ${timeout / 1000} s`);

@@ -1,6 +1,7 @@
 /** `lossd send`: uploads a safetensors file from disk while its answer comes back, in constant memory. */
 import { ACCEPT, checkType, print, refusalOf, store } from "./answers.ts";
 import type { Send } from "./command.ts";
+import { authorization } from "./exchange.ts";
 import type { Input } from "./files.ts";
 import { lookAt, readToken } from "./files.ts";
 import { bytesText, Progress } from "./progress.ts";
@@ -42,7 +43,7 @@ async function exchange(
   const headers = {
     "content-type": ACCEPT.safetensors[0],
     accept: types[0],
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...authorization(token),
   };
   const progress = new Progress(terminal, size);
   const onProgress = (sent: number): void => progress.update(sent);

@@ -29,7 +29,7 @@ export async function openSink(output: string, input: Stats, terminal: Terminal)
     try {
       return await work;
     } catch (error) {
-      if (error instanceof PlainError || (error as Error).name === "AbortError") throw error;
+      if ((error as Error).name === "AbortError") throw error;
       throw new PlainError(`--output ${output}: ${faultOf(error)}`);
     }
   };
@@ -42,29 +42,31 @@ export async function openSink(output: string, input: Stats, terminal: Terminal)
 }
 
 async function openPath(path: string, output: string, input: Stats, terminal: Terminal): Promise<Sink> {
-  const isThere = await lstat(path).then(
-    () => true,
-    () => false,
-  );
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+  const found = await stat(path).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
-    if (isThere) throw new PlainError(`--output ${output}: expected a file, got a link to nothing`);
+    if (await isLink(path)) throw new PlainError("expected a file, got a link to nothing");
     return undefined;
   });
-  if (found?.isDirectory() || /[/\\]$/.test(output))
-    throw new PlainError(`--output ${output}: expected a file, got a folder`);
+  if (found?.isDirectory() || /[/\\]$/.test(output)) throw new PlainError("expected a file, got a folder");
   if (found === undefined) return fileSink(join(await folderOf(path, output), basename(path)), 0o666);
-  if (found.dev === input.dev && found.ino === input.ino)
-    throw new PlainError(`--output ${output}: that is the file to send`);
+  if (found.dev === input.dev && found.ino === input.ino) throw new PlainError("that is the file to send");
   if (found.isFIFO()) return pipeSink(path, output, terminal);
   if (!found.isFile()) return deviceSink(path);
   await access(path, constants.W_OK);
   return fileSink(await realpath(path), found.mode & 0o777);
 }
 
+/** Whether a name that leads to nothing is there. */
+function isLink(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function folderOf(path: string, output: string): Promise<string> {
   return realpath(dirname(path)).catch(() => {
-    throw new PlainError(`--output ${output}: there is no folder ${dirname(output)}`);
+    throw new PlainError(`there is no folder ${dirname(output)}`);
   });
 }
 

@@ -1,6 +1,9 @@
 /** What is wrong with a command line. */
 import { PlainError } from "../plain.ts";
 
+/** For whoever has a token and did not say it, or said it where others see it. */
+export const TOKEN_ADVICE = "a token goes into a file: --token-file FILE";
+
 /** Thrown for a command line that cannot be read; the message says what was expected, and `advice` what to do. */
 export class UsageError extends PlainError {
   override readonly name = "UsageError";

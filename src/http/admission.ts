@@ -52,13 +52,13 @@ export function admit(engine: Engine, operation: string, request: FastifyRequest
   const { bodyLimit, streamLimit } = engine;
   const { media, length } = checkBodyHeaders(headers, { json: bodyLimit, safetensors: streamLimit });
   const answer = answerMedia(headers.accept, media);
+  const isChunked = headers["content-length"] === undefined;
   if (media === "json") {
     refuseQuery(request.query);
-    const isChunked = headers["content-length"] === undefined;
     openJob(engine, operation, request, reply, priceOf(length, 0), isChunked).answer = answer;
   } else {
     // A chunked upload of any size may be short.
-    const upload = headers["content-length"] === undefined ? bodyLimit : length;
+    const upload = isChunked ? bodyLimit : length;
     const price = { memory: 0, seconds: estimate(0, upload), length: upload };
     openJob(engine, operation, request, reply, price).answer = answer;
   }

@@ -163,7 +163,7 @@ export class Region {
 
   /** An aligned address with room for `bytes`. Takes more from the Arena when the reservation is used up, or refuses with {@link ArenaFull}. */
   alloc(bytes: number): number {
-    if (this.#isReleased) throw new Error("the region has been released");
+    this.#checkUse();
     this.open();
     const size = alignUp(bytes);
     if (this.#next + size > this.#end) this.#grow(size);
@@ -183,6 +183,7 @@ export class Region {
 
   /** Returns what is reserved and plans `bytes` instead, for what turns out to be larger; addresses from before are no longer its own. */
   replan(bytes: number): void {
+    this.#checkUse();
     this.#return();
     this.#planned = bytes;
   }
@@ -191,6 +192,10 @@ export class Region {
   release(): void {
     this.#return();
     this.#isReleased = true;
+  }
+
+  #checkUse(): void {
+    if (this.#isReleased) throw new Error("the region has been released");
   }
 
   #return(): void {
