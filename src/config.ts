@@ -59,7 +59,7 @@ export const SETTINGS = Type.Object(
       minimum: 1 * MiB,
       maximum: 4000 * MiB,
       description:
-        "Bytes for the tensors of all requests of one process together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), and bodies over 1 MiB get three quarters of it together, so the default holds 3 of the largest.",
+        "Bytes for the tensors of all requests of one process together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), one without Content-Length 3.8 MiB while it has at most 768 KiB and then what the longest needs; bodies over 1 MiB get three quarters of it together, so the default holds 3 of the largest.",
     }),
     WAIT_LIMIT_MS: Type.Integer({
       default: 10_000,

@@ -28,7 +28,7 @@ export interface Kernel {
 
 const PAGE = 65_536;
 /** WebAssembly's 32-bit addresses end here. */
-export const MAX_MEMORY_BYTES = 65_536 * PAGE;
+const MAX_MEMORY_BYTES = 65_536 * PAGE;
 
 let compiled: WebAssembly.Module | undefined;
 
