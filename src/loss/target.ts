@@ -24,11 +24,17 @@ export function checkIndexOperands(
 ): void {
   const rank = input.shape.length;
   if (rank === 0) throw refuseShape("input", "Expected 1 or more dimensions (got 0)");
-  const [batch = 0] = target.shape;
-  if (rank !== 1 && input.shape[0] !== batch) {
+  if (rank !== 1 && input.shape[0] !== (target.shape[0] ?? 0)) {
     throw refuseShape(
       "target",
-      `Expected input batch_size (${input.shape[0]}) to match target batch_size (${batch})${hint(input, target) || "."}`,
+      `Expected input batch_size (${input.shape[0]}) to match target batch_size (${target.shape[0] ?? 0})${hint(input, target) || "."}`,
+    );
+  }
+  // A 0-dim target has no batch size, not one of 0: a batch of 0 does not match it.
+  if (rank === 2 && target.shape.length === 0) {
+    throw refuseShape(
+      "target",
+      `Dimension specified as 0 but tensor has no dimensions: the target of a batch has shape [${input.shape[0]}], got []`,
     );
   }
   if (rank <= 2) checkRows(input, target, weight);
