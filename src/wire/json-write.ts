@@ -20,7 +20,7 @@ const utf8 = new TextEncoder();
 
 /**
  * The pages of a JSON object with these members; undefined ones are left out. Every page is at most 64 KiB and a copy of its own. Numbers
- * are the shortest that read back as the same number of their dtype; non-finite ones are strings.
+ * are the shortest that read back as the same number: of float64, or of float32 for the narrower dtypes. Non-finite ones are strings.
  */
 export function* writeJson(
   kernel: Kernel,
