@@ -143,6 +143,11 @@ export const PROBLEMS = {
     title: "A shape and its data do not fit",
     mend: "Make the product of the shape equal the number of elements.",
   },
+  too_many_empty_lists: {
+    status: 422,
+    title: "A nested answer would hold too many empty lists",
+    mend: "Ask for format flat or base64, or for safetensors: there an empty tensor is its shape alone.",
+  },
   invalid_safetensors: {
     status: 422,
     title: "The safetensors header does not describe its tensors",

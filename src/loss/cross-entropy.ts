@@ -63,8 +63,8 @@ function checkIndexPath(
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const smoothing = checkSmoothing(options.labelSmoothing);
   checkLogits(input);
-  checkIndexOperands(input, target, weight, reduction);
-  if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(input, weight, reduction);
+  checkIndexOperands(input, target, weight);
+  if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(input, target, weight, reduction);
   if (options.returnGradTarget) {
     throw new LossRefusal(
       "option_not_applicable",
@@ -98,7 +98,7 @@ function checkLogits(input: Tensor): void {
   requireFloat(
     "input",
     input.dtype,
-    input.shape.length <= 2 ? "log_softmax_lastdim_kernel_impl" : "softmax_kernel_impl",
+    input.shape.length <= 2 ? "log_softmax_lastdim_kernel_impl" : "log_softmax_kernel_impl",
   );
 }
 
@@ -149,10 +149,11 @@ function checkSmoothing(labelSmoothing = 0): number {
 }
 
 /** Inputs of 3 and more dimensions accept a weight of C elements in any shape, but not its smooth term. */
-function checkSmoothedWeight(input: Tensor, weight: Tensor, reduction: Reduction): void {
+function checkSmoothedWeight(input: Tensor, target: Tensor, weight: Tensor, reduction: Reduction): void {
   if (weight.shape.length === 1) return;
   const classes = input.shape[1] ?? 0;
-  if (weight.shape[0] === classes && reduction !== "mean") return;
+  const isGathered = reduction === "mean" && elementCount(target.shape) > 0;
+  if (weight.shape[0] === classes && !isGathered) return;
   const message =
     weight.shape[0] === classes
       ? "Index tensor must have the same number of dimensions as input tensor"

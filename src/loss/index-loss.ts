@@ -16,7 +16,7 @@ import type { Reduction, ReductionOptions } from "./reduction.ts";
 import { LossRefusal } from "./refusal.ts";
 import { classAxis } from "./target.ts";
 import type { GradOptions, UpstreamPlan } from "./upstream.ts";
-import { checkGradOutput, planUpstream, Upstream } from "./upstream.ts";
+import { gradOutputFault, planUpstream, Upstream } from "./upstream.ts";
 
 /** The options that `nll_loss` and `cross_entropy` have in common. */
 export interface LossOptions extends ReductionOptions, GradOptions {
@@ -63,7 +63,7 @@ export interface IndexStreaming {
   readonly weightComesLast: boolean;
 }
 
-/** Plans a loss whose operands have been checked. Refuses an upstream gradient that does not fit. */
+/** Plans a loss whose operands have been checked. Its run refuses an upstream gradient that does not fit. */
 export class IndexPlan implements Plan<LossResult> {
   readonly loss: IndexLoss;
   readonly input: Tensor & { dtype: FloatDType };
@@ -78,6 +78,8 @@ export class IndexPlan implements Plan<LossResult> {
   readonly castWeight: Slot<ComputeDType> | undefined;
   readonly losses: Slot | undefined;
   readonly upstream: UpstreamPlan | undefined;
+  /** Thrown once the targets have been checked: PyTorch reads them in the forward pass, and `grad_output` in the backward pass. */
+  readonly gradFault: LossRefusal | undefined;
   readonly warnings: readonly string[];
 
   constructor(loss: IndexLoss, warnings: readonly string[], streaming?: IndexStreaming) {
@@ -92,7 +94,9 @@ export class IndexPlan implements Plan<LossResult> {
     // The checks have said so in PyTorch's words; positions are counted by the input alone from here on.
     if (!sameShape(target.shape, lossShape))
       throw new Error(`a target of [${target.shape}] passed the checks`);
-    if (returnGrad) checkGradOutput(gradOutput, reduction === "none" ? lossShape : []);
+    const outputShape = reduction === "none" ? lossShape : [];
+    this.gradFault = returnGrad ? gradOutputFault(gradOutput, outputShape) : undefined;
+    const plansGrad = returnGrad && this.gradFault === undefined;
 
     const layout = new Layout();
     this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
@@ -100,7 +104,7 @@ export class IndexPlan implements Plan<LossResult> {
     this.castWeight = planCast(layout, weight, this.compute);
     const keepsLosses = reduction === "none" || this.weightComesLast;
     this.losses = keepsLosses ? layout.add(input.dtype, lossShape) : undefined;
-    this.upstream = returnGrad ? planUpstream(layout, gradOutput, input.dtype, reduction) : undefined;
+    this.upstream = plansGrad ? planUpstream(layout, gradOutput, input.dtype, reduction) : undefined;
     this.bytes = layout.bytes;
 
     this.rowsOutput = returnGrad ? "gradInput" : undefined;
@@ -141,8 +145,8 @@ class IndexRun implements Run<LossResult> {
     this.#losses = plan.losses && atSlot(block, plan.losses);
     this.#upstream = plan.upstream && new Upstream(plan.upstream, kernel, block, this.#scratch);
     this.warnings = [...plan.warnings];
-    const targetSteps = this.#targetSteps();
-    this.begin = [...targetSteps, ...(this.#upstream?.begin(() => this.#divisor()) ?? [])];
+    const upstreamSteps = this.#upstream?.begin(() => this.#divisor()) ?? [];
+    this.begin = [...this.#targetSteps(), () => this.#refuseGrad(), ...upstreamSteps];
     this.end = plan.weightComesLast ? this.#weighSteps() : [];
   }
 
@@ -206,6 +210,11 @@ class IndexRun implements Run<LossResult> {
     const { weightComesLast } = this.#plan;
     if (weightComesLast) return [this.#checkTargets(undefined, () => {})];
     return [...this.#castWeight(), this.#checkTargets(this.#weight, (total) => this.#takeTotal(total))];
+  }
+
+  #refuseGrad(): true {
+    if (this.#plan.gradFault !== undefined) throw this.#plan.gradFault;
+    return true;
   }
 
   #weighSteps(): Step[] {

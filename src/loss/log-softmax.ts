@@ -226,5 +226,7 @@ function resolveDim(rank: number, dim: number | null, warnings: string[]): numbe
 
 /** The kernel that PyTorch would name in its refusal of a dtype. */
 function kernelName(shape: readonly number[], dim: number): string {
-  return dim === Math.max(shape.length, 1) - 1 ? "log_softmax_lastdim_kernel_impl" : "softmax_kernel_impl";
+  return dim === Math.max(shape.length, 1) - 1
+    ? "log_softmax_lastdim_kernel_impl"
+    : "log_softmax_kernel_impl";
 }

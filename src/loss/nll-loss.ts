@@ -31,7 +31,7 @@ function checkNllLoss(input: Tensor, target: Tensor, options: LossOptions, warni
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const reduction = resolveReduction(options, warnings);
   checkGradRequest(input, returnGrad, gradOutput);
-  checkIndexOperands(input, target, weight, reduction);
+  checkIndexOperands(input, target, weight);
   return {
     op: "nll",
     input: input as Tensor & { dtype: FloatDType },

@@ -38,30 +38,38 @@ export function checkGradRequest(input: Tensor, wanted: boolean, gradOutput: Ten
   }
 }
 
-/** After the forward pass's checks: `grad_output` must fit the output exactly, without broadcasting. */
+/** Refuses a `grad_output` that does not fit the output exactly; there is no broadcasting. */
 export function checkGradOutput(gradOutput: Tensor | undefined, shape: readonly number[]): void {
+  const fault = gradOutputFault(gradOutput, shape);
+  if (fault !== undefined) throw fault;
+}
+
+/** The refusal of a `grad_output` that does not fit an output of this shape; undefined: it fits. */
+export function gradOutputFault(
+  gradOutput: Tensor | undefined,
+  shape: readonly number[],
+): LossRefusal | undefined {
   if (gradOutput === undefined) {
-    if (elementCount(shape) === 1) return;
-    throw new LossRefusal(
+    if (elementCount(shape) === 1) return undefined;
+    return new LossRefusal(
       "grad_output_required",
       "grad_output",
       `grad can be implicitly created only for scalar outputs: send grad_output with shape ${show(shape)}`,
     );
   }
   if (!sameShape(gradOutput.shape, shape)) {
-    throw new LossRefusal(
+    return new LossRefusal(
       "shape_mismatch",
       "grad_output",
       `Mismatch in shape: grad_output[0] has a shape of torch.Size(${show(gradOutput.shape)}) and output[0] has a shape of torch.Size(${show(shape)}).`,
     );
   }
-  if (!isFloat(gradOutput.dtype)) {
-    throw new LossRefusal(
-      "dtype_not_supported",
-      "grad_output",
-      `grad_output must have a floating point dtype, got ${DTYPES[gradOutput.dtype].torch}`,
-    );
-  }
+  if (isFloat(gradOutput.dtype)) return undefined;
+  return new LossRefusal(
+    "dtype_not_supported",
+    "grad_output",
+    `grad_output must have a floating point dtype, got ${DTYPES[gradOutput.dtype].torch}`,
+  );
 }
 
 /** The dtype in which an operation over several float dtypes gives its result, as `torch.promote_types`. */

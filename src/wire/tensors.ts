@@ -68,11 +68,8 @@ function checkFlat(cut: Cut, shape: readonly number[], data: string, at: string)
   }
 }
 
-/** Elements are counted in 32 bits, and loops go over the outer sizes of a tensor that is empty. */
+/** Elements are counted in 32 bits, and so are the positions of a tensor that is empty. */
 const MAX_SPAN = 2 ** 32 - 1;
-
-/** A shape such as (4000000000, 0) costs a client nothing to send, but its nested answer is that many `[]`. */
-const MAX_EMPTY_LISTS = 2 ** 20;
 
 /** The product of a shape, which has to be a number that can be counted to, whatever sizes of 0 stand in it. */
 export function checkSpan(shape: readonly number[], pointer: string): number {
@@ -82,14 +79,6 @@ export function checkSpan(shape: readonly number[], pointer: string): number {
   for (const size of shape) span *= Math.max(size, 1);
   if (span > MAX_SPAN) {
     throw refuseAt("shape_data_mismatch", pointer, `the product of [${echo(shape.join(", "))}] is too large`);
-  }
-  const empty = shape.indexOf(0);
-  if (empty > 0 && elementCount(shape.slice(0, empty)) > MAX_EMPTY_LISTS) {
-    throw refuseAt(
-      "shape_data_mismatch",
-      pointer,
-      `[${echo(shape.join(", "))}] has too many empty lists, at most ${MAX_EMPTY_LISTS}`,
-    );
   }
   return elementCount(shape);
 }

@@ -87,6 +87,7 @@ const empty = (shape: readonly number[]) => ({
 const UNPAID = [
   [1, 0, 180_000_000],
   [1, 0, 4_294_967_295],
+  [180_000_000, 0],
   [300_000, 0, 1],
 ] as const;
 

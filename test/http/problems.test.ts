@@ -352,10 +352,10 @@ const PROVOCATIONS: readonly Provocation[] = [
   },
   {
     title: "2^20 + 1 empty lists",
-    code: "shape_data_mismatch",
+    code: "too_many_empty_lists",
     path: LS,
     body: { input: flat("float32", [2 ** 20 + 1, 0], []), format: "nested" },
-    pointer: "/input/shape",
+    pointer: "/format",
   },
   {
     title: "too few bytes",
