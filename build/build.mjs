@@ -1,0 +1,14 @@
+/** `npm run build [-- kernels]`: builds what is missing or older than its sources, of all parts or of one. */
+import { checkRequirements } from "./requirements.mjs";
+import { PARTS } from "./sources.mjs";
+
+checkRequirements({ development: true });
+const parts = /** @type {import("./sources.mjs").Part[]} */ (Object.keys(PARTS));
+const [part] = process.argv.slice(2);
+const { buildParts } = await import("./parts.ts");
+try {
+  await buildParts(part === undefined ? parts : parts.filter((name) => name === part));
+} catch (error) {
+  process.stderr.write(`lossd: ${/** @type {Error} */ (error).message}\n`);
+  process.exitCode = 1;
+}
