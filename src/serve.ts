@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
+import { spansUrl } from "./config.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
@@ -46,7 +47,7 @@ export async function serve(
   const metrics = new Metrics(arena, backlog);
   group?.share(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
-  const tracing = await loadTracing(config.OTEL_EXPORTER_OTLP_ENDPOINT, logger);
+  const tracing = await loadTracing(spansUrl(config), logger);
   const hasOwnPort = config.METRICS_PORT > 0;
   const app = await buildApp({
     engine: { kernel, arena, backlog, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT },
@@ -118,6 +119,6 @@ export async function listen(
   return (app.server.address() as AddressInfo).port;
 }
 
-async function loadTracing(endpoint: string, logger: Logger): Promise<Tracing | undefined> {
-  return endpoint === "" ? undefined : (await import("./http/tracing.ts")).startTracing(endpoint, logger);
+async function loadTracing(url: string | undefined, logger: Logger): Promise<Tracing | undefined> {
+  return url === undefined ? undefined : (await import("./http/tracing.ts")).startTracing(url, logger);
 }

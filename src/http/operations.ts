@@ -7,7 +7,7 @@ import type { Steps } from "../loss/workspace.ts";
 import type { Header } from "../wire/safetensors.ts";
 import type { Form } from "../wire/tensors.ts";
 import type { Engine } from "./admission.ts";
-import { admit } from "./admission.ts";
+import { admit, bodyLimitOf } from "./admission.ts";
 import { checkForm, sendAnswer } from "./answer.ts";
 import { readJson } from "./body.ts";
 import {
@@ -155,7 +155,8 @@ async function receive(
   if (!fits) {
     const obstacle =
       "obstacle" in plan ? plan.obstacle : `${plan.leaves} would stream in an answer of safetensors`;
-    throw tooLarge(`${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`, bodyLimit);
+    const got = `${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`;
+    throw tooLarge(got, bodyLimitOf(engine));
   }
   await placeAll(job, upload);
   return undefined;

@@ -13,6 +13,7 @@ import { checkSpan } from "../wire/tensors.ts";
 import type { Streaming } from "./contract/streaming.ts";
 import type { Answer, Job } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
+import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
 import { runSteps } from "./steps.ts";
 import type { Upload } from "./upload.ts";
@@ -47,7 +48,8 @@ export async function openStream(
   const held = upload.header.entries
     .filter(({ name }) => name !== "input")
     .reduce((sum, entry) => sum + byteLength(entry), 0);
-  if (held > limit) throw tooLarge(`${held} bytes of tensors beside the input`, limit);
+  if (held > limit)
+    throw tooLarge(`${held} bytes of tensors beside the input`, { bytes: limit, setting: "BODY_LIMIT" });
   for (const entry of upload.header.entries) {
     if (entry.name === "input") {
       input = entry;
@@ -64,8 +66,10 @@ export async function openStream(
   job.operands = new PlacedOperands(tensors);
   const fold = await runSteps(open(job), gone);
   const row = rowBytes(input, fold);
-  const most = Math.min(limit, job.work.region.largest);
-  if (row > most) throw tooLarge(`${row} bytes in one row`, most);
+  const { largest } = job.work.region;
+  const most: SizeLimit =
+    largest < limit ? { bytes: largest, setting: "MEMORY_BUDGET" } : { bytes: limit, setting: "BODY_LIMIT" };
+  if (row > most.bytes) throw tooLarge(`${row} bytes in one row`, most);
   return { job, upload, input, last: late, fold, leaves, gone };
 }
 
