@@ -9,6 +9,9 @@ const STEP_LIMIT_MS = 300_000;
 /** Milliseconds until a server listens, where starting takes a third of a second. */
 const START_LIMIT_MS = 60_000;
 
+/** Milliseconds for a step that is late to end what it has started. */
+const KILL_AFTER_MS = 1000;
+
 /** Where the system's own programs need these, they are passed on; nothing else of the caller's environment is. */
 const PASSED_ON = ["PATH", "TMPDIR"];
 
@@ -29,8 +32,9 @@ export async function runStep(name: string, args: readonly string[], limitMs = S
     env: fixedEnvironment(),
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const kill = (): void => void child.kill("SIGKILL");
-  process.once("exit", kill);
+  // Not SIGKILL: a step that has started a server ends it first.
+  const end = (): void => void child.kill("SIGTERM");
+  process.once("exit", end);
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {
@@ -39,7 +43,8 @@ export async function runStep(name: string, args: readonly string[], limitMs = S
   let isLate = false;
   const limit = setTimeout(() => {
     isLate = true;
-    kill();
+    end();
+    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
   }, limitMs);
   const { promise, resolve, reject } = Promise.withResolvers<readonly [number | null, string | null]>();
   child.once("close", (code, signal) => resolve([code, signal])).once("error", reject);
@@ -50,7 +55,7 @@ export async function runStep(name: string, args: readonly string[], limitMs = S
     throw new Error(`${name} ${fault}${output === "" ? "" : `:\n${output.trimEnd()}`}`);
   } finally {
     clearTimeout(limit);
-    process.off("exit", kill);
+    process.off("exit", end);
   }
 }
 

@@ -19,6 +19,7 @@ mkdirSync(join(dist, "cache"));
 const args = [...ENGINE_FLAGS, join(dist, "main.js"), "--port", "0", "--workers", "1", "--drain-lag-ms", "0"];
 const child = spawn(process.execPath, args, { env: fixedEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
 process.once("exit", () => child.kill("SIGKILL"));
+process.once("SIGTERM", () => process.exit(1));
 const ended = once(child, "exit");
 let report = "";
 try {
