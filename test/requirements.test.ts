@@ -111,7 +111,7 @@ it("is told by npm start, npm test and npm run build on Node 20, in one line and
   for (const name of ["package.json", "build"])
     cpSync(join(ROOT, name), join(root, name), { recursive: true });
   const env = { PATH: [dirname(node), "/usr/bin", "/bin"].join(delimiter), HOME: root };
-  for (const command of [["start"], ["test"], ["run", "build"], ["run", "promise"], ["run", "bench"]]) {
+  for (const command of [["start"], ["test"], ["run", "build"]]) {
     const { status, stderr } = spawnSync("npm", command, { cwd: root, env, encoding: "utf8" });
     expect(stderr.split("\n").filter((line) => line !== "" && !line.startsWith("npm "))).toEqual([
       "lossd: the packages are not installed; run: npm ci",
@@ -119,4 +119,4 @@ it("is told by npm start, npm test and npm run build on Node 20, in one line and
     expect(status).toBe(1);
   }
   expect(execFileSync(node, ["--check", join(root, "build/start.mjs")], { encoding: "utf8" })).toBe("");
-});
+}, 120_000);
