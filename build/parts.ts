@@ -101,5 +101,5 @@ function isReadOnly(error: unknown): boolean {
 
 function readOnlyMessage(parts: readonly Part[]): string {
   const names = parts.map((part) => WORDS[part]).join(" and ");
-  return `${names} must be built, and this user may not write to ${ROOT}; run where it may: npm run build`;
+  return `${names} must be built, and this user may not write to ${ROOT}; give write access, then run: npm run build`;
 }

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
+import { setModes } from "../build/swap.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -29,6 +30,16 @@ export function copyCheckout({ built }: { readonly built: boolean }): string {
   for (const entry of readdirSync(join(folder, "src"), { recursive: true, withFileTypes: true }))
     chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600);
   linkPackages(folder);
+  return folder;
+}
+
+/** A copy of the sources that is not built and that every user can read. The caller removes its folder. */
+export function copyReadable(): string {
+  const folder = copyCheckout({ built: false });
+  rmSync(join(folder, "node_modules"), { recursive: true });
+  rmSync(join(folder, "bin"), { recursive: true });
+  setModes(folder, []);
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   return folder;
 }
 

@@ -1,7 +1,7 @@
 /** `npm start` in a copy of the checkout: under every setting and what else stands in a person's environment, stopped, refused, twice at once. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo, Server } from "node:net";
 import { createServer } from "node:net";
@@ -9,7 +9,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { stalePartsOf } from "../build/sources.mjs";
 import { SETTING_ENTRIES } from "../src/config.ts";
-import { copyCheckout, groupEnds, npmStart, outputOf, removeCheckout, spawnStart } from "./checkout.ts";
+import {
+  copyCheckout,
+  copyReadable,
+  groupEnds,
+  npmStart,
+  outputOf,
+  removeCheckout,
+  spawnStart,
+} from "./checkout.ts";
 import { endOf } from "./command.ts";
 import { ownPort } from "./process.ts";
 
@@ -106,6 +114,25 @@ describe("before anything is built, npm start", () => {
     ]);
     expect(end.err).not.toContain("    at ");
     expect(existsSync(join(folder, "dist"))).toBe(false);
+  });
+
+  it("refuses to build where it may not write, in one line", (context) => {
+    const closed = copyReadable();
+    onTestFinished(() => {
+      chmodSync(closed, 0o755);
+      removeCheckout(closed);
+    });
+    chmodSync(closed, 0o555);
+    // Root may write everywhere.
+    const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    const options = { cwd: closed, env: { PORT: "0" }, encoding: "utf8", ...user } as const;
+    if (spawnSync(process.execPath, ["-e", "require('rolldown')"], options).status !== 0)
+      return context.skip("another user cannot read this checkout");
+    const { status, stderr } = spawnSync(process.execPath, ["build/start.mjs"], options);
+    expect([status, stderr]).toEqual([
+      1,
+      `lossd: the kernels and the server must be built, and this user may not write to ${closed}/; give write access, then run: npm run build\n`,
+    ]);
   });
 
   it.each(["SIGTERM", "SIGINT"] as const)(
