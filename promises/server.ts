@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { fixedEnvironment, portOf } from "../build/processes.ts";
 import { ENGINE_FLAGS } from "../src/group.ts";
 
 /** What `npm start` runs. */
@@ -33,18 +33,11 @@ export async function withServer<Result>(
 ): Promise<Result> {
   const limit = files === undefined ? "" : `ulimit -n ${files};`;
   const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", process.execPath, ...ENGINE_FLAGS, MAIN], {
-    env: { PATH: process.env.PATH, PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0", ...env },
-    stdio: ["ignore", "pipe", "inherit"],
+    env: fixedEnvironment({ PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0", ...env }),
+    stdio: ["ignore", "pipe", "pipe"],
   });
   try {
-    const lines = createInterface(child.stdout!);
-    const port = await new Promise<number>((resolve) => {
-      lines.on("line", (line) => {
-        const found = /listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
-        if (found !== null) resolve(Number(found[1]));
-      });
-    });
-    return await work(serverAt(child, port));
+    return await work(serverAt(child, await portOf(child)));
   } finally {
     child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");

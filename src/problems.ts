@@ -76,7 +76,7 @@ export const PROBLEMS = {
   body_too_large: {
     status: 413,
     title: "The body is larger than the limit",
-    mend: "Send fewer rows a request; `total_weight` combines the means of parts. The operator sets the limit with BODY_LIMIT.",
+    mend: "Send fewer rows a request; `total_weight` combines the means of parts. The operator moves the limit with the setting that `detail` names.",
   },
   options_too_long: {
     status: 413,

@@ -30,7 +30,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: ["config.ts", "plain.ts", "wire", "tokens-file.ts", "near.ts"],
   "pages.ts": ["http"],
   playground: [],
-  "serve.ts": ["app.ts", "pages.ts", "config.ts", "membership.ts", "http", "kernel", "tensor"],
+  "listen.ts": ["config.ts"],
+  "serve.ts": ["app.ts", "pages.ts", "config.ts", "listen.ts", "membership.ts", "http", "kernel", "tensor"],
   "main.ts": ["process.ts"],
   "process.ts": [
     "cli",

@@ -9,6 +9,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { JsonBody } from "../wire/json.ts";
 import type { Operands } from "../wire/operands.ts";
 import type { Media } from "./media.ts";
+import type { SizeLimit } from "./preflight.ts";
 import type { BodySource } from "./source.ts";
 import { Stages } from "./stages.ts";
 import type { Upload } from "./upload.ts";
@@ -42,8 +43,8 @@ export class Job {
   readonly stages = new Stages();
   /** The bytes of body that have arrived. */
   bytes = 0;
-  /** The most bytes of a body in chunks; undefined: the server's own limit. */
-  limit: number | undefined;
+  /** The limit of a body in chunks, where the memory budget has less room than the body's own limit. */
+  limit: SizeLimit | undefined;
   /** Of a body in chunks, while it is short: plans what the longest needs, in the place of what was planned. */
   lengthen: (() => void) | undefined;
   /** There once the body has been read. */

@@ -6,7 +6,7 @@ import { Type } from "typebox";
 import type { Header } from "../wire/safetensors.ts";
 import type { Form } from "../wire/tensors.ts";
 import type { Engine } from "./admission.ts";
-import { admit } from "./admission.ts";
+import { admit, bodyLimitOf } from "./admission.ts";
 import { checkForm, sendAnswer } from "./answer.ts";
 import { readJson } from "./body.ts";
 import type { LossPlan } from "./compute.ts";
@@ -155,7 +155,8 @@ async function receive(
   if (!fits) {
     const obstacle =
       "obstacle" in way ? way.obstacle : `${way.leaves} would stream in an answer of safetensors`;
-    throw tooLarge(`${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`, bodyLimit);
+    const got = `${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`;
+    throw tooLarge(got, bodyLimitOf(engine));
   }
   await placeAll(job, upload);
   return undefined;

@@ -9,6 +9,7 @@ import { hasBody } from "./head.ts";
 import { holdsBody } from "./held.ts";
 import { CLIENT_GONE } from "./log.ts";
 import { ACCEPTED } from "./media.ts";
+import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
@@ -87,8 +88,7 @@ function problemOf(error: FastifyError | Problem, request: FastifyRequest): Prob
   if (error instanceof Problem) return error;
   if (error instanceof ArenaFull) return new Problem("overloaded", "no memory is free for this request now");
   if (error instanceof ArenaTooSmall) {
-    const detail = `the request needs ${error.bytes} bytes of memory, expected at most ${error.limit}, which MEMORY_BUDGET sets`;
-    return new Problem("body_too_large", detail);
+    return tooLarge(`${error.bytes} bytes of memory`, { bytes: error.limit, setting: "MEMORY_BUDGET" });
   }
   if (error.validation !== undefined) return describeBody(error.validation, request);
   switch (error.code) {

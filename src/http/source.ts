@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../problems.ts";
 import { askForBody } from "./held.ts";
+import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
 import { whenTooSlow } from "./watch.ts";
 
@@ -14,7 +15,7 @@ interface Wanted {
 
 export class BodySource {
   readonly #payload: IncomingMessage;
-  readonly #limit: number;
+  readonly #limit: SizeLimit;
   readonly #onBytes: (count: number) => void;
   /** What a chunk held beyond what was asked for. */
   #rest: Buffer<ArrayBuffer> | undefined;
@@ -28,8 +29,8 @@ export class BodySource {
   #ended = false;
   #failed: Problem | undefined;
 
-  /** Reads at most `limit` bytes from a payload that nobody else reads; `onBytes` is told of each chunk. */
-  constructor(payload: IncomingMessage, limit: number, onBytes: (count: number) => void) {
+  /** Reads at most `limit` from a payload that nobody else reads; `onBytes` is told of each chunk. */
+  constructor(payload: IncomingMessage, limit: SizeLimit, onBytes: (count: number) => void) {
     this.#payload = payload;
     this.#limit = limit;
     this.#onBytes = onBytes;
@@ -71,7 +72,7 @@ export class BodySource {
   #take(chunk: Buffer<ArrayBuffer>): void {
     this.#received += chunk.length;
     this.#onBytes(chunk.length);
-    if (this.#received > this.#limit) this.#fail(tooLarge("more", this.#limit));
+    if (this.#received > this.#limit.bytes) this.#fail(tooLarge("more", this.#limit));
     else {
       this.#rest = chunk;
       this.#isAlone = chunk.length === chunk.buffer.byteLength;

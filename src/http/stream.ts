@@ -15,6 +15,7 @@ import { MEMBERS, takeBlock, toAnswer } from "./compute.ts";
 import type { StreamedInput, Streaming } from "./contract/streaming.ts";
 import type { Answer, Job } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
+import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
 import { runSteps } from "./steps.ts";
 import type { Upload } from "./upload.ts";
@@ -57,7 +58,8 @@ export async function openStream(
   const held = upload.header.entries
     .filter(({ name }) => name !== "input")
     .reduce((sum, entry) => sum + byteLength(entry), 0);
-  if (held > limit) throw tooLarge(`${held} bytes of tensors beside the input`, limit);
+  if (held > limit)
+    throw tooLarge(`${held} bytes of tensors beside the input`, { bytes: limit, setting: "BODY_LIMIT" });
   for (const entry of upload.header.entries) {
     if (entry.name === "input") {
       input = entry;
@@ -74,9 +76,11 @@ export async function openStream(
   job.operands = new PlacedOperands(tensors);
   const streamed = { windowBytes: WINDOW_BYTES, weightComesLast: late.length > 0 };
   const plan = planLoss(streamed) as Plan<LossResult>;
-  const most = Math.min(limit, job.work.region.largest);
+  const { largest } = job.work.region;
+  const most: SizeLimit =
+    largest < limit ? { bytes: largest, setting: "MEMORY_BUDGET" } : { bytes: limit, setting: "BODY_LIMIT" };
   const { rowBytes } = plan.window!;
-  if (rowBytes > most) throw tooLarge(`${rowBytes} bytes in one row`, most);
+  if (rowBytes > most.bytes) throw tooLarge(`${rowBytes} bytes in one row`, most);
   const block = takeBlock(job, plan);
   const run = plan.start(job.work.kernel, block);
   await runSteps(run.begin, gone);
