@@ -9,10 +9,11 @@ import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
 import { closeAdmin, drain } from "./http/drain.ts";
-import { Metrics } from "./http/metrics.ts";
+import { Metrics, registerDroppedLines } from "./http/metrics.ts";
 import type { Tokens } from "./http/tokens.ts";
 import type { Tracing } from "./http/trace.ts";
 import { loadKernel } from "./kernel/kernel.ts";
+import type { DroppedLines } from "./log-sink.ts";
 import type { Membership } from "./membership.ts";
 import { readPages } from "./pages.ts";
 import { Arena } from "./tensor/arena.ts";
@@ -30,6 +31,7 @@ export interface Circumstances {
   readonly group: Membership | undefined;
   /** Aborted when the process shall end before it has begun. */
   readonly stopping: AbortSignal;
+  readonly droppedLines: DroppedLines;
 }
 
 /** Starts one. Undefined where it shall end before it listens. */
@@ -37,13 +39,14 @@ export async function serve(
   config: Config,
   tokens: Tokens,
   logger: Logger,
-  { group, stopping }: Circumstances,
+  { group, stopping, droppedLines }: Circumstances,
 ): Promise<Serving | undefined> {
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const backlog = new Backlog(config.WAIT_LIMIT_MS / 1000);
   const lifecycle: Lifecycle = { phase: "starting" };
   const metrics = new Metrics(arena, backlog);
+  registerDroppedLines(metrics.registry, droppedLines);
   group?.share(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
   const tracing = await loadTracing(config.OTEL_EXPORTER_OTLP_ENDPOINT, logger);
@@ -68,8 +71,6 @@ export async function serve(
   };
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
-  // The group's word to stop counts as a signal's.
-  group?.stopped.then(stop).catch((error) => logger.error({ err: error }, "stopping failed"));
   return { port, stop };
 }
 
