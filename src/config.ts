@@ -83,6 +83,13 @@ export const SETTINGS = Type.Object(
       default: "http/protobuf",
       description: "How spans are sent; the only way that there is.",
     }),
+    KEEP_ALIVE_S: Type.Integer({
+      default: 72,
+      minimum: 1,
+      maximum: 86_400,
+      description:
+        "Seconds for which an idle connection stays open; its answers announce it, and it closes a second later. It has to be longer than the balancer keeps connections for use again (Google Cloud's: 600).",
+    }),
     DRAIN_LAG_MS: Type.Integer({
       default: 1500,
       minimum: 0,

@@ -152,7 +152,10 @@ async function startGroup(config: Config, workers: number, log: Log): Promise<nu
   registerDroppedLines(registry, sink.dropped);
   const group = new Group(logger, toText(loadTokens(config.TOKENS_FILE)), registry);
   const page = () => group.page();
-  const admin = config.METRICS_PORT > 0 ? buildAdmin({ lifecycle: group, logger }, page) : undefined;
+  const admin =
+    config.METRICS_PORT > 0
+      ? buildAdmin({ lifecycle: group, logger, keepAlive: config.KEEP_ALIVE_S * 1000 }, page)
+      : undefined;
   const stop = async (): Promise<void> => {
     await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + MARGIN);
     await closeAdmin(admin);

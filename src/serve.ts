@@ -50,6 +50,7 @@ export async function serve(
   group?.share(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
   const tracing = await loadTracing(config.OTEL_EXPORTER_OTLP_ENDPOINT, logger);
+  const keepAlive = config.KEEP_ALIVE_S * 1000;
   const hasOwnPort = config.METRICS_PORT > 0;
   const app = await buildApp({
     engine: { kernel, arena, backlog, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT },
@@ -60,8 +61,10 @@ export async function serve(
     metricsPage: hasOwnPort ? undefined : page,
     pages: readPages(),
     tracing,
+    keepAlive,
   });
-  const admin = hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger }, page) : undefined;
+  const admin =
+    hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger, keepAlive }, page) : undefined;
   const port = await listenBoth(app, admin, config, stopping);
   if (port === undefined) return void (await finish({ admin, tracing, group }));
   lifecycle.phase = "ready";

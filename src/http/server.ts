@@ -23,6 +23,8 @@ export interface ServerOptions {
   /** Who is let in; default: everybody. */
   readonly tokens?: Tokens;
   readonly limits?: WatchLimits;
+  /** Milliseconds for which an idle connection stays open; default: Fastify's 72 s. */
+  readonly keepAlive?: number;
   /** What counts the requests; default: nothing does. */
   readonly metrics?: Metrics;
   /** Who collects traces; default: nobody. */
@@ -47,6 +49,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     frameworkErrors: (error, request, reply) =>
       begin(request, reply, () => refuseUnrouted(options, error, request, reply)),
     http: { headersTimeout: HEADERS.time, connectionsCheckingInterval: 1000, maxHeaderSize: HEADERS.bytes },
+    ...(options.keepAlive === undefined ? {} : { keepAliveTimeout: options.keepAlive }),
     // A request on a connection that was accepted is answered, also while closing.
     return503OnClosing: false,
   });
