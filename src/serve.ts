@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
-import { ConfigError, flagOf } from "./config.ts";
+import { ConfigError, flagOf, originsOf } from "./config.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
@@ -62,6 +62,7 @@ export async function serve(
     pages: readPages(),
     tracing,
     keepAlive,
+    origins: originsOf(config.CORS_ORIGINS),
   });
   const admin =
     hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger, keepAlive }, page) : undefined;
