@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
-import type { Promised } from "./promise.ts";
+import type { Promised, Proof } from "./promise.ts";
 import type { Server } from "./server.ts";
 import { dial, head, probe, SMALL, waitFor, withServer } from "./server.ts";
 
@@ -119,15 +119,14 @@ export const LIFE: readonly Promised[] = [
   },
   {
     id: "R26",
-    text: "standard output that nobody reads holds no request up",
-    prove: () =>
-      withServer({}, async ({ child, url }) => {
-        child.stdout!.pause();
-        const tally = ask(url, 8);
-        await sleep(8000);
-        const { right, lost, wrong } = await tally.stop();
-        return { value: `${right} answered, ${lost} lost`, holds: right > 1000 && lost === 0 && wrong === 0 };
-      }),
+    text: "standard output that nobody reads, or on a full device: no request waits or is lost, memory grows by 16 MiB or less in the 6 s after the first dropped line, SIGTERM ends it within 2 s",
+    prove: async () => {
+      const proofs = [await proveSink("unread", undefined), await proveSink("full", "/dev/full")];
+      return {
+        value: proofs.map(({ value }) => value).join("; "),
+        holds: proofs.every(({ holds }) => holds),
+      };
+    },
   },
   {
     id: "R31",
@@ -150,7 +149,33 @@ export const LIFE: readonly Promised[] = [
             holds: closed > 100 && right > 100 && lost === 0 && wrong === 0 && back !== undefined,
           };
         },
-        80,
+        { files: 80 },
       ),
   },
 ];
+
+/** Load, then SIGTERM, while standard output takes nothing. */
+function proveSink(name: string, stdout: string | undefined): Promise<Proof> {
+  const work = async ({ child, url, memory, metric }: Server): Promise<Proof> => {
+    child.stdout!.pause();
+    const tally = ask(url, 8, true);
+    const reason = stdout === undefined ? "buffer_full" : "write_error";
+    const drops = () => metric(`lossd_log_lines_dropped_total\\{reason="${reason}"\\}`);
+    await sleep(2000);
+    await waitFor(async () => (await drops()) > 0, 30_000);
+    const warm = memory().now;
+    await sleep(6000);
+    const grown = (memory().now - warm) / 2 ** 20;
+    const { right, lost, wrong } = await tally.stop();
+    const dropped = await drops();
+    const start = performance.now();
+    child.kill("SIGTERM");
+    const [code] = await once(child, "exit");
+    const seconds = (performance.now() - start) / 1000;
+    return {
+      value: `${name}: ${right} answered, ${lost} lost, ${dropped} lines dropped, grew by ${grown.toFixed(1)} MiB, exit ${code} after ${seconds.toFixed(2)} s`,
+      holds: right > 1000 && lost + wrong === 0 && dropped > 0 && grown <= 16 && code === 0 && seconds <= 2,
+    };
+  };
+  return withServer({}, work, stdout === undefined ? {} : { stdout });
+}

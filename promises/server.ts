@@ -3,8 +3,8 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import type { Socket } from "node:net";
-import { connect } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { fixedEnvironment, portOf } from "../build/processes.ts";
@@ -25,23 +25,52 @@ export interface Server {
   cpu(): number;
 }
 
-/** Starts one process (WORKERS=1 unless `env` says otherwise), which may open `files` descriptors, runs `work` with it, and ends it. */
+export interface Surroundings {
+  /** Descriptors that the process may open. */
+  readonly files?: number;
+  /** The file behind its standard output; default: a pipe that is read here. */
+  readonly stdout?: string;
+}
+
+/** Starts one process (WORKERS=1 unless `env` says otherwise), runs `work` with it, and ends it. */
 export async function withServer<Result>(
   env: Record<string, string>,
   work: (server: Server) => Promise<Result>,
-  files?: number,
+  { files, stdout }: Surroundings = {},
 ): Promise<Result> {
   const limit = files === undefined ? "" : `ulimit -n ${files};`;
-  const child = spawn("sh", ["-c", `${limit} exec "$@"`, "sh", process.execPath, ...ENGINE_FLAGS, MAIN], {
-    env: fixedEnvironment({ PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0", ...env }),
-    stdio: ["ignore", "pipe", "pipe"],
+  const into = stdout === undefined ? "" : `> ${stdout}`;
+  const PORT = stdout === undefined ? "0" : String(await freePort());
+  const args = ["-c", `${limit} exec "$@" ${into}`, "sh", process.execPath, ...ENGINE_FLAGS, MAIN];
+  const child = spawn("sh", args, {
+    env: fixedEnvironment({ PORT, WORKERS: "1", DRAIN_LAG_MS: "0", ...env }),
+    stdio: ["ignore", "pipe", stdout === undefined ? "pipe" : "inherit"],
   });
   try {
-    return await work(serverAt(child, await portOf(child)));
+    const port = PORT === "0" ? await portOf(child) : Number(PORT);
+    const server = serverAt(child, port);
+    await waitFor(
+      () =>
+        fetch(`${server.url}/health/ready`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      10_000,
+    );
+    return await work(server);
   } finally {
     child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   }
+}
+
+async function freePort(): Promise<number> {
+  const holder = createServer().listen(0, "127.0.0.1");
+  await once(holder, "listening");
+  const { port } = holder.address() as AddressInfo;
+  holder.close();
+  await once(holder, "close");
+  return port;
 }
 
 function serverAt(child: ChildProcess, port: number): Server {

@@ -11,6 +11,9 @@ const MiB = 1024 * KiB;
 /** The format of a text that is an address over HTTP, or empty. */
 const ADDRESS = "address";
 
+/** The format of a text with origins (RFC 6454), commas between them, or `*`, or empty. */
+const ORIGINS = "origins";
+
 export const SETTINGS = Type.Object(
   {
     HOST: Type.String({
@@ -73,6 +76,12 @@ export const SETTINGS = Type.Object(
       description:
         "File with the accepted bearer tokens, one a line; without it every request is let in. It is read at the start: a change counts after a restart. Health, the playground and the guide ask for none.",
     }),
+    CORS_ORIGINS: Type.String({
+      default: "",
+      format: ORIGINS,
+      description:
+        "Origins whose pages may read answers in a browser, with commas between them (https://app.example.org), or * for all; without it none but the server's own. Cookies are never taken; a token in Authorization is.",
+    }),
     OTEL_SDK_DISABLED: Type.Enum(["true", "false"], {
       default: "false",
       description: "Nothing is traced where it is true, whatever the other OTEL_ variables say.",
@@ -99,6 +108,13 @@ export const SETTINGS = Type.Object(
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: Type.Enum(["http/protobuf"], {
       default: "http/protobuf",
       description: "The same for spans alone; wins over OTEL_EXPORTER_OTLP_PROTOCOL.",
+    }),
+    KEEP_ALIVE_S: Type.Integer({
+      default: 72,
+      minimum: 1,
+      maximum: 86_400,
+      description:
+        "Seconds for which an idle connection stays open; its answers announce it, and it closes a second later. It has to be longer than the balancer keeps connections for use again (Google Cloud's: 600).",
     }),
     DRAIN_LAG_MS: Type.Integer({
       default: 1500,
@@ -195,12 +211,25 @@ function parse(name: string, schema: Setting, text: string): unknown {
 
 function isUsable(schema: Setting, value: unknown): boolean {
   if (!Value.Check(schema, value)) return false;
-  if (schema.format !== ADDRESS || value === "") return true;
+  if (value === "") return true;
+  if (schema.format === ORIGINS) return originsOf(String(value)).every(isOrigin);
+  if (schema.format !== ADDRESS) return true;
   return /^https?:\/\//.test(String(value)) && URL.canParse(String(value));
 }
 
+/** The origins of CORS_ORIGINS. */
+export function originsOf(text: string): string[] {
+  return text === "" ? [] : text.split(",").map((origin) => origin.trim());
+}
+
+/** Whether browsers write an origin so: scheme, host in lower case, a port that is not the scheme's own, and no path. */
+function isOrigin(text: string): boolean {
+  return text === "*" || (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text);
+}
+
 /** What a setting takes, for people. */
-function wanted({ type, minimum, maximum, enum: words = [] }: Setting): string {
+function wanted({ type, format, minimum, maximum, enum: words = [] }: Setting): string {
+  if (format === ORIGINS) return "* or origins like https://app.example.org, with commas between them";
   if (type === "integer") return `a whole number from ${minimum} to ${maximum}`;
   return words.length > 0 ? wordList(words) : "an address like http://127.0.0.1:4318";
 }

@@ -2,7 +2,7 @@
 import type { Worker } from "node:cluster";
 import cluster from "node:cluster";
 import type { Logger } from "pino";
-import type { MetricObjectWithValues, MetricValue } from "prom-client";
+import type { MetricObjectWithValues, MetricValue, Registry } from "prom-client";
 import { AggregatorRegistry } from "prom-client";
 
 /** What one process has counted. */
@@ -14,6 +14,7 @@ const ANSWER_TIME = 2000;
 /** In the process that starts the others. */
 export class Gatherer {
   readonly #logger: Logger;
+  readonly #own: Registry;
   readonly #ask: (worker: Worker) => void;
   /** What each process said last: without the counts of one that is silent, sums would fall, which collectors take for a restart. */
   readonly #last = new WeakMap<Worker, Counts>();
@@ -23,9 +24,10 @@ export class Gatherer {
   readonly #awaited = new Map<Worker, () => void>();
   #page: Promise<string> | undefined;
 
-  /** `ask` sends the question to a process. */
-  constructor(logger: Logger, ask: (worker: Worker) => void) {
+  /** `own` has the metrics of this process; `ask` sends the question to another. */
+  constructor(logger: Logger, own: Registry, ask: (worker: Worker) => void) {
     this.#logger = logger;
+    this.#own = own;
     this.#ask = ask;
     cluster.on("disconnect", (worker) => this.#awaited.get(worker)?.());
     cluster.on("exit", (worker) => {
@@ -60,7 +62,8 @@ export class Gatherer {
     this.#awaited.clear();
     const known = workers.map((worker) => this.#last.get(worker)).filter((counts) => counts !== undefined);
     await this.#leaving;
-    return AggregatorRegistry.aggregate([...known, this.#gone] as Counts[]).metrics();
+    const own = await this.#own.getMetricsAsJSON();
+    return AggregatorRegistry.aggregate([...known, this.#gone, own] as Counts[]).metrics();
   }
 
   /** Keeps the counts of a process that has ended; what it measured of itself ended with it. */

@@ -3,6 +3,7 @@ import type { Worker } from "node:cluster";
 import cluster from "node:cluster";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
+import type { Registry } from "prom-client";
 import { Gatherer } from "./gather.ts";
 import type { Phase } from "./http/drain.ts";
 import type { Message } from "./membership.ts";
@@ -39,11 +40,14 @@ export class Group {
   #attempts = 0;
   #stopping = false;
 
-  /** `tokens` are the digests of the tokens that its processes accept: read once, since they change together or not at all. */
-  constructor(logger: Logger, tokens: readonly string[]) {
+  /**
+   * `tokens` are the digests of the tokens that its processes accept: read once, since they change together or not at all. `registry` has
+   * the metrics of the process that starts the others.
+   */
+  constructor(logger: Logger, tokens: readonly string[], registry: Registry) {
     this.#logger = logger;
     this.#tokens = tokens;
-    this.#gatherer = new Gatherer(logger, (worker) => this.#tell(worker, { lossd: "count" }));
+    this.#gatherer = new Gatherer(logger, registry, (worker) => this.#tell(worker, { lossd: "count" }));
     // Who is free takes the next connection from the one queue. Handed out by the first process instead, a connection whose receiver
     // dies at that moment would hang for good.
     cluster.schedulingPolicy = cluster.SCHED_NONE;

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import pino from "pino";
+import { Registry } from "prom-client";
 import type { Command, Serve } from "./cli/command.ts";
 import { readCommand } from "./cli/command.ts";
 import type { Terminal } from "./cli/terminal.ts";
@@ -13,11 +14,13 @@ import { ConfigError, readConfig } from "./config.ts";
 import { Group } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { closeAdmin } from "./http/drain.ts";
+import { registerDroppedLines } from "./http/metrics.ts";
 import type { Tokens } from "./http/tokens.ts";
 import { fromText, readTokens, toText } from "./http/tokens.ts";
+import { LAST_FLUSH_MS, LogSink, logOutput, unblock } from "./log-sink.ts";
 import { failInGroup, joinGroup } from "./membership.ts";
 import { faultOf, PlainError } from "./plain.ts";
-import type { Serving } from "./serve.ts";
+import type { Circumstances, Serving } from "./serve.ts";
 import { listen, serve } from "./serve.ts";
 import { VERSION } from "./version.ts";
 
@@ -36,6 +39,8 @@ const ECHO = 250;
 /** Does what the command line asks for, unless a signal came while this file was loaded. */
 export async function main(early: NodeJS.Signals | undefined): Promise<void> {
   try {
+    // Standard error that is full or closed changes nothing either.
+    process.stderr.on("error", () => {});
     await runCommand(readCommand(process.argv.slice(2)), early);
   } catch (error) {
     report(error);
@@ -66,41 +71,40 @@ async function runCommand(command: Command, early: NodeJS.Signals | undefined): 
 /** One server, or a group of them, until a signal stops it. */
 async function serveAll({ settings }: Serve): Promise<void> {
   const config = readConfig(process.env, settings);
-  const logger = startLog(config.LOG_LEVEL);
+  const log = startLog(config.LOG_LEVEL);
   const workers = config.WORKERS || availableParallelism();
   const port =
-    cluster.isPrimary && workers > 1
-      ? await startGroup(config, workers, logger)
-      : await startAlone(config, logger);
+    cluster.isPrimary && workers > 1 ? await startGroup(config, workers, log) : await startAlone(config, log);
   if (cluster.isPrimary && port !== undefined) greet(config.HOST, port, workers);
 }
 
 /** Starts one process that serves; its port, unless it is stopped before it listens. */
-async function startAlone(config: Config, logger: pino.Logger): Promise<number | undefined> {
+async function startAlone(config: Config, log: Log): Promise<number | undefined> {
   const stopping = new AbortController();
-  const starting = openServer(config, logger, stopping.signal);
+  const group = joinGroup();
+  const starting = openServer(config, log, { group, stopping: stopping.signal });
   // Heard from here on: the first process of a container loses a signal that has no handler.
   const stop = async (): Promise<void> => {
     stopping.abort();
     await (await starting)?.stop();
   };
-  stopOnSignals(stop, logger);
+  stopOnSignals(stop, log);
+  group?.stopped.then(() => finish(stop, log));
   return (await starting)?.port;
 }
 
 async function openServer(
   config: Config,
-  logger: pino.Logger,
-  stopping: AbortSignal,
+  { logger, sink }: Log,
+  { group, stopping }: Pick<Circumstances, "group" | "stopping">,
 ): Promise<Serving | undefined> {
-  const group = joinGroup();
   // The file may have changed since the others were started, and they would not agree on who is let in.
   const tokens = group === undefined ? loadTokens(config.TOKENS_FILE) : fromText(await group.tokens());
-  return await serve(config, tokens, logger, { group, stopping });
+  return await serve(config, tokens, logger, { group, stopping, droppedLines: sink.dropped });
 }
 
 /** Calls `stop` at the first SIGTERM or SIGINT. Further ones change nothing, but a person's second SIGINT ends the process at once, after `force`. */
-function stopOnSignals(stop: () => Promise<void>, logger: pino.Logger, force = () => {}): void {
+function stopOnSignals(stop: () => Promise<void>, log: Log, force = () => {}): void {
   let isStopping = false;
   let interrupted: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -113,19 +117,22 @@ function stopOnSignals(stop: () => Promise<void>, logger: pino.Logger, force = (
     }
     if (isStopping) return;
     isStopping = true;
-    logger.info({ signal }, "stopping");
-    stop().then(
-      () => {
-        logger.info("stopped");
-        logger.flush();
-      },
-      (error) => {
-        logger.error({ err: error }, "stopping failed");
-        process.exitCode = 1;
-      },
-    );
+    log.logger.info({ signal }, "stopping");
+    const stopAndSay = () => stop().then(() => log.logger.info("stopped"));
+    finish(stopAndSay, log);
   };
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+}
+
+/** Stops, then writes the rest of the log. A write that is stuck would keep the process alive. */
+async function finish(stop: () => Promise<void>, { logger, sink }: Log): Promise<void> {
+  try {
+    await stop();
+  } catch (error) {
+    logger.error({ err: error }, "stopping failed");
+    process.exitCode = 1;
+  }
+  if (!(await sink.end())) process.exit();
 }
 
 /** For a person who started it; in a container, standard error stays empty and the log alone tells. */
@@ -139,15 +146,21 @@ function greet(host: string, port: number, workers: number): void {
 }
 
 /** Starts the processes; the port, once one of them listens. It can be stopped meanwhile. */
-async function startGroup(config: Config, workers: number, logger: pino.Logger): Promise<number> {
-  const group = new Group(logger, toText(loadTokens(config.TOKENS_FILE)));
+async function startGroup(config: Config, workers: number, log: Log): Promise<number> {
+  const { logger, sink } = log;
+  const registry = new Registry();
+  registerDroppedLines(registry, sink.dropped);
+  const group = new Group(logger, toText(loadTokens(config.TOKENS_FILE)), registry);
   const page = () => group.page();
-  const admin = config.METRICS_PORT > 0 ? buildAdmin({ lifecycle: group, logger }, page) : undefined;
+  const admin =
+    config.METRICS_PORT > 0
+      ? buildAdmin({ lifecycle: group, logger, keepAlive: config.KEEP_ALIVE_S * 1000 }, page)
+      : undefined;
   const stop = async (): Promise<void> => {
     await group.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + MARGIN);
     await closeAdmin(admin);
   };
-  stopOnSignals(stop, logger, () => group.kill());
+  stopOnSignals(stop, log, () => group.kill());
   group.failed.then((reason) => stop().finally(() => report(reason)));
   try {
     if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
@@ -168,20 +181,15 @@ function loadTokens(file: string): Tokens {
   }
 }
 
-/** One write to standard output for many lines: a line waits for 12 KiB or a tenth of a second. */
-function startLog(level: string): pino.Logger {
-  const logger = pino({ level }, pino.destination({ sync: false, minLength: 12_288 }));
-  let isFlushing = false;
-  // One at a time: where nobody reads, flushes would pile up.
-  const flush = (): void => {
-    if (isFlushing) return;
-    isFlushing = true;
-    logger.flush(() => {
-      isFlushing = false;
-    });
-  };
-  setInterval(flush, 100).unref();
-  return logger;
+interface Log {
+  readonly logger: pino.Logger;
+  readonly sink: LogSink;
+}
+
+function startLog(level: string): Log {
+  const sink = new LogSink(logOutput(process.stdout));
+  process.on("exit", () => sink.endSync());
+  return { logger: pino({ level }, sink), sink };
 }
 
 type Work<T> = (command: T, terminal: Terminal) => Promise<number>;
@@ -234,7 +242,10 @@ function report(error: unknown): void {
   const { message, stack } = error as Error;
   const isPlain = error instanceof PlainError;
   if (isPlain && failInGroup(message)) return;
+  unblock(process.stderr);
   process.stderr.write(`lossd: ${isPlain ? message : stack}\n`);
   const isUsage = error instanceof UsageError || (error instanceof ConfigError && error.isFlag);
   process.exitCode ??= isUsage ? USAGE : 1;
+  // Writes to standard output or error that are stuck would keep the process alive.
+  setTimeout(() => process.exit(), LAST_FLUSH_MS).unref();
 }

@@ -4,16 +4,17 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
-import { spansUrl } from "./config.ts";
+import { originsOf, spansUrl } from "./config.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
 import { closeAdmin, drain } from "./http/drain.ts";
-import { Metrics } from "./http/metrics.ts";
+import { Metrics, registerDroppedLines } from "./http/metrics.ts";
 import type { Tokens } from "./http/tokens.ts";
 import type { Tracing } from "./http/trace.ts";
 import { loadKernel } from "./kernel/kernel.ts";
 import { listenError } from "./listen.ts";
+import type { DroppedLines } from "./log-sink.ts";
 import type { Membership } from "./membership.ts";
 import { readPages } from "./pages.ts";
 import { Arena } from "./tensor/arena.ts";
@@ -31,6 +32,7 @@ export interface Circumstances {
   readonly group: Membership | undefined;
   /** Aborted when the process shall end before it has begun. */
   readonly stopping: AbortSignal;
+  readonly droppedLines: DroppedLines;
 }
 
 /** Starts one. Undefined where it shall end before it listens. */
@@ -38,16 +40,18 @@ export async function serve(
   config: Config,
   tokens: Tokens,
   logger: Logger,
-  { group, stopping }: Circumstances,
+  { group, stopping, droppedLines }: Circumstances,
 ): Promise<Serving | undefined> {
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const backlog = new Backlog(config.WAIT_LIMIT_MS / 1000);
   const lifecycle: Lifecycle = { phase: "starting" };
   const metrics = new Metrics(arena, backlog);
+  registerDroppedLines(metrics.registry, droppedLines);
   group?.share(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
   const tracing = await loadTracing(spansUrl(config), logger);
+  const keepAlive = config.KEEP_ALIVE_S * 1000;
   const hasOwnPort = config.METRICS_PORT > 0;
   const app = await buildApp({
     engine: { kernel, arena, backlog, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT },
@@ -58,8 +62,11 @@ export async function serve(
     metricsPage: hasOwnPort ? undefined : page,
     pages: readPages(),
     tracing,
+    keepAlive,
+    origins: originsOf(config.CORS_ORIGINS),
   });
-  const admin = hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger }, page) : undefined;
+  const admin =
+    hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger, keepAlive }, page) : undefined;
   const port = await listenBoth(app, admin, config, stopping);
   if (port === undefined) return void (await finish({ admin, tracing, group }));
   lifecycle.phase = "ready";
@@ -69,8 +76,6 @@ export async function serve(
   };
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
-  // The group's word to stop counts as a signal's.
-  group?.stopped.then(stop).catch((error) => logger.error({ err: error }, "stopping failed"));
   return { port, stop };
 }
 

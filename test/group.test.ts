@@ -152,6 +152,7 @@ it("every metric has the field's naming: a unit or _total, and help", async () =
   expect(names.map(([name]) => name).sort()).toEqual([
     "lossd_backlog_seconds",
     "lossd_elements_total",
+    "lossd_log_lines_dropped_total",
     "lossd_memory_budget_bytes",
     "lossd_refusals_total",
     "lossd_request_bytes_total",

@@ -4,6 +4,7 @@ import { Agent, request } from "undici";
 import { afterAll, beforeAll } from "vitest";
 import { buildApp } from "../src/app.ts";
 import { Backlog } from "../src/http/backlog.ts";
+import type { Origins } from "../src/http/cors.ts";
 import type { Lifecycle } from "../src/http/drain.ts";
 import { Metrics } from "../src/http/metrics.ts";
 import type { Tokens } from "../src/http/tokens.ts";
@@ -25,6 +26,7 @@ export interface ServiceOptions {
   /** The clock of admission by time, in milliseconds; default: the real one. */
   readonly now?: () => number;
   readonly tokens?: Tokens;
+  readonly origins?: Origins;
   readonly limits?: WatchLimits;
   /** Is told of every range of memory that a request takes. */
   readonly onTake?: (kernel: Kernel, start: number, end: number) => void;
@@ -71,13 +73,23 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
   };
-  const { tokens = [], limits = LIMITS, log } = options;
+  const { tokens = [], origins = [], limits = LIMITS, log } = options;
   const logger = log === undefined ? pino({ level: "silent" }) : pino({}, { write: log });
   const metrics = new Metrics(arena, backlog);
   const metricsPage = () => metrics.registry.metrics();
   const lifecycle: Lifecycle = { phase: "ready" };
   const pages = readPages();
-  const app = await buildApp({ engine, lifecycle, logger, tokens, limits, metrics, metricsPage, pages });
+  const app = await buildApp({
+    engine,
+    lifecycle,
+    logger,
+    tokens,
+    limits,
+    metrics,
+    metricsPage,
+    pages,
+    origins,
+  });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const dispatcher = new Agent({ connections: 8 });
   const send: Service["send"] = async (method, path, body, headers = {}) => {

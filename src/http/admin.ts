@@ -7,12 +7,12 @@ import { createServer } from "./server.ts";
 
 /** GET /metrics, /health/live and /health/ready, and nothing else. */
 export function buildAdmin(
-  { lifecycle, logger }: Pick<ServerOptions, "lifecycle" | "logger">,
+  options: Pick<ServerOptions, "lifecycle" | "logger" | "keepAlive">,
   page: () => Promise<string>,
 ): FastifyInstance {
-  const app = createServer({ lifecycle, logger });
+  const app = createServer(options);
   registerMetrics(app, page);
   app.get("/health/live", answerLive);
-  app.get("/health/ready", answerReady(lifecycle));
+  app.get("/health/ready", answerReady(options.lifecycle));
   return app;
 }

@@ -68,6 +68,14 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
       tryItOutEnabled: true,
       displayRequestDuration: true,
     },
+    // Without the slash, or with a query, the page would name its files by their whole paths, which do not hold below a proxy's.
+    uiHooks: {
+      onRequest: ({ url }, reply, done) => {
+        const isPage = /^\/docs(\/?)(?:\?.*)?$/.exec(url);
+        if (isPage === null || url === "/docs/") done();
+        else reply.redirect(isPage[1] === "" ? "docs/" : "./", 308);
+      },
+    },
     staticCSP:
       "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; object-src 'none'",
   });

@@ -168,6 +168,20 @@ export class Metrics {
   }
 }
 
+/** Counts the log lines of this process that standard output did not take, by reason. */
+export function registerDroppedLines(registry: Registry, dropped: Readonly<Record<string, number>>): void {
+  const lines = new Counter({
+    name: "lossd_log_lines_dropped_total",
+    help: "Log lines that were not written, by reason: the buffer was full, or the write failed.",
+    labelNames: ["reason"] as const,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [reason, count] of Object.entries(dropped)) lines.inc({ reason }, count);
+    },
+  });
+}
+
 /** GET /metrics. `page` gives the text, of one process or of a whole group. */
 export function registerMetrics(app: FastifyInstance, page: () => Promise<string>): void {
   app.get("/metrics", { schema: { hide: true } }, async (_request, reply) => {

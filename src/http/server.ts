@@ -2,6 +2,8 @@
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
 import { beginRequest, endRequest, HEADERS, handleClientError } from "./connection.ts";
+import type { Origins } from "./cors.ts";
+import { answerPreflight, isPreflight, shareAnswer } from "./cors.ts";
 import type { Lifecycle } from "./drain.ts";
 import { checkExpectation, decideExpectations } from "./expect.ts";
 import { checkHead } from "./head.ts";
@@ -22,7 +24,11 @@ export interface ServerOptions {
   readonly logger: FastifyBaseLogger;
   /** Who is let in; default: everybody. */
   readonly tokens?: Tokens;
+  /** Whose pages may read answers; default: nobody's. */
+  readonly origins?: Origins;
   readonly limits?: WatchLimits;
+  /** Milliseconds for which an idle connection stays open; default: Fastify's 72 s. */
+  readonly keepAlive?: number;
   /** What counts the requests; default: nothing does. */
   readonly metrics?: Metrics;
   /** Who collects traces; default: nobody. */
@@ -47,6 +53,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     frameworkErrors: (error, request, reply) =>
       begin(request, reply, () => refuseUnrouted(options, error, request, reply)),
     http: { headersTimeout: HEADERS.time, connectionsCheckingInterval: 1000, maxHeaderSize: HEADERS.bytes },
+    ...(options.keepAlive === undefined ? {} : { keepAliveTimeout: options.keepAlive }),
     // A request on a connection that was accepted is answered, also while closing.
     return503OnClosing: false,
   });
@@ -65,8 +72,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.addHook("onRequest", begin);
   app.addHook("onRequest", (request, reply, done) => {
     checkIn(options, request, reply);
+    if (isPreflight(options.origins ?? [], request)) answerPreflight(reply);
     // Here, since a not-found handler comes after the parsing of a body that nobody wants.
-    if (request.is404) handleUnknown(app, places, request, reply);
+    else if (request.is404) handleUnknown(app, places, request, reply);
     else done();
   });
   return app;
@@ -93,13 +101,15 @@ function beginner({ limits = LIMITS, metrics, tracing }: ServerOptions) {
 
 /** Refuses a request for its head alone. */
 function checkIn(
-  { lifecycle, tokens = [] }: ServerOptions,
+  { lifecycle, tokens = [], origins = [] }: ServerOptions,
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
   reply.header("x-request-id", request.id).header("x-content-type-options", "nosniff");
+  shareAnswer(origins, request, reply);
   if (lifecycle.phase === "stopping") reply.header("connection", "close");
   checkHead(request.raw);
+  if (isPreflight(origins, request)) return;
   checkToken(tokens, request.raw);
   checkExpectation(request.raw);
 }

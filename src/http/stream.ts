@@ -163,12 +163,28 @@ export async function sendStream(reply: FastifyReply, stream: OpenStream): Promi
     for (const page of memberPages(kernel, answer, rest)) await write(response, page);
     response.end();
   } catch (error) {
-    if (error instanceof Problem) reply.request.problem = error.code;
-    else if (!gone()) reply.log.error({ err: error }, "answer failed");
+    noteCut(reply, error, gone());
     response.destroy();
   }
   return reply;
 }
+
+/** What a write to a connection that has been closed fails with. */
+const CLOSED = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
+
+/** Notes why an answer that had begun is cut. */
+function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean): void {
+  const isProblem = error instanceof Problem;
+  if (isProblem) request.problem = error.code;
+  const isClosed =
+    isGone || request.raw.socket.destroyed || CLOSED.has((error as NodeJS.ErrnoException).code ?? "");
+  if (isClosed && !request.raw.complete)
+    log.warn({ operation: request.job?.operation, bytes: request.job?.bytes }, CUT_SHORT);
+  else if (!isClosed && !isProblem) log.error({ err: error }, "answer failed");
+}
+
+const CUT_SHORT =
+  "the connection closed while the request was still sent and its answer had begun: a client that left, or a proxy that does not send both at once, such as nginx";
 
 /** Writes bytes that may be overwritten once the promise is kept. */
 function write(response: ServerResponse, bytes: Uint8Array): Promise<void> {

@@ -1,10 +1,10 @@
-/** Paths and methods that are not there: 404 with what was probably meant, or 405 with the methods that are. */
+/** Paths and methods that are not there: 404 with what was probably meant, 405 with the methods that are, or those alone for OPTIONS. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
 import { nearest } from "../near.ts";
 import { echo, Problem } from "../problems.ts";
 import { sendProblem } from "./refuse.ts";
 
-const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /** A route, and its path without what people get wrong: case, slashes, hyphens. */
 export interface Place {
@@ -43,7 +43,9 @@ export function handleUnknown(
   const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
   // A route for files takes the method, and has no such file.
   const isWrong = allowed.length > 0 && !allowed.includes(request.method as HTTPMethods);
-  if (isWrong) reply.header("allow", allowed.join(", "));
+  if (isWrong) reply.header("allow", [...allowed, "OPTIONS"].join(", "));
+  // A balancer's check (HAProxy's `option httpchk` asks OPTIONS /) is answered as RFC 9110, section 9.3.7, says.
+  if (isWrong && request.method === "OPTIONS") return void reply.code(204).send();
   sendProblem(reply, isWrong ? wrongMethod(path, request.method, allowed) : notFound(path, places));
 }
 

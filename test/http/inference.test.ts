@@ -87,7 +87,11 @@ describe("the server and its models", () => {
 
   it("another method is 405 with Allow, in the protocol's form", async () => {
     const answer = await service().get(`${CE}/infer`);
-    expect([answer.status, answer.headers.allow, Object.keys(answer.json)]).toEqual([405, "POST", ["error"]]);
+    expect([answer.status, answer.headers.allow, Object.keys(answer.json)]).toEqual([
+      405,
+      "POST, OPTIONS",
+      ["error"],
+    ]);
   });
 });
 

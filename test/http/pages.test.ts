@@ -42,7 +42,7 @@ describe("GET /", () => {
 
   it("takes no other method, and is at no other path", async () => {
     const posted = await service().post("/", {}, { authorization: "Bearer sesame" });
-    expect([posted.status, posted.headers.allow]).toEqual([405, "GET, HEAD"]);
+    expect([posted.status, posted.headers.allow]).toEqual([405, "GET, HEAD, OPTIONS"]);
     const token = { authorization: "Bearer sesame" };
     expect((await service().get("/playground/../package.json", token)).status).toBe(404);
     expect((await service().get("/playground/index.html", token)).status).toBe(404);
