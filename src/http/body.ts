@@ -12,7 +12,7 @@ import type { Job } from "./job.ts";
 import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
-import { BodySource } from "./source.ts";
+import { BodySource, releaseChunk } from "./source.ts";
 import { whenTooSlow } from "./watch.ts";
 
 /**
@@ -49,12 +49,13 @@ export function scanJson(
   const limit = job.limit ?? bodyLimitOf(engine);
   const scan = new BodyScan(job, mode);
   return new Promise((resolve, reject) => {
-    const onData = (chunk: Buffer): void => {
+    const onData = (chunk: Buffer<ArrayBuffer>): void => {
       job.bytes += chunk.length;
       if (job.bytes > limit.bytes) onError(tooLarge("more", limit));
       else {
         job.stages.enter("decode");
         attempt(() => scan.push(chunk));
+        releaseChunk(chunk);
         job.stages.enter("read");
       }
     };
