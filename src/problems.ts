@@ -83,6 +83,11 @@ export const PROBLEMS = {
     title: "The body is too large outside its tensors",
     mend: "Field names, options and shapes may take 16 KiB together, a safetensors file's metadata 1,000 texts; put numbers into the tensors.",
   },
+  output_too_large: {
+    status: 422,
+    title: "The outputs are out of proportion to the tensors",
+    mend: "Send tensors with elements: outputs of a shape with a size of 0 may take 1 MiB, others 8 bytes for each byte of the tensors.",
+  },
   safetensors_header_too_large: {
     status: 413,
     title: "The header of the safetensors file is larger than the limit",

@@ -1,6 +1,6 @@
 /** Answers as JSON: members printed page by page, so that one of any size takes constant memory and no step is long. */
 import type { Kernel } from "../kernel/kernel.ts";
-import type { Scalar } from "../loss/workspace.ts";
+import type { Scalar } from "../loss/numbers.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { byteLength, elementCount } from "../tensor/tensor.ts";

@@ -1,5 +1,6 @@
 /** Tensors of the Open Inference Protocol, from JSON and from bytes, and the JSON of its answers. */
 import { describe, expect, it } from "vitest";
+import { runToEnd } from "../../src/kernel/step.ts";
 import { Problem } from "../../src/problems.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
@@ -24,10 +25,9 @@ function readInput(shape: readonly number[], datatype: Datatype, data: string): 
         false,
         shape,
       ]);
-      const steps = operands.tensor({ kernel, region }, "input", "float32");
-      let step = steps.next();
-      while (!step.done) step = steps.next();
-      const { dtype, address } = step.value;
+      const { tensor, convert } = operands.tensor({ kernel, region }, "input", "float32");
+      if (convert !== undefined) runToEnd([convert]);
+      const { dtype, address } = tensor;
       const count = shape.reduce((product, size) => product * size, 1);
       const bytes = kernel.u8.slice(address, address + count * DTYPES[dtype].bytes);
       return dtype === "int64"
