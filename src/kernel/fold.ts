@@ -15,7 +15,7 @@ export interface FoldExports {
   crossEntropyStep(fold: number, budget: number): number;
   softTargetStep(fold: number, budget: number): number;
   /**
-   * Adds the weights of the kept targets (1 each where `weight` is 0) to the double at `result`; returns the index of the first
+   * Adds the weights of the kept targets (1 each where `weight` is 0) to the sum at `result`; returns the index of the first
    * target that is kept but no class, or -1.
    */
   checkTargets(
@@ -28,7 +28,7 @@ export interface FoldExports {
     wide: number,
     result: number,
   ): number;
-  /** Multiplies losses by the weights of their classes where they lie, and adds them to the double at `result`. */
+  /** Multiplies losses by the weights of their classes where they lie, and adds them to the sum at `result`. */
   weighLosses(
     losses: number,
     dtype: number,
@@ -75,10 +75,27 @@ export interface Fold {
   readonly sums?: FoldSums | undefined;
 }
 
+/**
+ * A float64 sum and the rounding errors of its additions. {@link totalOf} adds the two; where a sum is handed on, both go with it, so
+ * that its bits do not depend on where it was divided.
+ */
+export interface Sum {
+  readonly sum: number;
+  readonly rest: number;
+}
+
+/** The sum of no terms. */
+export const NO_SUM: Sum = { sum: 0, rest: 0 };
+
+/** The value of a sum. The errors of an infinite one are Infinity - Infinity = NaN, and do not count. */
+export function totalOf({ sum, rest }: Sum): number {
+  return Number.isFinite(sum) ? sum + rest : sum;
+}
+
 /** The losses added up, and the smooth terms of label smoothing. */
 export interface FoldSums {
-  readonly lossSum: number;
-  readonly smoothSum: number;
+  readonly loss: Sum;
+  readonly smooth: Sum;
 }
 
 /** What a fold runs on. */
@@ -93,6 +110,8 @@ export interface FoldWork {
   readonly region: Region;
 }
 
+const SUM_BYTES = 16;
+
 /** Elements between two yields: under five milliseconds on a slow core, also for the slowest fold. */
 const BUDGET = 1 << 18;
 
@@ -101,8 +120,8 @@ const UPSTREAM_SCALAR = 0;
 const SMOOTHING = 1;
 const IGNORE_INDEX = 2;
 const LOSS_SUM = 3;
-const SMOOTH_SUM = 4;
-const WORDS = 10;
+const SMOOTH_SUM = 5;
+const WORDS = 14;
 
 /**
  * Runs a fold, yielding between slices of about `budget` elements; where they are cut changes no bit of the result, and neither does
@@ -119,7 +138,16 @@ export function* runFold(
   writeFold(work.kernel, at, fold);
   const step = run[`${name}Step`];
   while (step(at, budget) === 0) yield;
-  return { lossSum: f64[at / 8 + LOSS_SUM]!, smoothSum: f64[at / 8 + SMOOTH_SUM]! };
+  return { loss: readSum(f64, at / 8 + LOSS_SUM), smooth: readSum(f64, at / 8 + SMOOTH_SUM) };
+}
+
+function readSum(f64: Float64Array, index: number): Sum {
+  return { sum: f64[index]!, rest: f64[index + 1]! };
+}
+
+function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): void {
+  f64[index] = sum;
+  f64[index + 1] = rest;
 }
 
 function writeFold(kernel: FoldWork["kernel"], at: number, fold: Fold): void {
@@ -127,8 +155,8 @@ function writeFold(kernel: FoldWork["kernel"], at: number, fold: Fold): void {
   kernel.f64[at / 8 + UPSTREAM_SCALAR] = fold.upstreamScalar ?? 1;
   kernel.f64[at / 8 + SMOOTHING] = fold.smoothing ?? 0;
   kernel.i64[at / 8 + IGNORE_INDEX] = fold.ignoreIndex ?? 0n;
-  kernel.f64[at / 8 + LOSS_SUM] = fold.sums?.lossSum ?? 0;
-  kernel.f64[at / 8 + SMOOTH_SUM] = fold.sums?.smoothSum ?? 0;
+  writeSum(kernel.f64, at / 8 + LOSS_SUM, fold.sums?.loss ?? NO_SUM);
+  writeSum(kernel.f64, at / 8 + SMOOTH_SUM, fold.sums?.smooth ?? NO_SUM);
   const { axis, x, target } = fold;
   const words = [
     axis.outer,
@@ -164,8 +192,8 @@ export function* checkTargets(
   ignoreIndex: bigint,
 ): Generator<void, TargetCheck> {
   const { code, bytes } = DTYPES[target.dtype];
-  const result = region.alloc(8);
-  kernel.f64[result / 8] = 0;
+  const result = region.alloc(SUM_BYTES);
+  writeSum(kernel.f64, result / 8, NO_SUM);
   const count = elementCount(target.shape);
   const wide = Number(weight?.dtype === "float64");
   for (let at = 0; at < count; at += BUDGET) {
@@ -186,7 +214,7 @@ export function* checkTargets(
     const value = readIndex(kernel, target, at + bad);
     return { totalWeight: Number.NaN, outOfBounds: { element: at + bad, value } };
   }
-  return { totalWeight: kernel.f64[result / 8]! };
+  return { totalWeight: totalOf(readSum(kernel.f64, result / 8)) };
 }
 
 function readIndex(kernel: FoldWork["kernel"], { dtype, address }: Tensor, element: number): bigint {
@@ -204,9 +232,9 @@ export function* weighLosses(
   target: Tensor,
   weight: Tensor,
   ignoreIndex: bigint,
-): Generator<void, number> {
-  const result = region.alloc(8);
-  kernel.f64[result / 8] = 0;
+): Generator<void, Sum> {
+  const result = region.alloc(SUM_BYTES);
+  writeSum(kernel.f64, result / 8, NO_SUM);
   const [loss, index] = [DTYPES[losses.dtype], DTYPES[target.dtype]];
   const wide = Number(weight.dtype === "float64");
   const count = elementCount(losses.shape);
@@ -224,5 +252,5 @@ export function* weighLosses(
       result,
     );
   }
-  return kernel.f64[result / 8]!;
+  return readSum(kernel.f64, result / 8);
 }

@@ -1,4 +1,4 @@
-import { runFold } from "../kernel/fold.ts";
+import { runFold, totalOf } from "../kernel/fold.ts";
 import { axisOf } from "../tensor/axis.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
@@ -120,7 +120,7 @@ function* probabilityPath(
     : { scalar: 0, each: undefined };
 
   const losses = reduction === "none" ? allocate(work, dtype, lossShape) : undefined;
-  const { lossSum } = yield* runFold(work, "softTarget", {
+  const { loss } = yield* runFold(work, "softTarget", {
     axis,
     wide: compute === "float64",
     x: input,
@@ -142,7 +142,7 @@ function* probabilityPath(
 
   const empty = elementCount(input.shape) === 0;
   if (reduction === "mean" && empty) warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
-  const sum = roundTo(work, compute, lossSum).value;
+  const sum = roundTo(work, compute, totalOf(loss)).value;
   const mean = empty ? Number.NaN : sum / positions;
   return { loss: roundTo(work, dtype, reduction === "mean" ? mean : sum), ...grads, warnings };
 }

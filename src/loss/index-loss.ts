@@ -1,6 +1,6 @@
 /** The losses over class indices: what `nll_loss` and `cross_entropy` share once PyTorch's checks have passed. */
 import type { FoldSums } from "../kernel/fold.ts";
-import { checkTargets, runFold, weighLosses } from "../kernel/fold.ts";
+import { checkTargets, NO_SUM, runFold, totalOf, weighLosses } from "../kernel/fold.ts";
 import type { Axis } from "../tensor/axis.ts";
 import { axisOf } from "../tensor/axis.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
@@ -83,7 +83,7 @@ export class IndexFold implements RowFold<LossResult> {
   readonly #upstream: Upstream;
   /** Known from the start unless the weight comes last. */
   #totalWeight: Scalar | undefined;
-  #sums: FoldSums = { lossSum: 0, smoothSum: 0 };
+  #sums: FoldSums = { loss: NO_SUM, smooth: NO_SUM };
 
   private constructor(
     work: Workspace,
@@ -175,9 +175,9 @@ export class IndexFold implements RowFold<LossResult> {
     const compute = computeDType(input);
     const reduced = (sum: number): number =>
       roundTo(this.#work, input.dtype, roundTo(this.#work, compute, sum).value / divisor).value;
-    let value = reduced(this.#sums.lossSum);
+    let value = reduced(totalOf(this.#sums.loss));
     if (smoothing > 0) {
-      value = (1 - smoothing) * value + (smoothing / this.axis.length) * reduced(this.#sums.smoothSum);
+      value = (1 - smoothing) * value + (smoothing / this.axis.length) * reduced(totalOf(this.#sums.smooth));
     }
     return { loss: roundTo(this.#work, input.dtype, value), totalWeight, warnings: this.warnings };
   }
@@ -190,8 +190,8 @@ export class IndexFold implements RowFold<LossResult> {
     const total = yield* totalWeightOf(this.#work, this.axis, target, weight, ignoreIndex);
     this.#totalWeight = roundTo(this.#work, compute, total);
     warnOfEmptyMean(this.#loss, this.axis, this.#totalWeight.value, this.warnings);
-    const lossSum = yield* weighLosses(this.#work, this.#losses!, target, weight, ignoreIndex);
-    this.#sums = { lossSum, smoothSum: 0 };
+    const loss = yield* weighLosses(this.#work, this.#losses!, target, weight, ignoreIndex);
+    this.#sums = { loss, smooth: NO_SUM };
   }
 }
 

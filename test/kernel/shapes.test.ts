@@ -1,7 +1,7 @@
 /** The folds over the shapes at which they change their way: empty, short, long, narrow and wide. */
 import { describe, expect, it } from "vitest";
 import type { Fold } from "../../src/kernel/fold.ts";
-import { runFold } from "../../src/kernel/fold.ts";
+import { NO_SUM, runFold } from "../../src/kernel/fold.ts";
 import * as oracle from "../oracle.ts";
 import { fold, inRegion, kernel, place, read } from "./place.ts";
 
@@ -25,7 +25,7 @@ describe("a fold of no elements", () => {
       const x = place(region, "float32", [0], []);
       const operands: Fold = { axis, wide: false, x, out: x, target: x, smoothing: 0.1 };
       const steps = runFold({ kernel, region }, name, operands, 1000);
-      expect(steps.next()).toEqual({ done: true, value: { lossSum: 0, smoothSum: 0 } });
+      expect(steps.next()).toEqual({ done: true, value: { loss: NO_SUM, smooth: NO_SUM } });
     });
   });
 });
