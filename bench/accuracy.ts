@@ -191,7 +191,8 @@ function computeOurs(x: Float32Array, target: BigInt64Array): Answers {
   };
 }
 
-async function computeTorch(torch: Torch, x: Float32Array, target: BigInt64Array): Promise<Answers> {
+/** PyTorch's answers to rows of as many classes as `x` has elements for each target. */
+export async function computeTorch(torch: Torch, x: Float32Array, target: BigInt64Array): Promise<Answers> {
   const folder = mkdtempSync(join(tmpdir(), "lossd-bench-"));
   const files = {
     input: join(folder, "input"),
@@ -201,12 +202,13 @@ async function computeTorch(torch: Torch, x: Float32Array, target: BigInt64Array
   try {
     writeFileSync(files.input, x);
     writeFileSync(files.target, target);
-    await torch.computeRows({ rows: ROWS, classes: CLASSES, ...files });
+    const rows = target.length;
+    await torch.computeRows({ rows, classes: x.length / rows, ...files });
     const all = new Float32Array(new Uint8Array(readFileSync(files.output)).buffer);
     return {
       log_softmax: all.subarray(0, x.length),
-      cross_entropy: all.subarray(x.length, x.length + ROWS),
-      gradient: all.subarray(x.length + ROWS),
+      cross_entropy: all.subarray(x.length, x.length + rows),
+      gradient: all.subarray(x.length + rows),
     };
   } finally {
     rmSync(folder, { recursive: true });

@@ -7,6 +7,7 @@ import { cpus } from "node:os";
 import { bypassProxies } from "../build/processes.ts";
 import { VERSION } from "../src/version.ts";
 import { accuracyBars, errorTable, measureErrors } from "./accuracy.ts";
+import { gridBars, gridTable, measureGrid } from "./accuracy-grid.ts";
 import type { Row } from "./bars.ts";
 import { BARS, barTable, shortfalls } from "./bars.ts";
 import type { Bench } from "./folds.ts";
@@ -30,6 +31,8 @@ const MEMORY_BYTES = 2 ** 30;
 
 const ERRORS =
   "2000 rows of 1000 classes each, against float64; ulp: units in the last place of the true value as float32.";
+const GRID =
+  "The worst relative error against float64, ours / PyTorch's float32: logits of -gap - [0, 1) beside a target of 0, first, in the middle and last.";
 const SIZES = "float32, the best of many runs, the check of class indices included.";
 const STAGES =
   "Read: bytes to doubles. Compute: doubles to float32, loss. Print: the answer to text. Over HTTP: the time between two answers of the server, which includes the socket, Fastify and the validation of options.";
@@ -92,6 +95,12 @@ async function measureBars(engine: Bench): Promise<{ rows: Row[]; sections: Sect
     more.push(
       show({ title: "## Worst errors by distribution (P11)", text: ERRORS, table: errorTable(lines) }),
     );
+    const cells = await measureGrid(torch);
+    add(gridBars(cells));
+    for (const quantity of ["loss", "gradient"] as const) {
+      const title = `## The ${quantity} at a dominant target (P11)`;
+      more.push(show({ title, text: GRID, table: gridTable(cells, quantity) }));
+    }
   }
   return { rows: all, sections: more };
 }

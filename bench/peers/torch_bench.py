@@ -5,6 +5,7 @@
 {"do": "accuracy", "rows": 2, "classes": 3, "input": path, "target": path, "output": path}
     reads float32 logits and int64 targets; writes float32 log_softmax, losses and the gradient of their sum, one after the other
 """
+import ctypes
 import json
 import platform
 import sys
@@ -52,7 +53,8 @@ def accuracy(request):
     (gradient,) = torch.autograd.grad(losses.sum(), x)
     with open(request["output"], "wb") as file:
         for tensor in (F.log_softmax(x, 1), losses, gradient):
-            file.write(bytes(tensor.detach().contiguous().view(-1).view(torch.uint8).tolist()))
+            stored = tensor.detach().contiguous()
+            file.write(ctypes.string_at(stored.data_ptr(), stored.numel() * stored.element_size()))
 
 
 def main():

@@ -15,7 +15,7 @@ export interface FoldExports {
   crossEntropyStep(fold: number, budget: number): number;
   softTargetStep(fold: number, budget: number): number;
   /**
-   * Adds the weights of the kept targets (1 each where `weight` is 0) to the double at `result`; returns the index of the first
+   * Adds the weights of the kept targets (1 each where `weight` is 0) to the sum at `result`; returns the index of the first
    * target that is kept but no class, or -1.
    */
   checkTargets(
@@ -28,7 +28,7 @@ export interface FoldExports {
     wide: number,
     result: number,
   ): number;
-  /** Multiplies losses by the weights of their classes where they lie, and adds them to the double at `result`. */
+  /** Multiplies losses by the weights of their classes where they lie, and adds them to the sum at `result`. */
   weighLosses(
     losses: number,
     dtype: number,
@@ -75,13 +75,31 @@ export interface Fold {
   readonly sums?: FoldSums | undefined;
 }
 
-/** The losses added up, and the smooth terms of label smoothing. */
-export interface FoldSums {
-  readonly lossSum: number;
-  readonly smoothSum: number;
+/**
+ * A float64 sum and the rounding errors of its additions. {@link totalOf} adds the two; where a sum is handed on, both go with it, so
+ * that its bits do not depend on where it was divided.
+ */
+export interface Sum {
+  readonly sum: number;
+  readonly rest: number;
 }
 
-const NO_SUMS: FoldSums = { lossSum: 0, smoothSum: 0 };
+/** The sum of no terms. */
+export const NO_SUM: Sum = { sum: 0, rest: 0 };
+
+/** The value of a sum. The errors of an infinite one are Infinity - Infinity = NaN, and do not count. */
+export function totalOf({ sum, rest }: Sum): number {
+  return Number.isFinite(sum) ? sum + rest : sum;
+}
+
+/** The losses added up, and the smooth terms of label smoothing. */
+export interface FoldSums {
+  readonly loss: Sum;
+  readonly smooth: Sum;
+}
+
+/** The sums before the first row. */
+export const NO_SUMS: FoldSums = { loss: NO_SUM, smooth: NO_SUM };
 
 /** The kernels with the views of their memory that the folds' operands are written through. */
 export interface FoldKernel {
@@ -97,8 +115,8 @@ const UPSTREAM_SCALAR = 0;
 const SMOOTHING = 1;
 const IGNORE_INDEX = 2;
 const LOSS_SUM = 3;
-const SMOOTH_SUM = 4;
-const WORDS = 10;
+const SMOOTH_SUM = 5;
+const WORDS = 14;
 
 /**
  * Runs a fold whose operands `describe` gives when the step first runs. `at` is the address of `foldBytes` bytes that nothing else uses
@@ -126,9 +144,19 @@ export function foldStep(
       isOpen = true;
     }
     if (step(at, budget) === 0) return false;
-    take({ lossSum: kernel.f64[at / 8 + LOSS_SUM]!, smoothSum: kernel.f64[at / 8 + SMOOTH_SUM]! });
+    const { f64 } = kernel;
+    take({ loss: readSum(f64, at / 8 + LOSS_SUM), smooth: readSum(f64, at / 8 + SMOOTH_SUM) });
     return true;
   };
+}
+
+function readSum(f64: Float64Array, index: number): Sum {
+  return { sum: f64[index]!, rest: f64[index + 1]! };
+}
+
+function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): void {
+  f64[index] = sum;
+  f64[index + 1] = rest;
 }
 
 function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
@@ -136,8 +164,8 @@ function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
   kernel.f64[at / 8 + UPSTREAM_SCALAR] = fold.upstreamScalar ?? 1;
   kernel.f64[at / 8 + SMOOTHING] = fold.smoothing ?? 0;
   kernel.i64[at / 8 + IGNORE_INDEX] = fold.ignoreIndex ?? 0n;
-  kernel.f64[at / 8 + LOSS_SUM] = fold.sums?.lossSum ?? 0;
-  kernel.f64[at / 8 + SMOOTH_SUM] = fold.sums?.smoothSum ?? 0;
+  writeSum(kernel.f64, at / 8 + LOSS_SUM, fold.sums?.loss ?? NO_SUM);
+  writeSum(kernel.f64, at / 8 + SMOOTH_SUM, fold.sums?.smooth ?? NO_SUM);
   const { axis, x, target } = fold;
   const words = [
     axis.outer,
@@ -170,7 +198,7 @@ export interface TargetCheck {
   readonly refuse: (element: number, value: bigint) => never;
 }
 
-/** Checks class indices in row-major order, and gives the sum of the weights of those that are kept. `result` is the address of a double. */
+/** Checks class indices in row-major order, and gives the sum of the weights of those that are kept. `result` is the address of a {@link Sum}. */
 export function checkTargetsStep(
   kernel: FoldKernel,
   result: number,
@@ -183,14 +211,14 @@ export function checkTargetsStep(
   const weights = weight?.address ?? 0;
   let at = 0;
   return (budget) => {
-    if (at === 0) kernel.f64[result / 8] = 0;
+    if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
     const n = Math.min(budget, count - at);
     const from = target.address + at * bytes;
     const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, wide, result);
     if (bad >= 0) refuse(at + bad, readIndex(kernel, target, at + bad));
     at += n;
     if (at < count) return false;
-    take(kernel.f64[result / 8]!);
+    take(totalOf(readSum(kernel.f64, result / 8)));
     return true;
   };
 }
@@ -211,20 +239,20 @@ export interface LossWeighing {
 
 /**
  * Multiplies losses that were folded without weights by the weights of their classes, where they lie, and gives their sum: the same bits
- * as a fold with the weights. `result` is the address of a double.
+ * as a fold with the weights. `result` is the address of a {@link Sum}.
  */
 export function weighLossesStep(
   kernel: FoldKernel,
   result: number,
   { losses, target, weight, ignoreIndex }: LossWeighing,
-  take: (lossSum: number) => void,
+  take: (lossSum: Sum) => void,
 ): Step {
   const [loss, index] = [DTYPES[losses.dtype], DTYPES[target.dtype]];
   const wide = Number(weight.dtype === "float64");
   const count = elementCount(losses.shape);
   let at = 0;
   return (budget) => {
-    if (at === 0) kernel.f64[result / 8] = 0;
+    if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
     const n = Math.min(budget, count - at);
     kernel.run.weighLosses(
       losses.address + at * loss.bytes,
@@ -239,7 +267,7 @@ export function weighLossesStep(
     );
     at += n;
     if (at < count) return false;
-    take(kernel.f64[result / 8]!);
+    take(readSum(kernel.f64, result / 8));
     return true;
   };
 }

@@ -1,6 +1,6 @@
 /** The losses over class indices: the part that `nll_loss` and `cross_entropy` share once PyTorch's checks have passed. */
-import type { FoldSums } from "../kernel/fold.ts";
-import { checkTargetsStep, foldStep, weighLossesStep } from "../kernel/fold.ts";
+import type { Sum } from "../kernel/fold.ts";
+import { checkTargetsStep, foldStep, NO_SUM, NO_SUMS, totalOf, weighLossesStep } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { Axis } from "../tensor/axis.ts";
@@ -135,7 +135,7 @@ class IndexRun implements Run<LossResult> {
   readonly #upstream: Upstream | undefined;
   /** Known after `begin` unless the weight comes last. */
   #totalWeight: Scalar | undefined;
-  #sums: FoldSums = { lossSum: 0, smoothSum: 0 };
+  #sums = NO_SUMS;
 
   constructor(plan: IndexPlan, kernel: Kernel, block: number) {
     this.#plan = plan;
@@ -187,18 +187,18 @@ class IndexRun implements Run<LossResult> {
     const totalWeight = this.#totalWeight!;
     const { reduction, smoothing } = this.#plan.loss;
     if (reduction === "none") return { losses: this.#losses!, totalWeight, warnings };
-    let value = this.#reduced(this.#sums.lossSum);
+    let value = this.#reduced(this.#sums.loss);
     if (smoothing > 0) {
-      const smooth = this.#reduced(this.#sums.smoothSum);
+      const smooth = this.#reduced(this.#sums.smooth);
       value = (1 - smoothing) * value + (smoothing / this.#plan.axis.length) * smooth;
     }
     return { loss: this.#round(this.#plan.input.dtype, value), totalWeight, warnings };
   }
 
   /** A sum over the positions, reduced and rounded as PyTorch stores it. */
-  #reduced(sum: number): number {
+  #reduced(sum: Sum): number {
     const { compute, input } = this.#plan;
-    return this.#round(input.dtype, this.#round(compute, sum).value / this.#divisor()).value;
+    return this.#round(input.dtype, this.#round(compute, totalOf(sum)).value / this.#divisor()).value;
   }
 
   #divisor(): number {
@@ -221,7 +221,7 @@ class IndexRun implements Run<LossResult> {
     const { target, ignoreIndex } = this.#plan.loss;
     const operands = { losses: this.#losses!, target, weight: this.#weight!, ignoreIndex };
     const weigh = weighLossesStep(this.#kernel, this.#scratch, operands, (lossSum) => {
-      this.#sums = { lossSum, smoothSum: 0 };
+      this.#sums = { loss: lossSum, smooth: NO_SUM };
     });
     const check = this.#checkTargets(this.#weight, (total) => this.#takeTotal(total));
     return [...this.#castWeight(), check, weigh];

@@ -1,5 +1,5 @@
 /** Cross entropy between logits and probabilities, once PyTorch's checks have passed. */
-import { foldStep } from "../kernel/fold.ts";
+import { foldStep, NO_SUMS, totalOf } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { Axis } from "../tensor/axis.ts";
@@ -103,7 +103,7 @@ class ProbabilityRun implements Run<LossResult> {
   readonly #weight: Tensor | undefined;
   readonly #losses: Tensor | undefined;
   readonly #upstream: Upstream | undefined;
-  #lossSum = 0;
+  #sums = NO_SUMS;
 
   constructor(plan: ProbabilityPlan, kernel: Kernel, block: number) {
     const { castWeight, losses, upstream, axis, loss } = plan;
@@ -138,10 +138,10 @@ class ProbabilityRun implements Run<LossResult> {
       upstream: each && positions(each),
       upstreamScalar: this.#upstream?.scalar ?? 0,
       smoothing: loss.smoothing,
-      sums: { lossSum: this.#lossSum, smoothSum: 0 },
+      sums: this.#sums,
     });
-    const step = foldStep(this.#kernel, this.#scratch, "softTarget", describe, ({ lossSum }) => {
-      this.#lossSum = lossSum;
+    const step = foldStep(this.#kernel, this.#scratch, "softTarget", describe, (sums) => {
+      this.#sums = sums;
     });
     return { steps: [step], output: loss.returnGrad ? input : undefined };
   }
@@ -155,7 +155,7 @@ class ProbabilityRun implements Run<LossResult> {
     const { warnings } = this;
     const grad = loss.returnGradTarget ? { gradTarget: loss.target } : {};
     if (this.#losses !== undefined) return { losses: this.#losses, ...grad, warnings };
-    const sum = roundTo(this.#kernel, this.#scratch, compute, this.#lossSum).value;
+    const sum = roundTo(this.#kernel, this.#scratch, compute, totalOf(this.#sums.loss)).value;
     // PyTorch divides by numel / C: 0 / 0 for an input without elements, also where it has positions.
     const positions = axis.length === 0 ? 0 : axis.outer * axis.inner;
     const value = loss.reduction === "mean" ? sum / positions : sum;

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { runToEnd } from "../../src/kernel/step.ts";
 import type { IndexLoss } from "../../src/loss/index-loss.ts";
 import { IndexPlan } from "../../src/loss/index-loss.ts";
+import { SCRATCH_BYTES } from "../../src/loss/plan.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import type { FloatDType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
@@ -102,6 +103,10 @@ function ask(region: Region, question: Question, cuts: readonly number[]): reado
     returnGrad ? bytesOf(loss.input) : "",
   ];
 }
+
+it("the scratch of a plan holds the kernels' record of a fold", () => {
+  expect(kernel.run.foldBytes).toBeLessThanOrEqual(SCRATCH_BYTES);
+});
 
 describe("a loss over class indices", () => {
   it("has the same bits in one piece and in any parts, in every dtype", () => {

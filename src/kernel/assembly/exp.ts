@@ -16,15 +16,29 @@ export function nmadd<K>(a: v128, b: v128, c: v128): v128 {
   return v128.sub<K>(c, v128.mul<K>(a, b));
 }
 
+/** 2^-SHIFT: the exponentials here are exp(x) * 2^SHIFT, so that those below the smallest normal number keep all of their bits. */
+// @ts-ignore: decorator
+@inline
+export function unscale<K>(): f64 {
+  return sizeof<K>() == 4 ? 2.3283064365386963e-10 : 5.421010862427522e-20; // 2^-32, 2^-64
+}
+
+/** 2^SHIFT in K: the exponential of 0. */
+// @ts-ignore: decorator
+@inline
+export function scaledOne<K>(): K {
+  return sizeof<K>() == 4 ? <K>4294967296.0 : <K>18446744073709551616.0;
+}
+
 // V8 builds a vector constant anew in every round of a loop, so a caller reads the ten that float32 needs before its loop; with
 // the maximum and the sum they fill the registers, and an eleventh would cost a fifth of the speed:
-// exp(x) = 2^n * p(r), n = round(x / ln 2), r = x - n * ln 2 in two steps, |r| <= ln 2 / 2, p(r) = 1 + r + r^2 * q(r).
+// exp(x) * 2^SHIFT = 2^(n + SHIFT) * p(r), n = round(x / ln 2), r = x - n * ln 2 in two steps, |r| <= ln 2 / 2, p(r) = 1 + r + r^2 * q(r).
 // q is the polynomial of least relative error (Remez), 3.1e-9 for float32 and 3.7e-18 for float64.
 const EXP32 = memory.data<f32>([
   1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634, // 1 / ln 2
-  12583039, 12583039, 12583039, 12583039, // 1.5 * 2^23 + 127: adding it rounds to an integer, biased as an exponent
+  12583071, 12583071, 12583071, 12583071, // 1.5 * 2^23 + 127 + SHIFT: adding it rounds to an integer, biased as an exponent
   -0.6931471824645996, -0.6931471824645996, -0.6931471824645996, -0.6931471824645996, // -ln 2 in 24 bits: the fused step is exact
-  -88.02969, -88.02969, -88.02969, -88.02969, // ln 2^-127: n = -127 as a biased exponent is 0, and so is the result
+  -110.2104, -110.2104, -110.2104, -110.2104, // ln 2^(-127 - SHIFT): as a biased exponent n + SHIFT is 0, and so is the result
   0.0013814598646664034, 0.0013814598646664034, 0.0013814598646664034, 0.0013814598646664034,
   0.00836871687971288, 0.00836871687971288, 0.00836871687971288, 0.00836871687971288,
   0.041668388045313997, 0.041668388045313997, 0.041668388045313997, 0.041668388045313997,
@@ -41,9 +55,9 @@ const REST32: usize = ASC_FEATURE_RELAXED_SIMD ? 160 : 192;
 
 const EXP64 = memory.data<f64>([
   1.4426950408889634, 1.4426950408889634, // 1 / ln 2
-  6755399441056767, 6755399441056767, // 1.5 * 2^52 + 1023
+  6755399441056831, 6755399441056831, // 1.5 * 2^52 + 1023 + SHIFT
   -0.6931471803691238, -0.6931471803691238, // -ln 2 in 33 bits
-  -709.0895657128241, -709.0895657128241, // ln 2^-1023
+  -753.4509852686605, -753.4509852686605, // ln 2^(-1023 - SHIFT)
   2.5000061602835667e-8, 2.5000061602835667e-8,
   2.7630248379211444e-7, 2.7630248379211444e-7,
   2.7557586373840164e-6, 2.7557586373840164e-6,
@@ -100,8 +114,8 @@ function restOfLn2<K>(): v128 {
 }
 
 /**
- * exp(x) for x <= 0, within 1 ulp; `c0` to `c9` are {@link expConstant}. NaN gives NaN. Results under 2^-126.5 in float32 and
- * 2^-1022.5 in float64 (x under -87.68 and -708.74, -Infinity too) are 0: subnormal steps cost more time than they carry weight.
+ * exp(x) * 2^SHIFT for x <= 0, within 1 ulp; `c0` to `c9` are {@link expConstant}. NaN gives NaN. Exponentials under 2^-158.5 in float32
+ * and 2^-1086.5 in float64 (of -Infinity, too) give 0; the smallest subnormal numbers are 2^-149 and 2^-1074.
  */
 // @ts-ignore: decorator
 @inline
@@ -116,7 +130,7 @@ export function exp<K>(
 }
 
 /**
- * sum + {@link exp}(x). The product with a power of 2 is exact, so it takes no instruction of its own. In float32, with fused steps, r does
+ * sum + {@link exp}(x), both times 2^SHIFT. The product with a power of 2 is exact, so it takes no instruction of its own. In float32, with fused steps, r does
  * without the rest of ln 2: an error of 2e-9 * |x| of the term: a tenth of what rounding x to float32 did.
  */
 // @ts-ignore: decorator
@@ -131,6 +145,15 @@ export function addExp<K>(
   let r = madd<K>(n, c2, y);
   if (sizeof<K>() == 8 || !ASC_FEATURE_RELAXED_SIMD) r = madd<K>(n, restOfLn2<K>(), r);
   return madd<K>(mantissa<K>(r, c4, c5, c6, c7, c8, c9), power<K>(biased), sum);
+}
+
+/** exp(x) of one float64 <= 0. */
+export function expOf(x: f64): f64 {
+  const e = exp<f64>(
+    f64x2.splat(x), expConstant<f64>(0), expConstant<f64>(1), expConstant<f64>(2), expConstant<f64>(3), expConstant<f64>(4),
+    expConstant<f64>(5), expConstant<f64>(6), expConstant<f64>(7), expConstant<f64>(8), expConstant<f64>(9),
+  );
+  return v128.extract_lane<f64>(e, 0) * unscale<f64>();
 }
 
 // Tried: Estrin's order of the polynomial, three ways: 0.89 to 0.96 of Horner's speed. n from x / ln 2 alone, without r of its own, and a polynomial of degree 5. Both err by 1e-7, and the loss of [1, 2, 3] at 2
@@ -163,7 +186,7 @@ const LOG64_BITS = memory.data<u64>([
  * log(x) of two float64, within 1 ulp, for 0, normal x and NaN. 0 and NaN give NaN: the sum of a line that has no finite
  * element. fdlibm's e_log.c, with the reduction to [sqrt(1/2), sqrt(2)) in integers.
  */
-export function log(x: v128): v128 {
+function log(x: v128): v128 {
   const shifted = v128.add<i64>(x, v128.load(LOG64_BITS));
   const biased = v128.or(v128.shr<u64>(shifted, 52), v128.load(LOG64_BITS, 16));
   const k = v128.sub<f64>(biased, v128.load(LOG64, 160));
@@ -183,4 +206,13 @@ export function log(x: v128): v128 {
   const rest = v128.sub<f64>(v128.sub<f64>(half, tail), f);
   const value = v128.sub<f64>(v128.mul<f64>(k, v128.load(LOG64, 176)), rest);
   return v128.bitselect(value, v128.load(LOG64_BITS, 64), v128.gt<f64>(x, f64x2.splat(0)));
+}
+
+/** log(1 + t) of two float64, within 2 ulp also where 1 + t rounds to 1; t = -1 and NaN give NaN. */
+export function log1p(t: v128): v128 {
+  const one = v128.load(LOG64, 112);
+  const u = v128.add<f64>(t, one);
+  // The rounding of 1 + t lost part of t, whose share of the logarithm is 1 / u of it: all of it near 1, nothing from 2 on.
+  const lost = v128.sub<f64>(t, v128.sub<f64>(u, one));
+  return v128.add<f64>(log(u), v128.and(lost, v128.lt<f64>(u, v128.load(LOG64, 128))));
 }

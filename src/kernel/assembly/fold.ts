@@ -1,6 +1,7 @@
 // The folds: each loss over the lines of a tensor, forward and gradient in one go. A step continues a fold for about `budget`
 // elements, whatever the shape, and says whether it is done, so that no slice of work holds up the event loop.
 import { convert } from "./convert";
+import { expOf } from "./exp";
 import {
   BFLOAT16, FLOAT16, FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, widthOf,
 } from "./formats";
@@ -8,12 +9,13 @@ import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, co
   storeBlock,
 } from "./lines";
 import {
-  addExponentials, addFlow, addSoftFlow, flowBack, forgetKnown, knowWidest, shareFlow, smoothTerm, softTerm, subtractLogs,
+  Scaled, Tiny, addColumns, addFlow, addRow, addSoftFlow, flowBack, forgetKnown, knowWidest, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
 import {
-  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, SUM, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
+  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
 } from "./state";
 import { FOLD_BYTES, Fold, OWN_WIDTH } from "./struct";
+import { accumulate, totalOf } from "./sum";
 
 export const foldBytes: usize = FOLD_BYTES;
 
@@ -118,9 +120,8 @@ function addWeights<K>(fold: Fold, budget: usize): bool {
   if (fold.weight == 0) fold.weightSum = f64(fold.classes);
   if (fold.weight == 0 || fold.classAt == fold.classes) return true;
   const end = min<usize>(fold.classes, <usize>fold.classAt + budget);
-  let sum = fold.weightSum;
-  for (let c: usize = fold.classAt; c < end; c++) sum += f64(load<K>(<usize>fold.weight + c * sizeof<K>()));
-  fold.weightSum = sum;
+  const sums = changetype<usize>(fold) + offsetof<Fold>("weightSum");
+  for (let c: usize = fold.classAt; c < end; c++) accumulate(sums, f64(load<K>(<usize>fold.weight + c * sizeof<K>())));
   fold.classAt = u32(end);
   return end == fold.classes;
 }
@@ -153,7 +154,7 @@ function readUpstream<K>(fold: Fold, op: i32): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   const each: usize = fold.upstream == 0 ? <usize>0 : <usize>fold.upstream + <usize>fold.position * sizeof<K>();
-  const smooth = spreadOf(fold) * fold.weightSum;
+  const smooth = spreadOf(fold) * totalOf(changetype<usize>(fold) + offsetof<Fold>("weightSum"));
   for (let j: usize = 0; j < fold.width; j++) {
     const k = j * sizeof<K>();
     let g = each == 0 ? fold.upstreamScalar : f64(load<K>(each + k));
@@ -227,10 +228,11 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
     return addFlow<K, L>(go, n, width, state, bytes);
   }
   const found = !isRows<L>() && fold.classAt == 0
-    && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, state + MAX * bytes);
+    && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, BASE, state + MAX * bytes);
   const x = found ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
   if (isRows<L>() && sizeof<K>() == 4 && (fold.xDtype == FLOAT16 || fold.xDtype == BFLOAT16)) knowWidest(x, n);
-  addExponentials<K, L>(x, nextBlock<K, L>(fold, x, n), n, width, state, bytes, found);
+  if (isRows<L>()) addRow<K>(x, nextBlock<K, L>(fold, x, n), n, state, bytes);
+  else addColumns<K>(x, BASE, n, width, state, bytes, found);
   if (op == SOFT_TARGET && fold.out != 0) {
     const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     addSoftFlow<K, L>(t, blockWeights<K>(fold), keepOf(fold), spreadOf(fold), n, width, state, bytes);
@@ -260,6 +262,7 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   if (op == LOG_SOFTMAX || fold.out == 0) return;
   if (picksOnly<K>(fold, op)) shareOut<K>(fold);
   else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
+  fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
 }
 
 /** Whether the gradient is exp(x - m) times one number of the position, but for the class of the target. */
@@ -275,7 +278,7 @@ function shareOut<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   for (let j: usize = 0; j < fold.width; j++) {
-    const share = load<f64>(state + FLOW * bytes + (j << 3)) / load<f64>(state + SUM * bytes + (j << 3));
+    const share = load<f64>(state + FLOW * bytes + (j << 3)) / (1 + load<f64>(state + TAIL * bytes + (j << 3)));
     store<K>(state + FLOW_K * bytes + j * sizeof<K>(), <K>share);
   }
 }
@@ -289,28 +292,41 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
   const classes = stateOf(fold) + CLASS * bytes;
   const losses = <usize>fold.losses;
   const width = widthOf(fold.lossDtype);
+  const flows = stateOf(fold) + FLOW * bytes;
+  const tails = stateOf(fold) + TAIL * bytes;
+  const peaks: usize = fold.out != 0 && picksOnly<K>(fold, CROSS_ENTROPY) ? stateOf(fold) + PEAK * bytes : 0;
   // Where nothing is rounded or weighted, a loss is -a_y.
   const plain = fold.xDtype == codeOf<K>() && fold.lossDtype == codeOf<K>() && fold.weight == 0;
   const row = padded(fold) * sizeof<K>();
   const first = <usize>fold.position;
   const n = <usize>fold.width;
-  let total = fold.lossSum;
+  const sums = changetype<usize>(fold) + offsetof<Fold>("lossSum");
   for (let j: usize = 0; j < n; j++) {
     const y = load<i32>(classes + (j << 2));
     const k = j * sizeof<K>();
     let loss: f64 = 0;
     if (y >= 0) {
       const x = held && !isRows<L>() ? load<K>(LOGITS + <usize>y * row + k) : elementOf<K, L>(fold, first + j, y);
-      let a = x - load<K>(maxima + k) - load<K>(logs + k);
+      const fromMax = x - load<K>(maxima + k);
+      if (peaks != 0) store<K>(peaks + k, <K>gradientOfTarget<K>(load<f64>(flows + (j << 3)), f64(fromMax), load<f64>(tails + (j << 3))));
+      let a = fromMax - load<K>(logs + k);
       if (sizeof<K>() == 4) a -= load<K>(rests + k);
       loss = plain
         ? f64(-a)
         : f64(rounded<K>(-(rounded<K>(a, fold.xDtype) * <K>weightOf<K>(fold, y)), fold.lossDtype));
     }
-    total += loss;
+    accumulate(sums, loss);
     if (losses != 0) storeNumber(losses + ((first + j) << width), fold.lossDtype, loss);
   }
-  fold.lossSum = total;
+}
+
+/**
+ * flow * (1 - p) of the target's class, whose p is exp(fromMax) / (1 + tail): 1 - p would lose all digits where p is near 1. An infinite
+ * flow gives NaN, as the difference flow - flow * p does in PyTorch.
+ */
+function gradientOfTarget<K>(flow: f64, fromMax: f64, tail: f64): f64 {
+  if (!isFinite<K>(<K>flow)) return NaN;
+  return (flow * (1 - expOf(fromMax) + tail)) / (1 + tail);
 }
 
 /** The element of x of class `y` at a position, in K. */
@@ -341,10 +357,11 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   const pitch = pitchOf<K, L>(fold, to, LOGITS);
   if (op == LOG_SOFTMAX_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
-    flowBack<K, L>(x, go, to, pitch, n, width, state, bytes);
+    sendBack<K, L>(fold, x, go, to, pitch, n);
   } else if (picksOnly<K>(fold, op)) {
-    shareFlow<K, L>(x, to, pitch, n, width, state, bytes);
-    addPeaks<K, L>(fold, n, to, pitch);
+    if (fold.scaled) shareFlow<K, L, Scaled>(x, to, pitch, n, width, state, bytes);
+    else shareFlow<K, L, Tiny>(x, to, pitch, n, width, state, bytes);
+    addPeaks<K, L>(fold, n, to, pitch, true);
   } else {
     const a = logProbabilities<K, L>(fold, x, n, width, state, bytes);
     const base: usize = fold.out == 0 ? <usize>0 : BASE;
@@ -359,11 +376,17 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
     }
     if (to != 0) {
       const smooth = op == SOFT_TARGET || fold.smoothing > 0;
-      flowBack<K, L>(a, smooth ? base : <usize>0, to, pitch, n, width, state, bytes);
-      if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to, pitch);
+      sendBack<K, L>(fold, a, smooth ? base : <usize>0, to, pitch, n);
+      if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to, pitch, false);
     }
   }
   if (to == LOGITS) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
+}
+
+function sendBack<K, L>(fold: Fold, a: usize, base: usize, to: usize, pitch: usize, n: usize): void {
+  const width = padded(fold);
+  if (fold.scaled) flowBack<K, L, Scaled>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
+  else flowBack<K, L, Tiny>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
 }
 
 function writeLogs<K, L>(fold: Fold, n: usize, held: bool): void {
@@ -388,8 +411,8 @@ function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, st
   return LOGITS;
 }
 
-/** Adds to the gradient what the loss of the target's own class sends, where that class is in the block. */
-function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize): void {
+/** Adds to the gradient what the loss of the target's own class sends, where that class is in the block; `whole`: it is all of the gradient. */
+function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize, whole: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   const step = isRows<L>() ? sizeof<K>() : pitch;
@@ -397,7 +420,8 @@ function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize): void {
     const y = load<i32>(state + CLASS * bytes + (j << 2));
     if (y < 0 || <u32>y < fold.classAt || <u32>y - fold.classAt >= <u32>n) continue;
     const at = to + <usize>(<u32>y - fold.classAt) * step + j * sizeof<K>();
-    store<K>(at, load<K>(at) + load<K>(state + PEAK * bytes + j * sizeof<K>()));
+    const peak = load<K>(state + PEAK * bytes + j * sizeof<K>());
+    store<K>(at, whole ? peak : load<K>(at) + peak);
   }
 }
 
@@ -411,11 +435,11 @@ function endGroup(fold: Fold, op: i32): void {
       const sum: f64 = ignored ? 0 : roundNumber(-load<f64>(state + LOSS * bytes + (j << 3)), fold.lossDtype);
       const at = <usize>fold.losses + ((<usize>fold.position + j) << widthOf(fold.lossDtype));
       if (op == SOFT_TARGET) {
-        fold.lossSum += sum;
+        accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), sum);
         if (fold.losses != 0) storeNumber(at, fold.lossDtype, sum);
         continue;
       }
-      fold.smoothSum += sum;
+      accumulate(changetype<usize>(fold) + offsetof<Fold>("smoothSum"), sum);
       if (fold.losses == 0) continue;
       const hard = roundNumber(keepOf(fold) * loadNumber(at, fold.lossDtype), fold.lossDtype);
       const smooth = roundNumber(spreadOf(fold) * sum, fold.lossDtype);
@@ -481,7 +505,7 @@ function readLoss<K>(fold: Fold): void {
     const x = <K>loadNumber(<usize>fold.x + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype);
     loss = roundNumber(f64(-(x * <K>weightOf<K>(fold, usize(y)))), fold.lossDtype);
   }
-  fold.lossSum += loss;
+  accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), loss);
   if (fold.losses != 0) storeNumber(<usize>fold.losses + (p << widthOf(fold.lossDtype)), fold.lossDtype, loss);
 }
 
@@ -504,27 +528,25 @@ function scoreAt(fold: Fold, y: i64): usize {
 // ---- targets
 
 /**
- * Looks at `n` targets: adds the weights of the kept ones (1 each without weights) to the f64 at `result` and returns the
+ * Checks `n` targets: adds the weights of the kept ones (1 each without weights) to the sum at `result`, two f64, and returns the
  * index of the first that is kept but no class, or -1.
  */
 export function checkTargets(
   target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, wide: i32, result: usize,
 ): i32 {
   const width = widthOf(dtype);
-  let total = load<f64>(result);
   for (let i: usize = 0; i < n; i++) {
     const y = loadIndex(target + (i << width), dtype);
     if (y == ignoreIndex) continue;
     if (<u64>y >= <u64>classes) return i32(i);
-    total += weight == 0 ? 1 : loadNumber(weight + (usize(y) << (wide ? 3 : 2)), wide ? FLOAT64 : FLOAT32);
+    accumulate(result, weight == 0 ? 1 : loadNumber(weight + (usize(y) << (wide ? 3 : 2)), wide ? FLOAT64 : FLOAT32));
   }
-  store<f64>(result, total);
   return -1;
 }
 
 /**
  * Multiplies `n` losses that were folded without weights by the weights of their classes, each rounded as if it were stored, and adds
- * them to the f64 at `result`. Ignored targets have the loss 0 already.
+ * them to the sum at `result`, two f64. Ignored targets have the loss 0 already.
  */
 export function weighLosses(
   losses: usize, dtype: i32, target: usize, targetDtype: i32, n: usize, ignoreIndex: i64, weight: usize, wide: i32, result: usize,
@@ -536,7 +558,6 @@ export function weighLosses(
 function weigh<K>(
   losses: usize, dtype: i32, target: usize, targetDtype: i32, n: usize, ignoreIndex: i64, weight: usize, result: usize,
 ): void {
-  let total = load<f64>(result);
   for (let i: usize = 0; i < n; i++) {
     const y = loadIndex(target + (i << widthOf(targetDtype)), targetDtype);
     if (y == ignoreIndex) continue;
@@ -544,7 +565,6 @@ function weigh<K>(
     const loss = <K>loadNumber(at, dtype) * load<K>(weight + usize(y) * sizeof<K>());
     const stored = roundNumber(f64(loss), dtype);
     storeNumber(at, dtype, stored);
-    total += stored;
+    accumulate(result, stored);
   }
-  store<f64>(result, total);
 }

@@ -77,19 +77,21 @@ export function pitchOf<K, L>(fold: Fold, place: usize, scratch: usize): usize {
 }
 
 /**
- * As {@link loadBlock} for the first block of columns, with the maximum of each position at `max`. False, and nothing done,
- * where a class is not one run of whole vectors.
+ * As {@link loadBlock} for the first block of columns, with the maximum of each position at `max`, and at `smaller` the lesser of each
+ * element and the maximum before it. False, and nothing done, where a class is not one run of whole vectors.
  */
-export function loadMaxima<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, to: usize, max: usize): bool {
+export function loadMaxima<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, to: usize, smaller: usize, max: usize): bool {
   if (!isRun<K>(fold, dtype)) return false;
   const bytes = <usize>fold.width * sizeof<K>();
   const pitch = <usize>fold.inner * sizeof<K>();
   let from = runAddress(fold, tensor, dtype);
-  for (let c: usize = 0; c < n; c++, from += pitch, to += bytes) {
+  for (let c: usize = 0; c < n; c++, from += pitch, to += bytes, smaller += bytes) {
     for (let at: usize = 0; at < bytes; at += 16) {
       const v = v128.load(from + at);
       v128.store(to + at, v);
-      v128.store(max + at, v128.pmax<K>(v128.load(max + at), v));
+      const m = v128.load(max + at);
+      v128.store(smaller + at, v128.pmin<K>(v, m));
+      v128.store(max + at, v128.pmax<K>(m, v));
     }
   }
   return true;

@@ -2,10 +2,10 @@
 //
 // A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the group's state,
 // `bytes` the length of each of its arrays.
-import { addExp, exp, expConstant, nmadd } from "./exp";
+import { addExp, exp, expConstant, expOf, nmadd, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
-import { isRows, lanes } from "./lines";
-import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, SUM, UPSTREAM } from "./state";
+import { Columns, Rows, isRows, lanes } from "./lines";
+import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, TAIL, UPSTREAM, lowestOf } from "./state";
 
 /** Vectors of positions in a block. */
 // @ts-ignore: decorator
@@ -47,6 +47,33 @@ function classes<K, L>(array: usize, k: usize): v128 {
 @inline
 function weights<K, L>(weight: usize, k: usize, one: v128): v128 {
   return weight == 0 ? one : classes<K, L>(weight, k);
+}
+
+/** Flows that are multiplied by {@link unscale} already, for exponentials that are 2^SHIFT too large: no step of its own. */
+export type Scaled = u8;
+/** Flows that would lose bits by that; the exponentials are scaled instead, and round to a subnormal number as in PyTorch. */
+export type Tiny = u16;
+
+/** Multiplies `n` flows by {@link unscale}, or says that they are {@link Tiny}. */
+export function scaleFlows<K>(flows: usize, n: usize): bool {
+  // 2^(-126 + SHIFT), 2^(-1022 + SHIFT)
+  const least = sizeof<K>() == 4 ? <K>5.048709793414476e-29 : <K>4.1045368012983762e-289;
+  for (let j: usize = 0; j < n; j++) {
+    const flow = abs<K>(load<K>(flows + j * sizeof<K>()));
+    if (flow < least && flow > 0) return false;
+  }
+  for (let j: usize = 0; j < n; j++) {
+    const at = flows + j * sizeof<K>();
+    store<K>(at, load<K>(at) * <K>unscale<K>());
+  }
+  return true;
+}
+
+/** The exponential as the flows of S take it. */
+// @ts-ignore: decorator
+@inline
+function scaledFor<K, S>(e: v128): v128 {
+  return sizeof<S>() == 1 ? e : v128.mul<K>(e, v128.splat<K>(<K>unscale<K>()));
 }
 
 const TAILS = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
@@ -98,14 +125,28 @@ function widest<K>(v: v128): v128 {
 }
 
 /**
- * Steps whose exponentials are added in K before float64 takes the sum over. 256 were 2 % faster, but the worst error of a gradient was 2.1
- * times PyTorch's instead of 0.7.
+ * Steps whose exponentials are added in K before float64 takes the sum over. PyTorch adds as many in a lane of AVX-512 for 128 classes;
+ * from there on sixteen, which are 2 % faster.
  */
-const RUN: usize = 64;
+const SHORT_RUN: usize = 8;
+const LONG_RUN: usize = 16;
+const SHORT_STEPS: usize = 32;
+/** The sums of the runs of a block. */
+const RUNS = memory.data(8192, 16);
+/** The running maximum of a row's block after each run. */
+const MAXIMA = memory.data(8192, 16);
+
+// @ts-ignore: decorator
+@inline
+function runOfSteps(steps: usize): usize {
+  return steps > SHORT_STEPS ? LONG_RUN : SHORT_RUN;
+}
 
 // The block of a row whose maximum is known, and that maximum. It is found while the exponentials of the block before are
 // computed, so that memory works at the same time: a quarter faster than block after block where rows come from main memory.
 let knownAt: usize = 0;
+/** Whether MAXIMA has its runs, too. */
+let runsKnown: bool = false;
 const KNOWN = memory.data(16);
 
 /** Forgets the maximum that is known: what lies in memory may have changed. */
@@ -118,59 +159,181 @@ export function knowWidest(x: usize, n: usize): void {
   let max = v128.load(WIDEST);
   for (let i = n & ~7; i < n; i += 4) max = v128.pmax<f32>(max, v128.load(x + (i << 2)));
   knownAt = x;
+  runsKnown = false;
   v128.store(KNOWN, max);
 }
 
+/** From here on, what a run loses beside a 1 no longer counts. */
+const MANY: f64 = 8;
+
 /**
- * The running maximum m and sum S of exp(x - m). A larger maximum scales S down. pmax lets NaN pass unseen; the sum does not.
- * `next` is a block of a row, as long as this one, that will follow; 0 for none. `found`: m is there and S is 0.
+ * A block of a row: the running maximum m, and the sum T of exp(x - m) without the 1 of one largest element. In float32 a small sum would
+ * be lost beside that 1, and so it would in log(1 + T) of float64. A larger maximum scales 1 + T down. pmax lets NaN pass unseen; the sum
+ * does not. `next` is a block, as long as this one, that will follow; 0 for none.
  */
-export function addExponentials<K, L>(
-  x: usize, next: usize, n: usize, width: usize, state: usize, bytes: usize, found: bool,
+export function addRow<K>(x: usize, next: usize, n: usize, state: usize, bytes: usize): void {
+  const steps = stepsOf<K, Rows>(n);
+  const last = x + (steps << 4);
+  const run = runOfSteps(steps) << 4;
+  const before = v128.load_splat<K>(state + MAX * bytes);
+  if (x != knownAt) findMaximum<K>(x, last, run);
+  const max = widest<K>(v128.pmax<K>(before, v128.load(KNOWN)));
+  v128.store(state + MAX * bytes, max);
+  const tail = load<f64>(state + TAIL * bytes);
+  const from = f64(v128.extract_lane<K>(before, 0));
+  const to = f64(v128.extract_lane<K>(max, 0));
+  if (to > from) {
+    const scaled: f64 = tail == -1 ? 0 : (1 + tail) * expOf(from - to);
+    let sum: f64 = 0;
+    if (runsKnown) sum = addOthers<K>(x, next, last, run, max);
+    else {
+      sum = addRuns<K>(x, next, last, run, max) - 1;
+      if (scaled + sum < MANY) {
+        findMaximum<K>(x, last, run);
+        sum = addOthers<K>(x, next, last, run, max);
+      }
+    }
+    store<f64>(state + TAIL * bytes, scaled + sum);
+  } else store<f64>(state + TAIL * bytes, tail + addRuns<K>(x, next, last, run, max));
+  knownAt = next;
+  runsKnown = true;
+}
+
+/** {@link addRuns} without the first element that equals the maximum. */
+function addOthers<K>(x: usize, next: usize, last: usize, run: usize, max: v128): f64 {
+  const largest = findLargest<K>(x, last, run, max);
+  const element = load<K>(largest);
+  store<K>(largest, <K>-Infinity);
+  const sum = addRuns<K>(x, next, last, run, max);
+  store<K>(largest, element);
+  return sum;
+}
+
+/** The exponentials of a block of a row, added up. On the way the maximum of the block at `next` becomes known. */
+function addRuns<K>(x: usize, next: usize, last: usize, run: usize, max: v128): f64 {
+  const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
+  const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
+  const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
+  const ahead: usize = next == 0 ? <usize>0 : next - x;
+  // 0, or NaN for a maximum of Infinity.
+  const none = v128.sub<K>(max, max);
+  let coming = v128.splat<K>(-Infinity);
+  let to: usize = RUNS;
+  for (let at = x; at < last; to += 16) {
+    const end = min(last, at + run);
+    let sum = none;
+    for (; at < end; at += 16) {
+      coming = v128.pmax<K>(coming, v128.load(at + ahead));
+      sum = addExp<K>(sum, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+    }
+    v128.store(to, sum);
+    v128.store(to + (MAXIMA - RUNS), coming);
+  }
+  v128.store(KNOWN, coming);
+  let low = f64x2.splat(0);
+  let high = f64x2.splat(0);
+  for (let at: usize = RUNS; at < to; at += 16) {
+    low = v128.add<f64>(low, lower<K>(v128.load(at)));
+    high = v128.add<f64>(high, upper<K>(v128.load(at)));
+  }
+  const sums = v128.add<f64>(low, high);
+  return (v128.extract_lane<f64>(sums, 0) + v128.extract_lane<f64>(sums, 1)) * unscale<K>();
+}
+
+/** The maximum of each lane of a block, in KNOWN, and on the way there after each run. */
+function findMaximum<K>(x: usize, last: usize, run: usize): void {
+  let max = v128.splat<K>(-Infinity);
+  let to: usize = MAXIMA;
+  for (let at = x; at < last; to += 16) {
+    for (const end = min(last, at + run); at < end; at += 16) max = v128.pmax<K>(max, v128.load(at));
+    v128.store(to, max);
+  }
+  v128.store(KNOWN, max);
+  runsKnown = true;
+}
+
+/**
+ * The address of the first element that equals the maximum, in the first run after which it is known. Without a branch that depends on
+ * the numbers: one that is guessed wrong costs as much as ten steps.
+ */
+function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
+  let from = x;
+  let known: usize = MAXIMA;
+  for (let at = x; at + run < last; at += run, known += 16) {
+    from += v128.any_true(v128.ge<K>(v128.load(known), max)) ? 0 : run;
+  }
+  // A bit for each element of the run.
+  let bits: u64 = 0;
+  let shift: u64 = 0;
+  for (let at = from, end = min(last, from + run); at < end; at += 16, shift += lanes<K>()) {
+    const hits = v128.eq<K>(v128.load(at), max);
+    bits |= u64(sizeof<K>() == 4 ? i32x4.bitmask(hits) : i64x2.bitmask(hits)) << shift;
+  }
+  return from + usize(ctz(bits)) * sizeof<K>();
+}
+
+/**
+ * As {@link addRow} for a block of columns, each vector of positions by itself. The maximum stays out of the sum since it never gets to
+ * `smaller`: that takes the lesser of each element and the maximum before it, and so the maximum before the block, too. `found`: it is the
+ * first block, and {@link loadMaxima} has done that.
+ */
+export function addColumns<K>(
+  x: usize, smaller: usize, n: usize, width: usize, state: usize, bytes: usize, found: bool,
 ): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
-  const groups = groupsOf<K, L>(width);
-  const stride = strideOf<K, L>(width);
-  const length = stepsOf<K, L>(n) * stride;
-  const ahead: usize = next == 0 ? <usize>0 : next - x;
+  const groups = groupsOf<K, Columns>(width);
+  const stride = strideOf<K, Columns>(width);
+  const step = found ? stride : 16;
+  const run = LONG_RUN * step;
   for (let g: usize = 0; g < groups; g++) {
-    const first = x + (g << 4);
-    const last = first + length;
-    const before = each<K, L>(state + MAX * bytes, g);
+    const before = v128.load(state + MAX * bytes + (g << 4));
     let max = before;
+    let first = smaller + (g << 4);
     if (!found) {
-      if (isRows<L>() && x == knownAt) max = v128.pmax<K>(max, v128.load(KNOWN));
-      else for (let at = first; at < last; at += stride) max = v128.pmax<K>(max, v128.load(at));
-      if (isRows<L>()) max = widest<K>(max);
+      first = smaller;
+      let at = x + (g << 4);
+      for (let to = first, end = first + (n << 4); to < end; to += 16, at += stride) {
+        const v = v128.load(at);
+        v128.store(to, v128.pmin<K>(v, max));
+        max = v128.pmax<K>(max, v);
+      }
       v128.store(state + MAX * bytes + (g << 4), max);
-      const factor = exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-      scaleSums<K, L>(state + SUM * bytes, g, factor);
     }
-    let coming = v128.splat<K>(-Infinity);
-    for (let at = first; at < last; ) {
-      const end = min(last, at + RUN * stride);
-      let sum = v128.splat<K>(0);
-      for (; at < end; at += stride) {
-        if (isRows<L>()) coming = v128.pmax<K>(coming, v128.load(at + ahead));
+    const last = first + n * step;
+    const none = v128.sub<K>(max, max);
+    let to: usize = RUNS;
+    for (let at = first; at < last; to += 16) {
+      const end = min(last, at + run);
+      let sum = none;
+      for (; at < end; at += step) {
         sum = addExp<K>(sum, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
       }
-      addTo<K, L>(state + SUM * bytes, g, lower<K>(sum), upper<K>(sum));
+      v128.store(to, sum);
     }
-    if (isRows<L>()) {
-      knownAt = next;
-      v128.store(KNOWN, coming);
-    }
+    // Of a first block, 1 where no element is finite and 0 else.
+    const factor = found
+      ? v128.and(v128.eq<K>(max, lowestOf<K>()), v128.splat<K>(scaledOne<K>()))
+      : exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+    addToTails<K>(state + TAIL * bytes + g * (lanes<K>() << 3), to, factor);
   }
 }
 
+/** T of the positions of a vector: scaled by `factor`, and the sums of the runs, which end at `to`. */
 // @ts-ignore: decorator
 @inline
-function scaleSums<K, L>(sums: usize, g: usize, factor: v128): void {
-  const at = isRows<L>() ? sums : sums + g * (lanes<K>() << 3);
-  v128.store(at, v128.mul<f64>(v128.load(at), lower<K>(factor)));
-  if (!isRows<L>() && sizeof<K>() == 4) v128.store(at, v128.mul<f64>(v128.load(at, 16), upper<K>(factor)), 16);
+function addToTails<K>(tails: usize, to: usize, factor: v128): void {
+  const scale = f64x2.splat(unscale<K>());
+  let low = v128.mul<f64>(v128.load(tails), lower<K>(factor));
+  let high = f64x2.splat(0);
+  if (sizeof<K>() == 4) high = v128.mul<f64>(v128.load(tails, 16), upper<K>(factor));
+  for (let at: usize = RUNS; at < to; at += 16) {
+    low = v128.add<f64>(low, lower<K>(v128.load(at)));
+    if (sizeof<K>() == 4) high = v128.add<f64>(high, upper<K>(v128.load(at)));
+  }
+  v128.store(tails, v128.mul<f64>(low, scale));
+  if (sizeof<K>() == 4) v128.store(tails, v128.mul<f64>(high, scale), 16);
 }
 
 /** a = (x - m) - log S. */
@@ -219,7 +382,7 @@ export function subtractLogs<K, L>(
  * The gradient of a loss that only picks the class of its target, but for that pick: 0 - exp(x - m) * share, share = flow / S
  * in FLOW_K. It needs no log-probabilities. `to`, whose classes are `pitch` bytes apart, may equal `x`.
  */
-export function shareFlow<K, L>(
+export function shareFlow<K, L, S>(
   x: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
 ): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
@@ -232,7 +395,7 @@ export function shareFlow<K, L>(
   for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(width); x < last; x += run, to += pitch) {
     for (let at: usize = 0; at < run; at += 16) {
       const y = v128.sub<K>(v128.load(x + at), own<L>(m, maxima, at));
-      const e = exp<K>(y, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      const e = scaledFor<K, S>(exp<K>(y, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
       v128.store(to + at, nmadd<K>(e, own<L>(share, shares, at), v128.splat<K>(0)));
     }
   }
@@ -244,7 +407,7 @@ const ZERO = memory.data(16, 16);
  * The last step of a gradient: base - exp(a) * flow, flow the sum of the gradient that reaches the log-probabilities a.
  * `base` 0 is zeros. `to`, whose classes are `pitch` bytes apart, may equal `a` or `base`.
  */
-export function flowBack<K, L>(
+export function flowBack<K, L, S>(
   a: usize, base: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
 ): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
@@ -258,7 +421,7 @@ export function flowBack<K, L>(
   let from = base == 0 ? ZERO : base;
   for (const last = a + stepsOf<K, L>(n) * strideOf<K, L>(width); a < last; a += run, to += pitch) {
     for (let at: usize = 0; at < run; at += 16, from += baseStep) {
-      const s = exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      const s = scaledFor<K, S>(exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
       v128.store(to + at, nmadd<K>(s, own<L>(flow, flows, at), v128.load(from)));
     }
   }

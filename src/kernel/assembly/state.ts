@@ -1,5 +1,5 @@
 // The running state of a group of positions: arrays of one number for each position, of `width` rounded up to whole vectors.
-import { log } from "./exp";
+import { log1p } from "./exp";
 import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
 
 /** Positions of a group at most. With a power of 2, all classes would fall into the same few sets of the cache. */
@@ -28,8 +28,8 @@ export function arrayBytes(fold: Fold): usize {
 }
 
 // The arrays: float64 sums, then numbers of K, then class indices.
-/** S: the sum of exp(x - m). */
-export const SUM: usize = 0;
+/** T: the sum of exp(x - m), but for the 1 of the largest element: S = 1 + T is the sum of all. */
+export const TAIL: usize = 0;
 /** The sum of what the loss adds up over the classes. */
 export const LOSS: usize = 1;
 /** The sum of the gradient that reaches the log-probabilities. */
@@ -48,14 +48,22 @@ export const PEAK: usize = 8;
 /** The class index as i32; -1 where the target is ignored. */
 export const CLASS: usize = 9;
 
-/** Starts a group: no sum, and no maximum above the lowest finite number, so that -Infinity adds exp(-Infinity) = 0. */
+/** The lowest finite number in each lane. */
+// @ts-ignore: decorator
+@inline
+export function lowestOf<K>(): v128 {
+  return v128.splat<K>(sizeof<K>() == 4 ? <K>-f32.MAX_VALUE : <K>-f64.MAX_VALUE);
+}
+
+/** Starts a group: S = 0, and no maximum above the lowest finite number, so that -Infinity adds exp(-Infinity) = 0. */
 export function clearState<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   const zero = i32x4.splat(0);
-  const lowest = v128.splat<K>(sizeof<K>() == 4 ? <K>-f32.MAX_VALUE : <K>-f64.MAX_VALUE);
+  const none = f64x2.splat(-1);
+  const lowest = lowestOf<K>();
   for (let at: usize = 0; at < bytes; at += 16) {
-    v128.store(state + SUM * bytes + at, zero);
+    v128.store(state + TAIL * bytes + at, none);
     v128.store(state + LOSS * bytes + at, zero);
     v128.store(state + FLOW * bytes + at, zero);
     v128.store(state + MAX * bytes + at, lowest);
@@ -67,8 +75,8 @@ export function closeSums<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   for (let at: usize = 0; at < bytes; at += 32) {
-    const low = log(v128.load(state + at));
-    const high = fold.width == 1 ? low : log(v128.load(state + at, 16));
+    const low = log1p(v128.load(state + at));
+    const high = fold.width == 1 ? low : log1p(v128.load(state + at, 16));
     if (sizeof<K>() == 8) {
       v128.store(state + LOG * bytes + at, low);
       v128.store(state + LOG * bytes + at, high, 16);

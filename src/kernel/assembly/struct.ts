@@ -14,9 +14,11 @@ export class Fold {
   upstreamScalar: f64;
   smoothing: f64;
   ignoreIndex: i64;
-  /** Results: the losses added up, and the smooth terms. */
+  /** Results: the losses added up, and the smooth terms; each a sum of sum.ts. */
   lossSum: f64;
+  lossRest: f64;
   smoothSum: f64;
+  smoothRest: f64;
   /** The layout: element (o, c, i) lies at (o * classes + c) * inner + i. */
   outer: u32;
   classes: u32;
@@ -42,9 +44,12 @@ export class Fold {
   /** The next class of the sweep in hand. */
   classAt: u32;
   phase: u32;
-  /** The weights of all classes added up. */
+  /** The weights of all classes added up: a sum of sum.ts. */
   weightSum: f64;
+  weightRest: f64;
+  /** Whether the flows of the group in hand are scaled as the exponentials need it. */
+  scaled: u32;
 }
 
 /** Where the record keeps the state of a small group. */
-export const OWN_STATE: usize = 128;
+export const OWN_STATE: usize = 160;
