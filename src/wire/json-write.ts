@@ -9,7 +9,7 @@ import type { Form } from "./tensors.ts";
 /** What can stand in an answer: a tensor, one number, or the warnings. */
 export type Member = Tensor | Scalar | readonly string[];
 
-/** The most bytes that the kernels write for an element: see `assembly/print.ts`. */
+/** The most bytes that the kernels write for an element: see `assembly/print/index.ts`. */
 const ELEMENT_BYTES = 49;
 /** A page is handed on when less than this is free: room for any piece of punctuation, and for a few elements. */
 const MARGIN = 64 * ELEMENT_BYTES;
@@ -20,7 +20,7 @@ const utf8 = new TextEncoder();
 
 /**
  * The pages of a JSON object with these members; undefined ones are left out. Every page is at most 64 KiB and a copy of its own. Numbers
- * are the shortest that read back as the same number of their dtype; non-finite ones are strings.
+ * are the shortest that read back as the same number of their dtype, halves as the same float32; non-finite ones are strings.
  */
 export function* writeJson(
   kernel: Kernel,

@@ -143,15 +143,13 @@ describe("printing", () => {
     expectShortest(values, texts, Math.fround);
   });
 
-  it.each([
-    ["float16", Math.f16round],
-    ["bfloat16", roundToBFloat16],
-  ] as const)(
-    "gives every one of the 2^16 %s a text that reads back, and none with fewer digits does",
-    (dtype, round) => {
+  it.each(["float16", "bfloat16"] as const)(
+    "gives every one of the 2^16 %s the text of the float32 of the same value",
+    (dtype) => {
       const bits = Uint16Array.from({ length: 65_536 }, (_, at) => at);
       const bytes = new Uint8Array(bits.buffer);
-      expectShortest(numbersOf(dtype, Buffer.from(bytes)), print(dtype, bytes), round);
+      const values = Float32Array.from(numbersOf(dtype, Buffer.from(bytes)));
+      expect(print(dtype, bytes)).toEqual(print("float32", new Uint8Array(values.buffer)));
     },
   );
 
@@ -214,8 +212,4 @@ function expectShortest(
       problems.push(`${value} as ${text}`);
   }
   expect(problems).toEqual([]);
-}
-
-function roundToBFloat16(value: number): number {
-  return numbersOf("bfloat16", bytesOf("bfloat16", [value]))[0]!;
 }
