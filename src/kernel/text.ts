@@ -1,6 +1,6 @@
 /** The kernels that read and write text: their exports, and the tables that they work with. */
 
-/** What `assembly/scan.ts`, `print.ts`, `base64.ts` and `powers.ts` export. Addresses are bytes. */
+/** What `assembly/scan.ts`, `print/`, `base64.ts` and `powers.ts` export. Addresses are bytes. */
 export interface TextExports {
   /** Begins a scan in the `scanBytes` bytes at `scan`, whose numbers go to [next, end). */
   scanStart(scan: number, inference: number, next: number, end: number): void;
@@ -12,6 +12,10 @@ export interface TextExports {
    * the `levels` inner lists hold as many elements as the words at `spansAt` say. Dtype 7 prints empty lists. Returns the address after the last character.
    */
   printElements(from: number, dtype: number, index: number, n: number, levels: number, to: number): number;
+  /** Prints `n` float32 or float64 (dtypes 1 and 0) as a flat list by the scalar reference, which the tests compare with. */
+  printReference(from: number, dtype: number, n: number, to: number): number;
+  /** Fills the tables of the printers from the powers of ten; to be called once, after {@link writePowers}. */
+  fillPrintTables(): void;
   /** Writes `n` bytes as padded base64; returns the address after the last character. */
   encodeBase64(from: number, n: number, to: number): number;
   readonly scanBytes: number;

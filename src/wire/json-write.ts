@@ -10,7 +10,7 @@ import type { Form } from "./tensors.ts";
 /** What can stand in an answer: a tensor, one number, or the warnings. */
 export type Member = Tensor | Scalar | readonly string[];
 
-/** The most bytes that the kernels write for an element: see `assembly/print.ts`. */
+/** The most bytes that the kernels write for an element: see `assembly/print/index.ts`. */
 const ELEMENT_BYTES = 49;
 /** A page is handed on when less than this is free: room for any piece of punctuation, and for a few elements. */
 const MARGIN = 64 * ELEMENT_BYTES;

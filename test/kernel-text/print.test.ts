@@ -159,6 +159,17 @@ describe("printing numbers", () => {
     expect(notShortest(texts, Array.from(bits16, bfloat16Value), Math.fround)).toEqual([]);
   });
 
+  it.each([
+    ["bfloat16", 0x45ac, "5504"],
+    ["float16", 0x4578, "5.46875"],
+    ["float16", 0x3555, "0.33325195"],
+  ] as const)(
+    "writes the %s %d as %s, so that a client that reads doubles gets its value",
+    (dtype, pattern, text) => {
+      expect(print(dtype, 1, (at) => halfBits(at, pattern))).toEqual([text]);
+    },
+  );
+
   it("writes integers of int64, int32 and uint8 as integers, to the ends of their ranges", () => {
     const longs = [
       0n,

@@ -144,11 +144,12 @@ describe("printing", () => {
   });
 
   it.each(["float16", "bfloat16"] as const)(
-    "gives every one of the 2^16 %s a text that reads back as the float32 of the same value, and none with fewer digits does",
+    "gives every one of the 2^16 %s the text of the float32 of the same value",
     (dtype) => {
       const bits = Uint16Array.from({ length: 65_536 }, (_, at) => at);
       const bytes = new Uint8Array(bits.buffer);
-      expectShortest(numbersOf(dtype, Buffer.from(bytes)), print(dtype, bytes), Math.fround);
+      const values = Float32Array.from(numbersOf(dtype, Buffer.from(bytes)));
+      expect(print(dtype, bytes)).toEqual(print("float32", new Uint8Array(values.buffer)));
     },
   );
 

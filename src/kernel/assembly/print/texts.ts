@@ -1,0 +1,64 @@
+// Texts that are looked up: rows of 16 bytes with the text of a magnitude and a comma, at most 15 characters, and their number.
+//
+// A row is filled by the reference when its number is first printed; 0 characters say that it is not filled, or that the text is too long.
+// The strings that stand for infinities and NaN have rows of their own, since their signs are behind a quotation mark.
+import { printSpecial } from "./notation";
+import { printFloat32 } from "./schubfach";
+
+const LENGTH: usize = 15;
+
+/** Infinity as float32; the magnitudes above it are NaN. */
+export const INFINITE: u32 = 0x7f800000;
+
+/** "Infinity", "-Infinity" and "NaN", with their quotation marks. */
+const NON_FINITE = memory.data(48, 16);
+
+/** Room for a text of the reference, with the bytes that it writes beyond the end. */
+const SCRATCH = memory.data(64, 16);
+
+// @ts-ignore: decorator
+@inline
+export function hasText(row: usize): bool {
+  return load<u8>(row, LENGTH) != 0;
+}
+
+/** Writes a sign if `negative` is 1, the text of a row and its comma; returns the address after it. */
+// @ts-ignore: decorator
+@inline
+export function placeText(row: usize, negative: u32, to: usize): usize {
+  store<u8>(to, 45);
+  to += usize(negative);
+  v128.store(to, v128.load(row));
+  return to + usize(load<u8>(row, LENGTH));
+}
+
+/** Writes the finite number with these float32 bits and a comma, and fills its row; returns the address after it. */
+export function printNewText(row: usize, bits: u32, to: usize): usize {
+  fillRow(row, printFloat32(bits & 0x7fffffff, SCRATCH));
+  to = printFloat32(bits, to);
+  store<u8>(to, 44);
+  return to + 1;
+}
+
+/** Writes what stands for an infinity or NaN, and a comma; returns the address after it. */
+// @ts-ignore: decorator
+@inline
+export function printNonFinite(bits: u32, to: usize): usize {
+  return placeText(NON_FINITE + ((bits & 0x7fffffff) > INFINITE ? 32 : usize(bits >> 31) << 4), 0, to);
+}
+
+/** Fills the rows of infinities and NaN; the loader calls it once. */
+export function fillNonFinite(): void {
+  fillRow(NON_FINITE, printSpecial(false, false, SCRATCH));
+  fillRow(NON_FINITE + 16, printSpecial(true, false, SCRATCH));
+  fillRow(NON_FINITE + 32, printSpecial(false, true, SCRATCH));
+}
+
+/** Fills a row with the text from SCRATCH to `end`, if it fits. */
+function fillRow(row: usize, end: usize): void {
+  const length = end + 1 - SCRATCH;
+  if (length > LENGTH) return;
+  store<u8>(end, 44);
+  v128.store(row, v128.load(SCRATCH));
+  store<u8>(row, u8(length), LENGTH);
+}
