@@ -584,15 +584,32 @@ describe("refusals", () => {
     },
   );
 
-  it.each(["text/html", "application/jsonx", "application/json;q=0", "image/*"])(
-    "Accept: %s is not_acceptable",
-    async (accept) => {
-      expectProblem(await service.post(CE, { input: TWO, target: [0, 1] }, { accept }), "not_acceptable");
-    },
-  );
+  it.each([
+    "text/html",
+    "text/html; charset=utf-8",
+    "application/jsonx",
+    "application/json;q=0",
+    "application/json; charset=utf-8; q=0",
+    "image/*",
+    ",",
+  ])("Accept: %s is not_acceptable", async (accept) => {
+    expectProblem(await service.post(CE, { input: TWO, target: [0, 1] }, { accept }), "not_acceptable");
+  });
 
-  it.each(["*/*", "application/*", "text/html, application/json;q=0.1", "application/json"])(
-    "Accept: %s is answered in JSON",
+  it.each([
+    "*/*",
+    "application/*",
+    "text/html, application/json;q=0.1",
+    "application/json",
+    "application/json; charset=utf-8",
+    "Application/JSON;Charset=UTF-8",
+    'application/json; charset="utf-8"; q=0.5',
+    'application/json; profile="a,b;q=0 \\" c"; q=0.5',
+    "application/vnd.safetensors;v=1;q=0.1, application/json ; indent=2 ; q=0.2",
+    "",
+    " ",
+  ])(
+    "Accept: %j is answered in JSON, for the body's own type or the range's, whatever its parameters",
     async (accept) => {
       const answer = await service.post(CE, { input: TWO, target: [0, 1] }, { accept });
       expect(answer.headers["content-type"]).toContain("application/json");
