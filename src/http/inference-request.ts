@@ -8,20 +8,33 @@ import { JsonReader } from "../wire/json.ts";
 import type { Engine } from "./admission.ts";
 import { openJob, priceOf } from "./admission.ts";
 import { openSource, scanJson } from "./body.ts";
+import { withoutNulls } from "./contract/optional.ts";
 import type { Job } from "./job.ts";
 import { knownMedia } from "./media.ts";
 import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 
-/** A request's body that its schema has accepted. */
+/** A request's body that its schema has accepted, without the members that are null. */
 export interface InferenceBody {
   readonly id?: string;
+  readonly model_name?: string;
+  readonly model_version?: string;
   readonly parameters?: Readonly<Record<string, unknown>>;
   readonly inputs: readonly InferenceInput[];
   readonly outputs?: readonly {
     readonly name: string;
     readonly parameters?: { readonly binary_data?: boolean };
   }[];
+}
+
+/** Takes the members that are null, which stand for those that are not given, out of a body that its schema has accepted. */
+export function givenMembers(body: InferenceBody): InferenceBody {
+  withoutNulls(body);
+  for (const tensor of [...body.inputs, ...(body.outputs ?? [])]) {
+    withoutNulls(tensor);
+    if (tensor.parameters !== undefined) withoutNulls(tensor.parameters);
+  }
+  return body;
 }
 
 const JSON_BYTES = "inference-header-content-length";

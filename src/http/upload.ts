@@ -52,7 +52,7 @@ export async function readUpload(
   job.upload = { header, source };
   const body = readOptions(header.metadata, request.query as Record<string, unknown>);
   for (const name of OPERANDS) {
-    if (name in body)
+    if (body[name] !== undefined && body[name] !== null)
       throw refuseAt("invalid_request", `/${name}`, "expected a tensor of the file, got an option");
   }
   for (const { name } of header.entries) body[name] = 0;

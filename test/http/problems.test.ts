@@ -136,13 +136,6 @@ const PROVOCATIONS: readonly Provocation[] = [
     pointer: "/ignore_index",
   },
   {
-    title: "a null ignore_index",
-    code: "invalid_request",
-    path: NLL,
-    body: { input: TWO, target: [0, 1], ignore_index: null },
-    pointer: "/ignore_index",
-  },
-  {
     title: "an ignore_index beyond 2^53",
     code: "invalid_request",
     path: NLL,

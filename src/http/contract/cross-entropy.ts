@@ -7,6 +7,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { Header } from "../../wire/safetensors.ts";
 import type { Answer, Job } from "../job.ts";
+import { optional } from "./optional.ts";
 import { lossAnswer, lossMembers, lossOptions } from "./options.ts";
 import type { Obstacle, Streaming } from "./streaming.ts";
 import { planLoss } from "./streaming.ts";
@@ -19,13 +20,13 @@ export const CrossEntropyRequest = Type.Object(
       "Class indices in [0, C), shape (), (N) or (N, d1..dK); or probabilities of the input's shape, one-hot rows among them.",
     ),
     ...lossOptions,
-    label_smoothing: Type.Optional(
+    label_smoothing: optional(
       realField(
         "How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off.",
         0,
       ),
     ),
-    return_grad_target: Type.Optional(
+    return_grad_target: optional(
       Type.Boolean({
         default: false,
         description: "Probabilities only: also return `grad_target`, the gradient with respect to target.",
