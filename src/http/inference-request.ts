@@ -11,7 +11,7 @@ import { openSource, scanJson } from "./body.ts";
 import { withoutNulls } from "./contract/optional.ts";
 import type { Job } from "./job.ts";
 import { knownMedia } from "./media.ts";
-import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
+import { announcedLength, checkFraming, refuseQuery, tellsLength, tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 
 /** A request's body that its schema has accepted, without the members that are null. */
@@ -52,18 +52,19 @@ export function admitInference(
   reply: FastifyReply,
 ): void {
   const { headers } = request;
-  checkFraming(headers);
+  const coding = checkFraming(headers);
   refuseQuery(request.query);
-  const length = announcedLength(headers, engine.bodyLimit);
+  const length = announcedLength(headers, coding, engine.bodyLimit);
   const json = jsonBytes(request);
   if (json === undefined && headers["content-type"] !== undefined) checkJson(headers["content-type"]);
   if (json !== undefined && json > length) {
+    if (coding !== undefined) throw tooLarge(`${json} bytes of JSON`, length);
     throw malformed(`expected a body of at least ${json} bytes, got ${length}`);
   }
   const binary = json === undefined ? 0 : length - json;
   const text = length - binary;
-  const isChunked = json === undefined && headers["content-length"] === undefined;
-  openJob(engine, operation, request, reply, priceOf(text, binary), isChunked);
+  const mayBeShort = json === undefined && !tellsLength(headers, coding);
+  openJob(engine, operation, request, reply, priceOf(text, binary), { mayBeShort, coding });
 }
 
 function checkJson(type: string): void {
@@ -95,7 +96,7 @@ export async function readInference(
     job.json = await scanJson(engine, request, payload, "inference");
     return job.json.value;
   }
-  const source = openSource(job, payload, engine.bodyLimit);
+  const source = openSource(job, payload, job.limit ?? engine.bodyLimit);
   const piece = new Uint8Array(Math.min(left, PIECE));
   let part = piece;
   await source.fill(part);
@@ -124,7 +125,7 @@ export async function receiveInputs(
   const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, job.source !== undefined));
   checkCover(
     request,
-    engine.bodyLimit,
+    job.limit ?? engine.bodyLimit,
     sizes.reduce<number>((sum, size = 0) => sum + size, 0),
   );
   const operands = new InferenceOperands();
@@ -140,12 +141,14 @@ export async function receiveInputs(
   }
 }
 
-/** Refuses inputs that take more or less than the bytes behind the JSON; of a chunked body only the limit is known. */
+/** Refuses inputs that take more or less than the bytes behind the JSON; of a chunked or compressed body only the limit is known. */
 function checkCover(request: FastifyRequest, limit: number, bytes: number): void {
   const json = jsonBytes(request);
   if (json === undefined) return;
-  const behind = announcedLength(request.headers, limit) - json;
-  if (request.headers["content-length"] === undefined) {
+  const { headers } = request;
+  const isTold = tellsLength(headers, jobOf(request).coding);
+  const behind = (isTold ? Number(headers["content-length"]) : limit) - json;
+  if (!isTold) {
     if (bytes > behind) throw tooLarge(`${json + bytes} bytes of JSON and inputs`, limit);
   } else if (bytes !== behind) {
     const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${behind}`;

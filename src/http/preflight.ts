@@ -1,46 +1,53 @@
 /** What is decided from the headers alone, before a byte of the body is read. */
 import type { IncomingHttpHeaders } from "node:http";
 import { echo, Problem } from "../problems.ts";
+import type { Coding } from "./content-coding.ts";
+import { codingOf, inflatedLimit } from "./content-coding.ts";
 import type { Media } from "./media.ts";
 import { requestMedia } from "./media.ts";
 
 /** What the headers say of a body. */
 export interface Announced {
   readonly media: Media;
-  /** The bytes that it may have: Content-Length, or the limit for chunked bodies. */
+  /** The bytes that it may have: Content-Length, or the limit for chunked and compressed bodies. */
   readonly length: number;
+  readonly coding: Coding | undefined;
 }
 
-/** Checks the headers of a request with a body. Refuses compressed bodies, other media types, missing bodies and bodies over the format's limit. */
+/** Checks the headers of a request with a body. Refuses missing bodies, other codings and media types, and bodies over the format's limit. */
 export function checkBodyHeaders(
   headers: IncomingHttpHeaders,
   limits: Readonly<Record<Media, number>>,
 ): Announced {
-  checkFraming(headers);
+  const coding = checkFraming(headers);
   const media = requestMedia(headers["content-type"]);
-  return { media, length: announcedLength(headers, limits[media]) };
+  return { media, length: announcedLength(headers, coding, limits[media]), coding };
 }
 
-/** Refuses a request without a body, and one whose body is compressed. */
-export function checkFraming(headers: IncomingHttpHeaders): void {
-  const { "content-encoding": encoding, "content-length": length } = headers;
-  if (length === undefined && headers["transfer-encoding"] === undefined) {
+/** The coding of a body. Refuses a request without a body, and a body in a coding that is not read. */
+export function checkFraming(headers: IncomingHttpHeaders): Coding | undefined {
+  if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) {
     throw new Problem("length_required", "expected a body, got neither Content-Length nor Transfer-Encoding");
   }
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
-    throw new Problem(
-      "unsupported_content_encoding",
-      `expected a body without Content-Encoding, got ${echo(encoding)}`,
-    );
-  }
+  return codingOf(headers);
 }
 
-/** The bytes that a body may have: Content-Length, or `limit` for a chunked one. Refuses more than `limit`. */
-export function announcedLength(headers: IncomingHttpHeaders, limit: number): number {
-  const length = headers["content-length"];
-  if (length === undefined) return limit;
-  if (Number(length) > limit) throw tooLarge(`${echo(length)} bytes`, limit);
-  return Number(length);
+/** The bytes that a body may have: Content-Length, or as many as a chunked or a compressed one may have at most. Refuses more than `limit`. */
+export function announcedLength(
+  headers: IncomingHttpHeaders,
+  coding: Coding | undefined,
+  limit: number,
+): number {
+  const text = headers["content-length"];
+  if (text === undefined) return limit;
+  const length = Number(text);
+  if (length > limit) throw tooLarge(`${echo(text)} bytes`, limit);
+  return coding === undefined ? length : inflatedLimit(length, limit);
+}
+
+/** Whether the headers tell the bytes of a body: they do not where it is chunked or compressed. */
+export function tellsLength(headers: IncomingHttpHeaders, coding: Coding | undefined): boolean {
+  return coding === undefined && headers["content-length"] !== undefined;
 }
 
 /** Refuses a query string where options have another place. */

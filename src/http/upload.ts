@@ -14,7 +14,7 @@ import type { Engine } from "./admission.ts";
 import { openSource } from "./body.ts";
 import type { Job } from "./job.ts";
 import { isOperand, OPERANDS } from "./job.ts";
-import { tooLarge } from "./preflight.ts";
+import { tellsLength, tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 import type { BodySource } from "./source.ts";
 
@@ -38,8 +38,8 @@ export async function readUpload(
 ): Promise<Record<string, unknown>> {
   const job = jobOf(request);
   const source = openSource(job, payload, engine.streamLimit);
-  const length = request.headers["content-length"];
-  const bodyBytes = length === undefined ? undefined : Number(length);
+  const { headers } = request;
+  const bodyBytes = tellsLength(headers, job.coding) ? Number(headers["content-length"]) : undefined;
   const prefix = new Uint8Array(PREFIX_BYTES);
   // A body that is shorter than the prefix is refused as such.
   if (bodyBytes !== undefined && bodyBytes < PREFIX_BYTES)

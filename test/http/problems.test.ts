@@ -567,15 +567,28 @@ describe("refusals", () => {
     expect(answer.status, answer.text).toBe(200);
   });
 
-  it.each(["gzip", "br", "deflate", "zstd", "x-unknown"])(
-    "Content-Encoding %s is unsupported_content_encoding",
+  it.each(["br", "compress", "x-unknown", "gzip, gzip", "identity, gzip", "gzip;q=1", "x-zstd"])(
+    "Content-Encoding %s is unsupported_content_encoding, and Accept-Encoding lists gzip, deflate and zstd",
     async (encoding) => {
-      expectProblem(
-        await service.post(CE, "{}", { "content-encoding": encoding }),
-        "unsupported_content_encoding",
-      );
+      const answer = await service.post(CE, "{}", { "content-encoding": encoding });
+      expectProblem(answer, "unsupported_content_encoding");
+      expect(answer.headers["accept-encoding"]).toBe("gzip, deflate, zstd");
     },
   );
+
+  it.each(["identity", "Identity", " ", ""])(
+    "Content-Encoding %j leaves a body as it is",
+    async (encoding) => {
+      const body = { input: TWO, target: [0, 1] };
+      expect((await service.post(CE, body, { "content-encoding": encoding })).status).toBe(200);
+    },
+  );
+
+  it("a body that is not gzip is malformed_content_encoding", async () => {
+    const answer = await service.post(CE, "{}", { "content-encoding": "gzip" });
+    expectProblem(answer, "malformed_content_encoding");
+    expect(answer.json.detail).toBe("the body is not gzip: incorrect header check");
+  });
 
   it.each([
     "text/html",
