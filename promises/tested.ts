@@ -79,7 +79,7 @@ export const TESTED: readonly Promised[] = [
   },
   {
     id: "R21",
-    text: "odd Content-Type, Content-Encoding or Accept: 415 or 406 before the body",
+    text: "a Content-Type, Content-Encoding or Accept that is not in the list: 415 or 406 before the body, the Content-Encoding with Accept-Encoding",
     prove: () => byTests(["test/http/problems.test.ts"], "Content-|Accept"),
   },
   {

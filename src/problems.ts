@@ -43,6 +43,11 @@ export const PROBLEMS = {
     title: "The body is not a safetensors file",
     mend: "Send 8 bytes of header length, a JSON header of that length and exactly the bytes of its tensors, as the safetensors library writes them.",
   },
+  malformed_content_encoding: {
+    status: 400,
+    title: "The body is not what its Content-Encoding says",
+    mend: "Compress the whole body once, with zstd in a window of at most 8 MiB (RFC 9659), and send nothing behind it.",
+  },
   unauthorized: {
     status: 401,
     title: "The request has no valid token",
@@ -100,8 +105,8 @@ export const PROBLEMS = {
   },
   unsupported_content_encoding: {
     status: 415,
-    title: "The body is compressed",
-    mend: "Send the body without Content-Encoding.",
+    title: "The body is compressed in a way that is not read",
+    mend: "Compress with gzip, deflate or zstd, which Accept-Encoding lists, or send the body without Content-Encoding.",
   },
   expectation_failed: {
     status: 417,

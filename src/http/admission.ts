@@ -4,10 +4,11 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Arena } from "../tensor/arena.ts";
 import type { Backlog } from "./backlog.ts";
 import { estimate } from "./backlog.ts";
+import type { Coding } from "./content-coding.ts";
 import { Job } from "./job.ts";
 import { answerMedia } from "./media.ts";
 import type { SizeLimit } from "./preflight.ts";
-import { checkBodyHeaders, refuseQuery, tooLarge } from "./preflight.ts";
+import { checkBodyHeaders, inflatedSizeLimit, refuseQuery, tellsLength, tooLarge } from "./preflight.ts";
 
 /** What every request computes with. */
 export interface Engine {
@@ -56,26 +57,33 @@ const SHORT_PRICE: Price = { ...priceOf(SHORT, 0), memory: 5 * SHORT };
 export function admit(engine: Engine, operation: string, request: FastifyRequest, reply: FastifyReply): void {
   const { headers } = request;
   const { bodyLimit, streamLimit } = engine;
-  const { media, length } = checkBodyHeaders(headers, {
+  const { media, length, coding } = checkBodyHeaders(headers, {
     json: bodyLimitOf(engine),
     safetensors: { bytes: streamLimit, setting: "STREAM_LIMIT" },
   });
   const answer = answerMedia(headers.accept, media);
-  const isChunked = headers["content-length"] === undefined;
+  const mayBeShort = !tellsLength(headers, coding);
   if (media === "json") {
     refuseQuery(request.query);
-    openJob(engine, operation, request, reply, priceOf(length, 0), isChunked).answer = answer;
+    openJob(engine, operation, request, reply, priceOf(length, 0), { mayBeShort, coding }).answer = answer;
   } else {
-    // A chunked upload of any size may be short.
-    const upload = isChunked ? bodyLimit : length;
+    // An upload of an unknown size may be short.
+    const upload = mayBeShort ? Math.min(length, bodyLimit) : length;
     const price = { memory: 0, seconds: estimate(0, upload), length: upload };
-    openJob(engine, operation, request, reply, price).answer = answer;
+    openJob(engine, operation, request, reply, price, { coding }).answer = answer;
   }
+}
+
+/** What the headers say of a body beside its price. */
+interface Sent {
+  /** Whether it is all JSON, of an unknown length. */
+  readonly mayBeShort?: boolean;
+  readonly coding?: Coding | undefined;
 }
 
 /**
  * The job of a request, whose memory is taken with the first byte of its body, all or nothing; it ends when the answer has left. A body that is
- * all JSON and comes in chunks (`isChunked`), as .NET's clients send every one, pays for a short one first: few of the longest would fill the Arena.
+ * all JSON and chunked, as .NET's clients send every one, or compressed pays for a short one first: few of the longest would fill the Arena.
  */
 export function openJob(
   engine: Engine,
@@ -83,20 +91,23 @@ export function openJob(
   request: FastifyRequest,
   reply: FastifyReply,
   price: Price,
-  isChunked = false,
+  { mayBeShort = false, coding }: Sent = {},
 ): Job {
   const { arena, backlog, kernel } = engine;
-  const mayBeShort = isChunked && price.memory > SHORT_PRICE.memory;
-  const first = mayBeShort ? SHORT_PRICE : price;
+  const paysShort = mayBeShort && price.memory > SHORT_PRICE.memory;
+  const first = withDecoder(paysShort ? SHORT_PRICE : price, coding);
   checkPrice(engine, first);
   // Taken with the first byte: memory that is only announced would let clients that send nothing shut out all others.
   const region = arena.plan(first.memory + FIXED_BYTES);
   const job = new Job(operation, { kernel, region });
+  job.coding = coding;
+  if (coding !== undefined) job.limit = inflatedSizeLimit(price.length, bodyLimitOf(engine));
   let leave = backlog.add(first.seconds, () => job.bytes / first.length);
-  if (mayBeShort) {
+  if (paysShort) {
+    const room = arena.largest - FIXED_BYTES - (coding?.decoderBytes ?? 0);
     // Less what alignment may add.
-    const most = Math.min(price.length, Math.floor((arena.largest - FIXED_BYTES) / 4) - 16);
-    const long = priceOf(most, 0);
+    const most = Math.min(price.length, Math.floor(room / 4) - 16);
+    const long = withDecoder(priceOf(most, 0), coding);
     if (most < price.length) job.limit = { bytes: most, setting: "MEMORY_BUDGET" };
     job.lengthen = () => {
       leave();
@@ -112,6 +123,12 @@ export function openJob(
   });
   request.job = job;
   return job;
+}
+
+/** A price with the memory of a decoder, which touches no more of its window than the body inflates to. */
+function withDecoder(price: Price, coding: Coding | undefined): Price {
+  if (coding === undefined) return price;
+  return { ...price, memory: price.memory + Math.min(coding.decoderBytes, price.length) };
 }
 
 /** Refuses what there can never be room for, and what would wait too long. */

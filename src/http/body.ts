@@ -7,6 +7,7 @@ import { JsonReader } from "../wire/json.ts";
 import { JsonOperands } from "../wire/operands.ts";
 import type { Engine } from "./admission.ts";
 import { bodyLimitOf, SHORT } from "./admission.ts";
+import { bodyProblem, freeChunk, openBody } from "./content-coding.ts";
 import { askForBody } from "./held.ts";
 import type { Job } from "./job.ts";
 import type { SizeLimit } from "./preflight.ts";
@@ -28,9 +29,12 @@ export async function readJson(
   return body.value;
 }
 
-/** A body within `limit` that is read piece by piece; what is left of it when the answer has gone passes unread. */
+/** A body of at most `limit` that is read piece by piece; what is left of it when the answer has gone passes unread. */
 export function openSource(job: Job, payload: IncomingMessage, limit: SizeLimit): BodySource {
-  const source = new BodySource(payload, limit, (count) => {
+  const { coding, work } = job;
+  // The decoder's memory lies elsewhere, but it counts.
+  if (coding !== undefined) work.region.alloc(Math.min(coding.decoderBytes, limit.bytes));
+  const source = new BodySource(payload, { limit, coding }, (count) => {
     job.bytes += count;
   });
   job.source = source;
@@ -46,7 +50,8 @@ export function scanJson(
   mode: JsonMode,
 ): Promise<JsonBody> {
   const job = jobOf(request);
-  const limit = job.limit ?? bodyLimitOf(engine);
+  const { coding, limit = bodyLimitOf(engine) } = job;
+  const body = openBody(payload, coding);
   const scan = new BodyScan(job, mode);
   return new Promise((resolve, reject) => {
     const onData = (chunk: Buffer<ArrayBuffer>): void => {
@@ -55,25 +60,29 @@ export function scanJson(
       else {
         job.stages.enter("decode");
         attempt(() => scan.push(chunk));
-        releaseChunk(chunk);
+        if (body === payload) releaseChunk(chunk);
+        else freeChunk(chunk);
         job.stages.enter("read");
       }
     };
     const onEnd = (): void => {
       job.stages.enter("decode");
       attempt(() => {
-        const body = scan.end();
+        const read = scan.end();
         detach();
-        resolve(body);
+        resolve(read);
       });
     };
-    const onClose = (): void => onError(new Problem("malformed_request", "the body ended early"));
+    const onFailure = (error?: unknown): void => onError(bodyProblem(error, coding));
     const onError = (error: unknown): void => {
       detach();
+      if (body !== payload) body.destroy();
       reject(nameElement(error, job.operation));
     };
     const detach = (): void => {
-      payload.off("data", onData).off("end", onEnd).off("error", onClose).off("close", onClose);
+      body.off("data", onData).off("end", onEnd).off("close", onFailure);
+      // A decoder that is destroyed may still fail.
+      if (body === payload) body.off("error", onFailure);
     };
     const attempt = (read: () => void): void => {
       try {
@@ -85,7 +94,7 @@ export function scanJson(
     job.stages.enter("read");
     whenTooSlow(payload, onError);
     askForBody(payload);
-    payload.on("data", onData).once("end", onEnd).once("error", onClose).once("close", onClose);
+    body.on("data", onData).once("end", onEnd).once("error", onFailure).once("close", onFailure);
   });
 }
 

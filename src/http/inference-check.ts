@@ -3,6 +3,7 @@ import type { FastifyRequest } from "fastify";
 import type { LossRefusal } from "../loss/refusal.ts";
 import type { Problem, ProblemError } from "../problems.ts";
 import { echo, refuseAt } from "../problems.ts";
+import { withoutNulls } from "./contract/optional.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import { isOperand, OPERANDS } from "./job.ts";
 import type { Refused } from "./validation.ts";
@@ -10,6 +11,33 @@ import { describeValidation } from "./validation.ts";
 
 /** The protocol's own parameter: whether outputs come as bytes. */
 export const BINARY = "binary_data_output";
+
+/** The parameters that are no options, by their type: the protocol's own, and those of MLServer's types, which have no effect. */
+const OTHER_PARAMETERS: Readonly<Record<string, { readonly type: string; readonly expected: string }>> = {
+  [BINARY]: { type: "boolean", expected: "true or false" },
+  content_type: { type: "string", expected: "a text" },
+  headers: { type: "null", expected: "null" },
+};
+
+/** The one version that every model has. */
+export const MODEL_VERSION = "1";
+
+/** Refuses a model or a version other than those of the path; an empty version stands for any, as in Triton's protocol. */
+export function checkModel(
+  name: string,
+  { model_name: asked = name, model_version: version = MODEL_VERSION }: InferenceBody,
+): void {
+  if (asked !== name) throw otherThan("/model_name", name, asked);
+  if (version !== MODEL_VERSION && version !== "") throw otherThan("/model_version", MODEL_VERSION, version);
+}
+
+function otherThan(pointer: string, expected: string, got: string): Problem {
+  return refuseAt(
+    "invalid_request",
+    pointer,
+    `expected ${expected} or none, got ${JSON.stringify(echo(got))}`,
+  );
+}
 
 interface Named {
   readonly name: string;
@@ -49,15 +77,16 @@ export function optionsOf(
   // Without a prototype, `__proto__` is a name like others, and refused like others.
   const fields: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(body.parameters ?? {})) {
-    if (name === BINARY) {
-      if (typeof value !== "boolean")
-        throw refuseAt("invalid_request", `/parameters/${BINARY}`, "expected true or false");
+    if (Object.hasOwn(OTHER_PARAMETERS, name)) {
+      const { type, expected } = OTHER_PARAMETERS[name]!;
+      if (value !== null && typeof value !== type)
+        throw refuseAt("invalid_request", `/parameters/${name}`, `expected ${expected}`);
     } else if (name === "format" || isOperand(name)) {
       throw refuseAt("invalid_request", `/parameters/${name}`, "unknown field");
     } else fields[name] = value;
   }
   for (const { name } of body.inputs) fields[name] = 0;
-  if (validate(fields)) return fields;
+  if (validate(fields)) return withoutNulls(fields);
   throw describeValidation(validate.errors ?? [], {
     ...contract,
     value: fields,

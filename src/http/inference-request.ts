@@ -8,21 +8,41 @@ import { JsonReader } from "../wire/json.ts";
 import type { Engine } from "./admission.ts";
 import { bodyLimitOf, openJob, priceOf } from "./admission.ts";
 import { openSource, scanJson } from "./body.ts";
+import { withoutNulls } from "./contract/optional.ts";
 import type { Job } from "./job.ts";
 import { knownMedia } from "./media.ts";
 import type { SizeLimit } from "./preflight.ts";
-import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
+import {
+  announcedLength,
+  checkFraming,
+  inflatedSizeLimit,
+  refuseQuery,
+  tellsLength,
+  tooLarge,
+} from "./preflight.ts";
 import { jobOf } from "./request.ts";
 
-/** A request's body that its schema has accepted. */
+/** A request's body that its schema has accepted, without the members that are null. */
 export interface InferenceBody {
   readonly id?: string;
+  readonly model_name?: string;
+  readonly model_version?: string;
   readonly parameters?: Readonly<Record<string, unknown>>;
   readonly inputs: readonly InferenceInput[];
   readonly outputs?: readonly {
     readonly name: string;
     readonly parameters?: { readonly binary_data?: boolean };
   }[];
+}
+
+/** Takes the members that are null, which stand for those that are not given, out of a body that its schema has accepted. */
+export function givenMembers(body: InferenceBody): InferenceBody {
+  withoutNulls(body);
+  for (const tensor of [...body.inputs, ...(body.outputs ?? [])]) {
+    withoutNulls(tensor);
+    if (tensor.parameters !== undefined) withoutNulls(tensor.parameters);
+  }
+  return body;
 }
 
 const JSON_BYTES = "inference-header-content-length";
@@ -40,18 +60,20 @@ export function admitInference(
   reply: FastifyReply,
 ): void {
   const { headers } = request;
-  checkFraming(headers);
+  const coding = checkFraming(headers);
   refuseQuery(request.query);
-  const length = announcedLength(headers, bodyLimitOf(engine));
+  const length = announcedLength(headers, coding, bodyLimitOf(engine));
   const json = jsonBytes(request);
   if (json === undefined && headers["content-type"] !== undefined) checkJson(headers["content-type"]);
   if (json !== undefined && json > length) {
+    if (coding !== undefined)
+      throw tooLarge(`${json} bytes of JSON`, inflatedSizeLimit(length, bodyLimitOf(engine)));
     throw malformed(`expected a body of at least ${json} bytes, got ${length}`);
   }
   const binary = json === undefined ? 0 : length - json;
   const text = length - binary;
-  const isChunked = json === undefined && headers["content-length"] === undefined;
-  openJob(engine, operation, request, reply, priceOf(text, binary), isChunked);
+  const mayBeShort = json === undefined && !tellsLength(headers, coding);
+  openJob(engine, operation, request, reply, priceOf(text, binary), { mayBeShort, coding });
 }
 
 function checkJson(type: string): void {
@@ -83,7 +105,7 @@ export async function readInference(
     job.json = await scanJson(engine, request, payload, "inference");
     return job.json.value;
   }
-  const source = openSource(job, payload, bodyLimitOf(engine));
+  const source = openSource(job, payload, job.limit ?? bodyLimitOf(engine));
   const piece = new Uint8Array(Math.min(left, PIECE));
   let part = piece;
   await source.fill(part);
@@ -112,7 +134,7 @@ export async function receiveInputs(
   const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, job.source !== undefined));
   checkCover(
     request,
-    bodyLimitOf(engine),
+    job.limit ?? bodyLimitOf(engine),
     sizes.reduce<number>((sum, size = 0) => sum + size, 0),
   );
   const operands = new InferenceOperands();
@@ -128,12 +150,14 @@ export async function receiveInputs(
   }
 }
 
-/** Refuses inputs that take more or less than the bytes behind the JSON; of a chunked body only the limit is known. */
+/** Refuses inputs that take more or less than the bytes behind the JSON; of a chunked or compressed body only the limit is known. */
 function checkCover(request: FastifyRequest, limit: SizeLimit, bytes: number): void {
   const json = jsonBytes(request);
   if (json === undefined) return;
-  const behind = announcedLength(request.headers, limit) - json;
-  if (request.headers["content-length"] === undefined) {
+  const { headers } = request;
+  const isTold = tellsLength(headers, jobOf(request).coding);
+  const behind = (isTold ? Number(headers["content-length"]) : limit.bytes) - json;
+  if (!isTold) {
     if (bytes > behind) throw tooLarge(`${json + bytes} bytes of JSON and inputs`, limit);
   } else if (bytes !== behind) {
     const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${behind}`;

@@ -21,9 +21,9 @@ import { refusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
 import { readiness } from "./drain.ts";
 import { sendInference } from "./inference-answer.ts";
-import { checkNames, optionsOf, refuseLoss } from "./inference-check.ts";
+import { checkModel, checkNames, optionsOf, refuseLoss } from "./inference-check.ts";
 import type { InferenceBody } from "./inference-request.ts";
-import { admitInference, readInference, receiveInputs } from "./inference-request.ts";
+import { admitInference, givenMembers, readInference, receiveInputs } from "./inference-request.ts";
 import type { Answer } from "./job.ts";
 import type { Operation } from "./operations.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -177,7 +177,8 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
   const contract = { schema: request, find: (id: string) => app.getSchema(id) };
   app.post(`${path}/infer`, options, async (asked: FastifyRequest, reply: FastifyReply) => {
     const job = jobOf(asked);
-    const body = asked.body as InferenceBody;
+    const body = givenMembers(asked.body as InferenceBody);
+    checkModel(name, body);
     checkNames(MODEL_TENSORS[name], body);
     const fields = optionsOf(body, asked.compileValidationSchema(validated), contract);
     await receiveInputs(engine, asked, body);

@@ -8,6 +8,7 @@ import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { JsonBody } from "../wire/json.ts";
 import type { Operands } from "../wire/operands.ts";
+import type { Coding } from "./content-coding.ts";
 import type { Media } from "./media.ts";
 import type { SizeLimit } from "./preflight.ts";
 import type { BodySource } from "./source.ts";
@@ -41,9 +42,11 @@ export class Job {
   /** The format in which the client wants the answer. */
   answer: Media = "json";
   readonly stages = new Stages();
-  /** The bytes of body that have arrived. */
+  /** The bytes of body that have arrived, or that they have inflated to. */
   bytes = 0;
-  /** The limit of a body in chunks, where the memory budget has less room than the body's own limit. */
+  /** How the body is compressed; undefined: it is not. */
+  coding: Coding | undefined;
+  /** The most bytes of a chunked or compressed body; undefined: the server's own limit. */
   limit: SizeLimit | undefined;
   /** Of a body in chunks, while it is short: plans what the longest needs, in the place of what was planned. */
   lengthen: (() => void) | undefined;

@@ -35,14 +35,18 @@ export function requestMedia(type: string | undefined): Media {
 /** Characters of an Accept header that are looked at: its meaning takes time by its length. */
 const MAX_ACCEPT = 1024;
 
-/** The format that the client prefers for the answer (RFC 9110, section 12.5.1): the request's own where it does not care. */
+/** Parameters of a media range beside its quality: JSON has none (RFC 8259, section 11), so a charset narrows nothing. */
+const RANGE_PARAMETERS = /;[ \t]*(?!q[ \t]*=)[^;,="\s]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|[^;,"]*)/gi;
+
+/** The format that the client prefers for the answer (RFC 9110, section 12.5.1): the request's own where Accept is absent or empty. */
 export function answerMedia(accept: string | undefined, own: Media): Media {
-  if (accept === undefined) return own;
+  if (accept === undefined || accept.trim() === "") return own;
   const other: Media = own === "json" ? "safetensors" : "json";
   const offers = [own, other].flatMap((media) =>
     media === "json" ? [MEDIA_TYPES.json] : [MEDIA_TYPES.safetensors, "application/x-safetensors"],
   );
-  const found = new Negotiator({ headers: { accept: accept.slice(0, MAX_ACCEPT) } }).mediaType(offers);
+  const ranges = accept.slice(0, MAX_ACCEPT).replace(RANGE_PARAMETERS, "");
+  const found = new Negotiator({ headers: { accept: ranges } }).mediaType(offers);
   if (found === undefined) {
     throw new Problem("not_acceptable", `Accept: ${echo(accept)} allows none of ${offers.join(", ")}`);
   }

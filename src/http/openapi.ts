@@ -122,7 +122,14 @@ function addBinary(document: Document, path: string): void {
 }
 
 /** An option of a safetensors body. Its default is only told: a page that fills it in would send it beside a JSON body, where it is refused. */
-function queryParameter(name: string, { default: byDefault, ...schema }: OpenAPIV3_1.SchemaObject) {
+function queryParameter(
+  name: string,
+  { default: byDefault, anyOf, ...annotations }: OpenAPIV3_1.SchemaObject,
+) {
+  // A query string leaves a member out instead of sending null.
+  const forms =
+    (anyOf as OpenAPIV3_1.SchemaObject[] | undefined)?.filter(({ type }) => type !== "null") ?? [];
+  const schema = { ...annotations, ...(forms.length === 1 ? forms[0] : { anyOf: forms }) };
   const told = byDefault === undefined || byDefault === null ? "" : ` Default: ${byDefault}.`;
   const description = `Only with a safetensors body; in JSON, put it into the body.${told}`;
   return { name, in: "query", description, schema };

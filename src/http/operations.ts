@@ -19,6 +19,7 @@ import {
   logSoftmaxStreaming,
 } from "./contract/log-softmax.ts";
 import { NllLossRequest, NllLossResponse, nllLossPlan } from "./contract/nll-loss.ts";
+import { withoutNulls } from "./contract/optional.ts";
 import { OPTION_SCHEMAS } from "./contract/options.ts";
 import { refusals } from "./contract/problem.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./contract/streaming.ts";
@@ -122,7 +123,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   };
   app.post(path, options, async (request, reply) => {
     const job = jobOf(request);
-    const body = request.body as never;
+    const body = withoutNulls(request.body as object) as never;
     const { format } = body as { format?: Form };
     checkForm(job, format);
     const gone = (): boolean => reply.raw.destroyed;

@@ -5,6 +5,7 @@ import { LossRefusal } from "../loss/refusal.ts";
 import type { ProblemCode, ProblemError } from "../problems.ts";
 import { PROBLEMS, Problem, refuseAt } from "../problems.ts";
 import { ArenaFull, ArenaTooSmall } from "../tensor/arena.ts";
+import { READABLE_CODINGS } from "./content-coding.ts";
 import { hasBody } from "./head.ts";
 import { holdsBody } from "./held.ts";
 import { CLIENT_GONE } from "./log.ts";
@@ -53,6 +54,7 @@ function isInference(url: string): boolean {
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   const document = problemDocument(problem, reply.request.id);
   if (document.status === 503) reply.header("retry-after", problem.retryAfter ?? RETRY_AFTER);
+  if (problem.code === "unsupported_content_encoding") reply.header("accept-encoding", READABLE_CODINGS);
   if (document.status === 401) reply.header("www-authenticate", "Bearer");
   // Whether the client now sends the body that it holds back, or another request, nobody knows.
   if (holdsBody(reply.request.raw)) reply.header("connection", "close");

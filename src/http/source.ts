@@ -1,6 +1,9 @@
 /** A request's body as bytes that are asked for: what is not asked for stays in the socket, and holds the client up. */
 import type { IncomingMessage } from "node:http";
-import { Problem } from "../problems.ts";
+import type { Readable } from "node:stream";
+import type { Problem } from "../problems.ts";
+import type { Coding } from "./content-coding.ts";
+import { bodyProblem, endedEarly, freeChunk, openBody } from "./content-coding.ts";
 import { askForBody } from "./held.ts";
 import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
@@ -13,8 +16,16 @@ interface Wanted {
   readonly reject: (error: unknown) => void;
 }
 
+/** How a body is sent, and how many bytes it may have. */
+interface Sent {
+  readonly limit: SizeLimit;
+  readonly coding: Coding | undefined;
+}
+
 export class BodySource {
   readonly #payload: IncomingMessage;
+  /** The payload, or what it inflates to. */
+  readonly #body: Readable;
   readonly #limit: SizeLimit;
   readonly #onBytes: (count: number) => void;
   /** What a chunk held beyond what was asked for. */
@@ -27,17 +38,19 @@ export class BodySource {
   #failed: Problem | undefined;
 
   /** Reads at most `limit` from a payload that nobody else reads; `onBytes` is told of each chunk. */
-  constructor(payload: IncomingMessage, limit: SizeLimit, onBytes: (count: number) => void) {
+  constructor(payload: IncomingMessage, { limit, coding }: Sent, onBytes: (count: number) => void) {
+    const body = openBody(payload, coding);
     this.#payload = payload;
+    this.#body = body;
     this.#limit = limit;
     this.#onBytes = onBytes;
-    payload.pause();
+    body.pause();
     whenTooSlow(payload, (problem) => this.#fail(problem));
     askForBody(payload);
-    payload.on("data", (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));
-    payload.once("end", () => this.#finish());
-    payload.once("error", () => this.#fail(endedEarly()));
-    payload.once("close", () => this.#fail(endedEarly()));
+    body.on("data", (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));
+    body.once("end", () => this.#finish());
+    body.once("error", (error) => this.#fail(bodyProblem(error, coding)));
+    body.once("close", () => this.#fail(endedEarly()));
   }
 
   /** Fills `into` with the next bytes. Refuses a body that ends before that, and one that is over the limit. */
@@ -61,8 +74,12 @@ export class BodySource {
 
   /** Lets the rest of the body pass unread, so that the connection can go on. */
   discard(): void {
-    this.#payload.removeAllListeners("data");
     this.#rest = undefined;
+    if (this.#body !== this.#payload) {
+      this.#body.destroy();
+      return;
+    }
+    this.#payload.removeAllListeners("data");
     this.#payload.resume();
   }
 
@@ -87,16 +104,17 @@ export class BodySource {
       if (piece.length < this.#rest.length) this.#rest = this.#rest.subarray(piece.length);
       else {
         this.#rest = undefined;
-        if (this.#chunk !== undefined) releaseChunk(this.#chunk);
+        if (this.#body === this.#payload) releaseChunk(this.#chunk!);
+        else freeChunk(this.#chunk!);
       }
     }
     if (wanted !== undefined && wanted.filled === wanted.into.length) {
       this.#wanted = undefined;
-      this.#payload.pause();
+      this.#body.pause();
       wanted.resolve();
-    } else if (wanted === undefined) this.#payload.pause();
+    } else if (wanted === undefined) this.#body.pause();
     else if (this.#failed !== undefined) this.#fail(this.#failed);
-    else this.#payload.resume();
+    else this.#body.resume();
   }
 
   #finish(): void {
@@ -118,8 +136,4 @@ export class BodySource {
  */
 export function releaseChunk(chunk: Buffer<ArrayBuffer>): void {
   if (chunk.length === chunk.buffer.byteLength) chunk.buffer.transfer(0);
-}
-
-function endedEarly(): Problem {
-  return new Problem("malformed_request", "the body ended early");
 }

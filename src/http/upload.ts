@@ -14,7 +14,7 @@ import type { Engine } from "./admission.ts";
 import { openSource } from "./body.ts";
 import type { Job } from "./job.ts";
 import { isOperand, OPERANDS } from "./job.ts";
-import { tooLarge } from "./preflight.ts";
+import { tellsLength, tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 import type { BodySource } from "./source.ts";
 
@@ -38,8 +38,8 @@ export async function readUpload(
 ): Promise<Record<string, unknown>> {
   const job = jobOf(request);
   const source = openSource(job, payload, { bytes: engine.streamLimit, setting: "STREAM_LIMIT" });
-  const length = request.headers["content-length"];
-  const bodyBytes = length === undefined ? undefined : Number(length);
+  const { headers } = request;
+  const bodyBytes = tellsLength(headers, job.coding) ? Number(headers["content-length"]) : undefined;
   const prefix = new Uint8Array(PREFIX_BYTES);
   // A body that is shorter than the prefix is refused as such.
   if (bodyBytes !== undefined && bodyBytes < PREFIX_BYTES)
@@ -52,7 +52,7 @@ export async function readUpload(
   job.upload = { header, source };
   const body = readOptions(header.metadata, request.query as Record<string, unknown>);
   for (const name of OPERANDS) {
-    if (name in body)
+    if (body[name] !== undefined && body[name] !== null)
       throw refuseAt("invalid_request", `/${name}`, "expected a tensor of the file, got an option");
   }
   for (const { name } of header.entries) body[name] = 0;

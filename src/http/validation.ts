@@ -34,9 +34,16 @@ export function describeValidation(
 /** Of the errors of all branches of a union the one that got furthest into the value; the union's own where none did. */
 function mostSpecific(errors: readonly FastifySchemaValidationError[]): FastifySchemaValidationError {
   const deepest = Math.max(...errors.map((error) => depth(error.instancePath)));
-  const candidates = errors.filter((error) => depth(error.instancePath) === deepest);
+  const all = errors.filter((error) => depth(error.instancePath) === deepest);
+  const candidates = all.filter((error) => !isOfNull(error));
+  // Of a union of one form and null, the form says what was expected; that null would do is no help.
+  if (candidates.length === 2 && candidates.length < all.length) return candidates[0]!;
   const union = candidates.find((error) => error.keyword === "anyOf");
   return candidates.find(isOfFields) ?? union ?? candidates[0] ?? errors[0]!;
+}
+
+function isOfNull({ keyword, params }: FastifySchemaValidationError): boolean {
+  return keyword === "type" && params.type === "null";
 }
 
 function isOfFields({ keyword }: FastifySchemaValidationError): boolean {
@@ -68,7 +75,12 @@ function schemaAt(schema: unknown, steps: readonly string[], find: Refused["find
   const ofObject = (schema: unknown): Schema => {
     const { $ref, anyOf } = schema as Schema;
     if ($ref !== undefined) return ofObject(find($ref.replace("#", "")));
-    return anyOf?.map(ofObject).find(({ properties }) => properties !== undefined) ?? (schema as Schema);
+    const forms = anyOf?.map(ofObject);
+    return (
+      forms?.find(({ properties }) => properties !== undefined) ??
+      forms?.find(({ items }) => items !== undefined) ??
+      (schema as Schema)
+    );
   };
   let at = ofObject(schema);
   for (const step of steps) at = ofObject(at.properties?.[step] ?? at.items);
@@ -111,10 +123,6 @@ const TENSOR =
 
 /** The unions that are not tensors, by the field's name. */
 const UNIONS: Readonly<Record<string, string>> = {
-  dim: "an integer or null",
-  dtype: "a dtype or null",
-  size_average: "true, false or null",
-  reduce: "true, false or null",
   label_smoothing: "a number up to 1",
 };
 

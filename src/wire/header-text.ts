@@ -94,6 +94,14 @@ export class HeaderText {
     return value;
   }
 
+  /** Reads null, where it is next. */
+  isNull(): boolean {
+    this.#next();
+    if (!this.#text.startsWith("null", this.#at)) return false;
+    this.#at += 4;
+    return true;
+  }
+
   /** Refuses what follows the object, unless it is padding. */
   end(): void {
     while (this.#text[this.#at] === " ") this.#at++;

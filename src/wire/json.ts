@@ -39,9 +39,7 @@ const REFUSALS: readonly (ProblemCode | "full" | undefined)[] = [
   "invalid_base64",
   "rank_too_high",
   "full",
-  "malformed_json",
 ];
-const ESCAPED_KEY = 10;
 
 /** What may follow in each state of `assembly/scan.ts`. */
 const EXPECTED: readonly string[] = [
@@ -76,6 +74,8 @@ const LEVEL = 11;
 const FRAME_WORDS = 3;
 const CUT_WORDS = 12;
 const OBJECT = 123;
+const QUOTE = 34;
+const BACKSLASH = 92;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -174,7 +174,11 @@ export class JsonReader {
           "expected a list of the same length and depth as those beside it",
         );
       case "invalid_element":
-        return refuseAt(code, this.#pointer(true), 'expected a number, "NaN", "Infinity" or "-Infinity"');
+        return refuseAt(
+          code,
+          this.#pointer(true),
+          `expected ${ELEMENT}${this.#word(STOP_BYTE) === N ? GOT_NULL : ""}`,
+        );
       case "invalid_base64":
         return refuseAt(
           code,
@@ -195,16 +199,23 @@ export class JsonReader {
       default:
         return new Problem(
           code,
-          `${place}: expected ${this.#expected(result)}, got ${showByte(this.#word(STOP_BYTE))}`,
+          `${place}: expected ${this.#expected()}, got ${showByte(this.#word(STOP_BYTE))}`,
         );
     }
   }
 
-  /** What the scanner waited for where it stopped with `result`, or where the body ended. */
-  #expected(result = 0): string | undefined {
-    if (result === ESCAPED_KEY) return "a field name without escapes";
+  /** What the scanner waited for where it stopped, or where the body ended. */
+  #expected(): string | undefined {
     const state = this.#word(STATE);
     return state === VALUE && this.#word(DEPTH) === 0 ? "a JSON object" : EXPECTED[state];
+  }
+
+  /** The field name that begins at an address of the skeleton, behind its quote. */
+  #key(start: number): string {
+    const { u8 } = this.#kernel;
+    let end = start;
+    while (u8[end] !== QUOTE) end += u8[end] === BACKSLASH ? 2 : 1;
+    return JSON.parse(`"${Buffer.from(u8.subarray(start, end)).toString()}"`);
   }
 
   /** The pointer to the value at hand; with `elements` down to the element of a number list. */
@@ -219,9 +230,7 @@ export class JsonReader {
         pointer += `/${this.#word(frame + 2)}`;
         continue;
       }
-      const start = skeleton + this.#word(frame + 1);
-      const key = this.#kernel.u8.subarray(start, this.#kernel.u8.indexOf(34, start));
-      pointer += `/${pointerStep(Buffer.from(key).toString())}`;
+      pointer += `/${pointerStep(this.#key(skeleton + this.#word(frame + 1)))}`;
     }
     pointer = echo(pointer);
     if (!elements) return pointer;
@@ -230,6 +239,11 @@ export class JsonReader {
     return pointer;
   }
 }
+
+const ELEMENT = 'a number, "NaN", "Infinity" or "-Infinity"';
+/** Begins null, the one refused word of JSON that stands for a number in some writers. */
+const N = 110;
+const GOT_NULL = ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null';
 
 function showByte(byte: number): string {
   if (byte > 32 && byte < 127) return JSON.stringify(String.fromCharCode(byte));

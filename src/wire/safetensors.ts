@@ -153,8 +153,10 @@ function quote(text: string): string {
   return JSON.stringify(text.toWellFormed());
 }
 
+/** The file's own texts. null stands for none, as in the reference implementation, whose metadata is an Option. */
 function readMetadata(text: HeaderText): Readonly<Record<string, string>> {
   const notes: [string, string][] = [];
+  if (text.isNull()) return Object.create(null);
   for (const key of text.members(`/${METADATA}`, "an object of texts")) {
     if (notes.length === MAX_TEXTS)
       throw new Problem("options_too_long", `/${METADATA}: expected at most ${MAX_TEXTS} texts`);

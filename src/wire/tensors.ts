@@ -42,17 +42,23 @@ export function describeTensor(body: JsonBody, value: unknown, pointer: string):
     return { ...none, form: "nested", shape: [], scalar: Number(value) };
   }
   const { dtype, shape, data, base64 } = value as {
-    dtype?: DType;
+    dtype?: DType | null;
     shape: readonly number[];
-    data?: readonly number[];
-    base64?: string;
+    data?: readonly number[] | null;
+    base64?: string | null;
   };
-  if ((data === undefined) === (base64 === undefined)) {
+  const isFlat = isGiven(data);
+  if (isFlat === isGiven(base64)) {
     throw refuseAt("invalid_request", pointer, "expected exactly one of data and base64");
   }
-  const cut = body.cuts[data === undefined ? Number(base64) : data[0]!]!;
+  const cut = body.cuts[isFlat ? data[0]! : Number(base64)]!;
   if (cut.kind === "numbers") checkFlat(cut, shape, `${pointer}/data`, `${pointer}/shape`);
-  return { ...none, form: data === undefined ? "base64" : "flat", shape, dtype, cut };
+  return { ...none, form: isFlat ? "flat" : "base64", shape, dtype: dtype ?? undefined, cut };
+}
+
+/** Whether an optional member is there: null stands for one that is not. */
+function isGiven<Value>(member: Value | null | undefined): member is Value {
+  return member !== null && member !== undefined;
 }
 
 function checkFlat(cut: Cut, shape: readonly number[], data: string, at: string): void {

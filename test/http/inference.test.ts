@@ -109,6 +109,42 @@ describe("an inference", () => {
     });
   });
 
+  it("takes the path's model_name and model_version, or an empty version, and refuses others", async () => {
+    const inputs = [INPUT, TARGET];
+    const plain = await infer({ inputs });
+    for (const path of [`${CE}/infer`, `${CE}/versions/1/infer`])
+      for (const version of ["1", "", undefined])
+        expect(
+          (await infer({ model_name: "cross_entropy", model_version: version, inputs }, path)).json,
+        ).toEqual(plain.json);
+    const named = await infer({ inputs, model_name: "nll_loss" });
+    expect([named.status, named.json.error]).toEqual([
+      422,
+      '/model_name: expected cross_entropy or none, got "nll_loss"',
+    ]);
+    const versioned = await infer({ inputs, model_version: "2" });
+    expect([versioned.status, versioned.json.error]).toEqual([
+      422,
+      '/model_version: expected 1 or none, got "2"',
+    ]);
+  });
+
+  it("takes MLServer's content_type on the request, its inputs and its outputs, which has no effect", async () => {
+    const parameters = { content_type: "np" };
+    const answer = await infer({
+      parameters,
+      inputs: [
+        { ...INPUT, parameters },
+        { ...TARGET, parameters: { content_type: "np", headers: null } },
+      ],
+      outputs: [{ name: "loss", parameters }],
+    });
+    expect(answer.status, answer.text).toBe(200);
+    expect(answer.json.outputs).toEqual([expect.objectContaining({ name: "loss", shape: [] })]);
+    const refused = await infer({ inputs: [INPUT, TARGET], parameters: { content_type: 1 } });
+    expect(refused.json.error).toBe("/parameters/content_type: expected a text");
+  });
+
   it("takes nested data and the versioned path", async () => {
     const nested = {
       ...INPUT,

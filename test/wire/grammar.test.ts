@@ -211,7 +211,7 @@ describe("the grammar of JSON", () => {
 
   it("takes and refuses what JSON.parse does, for 20,000 mutations of bodies", () => {
     const alphabet = [...'{}[]:,"\\ \n\t0123456789.eE+-truefalsn/u'];
-    const body = fc.json({ maxDepth: 4 }).filter((text) => !/"[^"]*\\[^"]*"\s*:/.test(text));
+    const body = fc.json({ maxDepth: 4 });
     const mutation = fc.tuple(fc.nat(), fc.nat(2), fc.constantFrom(...alphabet));
     const mutated = fc.tuple(body, fc.array(mutation, { maxLength: 3 })).map(([text, mutations]) => {
       let result = wrapped(text);
@@ -226,8 +226,8 @@ describe("the grammar of JSON", () => {
         const reading = read(text);
         const parsed = parse(text);
         if (reading instanceof Problem) {
-          // What the contract leaves out: other roots, keys with escapes, keys that stand twice, other elements in tensors.
-          if (reading.code !== "malformed_json" || reading.message.includes("without escapes")) return;
+          // What the contract leaves out: other roots, keys that stand twice, other elements in tensors.
+          if (reading.code !== "malformed_json") return;
           expect(
             parsed === undefined || !text.trimStart().startsWith("{"),
             `${text}: ${reading.message}`,

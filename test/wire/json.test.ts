@@ -85,7 +85,7 @@ describe("the grammar", () => {
     }
   };
 
-  it("takes a mutated object without tensors exactly when JSON.parse does (keys with escapes and twice the same aside)", () => {
+  it("takes a mutated object without tensors exactly when JSON.parse does (keys twice the same aside)", () => {
     const seed = '{"a": {"b": [1, -2.5e3, {"c": "x\\n\\u00e9"}, null, true], "d": {}}, "e": "", "f": 0}';
     const parts = [
       '"',
@@ -113,7 +113,7 @@ describe("the grammar", () => {
       fc.property(fc.nat(seed.length), fc.nat(6), fc.constantFrom(...parts, ""), (at, removed, put) => {
         const text = seed.slice(0, at) + put + seed.slice(at + removed);
         const result = read(text) as { code?: string; message?: string };
-        if (result.code === "duplicate_key" || result.message?.includes("without escapes")) return;
+        if (result.code === "duplicate_key") return;
         // A list directly in the root is a tensor, which may hold less than JSON allows.
         if (result.code === "invalid_element" || result.code === "ragged_tensor") return;
         const bare = /(?<![\w"])-?(?:NaN|Infinity)/.test(text);
@@ -133,7 +133,9 @@ describe("the grammar", () => {
     ['{"a":1,}', "malformed_json", 'byte 7: expected a field name in quotes, got "}"'],
     ['{"a":"\n"}', "malformed_json", "byte 6: expected text without control characters, got the byte 0x0a"],
     ['{"a":"\\x"}', "malformed_json", 'byte 7: expected an escape that JSON knows, got "x"'],
-    ['{"\\u0061":1}', "malformed_json", 'byte 2: expected a field name without escapes, got "\\\\"'],
+    ['{"\\x":1}', "malformed_json", 'byte 3: expected an escape that JSON knows, got "x"'],
+    ['{"\\u00g0":1}', "malformed_json", 'byte 6: expected a hexadecimal digit, got "g"'],
+    ['{"a":1,"\\u0061":2}', "duplicate_key", "/a: this field stands twice"],
     ['{"a":{"b":1,"b":2}}', "duplicate_key", "/a/b: this field stands twice"],
     [
       '{"a":[{"b":1},{"c":[],"c":1}]}',

@@ -126,6 +126,56 @@ describe("tensors in a JSON body", () => {
     expect((read(`{"input":${text}`) as Problem).message).toContain(message);
   });
 
+  it.each([
+    ["[nan]", 11, "n"],
+    ["[1,nUll]", 13, "n"],
+    ["[nulls]", 11, "n"],
+    ["[null1]", 11, "n"],
+    ["[tru]", 11, "t"],
+    ["[[1],falsE]", 15, "f"],
+    ["[inf]", 11, "i"],
+  ])(
+    "refuses %s, which is not JSON, as malformed_json at byte %i, in pieces of any size",
+    (text, place, got) => {
+      for (const size of [1, 2, 3, 1000]) {
+        const problem = read(` {"input":${text}}`, "contract", { size }) as Problem;
+        expect(problem.code).toBe("malformed_json");
+        expect(problem.message).toBe(
+          `byte ${place}: expected a number, a list, a comma or a closing bracket, got "${got}"`,
+        );
+      }
+    },
+  );
+
+  it("says of null in a tensor that writers mean NaN with it, and of other elements that they are no numbers", () => {
+    const detail = (text: string) => (read(`{"input":${text}}`) as Problem).errors[0]!.detail;
+    const expected = 'expected a number, "NaN", "Infinity" or "-Infinity"';
+    const hint = ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null';
+    expect(detail("[1,null]")).toBe(expected + hint);
+    expect(detail("[[1],null]")).toBe(expected + hint);
+    for (const text of ["[true]", "[{}]", '["null"]']) expect(detail(text)).toBe(expected);
+  });
+
+  it("reads a field name with escapes as the name that it is, in pieces of any size", () => {
+    const escaped =
+      '{"\\u0069nput":{"shape":[2],"\\u0064\\u0061ta":[1,2]},"o":{"b\\u0061se64":"AAA="},"\\"\\\\\\/\\n\\u00e9\\u0022":true}';
+    for (let size = 1; size <= escaped.length; size++) {
+      expect(read(escaped, "contract", { size })).toEqual({
+        value: {
+          input: { shape: [2], data: [0] },
+          o: { base64: "1" },
+          '"\\/\né"': true,
+        },
+        cuts: [numbers([2], [1, 2]), { kind: "base64", shape: [], contents: [0, 0] }],
+      });
+    }
+  });
+
+  it("points to elements under a field name with escapes by the name that it is", () => {
+    const problem = read('{"a\\"\\u005c\\u002f\\u007E\\u00e9":{"data":[null]}}') as Problem;
+    expect(problem.errors[0]!.pointer).toBe('/a"\\~1~0é/data/0');
+  });
+
   it("escapes names in pointers, and repeats at most 64 characters of them all", () => {
     expect((read('{"a~b/c":{"data":[null]}}') as Problem).errors[0]!.pointer).toBe("/a~0b~1c/data/0");
     expect((read(`{"${"x".repeat(1000)}":[null]}`) as Problem).errors[0]!.pointer).toBe(

@@ -236,7 +236,6 @@ describe("a header", () => {
       "duplicate_key",
       "/__metadata__/x~0",
     ],
-    ["metadata that are null", '{"__metadata__":null}', "invalid_safetensors", "/__metadata__"],
     ["metadata that are a list", '{"__metadata__":[]}', "invalid_safetensors", "/__metadata__"],
     ["metadata that are a tensor", `{"__metadata__":${ONE}}`, "invalid_safetensors", "/__metadata__/shape"],
     ["a number in the metadata", '{"__metadata__":{"a":1}}', "invalid_safetensors", "/__metadata__/a"],
@@ -366,6 +365,12 @@ describe("a header that is taken", () => {
     const json = ` { "a"\t:\r\n${ONE.replaceAll(/([[\]{}:,])/g, " $1\n")} , "__metadata__" : { } }        `;
     expect(read(json.slice(1), 4).entries).toEqual([tensor("a", "float32", [1], 0, 4)]);
     expect(read("{ }", 0)).toEqual({ entries: [], metadata: {}, dataBytes: 0 });
+  });
+
+  it("may have null in the place of its metadata, as the reference implementation takes it, but no other word", () => {
+    expect(read('{"__metadata__": null }', 0)).toEqual({ entries: [], metadata: {}, dataBytes: 0 });
+    const { message } = refusal(() => read('{"__metadata__":nullx}'));
+    expect(message).toMatch(/^byte 20 of the header: expected "," or "}"/);
   });
 
   it("may name its members in any order and with escapes", () => {

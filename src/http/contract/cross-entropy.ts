@@ -5,6 +5,7 @@ import type { LossResult } from "../../loss/index-loss.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { Job } from "../job.ts";
+import { optional } from "./optional.ts";
 import { lossAnswer, lossOptions } from "./options.ts";
 import type { StreamedInput } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor.ts";
@@ -16,13 +17,13 @@ export const CrossEntropyRequest = Type.Object(
       "Class indices in [0, C), shape (), (N) or (N, d1..dK); or probabilities of the input's shape, one-hot rows among them.",
     ),
     ...lossOptions,
-    label_smoothing: Type.Optional(
+    label_smoothing: optional(
       realField(
         "How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off.",
         0,
       ),
     ),
-    return_grad_target: Type.Optional(
+    return_grad_target: optional(
       Type.Boolean({
         default: false,
         description: "Probabilities only: also return `grad_target`, the gradient with respect to target.",

@@ -304,6 +304,20 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     },
   },
   {
+    path: "/v1/cross_entropy",
+    summary: "Losses that no element pays for",
+    request:
+      '{"reduction": "none", "input": {"shape": [1, 0, 1000000], "data": []}, "target": {"shape": [1, 0, 1000000], "data": []}}',
+    response: {
+      type: "urn:lossd:problem:output_too_large",
+      title: "The outputs are out of proportion to the tensors",
+      status: 422,
+      detail: "the outputs take 4000512 bytes for 0 bytes of tensors, expected at most 1048576",
+      code: "output_too_large",
+      request_id: "example",
+    },
+  },
+  {
     path: "/v1/log_softmax",
     summary: "More than 2^20 empty nested lists",
     request: '{"input": {"shape": [1048577, 0], "data": []}, "dim": 1, "format": "nested"}',

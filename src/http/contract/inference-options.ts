@@ -46,9 +46,12 @@ export function describeOptions(request: TSchema): Record<string, OptionMetadata
 
 function describeOption(schema: OptionSchema): OptionMetadata {
   return {
-    type: [...new Set(typesOf(schema))].join(" or "),
+    // null stands for every option that is not given; it is told where it is the default.
+    type: [...new Set(typesOf(schema))]
+      .filter((type) => type !== "null" || schema.default === null)
+      .join(" or "),
     ...(schema.default === undefined ? {} : { default: schema.default }),
-    description: schema.description ?? SHARED.get(schema.$ref ?? "")?.description ?? "",
+    description: schema.description ?? SHARED.get(schema.anyOf?.[0]?.$ref ?? "")?.description ?? "",
   };
 }
 

@@ -2,6 +2,7 @@
 import { Type } from "typebox";
 import { MAX_RANK } from "../../tensor/tensor.ts";
 import { DATATYPES } from "../../wire/inference.ts";
+import { optional } from "./optional.ts";
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
@@ -18,9 +19,15 @@ const Parameters = Type.Record(
     $id: "InferenceParameters",
     title: "InferenceParameters",
     description:
-      "The operation's options by the names of the JSON contract (`reduction`, `return_grad`, ...), and `binary_data_output`: whether outputs come as bytes.",
+      "The operation's options by the names of the JSON contract (`reduction`, `return_grad`, ...), and `binary_data_output`: whether outputs come as bytes. MLServer's `content_type` has no effect. null stands for an option that is not given.",
   },
 );
+
+/** What MLServer's codecs and types add to every parameters object; numbers are read by their datatype, whatever it says. */
+const mlserver = {
+  content_type: optional(Type.String({ description: "MLServer's codec, such as np. Has no effect." })),
+  headers: Type.Optional(Type.Null({ description: "MLServer's types write it as null." })),
+};
 
 const Input = Type.Object(
   {
@@ -29,20 +36,21 @@ const Input = Type.Object(
     }),
     shape: Type.Array(Size, { maxItems: MAX_RANK }),
     datatype: Type.Ref("InferenceDatatype#"),
-    parameters: Type.Optional(
+    parameters: optional(
       Type.Object(
         {
-          binary_data_size: Type.Optional(
+          binary_data_size: optional(
             Type.Integer({
               minimum: 0,
               description: "Bytes of this input behind the JSON; instead of `data`.",
             }),
           ),
+          ...mlserver,
         },
         { additionalProperties: false },
       ),
     ),
-    data: Type.Optional(
+    data: optional(
       Type.Array(Type.Union([Type.Ref("Real#"), Type.Ref("NestedTensor#")]), {
         description: "The elements, row-major, flat or nested as the shape says.",
       }),
@@ -54,9 +62,12 @@ const Input = Type.Object(
 const OutputRequest = Type.Object(
   {
     name: Type.String(),
-    parameters: Type.Optional(
+    parameters: optional(
       Type.Object(
-        { binary_data: Type.Optional(Type.Boolean({ description: "Whether this output comes as bytes." })) },
+        {
+          binary_data: optional(Type.Boolean({ description: "Whether this output comes as bytes." })),
+          ...mlserver,
+        },
         { additionalProperties: false },
       ),
     ),
@@ -66,10 +77,18 @@ const OutputRequest = Type.Object(
 
 export const InferenceRequest = Type.Object(
   {
-    id: Type.Optional(Type.String({ maxLength: 1024, description: "Comes back in the answer." })),
-    parameters: Type.Optional(Type.Ref("InferenceParameters#")),
+    id: optional(Type.String({ maxLength: 1024, description: "Comes back in the answer." })),
+    model_name: optional(
+      Type.String({
+        description: "The model of the path, as KServe's SDK repeats it; another one is refused.",
+      }),
+    ),
+    model_version: optional(
+      Type.String({ description: "The version, 1; empty stands for any. Another one is refused." }),
+    ),
+    parameters: optional(Type.Ref("InferenceParameters#")),
     inputs: Type.Array(Type.Ref("InferenceInput#")),
-    outputs: Type.Optional(
+    outputs: optional(
       Type.Array(Type.Ref("InferenceOutputRequest#"), {
         description: "The outputs to return, in this order. Default: all.",
       }),

@@ -5,6 +5,7 @@ import { planLogSoftmax } from "../../loss/log-softmax.ts";
 import type { Plan } from "../../loss/plan.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { Job } from "../job.ts";
+import { optional } from "./optional.ts";
 import { format, gradOutput, MAX_JSON_INTEGER, returnGrad } from "./options.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor.ts";
@@ -12,16 +13,18 @@ import { tensorField, WARNINGS } from "./tensor.ts";
 export const LogSoftmaxRequest = Type.Object(
   {
     input: tensorField("The logits, of any shape."),
-    dim: Type.Optional(
-      Type.Union([Type.Integer({ minimum: -MAX_JSON_INTEGER, maximum: MAX_JSON_INTEGER }), Type.Null()], {
+    dim: optional(
+      Type.Integer({
+        minimum: -MAX_JSON_INTEGER,
+        maximum: MAX_JSON_INTEGER,
         default: null,
         description:
           "The dimension whose exponentials add up to 1, from -rank to rank - 1. Left out or null, PyTorch's legacy rule chooses it (0 for ranks 0, 1 and 3, else 1), with a warning.",
       }),
     ),
-    dtype: Type.Optional(
-      Type.Unsafe<DType | null>({
-        anyOf: [{ $ref: "DType#" }, { type: "null" }],
+    dtype: optional(
+      Type.Unsafe<DType>({
+        $ref: "DType#",
         default: null,
         description: "Cast the input to this dtype before computing; the output keeps it.",
       }),

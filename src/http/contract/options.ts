@@ -1,5 +1,6 @@
 /** The options that several operations share, with PyTorch's names and defaults. */
 import { Type } from "typebox";
+import { optional } from "./optional.ts";
 import { realField, tensorField } from "./tensor.ts";
 
 /** A JSON number beyond this is no longer exact, so it is refused where an integer is wanted. */
@@ -14,17 +15,17 @@ const Reduction = Type.String({
 
 export const OPTION_SCHEMAS = [Reduction];
 
-export const returnGrad = Type.Optional(
+export const returnGrad = optional(
   Type.Boolean({ default: false, description: "Also return `grad_input`, the gradient of the answer." }),
 );
 
-export const gradOutput = Type.Optional(
+export const gradOutput = optional(
   tensorField(
     "The upstream gradient, of exactly the output's shape. Default 1 where the output has one element; otherwise required with return_grad.",
   ),
 );
 
-export const format = Type.Optional(
+export const format = optional(
   Type.Unsafe<"nested" | "flat" | "base64">({
     $ref: "Format#",
     description: "How the tensors of the answer are written.",
@@ -32,14 +33,14 @@ export const format = Type.Optional(
 );
 
 const legacy = (description: string) =>
-  Type.Optional(Type.Union([Type.Boolean(), Type.Null()], { default: null, deprecated: true, description }));
+  optional(Type.Boolean({ default: null, deprecated: true, description }));
 
 /** What nll_loss and cross_entropy share. */
 export const lossOptions = {
-  weight: Type.Optional(
+  weight: optional(
     tensorField("One factor for each class, shape (C), in the input's dtype. Default: 1 for each."),
   ),
-  ignore_index: Type.Optional(
+  ignore_index: optional(
     Type.Integer({
       minimum: -MAX_JSON_INTEGER,
       maximum: MAX_JSON_INTEGER,
@@ -48,7 +49,7 @@ export const lossOptions = {
         "Targets of this value give no loss and no gradient, and do not count in the mean. Inside or outside [0, C). Class indices only.",
     }),
   ),
-  reduction: Type.Optional(Type.Unsafe<string>({ $ref: "Reduction#", default: "mean" })),
+  reduction: optional(Type.Unsafe<string>({ $ref: "Reduction#", default: "mean" })),
   size_average: legacy("Deprecated: with reduce, overrides reduction."),
   reduce: legacy("Deprecated: with size_average, overrides reduction."),
   return_grad: returnGrad,

@@ -44,7 +44,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   408: "The request did not arrive in time.",
   411: "The request has no body.",
   413: "The body is larger than the limit.",
-  415: "The body is compressed, or of a type that is not read.",
+  415: "The body is of a type, or compressed in a way, that is not read.",
   417: "The Expect header asks for what is not known.",
   422: "The request can be parsed but not accepted: schema, shapes, ranges, and what PyTorch refuses.",
   431: "The headers are too large.",

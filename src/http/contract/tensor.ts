@@ -3,16 +3,17 @@ import { Type } from "typebox";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import { MAX_RANK } from "../../tensor/tensor.ts";
+import { optional } from "./optional.ts";
 
 /** A tensor's value in a checked body: its numbers are already in the Arena, `[k]` or `"k"` stands for cut k. */
 export type TensorJson = number | string | readonly unknown[] | TensorObject;
 
 /** The flat and the base64 form. Exactly one of `data` and `base64` is there, which the reader checks. */
 export interface TensorObject {
-  readonly dtype?: DType;
+  readonly dtype?: DType | null;
   readonly shape: readonly number[];
-  readonly data?: readonly unknown[];
-  readonly base64?: string;
+  readonly data?: readonly unknown[] | null;
+  readonly base64?: string | null;
 }
 
 const NonFinite = Type.Enum(["NaN", "Infinity", "-Infinity"], {
@@ -51,17 +52,17 @@ const NestedTensor = Type.Array(
 
 const Tensor = Type.Object(
   {
-    dtype: Type.Optional(Type.Unsafe<DType>({ $ref: "DType#", description: "The type of the elements." })),
+    dtype: optional(Type.Unsafe<DType>({ $ref: "DType#" })),
     shape: Type.Array(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }), {
       maxItems: MAX_RANK,
       description: `Sizes, outermost first, at most ${MAX_RANK}. An empty list is a 0-dim tensor with one element.`,
     }),
-    data: Type.Optional(
+    data: optional(
       Type.Array(Type.Ref("Real#"), {
         description: "The elements as a flat list, row-major. Either this or `base64`.",
       }),
     ),
-    base64: Type.Optional(
+    base64: optional(
       Type.String({
         contentEncoding: "base64",
         description:

@@ -14,9 +14,8 @@ const BAD_ELEMENT: i32 = 6;
 const BAD_BASE64: i32 = 7;
 const RANK: i32 = 8;
 const FULL: i32 = 9;
-const ESCAPED_KEY: i32 = 10;
 /** Within a piece: the token at hand may go on in the next one. */
-const UNFINISHED: i32 = 11;
+const UNFINISHED: i32 = 10;
 
 // States between two bytes.
 const VALUE: i32 = 0;
@@ -70,6 +69,9 @@ class Scan {
   hex: i32;
   /** 1 + the index of the first number of the running cut that reads as 2^53 but was written otherwise; 0 for none. */
   rounded: i32;
+  /** Whether the escape at hand belongs to a field name, and the hex digits of it so far. */
+  inKey: i32;
+  code: u32;
 }
 
 // Behind the class, in this order.
@@ -124,7 +126,7 @@ export function scanPiece(at: usize, p: usize, end: usize): i32 {
     if (state == IN_STRING || state == IN_KEY) {
       if (c < 32) return stopAt(s, p, MALFORMED);
       if (c == 92) {
-        if (state == IN_KEY) return stopAt(s, p, ESCAPED_KEY);
+        s.inKey = i32(state == IN_KEY);
         s.state = ESCAPE;
       } else if (c == 34) s.state = state == IN_KEY ? COLON : AFTER;
       if (!put(s, c)) return stopAt(s, p, LONG_OPTIONS);
@@ -135,6 +137,7 @@ export function scanPiece(at: usize, p: usize, end: usize): i32 {
     if (state == ESCAPE || state == HEX) {
       if (!scanEscape(s, c)) return stopAt(s, p, MALFORMED);
       if (!put(s, c)) return stopAt(s, p, LONG_OPTIONS);
+      if (state == HEX && s.state == IN_KEY) shortenEscape(s);
       p++;
       continue;
     }
@@ -199,21 +202,34 @@ function startKey(s: Scan): void {
   store<u32>(frame(s), s.skeleton, 4);
 }
 
+/** Takes the next character of an escape; behind its last one the text or the field name goes on. */
 function scanEscape(s: Scan, c: u32): bool {
+  const rest = s.inKey != 0 ? IN_KEY : IN_STRING;
   if (s.state == HEX) {
-    if (!(c - 48 < 10 || (c | 32) - 97 < 6)) return false;
-    if (--s.hex == 0) s.state = IN_STRING;
+    const isDigit = c - 48 < 10;
+    if (!isDigit && (c | 32) - 97 >= 6) return false;
+    s.code = (s.code << 4) | (isDigit ? c - 48 : (c | 32) - 87);
+    if (--s.hex == 0) s.state = rest;
     return true;
   }
   if (c == 117) {
     s.state = HEX;
     s.hex = 4;
+    s.code = 0;
     return true;
   }
   // " / \ b f n r t
   if (c != 34 && c != 47 && c != 92 && c != 98 && c != 102 && c != 110 && c != 114 && c != 116) return false;
-  s.state = IN_STRING;
+  s.state = rest;
   return true;
+}
+
+/** Writes the escape \uXXXX at the end of the skeleton as its character where that is printable ASCII, so that keyIs knows "data" however it is written. */
+function shortenEscape(s: Scan): void {
+  const code = s.code;
+  if (code < 32 || code > 126 || code == 34 || code == 92) return;
+  s.skeleton -= 6;
+  put(s, code);
 }
 
 /** Keys, colons, commas and closing brackets. */
@@ -411,14 +427,32 @@ function scanNumbers(s: Scan, p: usize, end: usize): i32 {
         return endNumbers(s);
       }
     } else if (c != 32 && c != 10 && c != 13 && c != 9) {
-      const isValue = c == 123 || c == 116 || c == 102 || c == 110;
-      result = isValue && s.expect != COMMA_OR_CLOSE ? BAD_ELEMENT : MALFORMED;
+      result = s.expect == COMMA_OR_CLOSE ? MALFORMED : refuseItem(p, end, c);
+      if (result == UNFINISHED) {
+        s.stop = p;
+        return GOES_ON;
+      }
     }
     if (result != GOES_ON) return stopAt(s, p, result);
     p++;
   }
   s.stop = p;
   return GOES_ON;
+}
+
+/** An item that begins with none of a number's characters: an object or a whole word is JSON but no element, anything else is not JSON. */
+function refuseItem(p: usize, end: usize, c: u32): i32 {
+  if (c == 123) return BAD_ELEMENT;
+  // true, false, null
+  let word: u64 = c == 116 ? 0x65757274 : c == 102 ? 0x65736c6166 : c == 110 ? 0x6c6c756e : 0;
+  if (word == 0) return MALFORMED;
+  for (; word != 0; word >>= 8, p++) {
+    if (p == end) return UNFINISHED;
+    if (u64(load<u8>(p)) != (word & 255)) return MALFORMED;
+  }
+  if (p == end) return UNFINISHED;
+  const after: u32 = load<u8>(p);
+  return after - 48 < 10 || (after | 32) - 97 < 26 ? MALFORMED : BAD_ELEMENT;
 }
 
 /** Reads numbers of one list with commas between them, in the tightest loop, up to whatever else comes. */

@@ -1,0 +1,32 @@
+/** Members that may be left out. */
+import type { Static, TSchema } from "typebox";
+import { Type } from "typebox";
+
+/**
+ * A member that may be left out, for which null stands, too: several languages' clients cannot leave a member out, and PyTorch's own default
+ * is `weight=None`. Its static type has no null, because {@link withoutNulls} has run before it is read.
+ */
+export const optional = <Schema extends TSchema>(schema: Schema) => {
+  const { default: byDefault, deprecated, description, ...form } = schema as Annotated;
+  return Type.Optional(
+    Type.Unsafe<Static<Schema>>({
+      anyOf: [form, { type: "null" }],
+      ...(byDefault === undefined ? {} : { default: byDefault }),
+      ...(deprecated === undefined ? {} : { deprecated }),
+      ...(description === undefined ? {} : { description }),
+    }),
+  );
+};
+
+interface Annotated {
+  readonly default?: unknown;
+  readonly deprecated?: boolean;
+  readonly description?: string;
+}
+
+/** Takes the members that are null out of an object that its schema has accepted, in place. Members of members stay. */
+export function withoutNulls<Value extends object>(object: Value): Value {
+  const members = object as Record<string, unknown>;
+  for (const name in members) if (members[name] === null) delete members[name];
+  return object;
+}
