@@ -10,6 +10,7 @@ import { compute } from "./compute.ts";
 import {
   INFERENCE_SCHEMAS,
   InferenceModel,
+  InferenceModels,
   InferenceReady,
   InferenceRequest,
   InferenceResponse,
@@ -92,6 +93,11 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
       answers("The server.", InferenceServer, [401]),
     ),
     async () => server,
+  );
+  app.get(
+    "/v2/models",
+    schema("inferenceModels", "The models", answers("The models.", InferenceModels, [401])),
+    async () => ({ models: Object.keys(MODEL_TENSORS) }),
   );
   const live = answers("It works.", InferenceReady);
   app.get("/v2/health/live", schema("inferenceLive", "Whether the process works", live), async () => ({

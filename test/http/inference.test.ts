@@ -36,6 +36,30 @@ describe("the server and its models", () => {
     expect(json).toMatchObject({ name: "lossd", extensions: ["binary_tensor_data"] });
   });
 
+  it("GET /v2/models lists the models", async () => {
+    const { json } = await service().get("/v2/models");
+    expect(json).toEqual({ models: ["log_softmax", "nll_loss", "cross_entropy"] });
+    for (const name of json.models) expect((await service().get(`/v2/models/${name}`)).status).toBe(200);
+  });
+
+  it("a model's metadata say which inputs are optional: a request without those, and without no other, is taken", async () => {
+    const { json } = await service().get(CE);
+    const required = json.inputs.filter(
+      (input: { parameters: { optional: boolean } }) => !input.parameters.optional,
+    );
+    expect(required.map(({ name }: { name: string }) => name)).toEqual(["input", "target"]);
+    expect((await infer({ inputs: [INPUT, TARGET] })).status).toBe(200);
+    expect((await infer({ inputs: [TARGET] })).status).toBe(422);
+  });
+
+  it.each(["config", "stats", "trace/setting"])(
+    "%s of a model, which is not there, is 404 in the protocol's form",
+    async (extension) => {
+      const answer = await service().get(`${CE}/${extension}`);
+      expect([answer.status, Object.keys(answer.json)]).toEqual([404, ["error"]]);
+    },
+  );
+
   it("GET /v2/health/live and /ready, and a model's /ready, are 200", async () => {
     expect((await service().get("/v2/health/live")).json).toEqual({ live: true });
     expect((await service().get("/v2/health/ready")).json).toEqual({ ready: true });
@@ -49,7 +73,8 @@ describe("the server and its models", () => {
     async (name) => {
       const { json } = await service().get(`/v2/models/${name}/versions/1`);
       expect(json).toMatchObject({ name, versions: ["1"], platform: "lossd" });
-      expect(json.inputs[0]).toEqual({ name: "input", datatype: "FP32", shape: [-1, -1] });
+      const parameters = { optional: false, variable_rank: true };
+      expect(json.inputs[0]).toEqual({ name: "input", datatype: "FP32", shape: [-1, -1], parameters });
       expect(json.parameters.return_grad).toEqual({
         type: "boolean",
         default: false,
@@ -72,18 +97,16 @@ describe("the server and its models", () => {
     },
   );
 
-  it.each([
-    "/v2/models/mse_loss",
-    "/v2/models/cross_entropy/versions/2",
-    "/v2/models",
-    "/v2/models/mse_loss/infer",
-  ])("%s is 404 in the protocol's form", async (path) => {
-    const answer = await service().get(path);
-    expect(answer.status).toBe(404);
-    expect(Object.keys(answer.json)).toEqual(["error"]);
-    expect(answer.headers["content-type"]).toBe("application/json");
-    expect(answer.headers["x-request-id"]).toBeTruthy();
-  });
+  it.each(["/v2/models/mse_loss", "/v2/models/cross_entropy/versions/2", "/v2/models/mse_loss/infer"])(
+    "%s is 404 in the protocol's form",
+    async (path) => {
+      const answer = await service().get(path);
+      expect(answer.status).toBe(404);
+      expect(Object.keys(answer.json)).toEqual(["error"]);
+      expect(answer.headers["content-type"]).toBe("application/json");
+      expect(answer.headers["x-request-id"]).toBeTruthy();
+    },
+  );
 
   it("another method is 405 with Allow, in the protocol's form", async () => {
     const answer = await service().get(`${CE}/infer`);
@@ -317,6 +340,36 @@ it.skipIf(!hasClient)(
   30_000,
 );
 
+describe("requests that KServe's SDK sent, in its versions 0.14 and 0.21 (test/http/kserve-requests.py)", () => {
+  const recorded: readonly Omit<Recorded, "path" | "outputs">[] = JSON.parse(
+    readFileSync(new URL("kserve-requests.json", import.meta.url), "utf8"),
+  );
+
+  it.each(recorded.map((row) => [row.title, row] as const))(
+    "%s",
+    async (_title, { headers, json, bytes }) => {
+      expect(JSON.parse(json).model_name).toBe("cross_entropy");
+      const body = Buffer.concat([Buffer.from(json), Buffer.from(bytes, "hex")]);
+      const answer = await service().send("POST", `${CE}/infer`, body, headers);
+      expect(answer.status, answer.text).toBe(200);
+      expect(answer.json).toMatchObject({ model_name: "cross_entropy", model_version: "1", id: "7" });
+      expect(answer.json.outputs[0].data[0]).toBeCloseTo(1.0117366, 6);
+    },
+  );
+});
+
+const hasKServe = spawnSync("python3", ["-c", "import kserve"]).status === 0;
+
+it.skipIf(!hasKServe)(
+  "KServe's SDK, unmodified, gets each operation with bytes and without (needs the Python package kserve)",
+  async () => {
+    const script = fileURLToPath(new URL("kserve-tour.py", import.meta.url));
+    const { stdout } = await run("python3", [script, service().url]);
+    expect(stdout).toContain("6 answers agree");
+  },
+  60_000,
+);
+
 describe("a refusal", () => {
   const one = (change: object): unknown => ({ inputs: [{ ...INPUT, ...change }, TARGET] });
 
@@ -475,10 +528,10 @@ describe("a refusal", () => {
     expect((await send(20, 20)).status).toBe(422);
   });
 
-  it("of another media type, or of a compressed body, is 415", async () => {
+  it("of another media type, or of a coding that is not read, is 415", async () => {
     for (const headers of [
       { "content-type": "text/plain" },
-      { "content-type": "application/json", "content-encoding": "gzip" },
+      { "content-type": "application/json", "content-encoding": "br" },
     ]) {
       const answer = await service().send(
         "POST",

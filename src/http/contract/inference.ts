@@ -138,6 +138,13 @@ const TensorMetadata = Type.Object(
     shape: Type.Array(Type.Integer(), {
       description: "The usual one; -1 stands for any size. Other ranks are taken as under /v1.",
     }),
+    parameters: Type.Object(
+      {
+        optional: Type.Boolean({ description: "Whether a request, or an answer, may be without it." }),
+        variable_rank: Type.Boolean({ description: "Whether it may have another rank than the usual one." }),
+      },
+      { description: "What the protocol has no member for, in MLServer's place for it." },
+    ),
   },
   { $id: "InferenceTensorMetadata", title: "InferenceTensorMetadata" },
 );
@@ -163,6 +170,11 @@ export const InferenceModel = Type.Object(
     }),
   },
   { $id: "InferenceModel", title: "InferenceModel" },
+);
+
+export const InferenceModels = Type.Object(
+  { models: Type.Array(Type.String(), { description: "The names of all models, as KServe lists them." }) },
+  { $id: "InferenceModels", title: "InferenceModels" },
 );
 
 export const InferenceServer = Type.Object(
@@ -192,31 +204,40 @@ export const INFERENCE_SCHEMAS = [
   TensorMetadata,
   ParameterMetadata,
   InferenceModel,
+  InferenceModels,
   InferenceServer,
   InferenceReady,
 ];
 
 /** A tensor of a model; -1 stands for any size. Datatypes are the usual ones: floats go as FP64, FP16 and BF16 too, indices as INT32 and UINT8. */
-const tensor = (name: string, datatype: string, shape: readonly number[]) => ({ name, datatype, shape });
+const tensor = (
+  name: string,
+  datatype: string,
+  shape: readonly number[],
+  { optional = true, variable_rank = true } = {},
+) => ({ name, datatype, shape, parameters: { optional, variable_rank } });
+
+const REQUIRED = { optional: false };
+const FIXED_RANK = { variable_rank: false };
 
 const LOSS_INPUTS = [
-  tensor("input", "FP32", [-1, -1]),
-  tensor("target", "INT64", [-1]),
-  tensor("weight", "FP32", [-1]),
+  tensor("input", "FP32", [-1, -1], REQUIRED),
+  tensor("target", "INT64", [-1], REQUIRED),
+  tensor("weight", "FP32", [-1], FIXED_RANK),
   tensor("grad_output", "FP32", [-1]),
 ];
 const LOSS_OUTPUTS = [
-  tensor("loss", "FP32", []),
+  tensor("loss", "FP32", [], FIXED_RANK),
   tensor("losses", "FP32", [-1]),
-  tensor("total_weight", "FP32", []),
+  tensor("total_weight", "FP32", [], FIXED_RANK),
   tensor("grad_input", "FP32", [-1, -1]),
 ];
 
 /** What each model takes and gives, by the name of the operation. */
 export const MODEL_TENSORS = {
   log_softmax: {
-    inputs: [tensor("input", "FP32", [-1, -1]), tensor("grad_output", "FP32", [-1, -1])],
-    outputs: [tensor("output", "FP32", [-1, -1]), tensor("grad_input", "FP32", [-1, -1])],
+    inputs: [tensor("input", "FP32", [-1, -1], REQUIRED), tensor("grad_output", "FP32", [-1, -1])],
+    outputs: [tensor("output", "FP32", [-1, -1], REQUIRED), tensor("grad_input", "FP32", [-1, -1])],
   },
   nll_loss: { inputs: LOSS_INPUTS, outputs: LOSS_OUTPUTS },
   cross_entropy: {
