@@ -31,7 +31,19 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "pages.ts": ["http"],
   playground: [],
   "log-sink.ts": [],
-  "serve.ts": ["app.ts", "pages.ts", "config.ts", "log-sink.ts", "membership.ts", "http", "kernel", "tensor"],
+  "socket.ts": ["config.ts"],
+  "serve.ts": [
+    "app.ts",
+    "pages.ts",
+    "plain.ts",
+    "config.ts",
+    "log-sink.ts",
+    "socket.ts",
+    "membership.ts",
+    "http",
+    "kernel",
+    "tensor",
+  ],
   "main.ts": ["process.ts"],
   "process.ts": [
     "cli",
@@ -42,6 +54,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "membership.ts",
     "http",
     "serve.ts",
+    "socket.ts",
     "version.ts",
   ],
 };
