@@ -3,7 +3,7 @@ FROM node:24.21.0-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json rolldown.config.ts ./
+COPY tsconfig.json tsconfig.build.json ./
 COPY build ./build
 COPY *.md ./
 COPY docs ./docs
@@ -12,7 +12,8 @@ RUN npm run build
 
 FROM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /app
-COPY package.json package-lock.json ./
+# Readable for the user below, also from a clone that was made under umask 077; the build sets the modes of dist.
+COPY --chmod=644 package.json package-lock.json ./
 # No dependency of the service has an install script to run.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && npm sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom.cdx.json
@@ -24,7 +25,7 @@ LABEL org.opencontainers.image.title="lossd" \
 WORKDIR /app
 COPY --from=dependencies /app/ ./
 COPY --from=build /app/dist ./dist
-COPY LICENSE ./
+COPY --chmod=644 LICENSE ./
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
 USER node
 EXPOSE 8080

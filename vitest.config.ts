@@ -1,7 +1,15 @@
 import { defineConfig } from "vitest/config";
+import { bypassProxies } from "./build/processes.ts";
+import { SETTING_ENTRIES } from "./src/config.ts";
 
 const testTimeout = 30_000;
 const plain = ["test/plain/*.test.ts"];
+
+// The person's own settings and collectors are for their servers; what the tests start inherits this environment.
+bypassProxies();
+const settings = new Set(SETTING_ENTRIES.map(([name]) => name));
+for (const name of Object.keys(process.env))
+  if (settings.has(name) || name.startsWith("OTEL_")) delete process.env[name];
 
 export default defineConfig({
   test: {

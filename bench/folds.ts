@@ -1,9 +1,10 @@
 /** The kernels' work as the losses give it to them, ready to be run again and again. */
-import { convertTensor } from "../src/kernel/convert.ts";
+import { convertStep } from "../src/kernel/convert.ts";
 import type { Fold, FoldName } from "../src/kernel/fold.ts";
-import { checkTargets, runFold } from "../src/kernel/fold.ts";
+import { checkTargetsStep, foldStep } from "../src/kernel/fold.ts";
 import type { Kernel } from "../src/kernel/kernel.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
+import { runToEnd } from "../src/kernel/step.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import { axisOf } from "../src/tensor/axis.ts";
 import type { DType, FloatDType } from "../src/tensor/dtype.ts";
@@ -99,19 +100,28 @@ export function prepare(bench: Bench, plan: Plan, { dtype, shape, classAxis }: I
   const fold: Fold = { axis, wide: dtype === "float64", x, lossDType: dtype, ...plan.fold(operands) };
   const checked = fold.target !== undefined && !isFloat(fold.target.dtype) ? fold.target : undefined;
   const run = (): void => {
-    const work = { kernel, region: arena.reserve(RECORD_BYTES) };
-    if (checked !== undefined) finish(checkTargets(work, axis, checked, undefined, IGNORE_INDEX));
-    finish(runFold(work, plan.name, fold));
-    work.region.release();
+    const record = arena.reserve(RECORD_BYTES);
+    const at = record.alloc(RECORD_BYTES);
+    if (checked !== undefined) {
+      const check = { classes: axis.length, target: checked, weight: undefined, ignoreIndex: IGNORE_INDEX };
+      runToEnd([checkTargetsStep(kernel, at, { ...check, refuse }, () => {})]);
+    }
+    runToEnd([
+      foldStep(
+        kernel,
+        at,
+        plan.name,
+        () => fold,
+        () => {},
+      ),
+    ]);
+    record.release();
   };
   return { run, release: () => region.release() };
 }
 
-/** Runs all slices of a computation. */
-export function finish<Result>(steps: Generator<void, Result>): Result {
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return step.value;
+function refuse(element: number): never {
+  throw new Error(`target ${element} is no class`);
 }
 
 /** Fills a tensor with numbers of a fixed sequence, the same in every dtype but for rounding. */
@@ -124,7 +134,7 @@ function fill({ kernel, arena }: Bench, tensor: Tensor, number: (random: number)
   const bytes = byteLength(tensor) / count;
   for (let at = 0; at < count; at += BLOCK) {
     const to = { dtype: tensor.dtype, address: tensor.address + at * bytes };
-    finish(convertTensor(kernel, from, to, Math.min(BLOCK, count - at)));
+    runToEnd([convertStep(kernel, from, to, Math.min(BLOCK, count - at))]);
   }
   region.release();
 }

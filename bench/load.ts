@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { fixedEnvironment } from "../build/processes.ts";
 import type { Contender } from "./measure.ts";
 import { isInstalled, LOAD_CORE, pinned } from "./server.ts";
 
@@ -16,6 +17,9 @@ export const CONNECTIONS = 12;
 export const GENERATOR = isInstalled("wrk") ? "wrk" : "undici";
 
 const WORKER = fileURLToPath(new URL("load-worker.ts", import.meta.url));
+
+/** Milliseconds for a process that makes load for so many seconds, its start among them. */
+const limitMs = (seconds: number): number => 60_000 + 2000 * seconds;
 
 /** What is posted, where, and over how many connections. */
 export interface Load {
@@ -60,7 +64,7 @@ wrk.body = io.open(${JSON.stringify(file)}, "rb"):read("*a")
   const duration = `${Math.max(1, Math.round(seconds))}s`;
   const options = ["wrk", "-t1", `-c${connections}`, `-d${duration}`, "--timeout", "30s", "-s", script, url];
   const [command, ...args] = pinned(LOAD_CORE, options);
-  const { stdout } = await run(command!, args);
+  const { stdout } = await run(command!, args, { env: fixedEnvironment(), timeout: limitMs(seconds) });
   const found = /Requests\/sec:\s+([\d.]+)/.exec(stdout);
   if (found === null || /Non-2xx|Socket errors/.test(stdout)) throw new Error(`${url}: ${stdout}`);
   return Number(found[1]);
@@ -69,6 +73,6 @@ wrk.body = io.open(${JSON.stringify(file)}, "rb"):read("*a")
 async function runWorker({ url, type, connections }: Load, file: string, seconds: number): Promise<number> {
   const program = [process.execPath, WORKER, url, file, type, String(seconds), String(connections)];
   const [command, ...args] = pinned(LOAD_CORE, program);
-  const { stdout } = await run(command!, args);
+  const { stdout } = await run(command!, args, { env: fixedEnvironment(), timeout: limitMs(seconds) });
   return Number(stdout);
 }

@@ -1,15 +1,21 @@
 /** Where time goes: the kernels' cost by the number of elements, and the stages of a JSON request. */
 
-import { crossEntropy } from "../src/loss/cross-entropy.ts";
-import { logSoftmax } from "../src/loss/log-softmax.ts";
-import type { Workspace } from "../src/loss/workspace.ts";
+import { runToEnd } from "../src/kernel/step.ts";
+import { planCrossEntropy } from "../src/loss/cross-entropy.ts";
+import type { LossResult } from "../src/loss/index-loss.ts";
+import { planLogSoftmax } from "../src/loss/log-softmax.ts";
+import type { Plan } from "../src/loss/plan.ts";
+import { computeWhole } from "../src/loss/plan.ts";
+import type { DType } from "../src/tensor/dtype.ts";
+import type { Tensor } from "../src/tensor/tensor.ts";
 import type { JsonBody } from "../src/wire/json.ts";
 import { JsonReader } from "../src/wire/json.ts";
 import { writeJson } from "../src/wire/json-write.ts";
-import { describeTensor, materialise } from "../src/wire/tensors.ts";
+import type { Work } from "../src/wire/tensors.ts";
+import { describeTensor, toTensor } from "../src/wire/tensors.ts";
 import { rowsBody, SMALL } from "./bodies.ts";
 import type { Bench } from "./folds.ts";
-import { CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT, finish, prepare } from "./folds.ts";
+import { CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT, prepare } from "./folds.ts";
 import { CONNECTIONS, httpContender } from "./load.ts";
 import { fastest, median } from "./measure.ts";
 import type { Server } from "./server.ts";
@@ -117,7 +123,7 @@ function measureStages({ kernel, arena }: Bench, operation: Operation, body: Buf
   const samples: [number[], number[], number[]] = [[], [], []];
   const end = performance.now() + 2 * TIME;
   while (performance.now() < end) {
-    const work: Workspace = { kernel, region: arena.reserve(4 * body.length + PIECE) };
+    const work: Work = { kernel, region: arena.reserve(4 * body.length + PIECE) };
     const start = performance.now();
     const json = read(work, body);
     const hasRead = performance.now();
@@ -133,20 +139,31 @@ function measureStages({ kernel, arena }: Bench, operation: Operation, body: Buf
   return samples.map(median);
 }
 
-function read({ kernel, region }: Workspace, body: Buffer): JsonBody {
+function read({ kernel, region }: Work, body: Buffer): JsonBody {
   const reader = new JsonReader(kernel, region, "contract");
   for (let at = 0; at < body.length; at += PIECE) reader.push(body.subarray(at, at + PIECE));
   return reader.end();
 }
 
 /** From the numbers that were read, which are doubles, to the tensors of the answer. */
-function compute(work: Workspace, operation: Operation, json: JsonBody): Parameters<typeof writeJson>[1] {
+function compute(work: Work, operation: Operation, json: JsonBody): Parameters<typeof writeJson>[1] {
   const value = json.value as Readonly<Record<string, unknown>>;
-  const input = finish(materialise(work, describeTensor(json, value.input, "/input"), "float32"));
-  if (operation === "log_softmax") return { output: finish(logSoftmax(work, input, { dim: 1 })).output };
-  const target = finish(materialise(work, describeTensor(json, value.target, "/target"), "int64"));
-  const { loss, totalWeight } = finish(crossEntropy(work, input, target, {}));
+  const operand = (name: string, dtype: DType): Tensor => {
+    const { tensor, convert } = toTensor(work, describeTensor(json, value[name], `/${name}`), dtype);
+    if (convert !== undefined) runToEnd([convert]);
+    return tensor;
+  };
+  const input = operand("input", "float32");
+  if (operation === "log_softmax") return { output: run(work, planLogSoftmax(input, { dim: 1 })).output };
+  const plan = planCrossEntropy(input, operand("target", "int64"), {});
+  const { loss, totalWeight }: LossResult = run(work, plan);
   return { loss, total_weight: totalWeight };
+}
+
+function run<Result>({ kernel, region }: Work, plan: Plan<Result>): Result {
+  const { steps, result } = computeWhole(kernel, plan, region.alloc(plan.bytes));
+  runToEnd(steps);
+  return result();
 }
 
 function microseconds(milliseconds: number): string {

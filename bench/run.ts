@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
+import { bypassProxies } from "../build/processes.ts";
 import { VERSION } from "../src/version.ts";
 import { accuracyBars, errorTable, measureErrors } from "./accuracy.ts";
 import type { Row } from "./bars.ts";
@@ -35,6 +36,7 @@ const STAGES =
 const INTRODUCTION =
   "Written by `npm run bench`; [README.md](README.md) says how ratios are formed. Compare within one run only.";
 
+bypassProxies();
 const given = process.argv.slice(2);
 const unknown = given.filter((name) => !ALL.includes(name));
 if (unknown.length > 0) {

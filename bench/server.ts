@@ -6,6 +6,7 @@ import { get } from "node:http";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { fixedEnvironment } from "../build/processes.ts";
 import { ENGINE_FLAGS } from "../src/group.ts";
 
 /** What `npm start` runs. */
@@ -48,8 +49,8 @@ export async function startServer(path: string, { onOneCore = true } = {}): Prom
   const [command, ...args] = onOneCore ? pinned(SERVER_CORE, program) : program;
   const start = performance.now();
   const child = spawn(command!, args, {
-    env: { ...process.env, PORT: String(port), WORKERS: "1", DRAIN_LAG_MS: "0" },
-    stdio: ["ignore", "ignore", "inherit"],
+    env: fixedEnvironment({ PORT: String(port), WORKERS: "1", DRAIN_LAG_MS: "0" }),
+    stdio: ["ignore", "ignore", "pipe"],
   });
   const url = `http://127.0.0.1:${port}`;
   await untilAnswer(child, `${url}/health/ready`);
@@ -58,9 +59,17 @@ export async function startServer(path: string, { onOneCore = true } = {}): Prom
 
 async function untilAnswer(child: ChildProcess, url: string): Promise<void> {
   const limit = performance.now() + START_LIMIT_MS;
+  let errors = "";
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+  });
   while (!(await answers(url))) {
-    if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}`);
-    if (performance.now() > limit) throw new Error(`no answer within ${START_LIMIT_MS} ms`);
+    if (child.exitCode !== null)
+      throw new Error(`the server ended with code ${child.exitCode}: ${errors.split("\n", 1)[0]}`);
+    if (performance.now() > limit) {
+      child.kill("SIGKILL");
+      throw new Error(`no answer within ${START_LIMIT_MS} ms`);
+    }
     await sleep(POLL_MS);
   }
 }

@@ -3,8 +3,9 @@
  * many runs, beside JSON.parse and JSON.stringify on the same text, for each line that contains the word. Nothing is
  * asserted; compare only within one run.
  */
-import { convertTensor } from "../src/kernel/convert.ts";
+import { convertStep } from "../src/kernel/convert.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
+import { runToEnd } from "../src/kernel/step.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { FloatDType } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
@@ -73,7 +74,7 @@ function writing(title: string, dtype: FloatDType, shape: readonly number[], for
   const tensor: Tensor = { dtype, shape, address: region.alloc(8 * COUNT) };
   const source: Tensor = { dtype: "float64", shape, address: region.alloc(8 * COUNT) };
   kernel.f64.set(numbers, source.address / 8);
-  for (const _ of convertTensor(kernel, source, tensor, elementCount(shape)));
+  runToEnd([convertStep(kernel, source, tensor, elementCount(shape))]);
   const write = (): number => {
     let bytes = 0;
     for (const page of writeJson(kernel, { output: tensor }, form)) bytes += page.length;

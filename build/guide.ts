@@ -1,9 +1,10 @@
 /**
- * The pages of docs/, and the pages that they lead to, as HTML in the folder guide: what GET /guide/ answers with. docs/README.md is the index, and
+ * The pages of docs/, and the pages that they lead to, as HTML in the folder guide: what GET /guide/ answers with. `node build/guide.ts DIST`. docs/README.md is the index, and
  * its links, in their order, are the list beside each page.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { posix } from "node:path";
+import { join, posix } from "node:path";
+import { argv } from "node:process";
 import type { Tokens } from "marked";
 import { Marked, Renderer } from "marked";
 
@@ -164,9 +165,9 @@ ${render(source)}${neighbours(source)}
 `;
 }
 
-const folder = new URL("dist.new/guide/", ROOT);
+const folder = join(argv[2]!, "guide");
 mkdirSync(folder, { recursive: true });
 for (const source of sources) {
-  writeFileSync(new URL(`${source.name || "index"}.html`, folder), pageOf(source));
+  writeFileSync(join(folder, `${source.name || "index"}.html`), pageOf(source));
 }
-for (const path of pictures) copyFileSync(new URL(path, ROOT), new URL(posix.basename(path), folder));
+for (const path of pictures) copyFileSync(new URL(path, ROOT), join(folder, posix.basename(path)));

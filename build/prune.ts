@@ -1,9 +1,12 @@
-/** After the bundling: removes from it what neither the server, nor its commands, nor the library reaches; the playground is a bundle of its own. */
+/**
+ * After the bundling: removes from it what neither the server, nor its commands, nor the library reaches; the playground is a bundle of its own.
+ * `node build/prune.ts DIST`.
+ */
 import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { argv } from "node:process";
 
-const DIST = fileURLToPath(new URL("../dist.new", import.meta.url));
+const DIST = argv[2]!;
 const ENTRIES = ["main.js", "index.js", "index.d.ts"];
 const IMPORT = /(?:from |import )"(\.[^"]+)"|import\("(\.[^"]+)"\)/g;
 

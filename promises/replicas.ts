@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { fixedEnvironment } from "../build/processes.ts";
 import { ENGINE_FLAGS } from "../src/group.ts";
 import { ask } from "./life.ts";
 import type { Promised, Proof } from "./promise.ts";
@@ -57,11 +58,16 @@ class Cluster {
   constructor() {
     const file = join(this.#folder, "nginx.conf");
     writeFileSync(file, CONFIG);
-    this.#nginx = spawn("nginx", ["-p", this.#folder, "-c", file], { stdio: "ignore" });
+    this.#nginx = spawn("nginx", ["-p", this.#folder, "-c", file], {
+      env: fixedEnvironment(),
+      stdio: "ignore",
+    });
   }
 
   async ready(): Promise<void> {
-    for (const port of [...PORTS, FRONT]) await waitFor(() => isReady(port), 15_000);
+    for (const port of [...PORTS, FRONT])
+      if ((await waitFor(() => isReady(port), 15_000)) === undefined)
+        throw new Error(`nothing answers on port ${port} after 15 s`);
   }
 
   /** Replaces a replica as a rolling restart does: the old one drains, then a new one takes its port. */
@@ -81,13 +87,12 @@ class Cluster {
 }
 
 function startReplica(port: number): ChildProcess {
-  const env = {
-    PATH: process.env.PATH,
+  const env = fixedEnvironment({
     PORT: String(port),
     WORKERS: "1",
     LOG_LEVEL: "error",
     DRAIN_LAG_MS: "500",
-  };
+  });
   return spawn(process.execPath, [...ENGINE_FLAGS, MAIN], { env, stdio: "ignore" });
 }
 

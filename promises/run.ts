@@ -2,9 +2,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
+import { bypassProxies } from "../build/processes.ts";
 import { PROMISES } from "./all.ts";
 import type { Promised, Proof } from "./promise.ts";
 
+bypassProxies();
 const PAGE = fileURLToPath(new URL("../PROMISES.md", import.meta.url));
 const given = process.argv.slice(2);
 const unknown = given.filter((id) => !PROMISES.some((promised) => promised.id === id));

@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { AddressInfo, Socket } from "node:net";
 import { connect, createServer } from "node:net";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { fixedEnvironment, portOf } from "../build/processes.ts";
 import { ENGINE_FLAGS } from "../src/group.ts";
 
 /** What `npm start` runs. */
@@ -43,8 +43,8 @@ export async function withServer<Result>(
   const PORT = stdout === undefined ? "0" : String(await freePort());
   const args = ["-c", `${limit} exec "$@" ${into}`, "sh", process.execPath, ...ENGINE_FLAGS, MAIN];
   const child = spawn("sh", args, {
-    env: { PATH: process.env.PATH, PORT, WORKERS: "1", DRAIN_LAG_MS: "0", ...env },
-    stdio: ["ignore", "pipe", "inherit"],
+    env: fixedEnvironment({ PORT, WORKERS: "1", DRAIN_LAG_MS: "0", ...env }),
+    stdio: ["ignore", "pipe", stdout === undefined ? "pipe" : "inherit"],
   });
   try {
     const port = PORT === "0" ? await portOf(child) : Number(PORT);
@@ -62,16 +62,6 @@ export async function withServer<Result>(
     child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
   }
-}
-
-/** Where it listens, as it says in its log. */
-function portOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => {
-    createInterface(child.stdout!).on("line", (line) => {
-      const found = /listening at http:\/\/127\.0\.0\.1:(\d+)/.exec(line);
-      if (found !== null) resolve(Number(found[1]));
-    });
-  });
 }
 
 async function freePort(): Promise<number> {

@@ -6,7 +6,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { memoryBars } from "../bench/memory.ts";
+import { fixedEnvironment } from "../build/processes.ts";
 import type { Promised, Proof } from "./promise.ts";
+
+/** Milliseconds for the tests of one promise. */
+const TEST_LIMIT_MS = 1_800_000;
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -29,7 +33,12 @@ async function byTests(files: readonly string[], pattern = ""): Promise<Proof> {
       ...files,
     ];
     // Failed tests are counted below.
-    await run(process.execPath, args, { cwd: ROOT, maxBuffer: 2 ** 28 }).catch(() => undefined);
+    await run(process.execPath, args, {
+      cwd: ROOT,
+      env: fixedEnvironment(),
+      maxBuffer: 2 ** 28,
+      timeout: TEST_LIMIT_MS,
+    }).catch(() => undefined);
     const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, "utf8"));
     return {
       value: `${numPassedTests} tests passed, ${numFailedTests} failed`,

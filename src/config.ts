@@ -87,15 +87,32 @@ export const SETTINGS = Type.Object(
       description:
         "Origins whose pages may read answers in a browser, with commas between them (https://app.example.org), or * for all; without it none but the server's own. Cookies are never taken; a token in Authorization is.",
     }),
+    OTEL_SDK_DISABLED: Type.Enum(["true", "false"], {
+      default: "false",
+      description: "Nothing is traced where it is true, whatever the other OTEL_ variables say.",
+    }),
+    OTEL_TRACES_EXPORTER: Type.Enum(["otlp", "none"], {
+      default: "otlp",
+      description: "How spans leave; none: nothing is traced.",
+    }),
     OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
       default: "",
       format: ADDRESS,
       description:
-        "Address of an OpenTelemetry collector, which gets a span for each request over HTTP; without it nothing is traced.",
+        "Address of an OpenTelemetry collector, which gets a span for each request over HTTP, at /v1/traces below it; without it nothing is traced.",
+    }),
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: Type.String({
+      default: "",
+      format: ADDRESS,
+      description: "Address that spans are sent to, as it stands; wins over OTEL_EXPORTER_OTLP_ENDPOINT.",
     }),
     OTEL_EXPORTER_OTLP_PROTOCOL: Type.Enum(["http/protobuf"], {
       default: "http/protobuf",
       description: "How spans are sent; the only way that there is.",
+    }),
+    OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: Type.Enum(["http/protobuf"], {
+      default: "http/protobuf",
+      description: "The same for spans alone; wins over OTEL_EXPORTER_OTLP_PROTOCOL.",
     }),
     KEEP_ALIVE_S: Type.Integer({
       default: 72,
@@ -145,18 +162,40 @@ export function flagOf(name: string): string {
 /** Texts of settings by their names; what is not there has its default. */
 export type SettingTexts = Readonly<Record<string, string | undefined>>;
 
-/** Reads the settings from environment variables, or from `flags`, which win; other variables are not looked at. Refuses with {@link ConfigError}. */
+/**
+ * Reads the settings from environment variables, or from `flags`, which win; other variables are not looked at. Refuses with {@link ConfigError}.
+ * Settings that have no effect beside others keep their defaults and are not refused.
+ */
 export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config {
   const given: Record<string, unknown> = {};
+  const texts: SettingTexts = { ...env, ...flags };
   for (const [name, schema] of SETTING_ENTRIES) {
-    const text = flags[name] ?? env[name];
-    given[name] = text === undefined || text === "" ? schema.default : parse(schema, text);
+    const text = hasEffect(name, texts) ? texts[name] : "";
+    given[name] = text === undefined || text === "" ? schema.default : parse(name, schema, text);
     if (isUsable(schema, given[name])) continue;
     const isFlag = flags[name] !== undefined;
     const place = isFlag ? `--${flagOf(name)}` : name;
     throw new ConfigError(`${place}: expected ${wanted(schema)}, got ${withoutUser(text ?? "")}`, isFlag);
   }
   return given as Config;
+}
+
+/** The address that takes spans, by the rules of OpenTelemetry's OTLP exporters; undefined where nothing is traced. */
+export function spansUrl(config: Config): string | undefined {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own } = config;
+  if (config.OTEL_SDK_DISABLED === "true" || config.OTEL_TRACES_EXPORTER === "none") return undefined;
+  if (own !== "") return own;
+  return general === "" ? undefined : `${general.replace(/\/+$/, "")}/v1/traces`;
+}
+
+/** Whether a setting counts beside the others: a variable for other programs' metrics should not keep lossd from starting. */
+function hasEffect(name: string, texts: SettingTexts): boolean {
+  const is = (other: string, word: string): boolean => texts[other]?.toLowerCase() === word;
+  if (!name.startsWith("OTEL_") || name === "OTEL_SDK_DISABLED") return true;
+  if (is("OTEL_SDK_DISABLED", "true")) return false;
+  if (name === "OTEL_TRACES_EXPORTER") return true;
+  if (is("OTEL_TRACES_EXPORTER", "none")) return false;
+  return (texts[name.replace("_OTLP_", "_OTLP_TRACES_")] ?? "") === "" || name.includes("_TRACES_");
 }
 
 type Setting = TSchema & {
@@ -169,8 +208,9 @@ type Setting = TSchema & {
   readonly maximum?: number;
 };
 
-/** Decimal integers only: a fraction or an exponent stays text, which the schema then refuses. */
-function parse(schema: Setting, text: string): unknown {
+/** Decimal integers only: a fraction or an exponent stays text, which the schema then refuses. OpenTelemetry's words may have capitals. */
+function parse(name: string, schema: Setting, text: string): unknown {
+  if (name.startsWith("OTEL_") && schema.enum !== undefined) return text.toLowerCase();
   return schema.type === "integer" && /^\d+$/.test(text) ? Number(text) : text;
 }
 

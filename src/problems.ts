@@ -76,12 +76,17 @@ export const PROBLEMS = {
   body_too_large: {
     status: 413,
     title: "The body is larger than the limit",
-    mend: "Send fewer rows a request; `total_weight` combines the means of parts. The operator sets the limit with BODY_LIMIT.",
+    mend: "Send fewer rows a request; `total_weight` combines the means of parts. The operator moves the limit with the setting that `detail` names.",
   },
   options_too_long: {
     status: 413,
     title: "The body is too large outside its tensors",
     mend: "Field names, options and shapes may take 16 KiB together, a safetensors file's metadata 1,000 texts; put numbers into the tensors.",
+  },
+  output_too_large: {
+    status: 422,
+    title: "The outputs are out of proportion to the tensors",
+    mend: "Send tensors with elements: outputs of a shape with a size of 0 may take 1 MiB, others 8 bytes for each byte of the tensors.",
   },
   safetensors_header_too_large: {
     status: 413,
@@ -137,6 +142,11 @@ export const PROBLEMS = {
     status: 422,
     title: "A shape and its data do not fit",
     mend: "Make the product of the shape equal the number of elements.",
+  },
+  too_many_empty_lists: {
+    status: 422,
+    title: "A nested answer would hold too many empty lists",
+    mend: "Ask for format flat or base64, or for safetensors: there an empty tensor is its shape alone.",
   },
   invalid_safetensors: {
     status: 422,

@@ -6,7 +6,7 @@ import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
-import { ConfigError, flagOf, originsOf } from "./config.ts";
+import { ConfigError, originsOf, spansUrl } from "./config.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
@@ -16,6 +16,7 @@ import type { Tokens } from "./http/tokens.ts";
 import { readTokens } from "./http/tokens.ts";
 import type { Tracing } from "./http/trace.ts";
 import { loadKernel } from "./kernel/kernel.ts";
+import { listenError } from "./listen.ts";
 import type { DroppedLines } from "./log-sink.ts";
 import type { Membership } from "./membership.ts";
 import { readPages } from "./pages.ts";
@@ -55,7 +56,7 @@ export async function serve(
   registerDroppedLines(metrics.registry, droppedLines);
   group?.share(metrics.registry);
   const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
-  const tracing = await loadTracing(config.OTEL_EXPORTER_OTLP_ENDPOINT, logger);
+  const tracing = await loadTracing(spansUrl(config), logger);
   const keepAlive = config.KEEP_ALIVE_S * 1000;
   const hasOwnPort = config.METRICS_PORT > 0;
   const app = await buildApp({
@@ -127,15 +128,7 @@ async function listenLocally(app: FastifyInstance, path: string): Promise<number
   return 0;
 }
 
-/** What keeps a server from listening, in the words of the settings, and whether another host or another port mends it. */
-const FAULTS: Readonly<Record<string, readonly [fault: string, of: "host" | "port"]>> = {
-  EADDRINUSE: ["the port is in use", "port"],
-  EACCES: ["this user may not listen on the port", "port"],
-  EADDRNOTAVAIL: ["this machine does not have the address", "host"],
-  ENOTFOUND: ["there is no such address", "host"],
-};
-
-/** Listens on the port of a setting, and gives it. Refuses with {@link ConfigError} where that is the settings' fault. */
+/** Listens on the port of a setting, and gives it. Refuses with {@link listenError}'s where that is the settings' fault. */
 export async function listen(
   app: FastifyInstance,
   config: Config,
@@ -147,17 +140,13 @@ export async function listen(
     const name = setting === "PORT" ? "Server listening" : "Metrics and health";
     await app.listen({ host, port, listenTextResolver: (address) => `${name} at ${address}` });
   } catch (error) {
-    const known = FAULTS[(error as NodeJS.ErrnoException).code ?? ""];
-    if (known === undefined) throw error;
-    const [fault, of] = known;
-    const flag = flagOf(of === "host" ? "HOST" : setting);
-    throw new ConfigError(`HOST=${host} ${setting}=${port}: ${fault}; --${flag} takes another`);
+    throw listenError(error, config, setting) ?? error;
   }
   return (app.server.address() as AddressInfo).port;
 }
 
-async function loadTracing(endpoint: string, logger: Logger): Promise<Tracing | undefined> {
-  return endpoint === "" ? undefined : (await import("./http/tracing.ts")).startTracing(endpoint, logger);
+async function loadTracing(url: string | undefined, logger: Logger): Promise<Tracing | undefined> {
+  return url === undefined ? undefined : (await import("./http/tracing.ts")).startTracing(url, logger);
 }
 
 /** The tokens of a file, none where no file is named. An empty one would let everybody in, so it is refused. */

@@ -8,7 +8,7 @@ import { below } from "../src/cli/address.ts";
 import { readCommand } from "../src/cli/command.ts";
 import { readToken } from "../src/cli/files.ts";
 import type { Terminal } from "../src/cli/terminal.ts";
-import { flagOf, readConfig, SETTINGS } from "../src/config.ts";
+import { flagOf, readConfig, SETTINGS, spansUrl } from "../src/config.ts";
 import { VERSION } from "../src/version.ts";
 import { lossd, useFolder } from "./command.ts";
 import { startProcess } from "./process.ts";
@@ -140,6 +140,14 @@ describe("lossd", () => {
     ["BODY_LIMIT", "64MB", "expected a whole number from 1024 to 536870912, got 64MB"],
     ["LOG_LEVEL", "loud", "expected one of trace, debug, info, warn, error, fatal and silent, got loud"],
     ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "expected http/protobuf, got grpc"],
+    ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "expected http/protobuf, got http/json"],
+    ["OTEL_TRACES_EXPORTER", "console", "expected one of otlp and none, got console"],
+    ["OTEL_SDK_DISABLED", "1", "expected one of true and false, got 1"],
+    [
+      "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+      "c:4318",
+      "expected an address like http://127.0.0.1:4318, got c:4318",
+    ],
     [
       "OTEL_EXPORTER_OTLP_ENDPOINT",
       "http://[",
@@ -153,6 +161,35 @@ describe("lossd", () => {
   ])("says what %s=%s should be", (name, value, text) => {
     expect(() => readConfig({ [name]: value })).toThrow(`${name}: ${text}`);
     expect(() => readConfig({}, { [name]: value })).toThrow(`--${flagOf(name)}: ${text}`);
+  });
+
+  it.each([
+    ["the general address, with the path of spans", { ENDPOINT: "http://c:1/" }, "http://c:1/v1/traces"],
+    ["the one for spans as it stands", { TRACES_ENDPOINT: "http://t:1/" }, "http://t:1/"],
+    ["the one for spans first", { ENDPOINT: "http://c:1", TRACES_ENDPOINT: "http://t:1/x" }, "http://t:1/x"],
+    [
+      "no general one that would be refused",
+      { ENDPOINT: "c:1", TRACES_ENDPOINT: "http://t:1" },
+      "http://t:1",
+    ],
+    [
+      "the protocol for spans first",
+      { ENDPOINT: "http://c:1", PROTOCOL: "grpc", TRACES_PROTOCOL: "HTTP/Protobuf" },
+      "http://c:1/v1/traces",
+    ],
+    ["none by default", {}, undefined],
+  ])("of OTEL_EXPORTER_OTLP_* it takes %s", (_rule, variables, url) => {
+    const env = Object.entries(variables).map(([name, value]) => [`OTEL_EXPORTER_OTLP_${name}`, value]);
+    expect(spansUrl(readConfig(Object.fromEntries(env)))).toBe(url);
+  });
+
+  it.each([
+    ["OTEL_SDK_DISABLED", "true"],
+    ["OTEL_SDK_DISABLED", "TRUE"],
+    ["OTEL_TRACES_EXPORTER", "none"],
+  ])("with %s=%s nothing is traced, and other variables are not looked at", (name, value) => {
+    const others = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://c:1", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" };
+    expect(spansUrl(readConfig({ ...others, [name]: value }))).toBe(undefined);
   });
 
   it("says that there is no file of tokens", async () => {

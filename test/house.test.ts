@@ -30,6 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: ["config.ts", "plain.ts", "wire", "tokens-file.ts", "near.ts"],
   "pages.ts": ["http"],
   playground: [],
+  "listen.ts": ["config.ts"],
   "log-sink.ts": [],
   "socket.ts": ["config.ts"],
   "serve.ts": [
@@ -37,6 +38,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "pages.ts",
     "plain.ts",
     "config.ts",
+    "listen.ts",
     "log-sink.ts",
     "socket.ts",
     "membership.ts",

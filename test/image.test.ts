@@ -26,8 +26,14 @@ it("runs as a user, listens on all interfaces, has a health check, needs no shel
   expect(last).toMatch(/^HEALTHCHECK [^\n]*\\\n {2}CMD \["node", "-e", /m);
   const command = ["node", ...ENGINE_FLAGS, "dist/main.js"];
   expect(last).toContain(`\nCMD ${JSON.stringify(command).replaceAll(",", ", ")}\n`);
-  expect(packageJson.scripts.start).toBe(command.join(" "));
+  expect(packageJson.scripts.start).toBe(["exec node", ...ENGINE_FLAGS, "build/start.mjs"].join(" "));
   expect(last).not.toMatch(/^RUN /m);
+});
+
+it("copies no file of the clone into the image without setting its mode", () => {
+  for (const stage of stages.filter((text) => !text.includes(" AS build")))
+    for (const [, options] of stage.matchAll(/^COPY (.*)$/gm))
+      expect(options).toMatch(/^--(?:chmod=644|from)/);
 });
 
 it("installs production dependencies without their install scripts", () => {

@@ -32,3 +32,13 @@ it("has an SBOM of what production installs", () => {
   const { components } = JSON.parse(execFileSync("npm", args, { cwd, encoding: "utf8", maxBuffer: 2 ** 26 }));
   expect(components.map(({ name }: { name: string }) => name)).toContain("fastify");
 });
+
+it("says of the only package with an install script what it fetches, and what works without", () => {
+  const { packages } = JSON.parse(readFileSync(new URL("../package-lock.json", import.meta.url), "utf8"));
+  const scripted = Object.entries<{ hasInstallScript?: boolean; optional?: boolean }>(packages)
+    .filter(([, { hasInstallScript, optional }]) => hasInstallScript && !optional)
+    .map(([name]) => name);
+  expect(scripted).toEqual(["node_modules/node"]);
+  expect(page).toContain("development package `node`, whose install script fetches the Node 24");
+  expect(page).toContain("`npm ci --ignore-scripts`");
+});

@@ -10,6 +10,7 @@ import { Metrics } from "../src/http/metrics.ts";
 import type { Tokens } from "../src/http/tokens.ts";
 import type { WatchLimits } from "../src/http/watch.ts";
 import { LIMITS } from "../src/http/watch.ts";
+import type { Kernel } from "../src/kernel/kernel.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
 import { readPages } from "../src/pages.ts";
 import { Arena } from "../src/tensor/arena.ts";
@@ -27,6 +28,8 @@ export interface ServiceOptions {
   readonly tokens?: Tokens;
   readonly origins?: Origins;
   readonly limits?: WatchLimits;
+  /** Is told of every range of memory that a request takes. */
+  readonly onTake?: (kernel: Kernel, start: number, end: number) => void;
   /** Takes the lines of the log; default: there is none. */
   readonly log?: (line: string) => void;
 }
@@ -43,6 +46,7 @@ export interface Answer {
 export interface Service {
   readonly url: string;
   readonly arena: Arena;
+  readonly kernel: Kernel;
   readonly lifecycle: Lifecycle;
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
   get(path: string, headers?: Record<string, string>): Promise<Answer>;
@@ -58,7 +62,9 @@ export interface Service {
 /** Starts the server as serve.ts does, on a port that the system chooses. */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
-  const arena = new Arena(kernel.heapBase, kernel.u8.length);
+  const arena = new Arena(kernel.heapBase, kernel.u8.length, (start, end) =>
+    options.onTake?.(kernel, start, end),
+  );
   const backlog = new Backlog((options.waitLimit ?? 10_000) / 1000, options.now);
   const engine = {
     kernel,
@@ -107,6 +113,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   return {
     url,
     arena,
+    kernel,
     lifecycle,
     send,
     post: (path, body, headers) =>

@@ -96,6 +96,29 @@ it.each(["1", "2"])(
   },
 );
 
+it.each([
+  ["OTEL_SDK_DISABLED", "true"],
+  ["OTEL_TRACES_EXPORTER", "none"],
+])("are not sent where %s is %s", async (name, value) => {
+  const server = await start({ WORKERS: "1", [name]: value });
+  await (await server.post(BODY)).text();
+  expect(await server.stop()).toBe(0);
+  expect(arrived).toEqual([]);
+});
+
+it("go to OTEL_EXPORTER_OTLP_TRACES_ENDPOINT as it stands, with OTEL_EXPORTER_OTLP_TRACES_HEADERS", async () => {
+  const server = await start({
+    WORKERS: "1",
+    OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${endpoint}/own/path`,
+    OTEL_EXPORTER_OTLP_HEADERS: "x-key=general",
+    OTEL_EXPORTER_OTLP_TRACES_HEADERS: "x-key=own",
+  });
+  await (await server.post(BODY)).text();
+  expect(await server.stop()).toBe(0);
+  expect(arrived.map(({ path, key }) => [path, key])).toEqual([["/own/path", "own"]]);
+});
+
 it("are not sent for a trace that its client does not record", async () => {
   const server = await start({ WORKERS: "1" });
   await (await server.post(BODY, { traceparent: `00-${TRACE}-${PARENT}-00` })).text();

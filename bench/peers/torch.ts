@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { fixedEnvironment } from "../../build/processes.ts";
 import type { Contender } from "../measure.ts";
 import type { KernelPeer, Task } from "./peer.ts";
 
@@ -21,7 +22,10 @@ export interface RowFiles {
 
 /** Starts Python; undefined where it, or torch, is absent. */
 export async function openTorch(): Promise<Torch | undefined> {
-  const child = spawn(PYTHON, [SCRIPT], { stdio: ["pipe", "pipe", "ignore"] });
+  const child = spawn(PYTHON, [SCRIPT], {
+    env: fixedEnvironment(),
+    stdio: ["pipe", "pipe", "ignore"],
+  });
   const started = await new Promise((resolve) =>
     child.once("spawn", () => resolve(true)).once("error", () => resolve(false)),
   );

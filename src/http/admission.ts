@@ -6,6 +6,7 @@ import type { Backlog } from "./backlog.ts";
 import { estimate } from "./backlog.ts";
 import { Job } from "./job.ts";
 import { answerMedia } from "./media.ts";
+import type { SizeLimit } from "./preflight.ts";
 import { checkBodyHeaders, refuseQuery, tooLarge } from "./preflight.ts";
 
 /** What every request computes with. */
@@ -17,6 +18,11 @@ export interface Engine {
   readonly bodyLimit: number;
   /** Bytes of a body that is computed as it arrives. */
   readonly streamLimit: number;
+}
+
+/** The limit of a body that has to be in memory at once. */
+export function bodyLimitOf({ bodyLimit }: Engine): SizeLimit {
+  return { bytes: bodyLimit, setting: "BODY_LIMIT" };
 }
 
 /** Beside 4 bytes for each byte of body (a double for every 2 characters): the scanner's state and a little work space. */
@@ -50,7 +56,10 @@ const SHORT_PRICE: Price = { ...priceOf(SHORT, 0), memory: 5 * SHORT };
 export function admit(engine: Engine, operation: string, request: FastifyRequest, reply: FastifyReply): void {
   const { headers } = request;
   const { bodyLimit, streamLimit } = engine;
-  const { media, length } = checkBodyHeaders(headers, { json: bodyLimit, safetensors: streamLimit });
+  const { media, length } = checkBodyHeaders(headers, {
+    json: bodyLimitOf(engine),
+    safetensors: { bytes: streamLimit, setting: "STREAM_LIMIT" },
+  });
   const answer = answerMedia(headers.accept, media);
   const isChunked = headers["content-length"] === undefined;
   if (media === "json") {
@@ -88,7 +97,7 @@ export function openJob(
     // Less what alignment may add.
     const most = Math.min(price.length, Math.floor((arena.largest - FIXED_BYTES) / 4) - 16);
     const long = priceOf(most, 0);
-    job.limit = most;
+    if (most < price.length) job.limit = { bytes: most, setting: "MEMORY_BUDGET" };
     job.lengthen = () => {
       leave();
       checkPrice(engine, long);
@@ -106,8 +115,9 @@ export function openJob(
 }
 
 /** Refuses what there can never be room for, and what would wait too long. */
-function checkPrice({ arena, backlog, bodyLimit }: Engine, { memory, seconds }: Price): void {
-  if (memory + FIXED_BYTES > arena.largest)
-    throw tooLarge(`${memory} bytes of numbers, for which the memory budget has no room`, bodyLimit);
+function checkPrice({ arena, backlog }: Engine, { memory, seconds, length }: Price): void {
+  const room: SizeLimit = { bytes: arena.largest - FIXED_BYTES, setting: "MEMORY_BUDGET" };
+  if (memory > room.bytes)
+    throw tooLarge(`${memory} bytes that the numbers of a body of ${length} bytes may take`, room);
   backlog.check(seconds);
 }

@@ -6,12 +6,13 @@ import type { JsonBody, JsonMode } from "../wire/json.ts";
 import { JsonReader } from "../wire/json.ts";
 import { JsonOperands } from "../wire/operands.ts";
 import type { Engine } from "./admission.ts";
-import { SHORT } from "./admission.ts";
+import { bodyLimitOf, SHORT } from "./admission.ts";
 import { askForBody } from "./held.ts";
 import type { Job } from "./job.ts";
+import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
-import { BodySource } from "./source.ts";
+import { BodySource, releaseChunk } from "./source.ts";
 import { whenTooSlow } from "./watch.ts";
 
 /**
@@ -27,8 +28,8 @@ export async function readJson(
   return body.value;
 }
 
-/** A body of at most `limit` bytes that is read piece by piece; what is left of it when the answer has gone passes unread. */
-export function openSource(job: Job, payload: IncomingMessage, limit: number): BodySource {
+/** A body within `limit` that is read piece by piece; what is left of it when the answer has gone passes unread. */
+export function openSource(job: Job, payload: IncomingMessage, limit: SizeLimit): BodySource {
   const source = new BodySource(payload, limit, (count) => {
     job.bytes += count;
   });
@@ -45,15 +46,16 @@ export function scanJson(
   mode: JsonMode,
 ): Promise<JsonBody> {
   const job = jobOf(request);
-  const limit = job.limit ?? engine.bodyLimit;
+  const limit = job.limit ?? bodyLimitOf(engine);
   const scan = new BodyScan(job, mode);
   return new Promise((resolve, reject) => {
-    const onData = (chunk: Buffer): void => {
+    const onData = (chunk: Buffer<ArrayBuffer>): void => {
       job.bytes += chunk.length;
-      if (job.bytes > limit) onError(tooLarge("more", limit));
+      if (job.bytes > limit.bytes) onError(tooLarge("more", limit));
       else {
         job.stages.enter("decode");
         attempt(() => scan.push(chunk));
+        releaseChunk(chunk);
         job.stages.enter("read");
       }
     };

@@ -6,10 +6,11 @@ import type { InferenceInput } from "../wire/inference.ts";
 import { binarySize, DATATYPES, InferenceOperands } from "../wire/inference.ts";
 import { JsonReader } from "../wire/json.ts";
 import type { Engine } from "./admission.ts";
-import { openJob, priceOf } from "./admission.ts";
+import { bodyLimitOf, openJob, priceOf } from "./admission.ts";
 import { openSource, scanJson } from "./body.ts";
 import type { Job } from "./job.ts";
 import { knownMedia } from "./media.ts";
+import type { SizeLimit } from "./preflight.ts";
 import { announcedLength, checkFraming, refuseQuery, tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 
@@ -41,7 +42,7 @@ export function admitInference(
   const { headers } = request;
   checkFraming(headers);
   refuseQuery(request.query);
-  const length = announcedLength(headers, engine.bodyLimit);
+  const length = announcedLength(headers, bodyLimitOf(engine));
   const json = jsonBytes(request);
   if (json === undefined && headers["content-type"] !== undefined) checkJson(headers["content-type"]);
   if (json !== undefined && json > length) {
@@ -82,7 +83,7 @@ export async function readInference(
     job.json = await scanJson(engine, request, payload, "inference");
     return job.json.value;
   }
-  const source = openSource(job, payload, engine.bodyLimit);
+  const source = openSource(job, payload, bodyLimitOf(engine));
   const piece = new Uint8Array(Math.min(left, PIECE));
   let part = piece;
   await source.fill(part);
@@ -111,7 +112,7 @@ export async function receiveInputs(
   const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, job.source !== undefined));
   checkCover(
     request,
-    engine.bodyLimit,
+    bodyLimitOf(engine),
     sizes.reduce<number>((sum, size = 0) => sum + size, 0),
   );
   const operands = new InferenceOperands();
@@ -128,7 +129,7 @@ export async function receiveInputs(
 }
 
 /** Refuses inputs that take more or less than the bytes behind the JSON; of a chunked body only the limit is known. */
-function checkCover(request: FastifyRequest, limit: number, bytes: number): void {
+function checkCover(request: FastifyRequest, limit: SizeLimit, bytes: number): void {
   const json = jsonBytes(request);
   if (json === undefined) return;
   const behind = announcedLength(request.headers, limit) - json;

@@ -4,9 +4,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptio
 import type { TSchema } from "typebox";
 import { Type } from "typebox";
 import { LossRefusal } from "../loss/refusal.ts";
-import type { Steps } from "../loss/workspace.ts";
 import { VERSION } from "../version.ts";
 import type { Engine } from "./admission.ts";
+import { compute } from "./compute.ts";
 import {
   INFERENCE_SCHEMAS,
   InferenceModel,
@@ -28,7 +28,6 @@ import type { Answer } from "./job.ts";
 import type { Operation } from "./operations.ts";
 import { OPERATIONS } from "./operations.ts";
 import { jobOf } from "./request.ts";
-import { runSteps } from "./steps.ts";
 
 type ModelName = keyof typeof MODEL_TENSORS;
 
@@ -159,7 +158,7 @@ function registerMetadata(
 }
 
 function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
-  const { operationId, summary, request, run } = operation;
+  const { operationId, summary, request, plan } = operation;
   const options: RouteShorthandOptions = {
     onRequest: (asked, reply, done) => {
       admitInference(engine, operationId, asked, reply);
@@ -184,15 +183,15 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
     await receiveInputs(engine, asked, body);
     const gone = (): boolean => reply.raw.destroyed;
     job.stages.enter("compute");
-    const answer = await compute(run(job, fields as never), body, gone);
+    const answer = await infer(body, () => compute(job, plan(job, fields as never), gone));
     return sendInference(reply, job, name, body, answer);
   });
 }
 
 /** Runs an operation. What it refuses is refused at its place in the inference request; an element's place, the operands know. */
-async function compute(steps: Steps<Answer>, body: InferenceBody, gone: () => boolean): Promise<Answer> {
+async function infer(body: InferenceBody, run: () => Promise<Answer>): Promise<Answer> {
   try {
-    return await runSteps(steps, gone);
+    return await run();
   } catch (error) {
     throw error instanceof LossRefusal && error.element === undefined ? refuseLoss(body, error) : error;
   }

@@ -1,13 +1,15 @@
 /** What one request computes with: its memory, its options, and the tensors that it names. */
 import type { Kernel } from "../kernel/kernel.ts";
+import type { Step } from "../kernel/step.ts";
 import type { LossOptions } from "../loss/index-loss.ts";
-import type { Scalar, Steps, Workspace } from "../loss/workspace.ts";
+import type { Scalar } from "../loss/numbers.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { JsonBody } from "../wire/json.ts";
 import type { Operands } from "../wire/operands.ts";
 import type { Media } from "./media.ts";
+import type { SizeLimit } from "./preflight.ts";
 import type { BodySource } from "./source.ts";
 import { Stages } from "./stages.ts";
 import type { Upload } from "./upload.ts";
@@ -35,14 +37,14 @@ export interface LossBody {
 export class Job {
   /** The operationId, for the log. */
   readonly operation: string;
-  readonly work: Workspace;
+  readonly work: { readonly kernel: Kernel; readonly region: Region };
   /** The format in which the client wants the answer. */
   answer: Media = "json";
   readonly stages = new Stages();
   /** The bytes of body that have arrived. */
   bytes = 0;
-  /** The most bytes of a body in chunks; undefined: the server's own limit. */
-  limit: number | undefined;
+  /** The limit of a body in chunks, where the memory budget has less room than the body's own limit. */
+  limit: SizeLimit | undefined;
   /** Of a body in chunks, while it is short: plans what the longest needs, in the place of what was planned. */
   lengthen: (() => void) | undefined;
   /** There once the body has been read. */
@@ -53,6 +55,8 @@ export class Job {
   json: JsonBody | undefined;
   /** A safetensors body of which only the header has been read. */
   upload: Upload | undefined;
+  /** The steps after which the elements of all operands that were read have their dtypes. */
+  readonly conversions: Step[] = [];
   readonly #tensors = new Map<OperandName, Tensor>();
 
   constructor(operation: string, work: { readonly kernel: Kernel; readonly region: Region }) {
@@ -65,22 +69,23 @@ export class Job {
     return this.operands!.shape(name);
   }
 
-  /** An operand in its own dtype, or in `dtype` where it names none. */
-  *tensor(name: OperandName, dtype: DType): Steps<Tensor> {
-    const tensor = yield* this.operands!.tensor(this.work, name, dtype);
+  /** An operand in its own dtype, or in `dtype` where it names none. Its elements are there after {@link Job.conversions}. */
+  tensor(name: OperandName, dtype: DType): Tensor {
+    const { tensor, convert } = this.operands!.tensor(this.work, name, dtype);
+    if (convert !== undefined) this.conversions.push(convert);
     this.#tensors.set(name, tensor);
     return tensor;
   }
 
-  *optionalTensor(name: OperandName, dtype: DType): Steps<Tensor | undefined> {
-    return this.operands!.has(name) ? yield* this.tensor(name, dtype) : undefined;
+  optionalTensor(name: OperandName, dtype: DType): Tensor | undefined {
+    return this.operands!.has(name) ? this.tensor(name, dtype) : undefined;
   }
 
   /** What nll_loss and cross_entropy read alike from a body; tensors without a dtype take the input's. */
-  *lossOptions(body: LossBody, dtype: DType): Steps<LossOptions> {
+  lossOptions(body: LossBody, dtype: DType): LossOptions {
     return {
-      weight: yield* this.optionalTensor("weight", dtype),
-      gradOutput: yield* this.optionalTensor("grad_output", dtype),
+      weight: this.optionalTensor("weight", dtype),
+      gradOutput: this.optionalTensor("grad_output", dtype),
       ignoreIndex: body.ignore_index === undefined ? undefined : BigInt(body.ignore_index),
       reduction: body.reduction,
       sizeAverage: body.size_average,

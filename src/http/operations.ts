@@ -3,36 +3,32 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from "fastify";
 import type { TSchema } from "typebox";
 import { Type } from "typebox";
-import type { Steps } from "../loss/workspace.ts";
 import type { Header } from "../wire/safetensors.ts";
 import type { Form } from "../wire/tensors.ts";
 import type { Engine } from "./admission.ts";
-import { admit } from "./admission.ts";
+import { admit, bodyLimitOf } from "./admission.ts";
 import { checkForm, sendAnswer } from "./answer.ts";
 import { readJson } from "./body.ts";
-import {
-  CrossEntropyRequest,
-  CrossEntropyResponse,
-  crossEntropyOperation,
-  planCrossEntropy,
-} from "./contract/cross-entropy.ts";
+import type { LossPlan } from "./compute.ts";
+import { compute } from "./compute.ts";
+import { CrossEntropyRequest, CrossEntropyResponse, crossEntropyPlan } from "./contract/cross-entropy.ts";
 import {
   LogSoftmaxRequest,
   LogSoftmaxResponse,
-  logSoftmaxOperation,
-  planLogSoftmax,
+  logSoftmaxPlan,
+  logSoftmaxStreaming,
 } from "./contract/log-softmax.ts";
-import { NllLossRequest, NllLossResponse, nllLossOperation, planNllLoss } from "./contract/nll-loss.ts";
+import { NllLossRequest, NllLossResponse, nllLossPlan } from "./contract/nll-loss.ts";
 import { OPTION_SCHEMAS } from "./contract/options.ts";
 import { refusals } from "./contract/problem.ts";
-import type { Obstacle, Streaming } from "./contract/streaming.ts";
+import type { Obstacle, StreamedInput, Streaming } from "./contract/streaming.ts";
+import { lossStreaming } from "./contract/streaming.ts";
 import { TENSOR_SCHEMAS } from "./contract/tensor.ts";
-import type { Answer, Job } from "./job.ts";
+import type { Job } from "./job.ts";
 import type { Media } from "./media.ts";
 import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
-import { runSteps } from "./steps.ts";
-import type { OpenStream } from "./stream.ts";
+import type { Opening, OpenStream } from "./stream.ts";
 import { computeStream, openStream, sendStream } from "./stream.ts";
 import type { Upload } from "./upload.ts";
 import { placeAll, readUpload } from "./upload.ts";
@@ -44,10 +40,10 @@ export interface Operation {
   readonly description: string;
   readonly request: TSchema & { $id?: string };
   readonly response: TSchema & { $id?: string };
-  /** The body has passed `request`'s schema, which is where its type comes from. */
-  readonly run: (job: Job, body: never) => Steps<Answer>;
-  /** How it takes an upload. */
-  readonly plan: (body: never, header: Header) => Streaming | Obstacle;
+  /** Checks the operands and plans the loss. The body has passed `request`'s schema, which is where its type comes from. */
+  readonly plan: (job: Job, body: never, streamed?: StreamedInput) => LossPlan;
+  /** How it takes a safetensors body. */
+  readonly streaming: (body: never, header: Header) => Streaming | Obstacle;
 }
 
 export const OPERATIONS: readonly Operation[] = [
@@ -59,8 +55,8 @@ export const OPERATIONS: readonly Operation[] = [
       "`torch.nn.functional.log_softmax`: every line along `dim` becomes (x - max) - log(sum(exp(x - max))). With return_grad also `grad_output - exp(output) * sum(grad_output)`.",
     request: LogSoftmaxRequest,
     response: LogSoftmaxResponse,
-    run: logSoftmaxOperation,
-    plan: planLogSoftmax,
+    plan: logSoftmaxPlan,
+    streaming: logSoftmaxStreaming,
   },
   {
     path: "/v1/nll_loss",
@@ -70,8 +66,8 @@ export const OPERATIONS: readonly Operation[] = [
       "`torch.nn.functional.nll_loss`: -input[target] * weight[target] at each position, exactly 0 where the target is ignore_index. The mean divides by the weights of the kept targets (`total_weight`).",
     request: NllLossRequest,
     response: NllLossResponse,
-    run: nllLossOperation,
-    plan: planNllLoss,
+    plan: nllLossPlan,
+    streaming: lossStreaming,
   },
   {
     path: "/v1/cross_entropy",
@@ -81,8 +77,8 @@ export const OPERATIONS: readonly Operation[] = [
       "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss; with a target of the input's shape minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
     request: CrossEntropyRequest,
     response: CrossEntropyResponse,
-    run: crossEntropyOperation,
-    plan: planCrossEntropy,
+    plan: crossEntropyPlan,
+    streaming: lossStreaming,
   },
 ];
 
@@ -100,7 +96,7 @@ export function registerOperations(app: FastifyInstance, engine: Engine): void {
 }
 
 function registerOperation(app: FastifyInstance, engine: Engine, operation: Operation): void {
-  const { path, operationId, summary, description, request, response, run, plan } = operation;
+  const { path, operationId, summary, description, request, response, plan, streaming } = operation;
   app.addSchema(request);
   app.addSchema(response);
   const options: RouteShorthandOptions = {
@@ -131,10 +127,14 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     checkForm(job, format);
     const gone = (): boolean => reply.raw.destroyed;
     const stream =
-      job.upload && (await receive(engine, job, job.upload, plan(body, job.upload.header), gone));
+      job.upload &&
+      (await receive(engine, job, job.upload, streaming(body, job.upload.header), {
+        plan: (streamed) => plan(job, body, streamed),
+        gone,
+      }));
     if (stream?.leaves !== undefined) return sendStream(reply, stream);
     job.stages.enter("compute");
-    const answer = await (stream === undefined ? runSteps(run(job, body), gone) : computeStream(stream));
+    const answer = await (stream === undefined ? compute(job, plan(job, body), gone) : computeStream(stream));
     return sendAnswer(reply, job, answer, format ?? job.operands!.form("input"));
   });
 }
@@ -144,18 +144,19 @@ async function receive(
   engine: Engine,
   job: Job,
   upload: Upload,
-  plan: Streaming | Obstacle,
-  gone: () => boolean,
+  way: Streaming | Obstacle,
+  opening: Opening,
 ): Promise<OpenStream | undefined> {
   const { bodyLimit } = engine;
   const { dataBytes } = upload.header;
   const fits = dataBytes <= bodyLimit;
-  if (!("obstacle" in plan) && streams(plan, job.answer, fits))
-    return openStream(job, upload, plan, bodyLimit, gone);
+  if (!("obstacle" in way) && streams(way, job.answer, fits))
+    return openStream(job, upload, way, bodyLimit, opening);
   if (!fits) {
     const obstacle =
-      "obstacle" in plan ? plan.obstacle : `${plan.leaves} would stream in an answer of safetensors`;
-    throw tooLarge(`${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`, bodyLimit);
+      "obstacle" in way ? way.obstacle : `${way.leaves} would stream in an answer of safetensors`;
+    const got = `${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`;
+    throw tooLarge(got, bodyLimitOf(engine));
   }
   await placeAll(job, upload);
   return undefined;

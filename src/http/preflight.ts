@@ -11,10 +11,16 @@ export interface Announced {
   readonly length: number;
 }
 
+/** A limit that a request may be over, with the setting that moves it. */
+export interface SizeLimit {
+  readonly bytes: number;
+  readonly setting: "BODY_LIMIT" | "STREAM_LIMIT" | "MEMORY_BUDGET";
+}
+
 /** Checks the headers of a request with a body. Refuses compressed bodies, other media types, missing bodies and bodies over the format's limit. */
 export function checkBodyHeaders(
   headers: IncomingHttpHeaders,
-  limits: Readonly<Record<Media, number>>,
+  limits: Readonly<Record<Media, SizeLimit>>,
 ): Announced {
   checkFraming(headers);
   const media = requestMedia(headers["content-type"]);
@@ -36,10 +42,10 @@ export function checkFraming(headers: IncomingHttpHeaders): void {
 }
 
 /** The bytes that a body may have: Content-Length, or `limit` for a chunked one. Refuses more than `limit`. */
-export function announcedLength(headers: IncomingHttpHeaders, limit: number): number {
+export function announcedLength(headers: IncomingHttpHeaders, limit: SizeLimit): number {
   const length = headers["content-length"];
-  if (length === undefined) return limit;
-  if (Number(length) > limit) throw tooLarge(`${echo(length)} bytes`, limit);
+  if (length === undefined) return limit.bytes;
+  if (Number(length) > limit.bytes) throw tooLarge(`${echo(length)} bytes`, limit);
   return Number(length);
 }
 
@@ -53,6 +59,7 @@ export function refuseQuery(query: unknown): void {
   );
 }
 
-export function tooLarge(got: string, limit: number): Problem {
-  return new Problem("body_too_large", `expected at most ${limit} bytes, got ${got}`);
+/** The refusal of what is over a limit: its text names the limit that refused it, in bytes, and the setting that moves it. */
+export function tooLarge(got: string, { bytes, setting }: SizeLimit): Problem {
+  return new Problem("body_too_large", `expected at most ${bytes} bytes (${setting}), got ${got}`);
 }

@@ -4,11 +4,12 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { LossRefusal } from "../loss/refusal.ts";
 import type { ProblemCode, ProblemError } from "../problems.ts";
 import { PROBLEMS, Problem, refuseAt } from "../problems.ts";
-import { ArenaFull } from "../tensor/arena.ts";
+import { ArenaFull, ArenaTooSmall } from "../tensor/arena.ts";
 import { hasBody } from "./head.ts";
 import { holdsBody } from "./held.ts";
 import { CLIENT_GONE } from "./log.ts";
 import { ACCEPTED } from "./media.ts";
+import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
 import { ClientGone } from "./steps.ts";
 import { describeValidation } from "./validation.ts";
@@ -86,6 +87,9 @@ function lossProblem({ code, field, element, message }: LossRefusal, request: Fa
 function problemOf(error: FastifyError | Problem, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof ArenaFull) return new Problem("overloaded", "no memory is free for this request now");
+  if (error instanceof ArenaTooSmall) {
+    return tooLarge(`${error.bytes} bytes of memory`, { bytes: error.limit, setting: "MEMORY_BUDGET" });
+  }
   if (error.validation !== undefined) return describeBody(error.validation, request);
   switch (error.code) {
     case "FST_ERR_BAD_URL":

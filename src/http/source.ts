@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../problems.ts";
 import { askForBody } from "./held.ts";
+import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
 import { whenTooSlow } from "./watch.ts";
 
@@ -14,22 +15,19 @@ interface Wanted {
 
 export class BodySource {
   readonly #payload: IncomingMessage;
-  readonly #limit: number;
+  readonly #limit: SizeLimit;
   readonly #onBytes: (count: number) => void;
   /** What a chunk held beyond what was asked for. */
   #rest: Buffer<ArrayBuffer> | undefined;
-  /**
-   * Whether that chunk is alone in its ArrayBuffer. Then its memory is given back as soon as it is used: left to the garbage collector,
-   * the chunks of a large body pile up to 80 MiB, and each new one is memory that no cache knows.
-   */
-  #isAlone = false;
+  /** The whole chunk, whose memory is given back as soon as all of it is used. */
+  #chunk: Buffer<ArrayBuffer> | undefined;
   #wanted: Wanted | undefined;
   #received = 0;
   #ended = false;
   #failed: Problem | undefined;
 
-  /** Reads at most `limit` bytes from a payload that nobody else reads; `onBytes` is told of each chunk. */
-  constructor(payload: IncomingMessage, limit: number, onBytes: (count: number) => void) {
+  /** Reads at most `limit` from a payload that nobody else reads; `onBytes` is told of each chunk. */
+  constructor(payload: IncomingMessage, limit: SizeLimit, onBytes: (count: number) => void) {
     this.#payload = payload;
     this.#limit = limit;
     this.#onBytes = onBytes;
@@ -71,10 +69,10 @@ export class BodySource {
   #take(chunk: Buffer<ArrayBuffer>): void {
     this.#received += chunk.length;
     this.#onBytes(chunk.length);
-    if (this.#received > this.#limit) this.#fail(tooLarge("more", this.#limit));
+    if (this.#received > this.#limit.bytes) this.#fail(tooLarge("more", this.#limit));
     else {
       this.#rest = chunk;
-      this.#isAlone = chunk.length === chunk.buffer.byteLength;
+      this.#chunk = chunk;
     }
     this.#serve();
   }
@@ -89,7 +87,7 @@ export class BodySource {
       if (piece.length < this.#rest.length) this.#rest = this.#rest.subarray(piece.length);
       else {
         this.#rest = undefined;
-        if (this.#isAlone) piece.buffer.transfer(0);
+        if (this.#chunk !== undefined) releaseChunk(this.#chunk);
       }
     }
     if (wanted !== undefined && wanted.filled === wanted.into.length) {
@@ -112,6 +110,14 @@ export class BodySource {
     this.#wanted = undefined;
     wanted?.reject(this.#failed);
   }
+}
+
+/**
+ * Gives the memory of a chunk back if it is alone in its ArrayBuffer. Left to the garbage collector, the chunks of large bodies pile up to
+ * 80 MiB, cause full collections, and each new one is memory that no cache knows.
+ */
+export function releaseChunk(chunk: Buffer<ArrayBuffer>): void {
+  if (chunk.length === chunk.buffer.byteLength) chunk.buffer.transfer(0);
 }
 
 function endedEarly(): Problem {

@@ -1,26 +1,36 @@
-/** Runs a computation in slices, so that the event loop serves others between two of them. */
-import type { Steps } from "../loss/workspace.ts";
+/** Runs long work in slices, so that the event loop serves other requests between two of them. */
+import type { Step } from "../kernel/step.ts";
+import { SLICE_ELEMENTS } from "../kernel/step.ts";
 
-/** Thrown into a computation whose client has left. */
+/** Thrown out of a computation whose client has left. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }
 
 /**
- * The result of `steps`. Short work ends in its first slice and never leaves this turn of the event loop; long work yields to it
- * after each slice and stops with {@link ClientGone} once `gone()` is true.
+ * Runs all steps in order. Short work ends in its first slice and never leaves this turn of the event loop: then nothing is returned. Long
+ * work yields to the loop after each slice and stops with {@link ClientGone} once `gone()` is true.
  */
-export function runSteps<Result>(steps: Steps<Result>, gone: () => boolean): Result | Promise<Result> {
-  const first = steps.next();
-  return first.done ? first.value : runRest(steps, gone);
+export function runSteps(steps: Iterable<Step>, gone: () => boolean): Promise<void> | undefined {
+  const left = steps[Symbol.iterator]();
+  for (let next = left.next(); !next.done; next = left.next()) {
+    if (!next.value(SLICE_ELEMENTS)) return runRest(next.value, left, gone);
+  }
+  return undefined;
 }
 
-async function runRest<Result>(steps: Steps<Result>, gone: () => boolean): Promise<Result> {
-  for (;;) {
-    await turn();
-    if (gone()) throw new ClientGone("the client has left");
-    const step = steps.next();
-    if (step.done) return step.value;
+async function runRest(step: Step, left: Iterator<Step>, gone: () => boolean): Promise<void> {
+  let isDone = false;
+  for (let current = step; ; ) {
+    while (!isDone) {
+      await turn();
+      if (gone()) throw new ClientGone("the client has left");
+      isDone = current(SLICE_ELEMENTS);
+    }
+    const next = left.next();
+    if (next.done) return;
+    current = next.value;
+    isDone = current(SLICE_ELEMENTS);
   }
 }
 

@@ -1,18 +1,21 @@
 /** Uploads of any size: rows are folded as they arrive, and what is known of them leaves while the body still comes. */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
-import type { RowFold } from "../loss/rows.ts";
+import type { LossResult } from "../loss/index-loss.ts";
+import type { Plan, Run } from "../loss/plan.ts";
 import { Problem } from "../problems.ts";
-import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { byteLength } from "../tensor/tensor.ts";
 import { PlacedOperands } from "../wire/operands.ts";
 import type { Entry } from "../wire/safetensors.ts";
 import { answerHeader, inFileOrder, memberPages } from "../wire/safetensors-write.ts";
 import { checkSpan } from "../wire/tensors.ts";
-import type { Streaming } from "./contract/streaming.ts";
+import type { LossPlan } from "./compute.ts";
+import { MEMBERS, takeBlock, toAnswer } from "./compute.ts";
+import type { StreamedInput, Streaming } from "./contract/streaming.ts";
 import type { Answer, Job } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
+import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
 import { runSteps } from "./steps.ts";
 import type { Upload } from "./upload.ts";
@@ -21,13 +24,21 @@ import { endUpload, place, reserve } from "./upload.ts";
 /** The rows that are in memory at one time, unless one row takes more: they stay in the second-level cache. */
 const WINDOW_BYTES = 256 * 1024;
 
+/** How the computation of a stream is planned, and whether its client has left. */
+export interface Opening {
+  readonly plan: (streamed: StreamedInput) => LossPlan;
+  readonly gone: () => boolean;
+}
+
 /** An upload whose computation is open: the input comes next. */
 export interface OpenStream {
   readonly job: Job;
   readonly upload: Upload;
-  readonly input: Entry;
   readonly last: readonly Tensor[];
-  readonly fold: RowFold<Answer>;
+  readonly plan: Plan<LossResult>;
+  readonly run: Run<LossResult>;
+  /** The address of the plan's block. */
+  readonly block: number;
   /** The member of the answer that leaves while rows come. */
   readonly leaves: Streaming["leaves"];
   readonly gone: () => boolean;
@@ -37,9 +48,9 @@ export interface OpenStream {
 export async function openStream(
   job: Job,
   upload: Upload,
-  { open, last, leaves }: Streaming,
+  { last, leaves }: Streaming,
   limit: number,
-  gone: () => boolean,
+  { plan: planLoss, gone }: Opening,
 ): Promise<OpenStream> {
   const tensors = new Map<string, Tensor>();
   const late: Tensor[] = [];
@@ -47,7 +58,8 @@ export async function openStream(
   const held = upload.header.entries
     .filter(({ name }) => name !== "input")
     .reduce((sum, entry) => sum + byteLength(entry), 0);
-  if (held > limit) throw tooLarge(`${held} bytes of tensors beside the input`, limit);
+  if (held > limit)
+    throw tooLarge(`${held} bytes of tensors beside the input`, { bytes: limit, setting: "BODY_LIMIT" });
   for (const entry of upload.header.entries) {
     if (entry.name === "input") {
       input = entry;
@@ -56,30 +68,39 @@ export async function openStream(
     }
     const tensor = reserve(job, entry);
     tensors.set(entry.name, tensor);
-    if (last.includes(entry.name)) late.push(tensor);
+    if ((last as readonly string[]).includes(entry.name)) late.push(tensor);
     else await place(job, upload.source, tensor);
   }
   if (input === undefined) throw new Error("the validator lets no body without input pass");
   if (byteLength(input) === 0) checkSpan(input.shape, "/input");
   job.operands = new PlacedOperands(tensors);
-  const fold = await runSteps(open(job), gone);
-  const row = rowBytes(input, fold);
-  const most = Math.min(limit, job.work.region.largest);
-  if (row > most) throw tooLarge(`${row} bytes in one row`, most);
-  return { job, upload, input, last: late, fold, leaves, gone };
-}
-
-function rowBytes({ dtype }: Entry, { axis }: RowFold<Answer>): number {
-  return axis.length * axis.inner * DTYPES[dtype].bytes;
+  const streamed = { windowBytes: WINDOW_BYTES, weightComesLast: late.length > 0 };
+  const plan = planLoss(streamed) as Plan<LossResult>;
+  const { largest } = job.work.region;
+  const most: SizeLimit =
+    largest < limit ? { bytes: largest, setting: "MEMORY_BUDGET" } : { bytes: limit, setting: "BODY_LIMIT" };
+  const { rowBytes } = plan.window!;
+  if (rowBytes > most.bytes) throw tooLarge(`${rowBytes} bytes in one row`, most);
+  const block = takeBlock(job, plan);
+  const run = plan.start(job.work.kernel, block);
+  await runSteps(run.begin, gone);
+  return { job, upload, last: late, plan, run, block, leaves, gone };
 }
 
 /** Folds all rows, window by window, and gives what is known of each window before the next one overwrites it. */
-async function* foldRows({ job, upload, input, last, fold, gone }: OpenStream): AsyncGenerator<Tensor, void> {
+async function* foldRows({
+  job,
+  upload,
+  last,
+  plan,
+  run,
+  block,
+  gone,
+}: OpenStream): AsyncGenerator<Tensor, void> {
   const { u8 } = job.work.kernel;
-  const row = rowBytes(input, fold);
-  const { outer } = fold.axis;
-  const rows = Math.min(outer, row === 0 ? outer : Math.max(1, Math.floor(WINDOW_BYTES / row)));
-  const window = job.work.region.alloc(rows * row);
+  const { outer } = plan.axis;
+  const { rows, rowBytes, slot } = plan.window!;
+  const window = block + slot.offset;
   const readLast = async (): Promise<void> => {
     for (const tensor of last) await place(job, upload.source, tensor);
     await endUpload(upload.source);
@@ -87,12 +108,13 @@ async function* foldRows({ job, upload, input, last, fold, gone }: OpenStream): 
   for (let first = 0; first < outer; first += rows) {
     const count = Math.min(rows, outer - first);
     job.stages.enter("read");
-    await upload.source.fill(u8.subarray(window, window + count * row));
+    await upload.source.fill(u8.subarray(window, window + count * rowBytes));
     job.stages.enter("compute");
-    const known = await runSteps(fold.rows(window, first, count), gone);
+    const { steps, output } = run.rows(window, first, count);
+    await runSteps(steps, gone);
     // What is known of the last rows waits for the end of the body: an answer that is whole belongs to a body that is.
     if (first + count === outer) await readLast();
-    if (known !== undefined) yield known;
+    if (output !== undefined) yield output;
   }
   if (outer === 0) await readLast();
 }
@@ -100,7 +122,13 @@ async function* foldRows({ job, upload, input, last, fold, gone }: OpenStream): 
 /** Computes an upload of which nothing leaves before its end. */
 export async function computeStream(stream: OpenStream): Promise<Answer> {
   for await (const _ of foldRows(stream));
-  return { ...(await runSteps(stream.fold.end(), stream.gone)), warnings: stream.fold.warnings };
+  return endStream(stream);
+}
+
+/** The members that the rows did not give. */
+async function endStream({ run, gone }: OpenStream): Promise<Answer> {
+  await runSteps(run.end, gone);
+  return { ...toAnswer(run.result()), warnings: run.warnings };
 }
 
 /**
@@ -109,12 +137,12 @@ export async function computeStream(stream: OpenStream): Promise<Answer> {
  * ends early, for a body that turns out to be broken, for a whole one.
  */
 export async function sendStream(reply: FastifyReply, stream: OpenStream): Promise<FastifyReply> {
-  const { fold, gone } = stream;
+  const { plan, run, gone } = stream;
   const { stages } = stream.job;
   const { kernel } = stream.job.work;
-  const members = inFileOrder(fold.outline);
+  const members = inFileOrder(plan.outputs.map((output) => ({ ...output, name: MEMBERS[output.name] })));
   const names = members.map(({ name }) => name);
-  const header = answerHeader(members, fold.warnings);
+  const header = answerHeader(members, run.warnings);
   const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
   // What the first rows find wrong, or find no room for, still gets a status.
   const parts = foldRows(stream);
@@ -123,14 +151,15 @@ export async function sendStream(reply: FastifyReply, stream: OpenStream): Promi
   const response = reply.raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
   try {
     // The order of the file: what is known from the start, what leaves with the rows, what is known at their end.
-    await write(response, Buffer.concat([header, ...memberPages(kernel, fold.known, names)]));
+    const known = toAnswer(run.known());
+    await write(response, Buffer.concat([header, ...memberPages(kernel, known, names)]));
     for (; !part.done; part = await parts.next()) {
       const { dtype, shape, address } = part.value;
       stages.enter("write");
       await write(response, kernel.u8.subarray(address, address + byteLength({ dtype, shape })));
     }
-    const answer = await runSteps(fold.end(), gone);
-    const rest = names.filter((name) => fold.known[name] === undefined);
+    const answer = await endStream(stream);
+    const rest = names.filter((name) => known[name] === undefined);
     for (const page of memberPages(kernel, answer, rest)) await write(response, page);
     response.end();
   } catch (error) {

@@ -23,11 +23,10 @@ const TIMEOUT = 1000;
 /** The most characters of a value: paths and user agents are the client's, and a collector keeps what it gets. */
 const LONGEST = 256;
 
-/** Sends spans to the collector at `endpoint`, below which /v1/traces takes them; those that it does not take are lost, and the log says so. */
-export function startTracing(endpoint: string, logger: Logger): Tracing {
+/** Sends spans to a collector by POST to `url`; those that it does not take are lost, and the log says so. */
+export function startTracing(url: string, logger: Logger): Tracing {
   const onError = (error: unknown): void => logger.warn({ err: error }, "spans are lost");
   setGlobalErrorHandler(onError);
-  const url = `${endpoint.replace(/\/+$/, "")}/v1/traces`;
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ "service.name": "lossd", "service.version": VERSION }).merge(
       detectResources({ detectors: [envDetector] }),

@@ -37,7 +37,7 @@ export async function readUpload(
   payload: IncomingMessage,
 ): Promise<Record<string, unknown>> {
   const job = jobOf(request);
-  const source = openSource(job, payload, engine.streamLimit);
+  const source = openSource(job, payload, { bytes: engine.streamLimit, setting: "STREAM_LIMIT" });
   const length = request.headers["content-length"];
   const bodyBytes = length === undefined ? undefined : Number(length);
   const prefix = new Uint8Array(PREFIX_BYTES);
@@ -82,7 +82,8 @@ export function reserve(job: Job, { name, dtype, shape }: Entry): Tensor {
   checkSpan(shape, `/${name}`);
   const { region } = job.work;
   const bytes = byteLength({ dtype, shape });
-  if (bytes > region.largest) throw tooLarge(`${bytes} bytes of ${name}`, region.largest);
+  if (bytes > region.largest)
+    throw tooLarge(`${bytes} bytes of ${name}`, { bytes: region.largest, setting: "MEMORY_BUDGET" });
   return { dtype, shape, address: region.alloc(bytes) };
 }
 

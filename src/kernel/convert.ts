@@ -1,6 +1,7 @@
-/** Element types: whole tensors from one to another, in slices that leave the event loop free. */
+/** Element types: whole tensors from one to another, in slices. */
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
+import type { Step } from "./step.ts";
 
 /** What `assembly/convert.ts` exports. Addresses are bytes; dtypes are the codes of `tensor/dtype.ts`. */
 export interface ConvertExports {
@@ -22,24 +23,21 @@ export interface Elements {
   readonly address: number;
 }
 
-/** Elements between two yields: under five milliseconds on a slow core, also between the types that go element by element. */
-const SLICE = 1 << 18;
-
 /**
  * Writes the first `count` elements of `from` to `to`, each rounded once, to nearest even. `to` has a float dtype and may
  * lie where `from` lies if its elements are not larger.
  */
-export function* convertTensor(
+export function convertStep(
   { run }: { readonly run: ConvertExports },
   from: Elements,
   to: Elements,
   count: number,
-): Generator<void, void> {
+): Step {
   const source = DTYPES[from.dtype];
   const result = DTYPES[to.dtype];
-  for (let at = 0; at < count; at += SLICE) {
-    if (at > 0) yield;
-    const n = Math.min(SLICE, count - at);
+  let at = 0;
+  return (budget) => {
+    const n = Math.min(budget, count - at);
     run.convert(
       from.address + at * source.bytes,
       source.code,
@@ -47,24 +45,29 @@ export function* convertTensor(
       result.code,
       n,
     );
-  }
+    at += n;
+    return at >= count;
+  };
 }
 
 /**
- * Writes the first `count` doubles at `from` to `to`, which has an integer dtype and may lie at the same address.
- * Returns the index of the first that is no integer of the dtype's range (int64: of ±2^53), or `undefined`.
+ * Writes the first `count` doubles at `from` to `to`, which has an integer dtype and may lie at the same address. Calls `refuse` with the
+ * index of the first that is no integer of the dtype's range (int64: of ±2^53).
  */
-export function* convertToIntegers(
+export function convertToIntegersStep(
   { run }: { readonly run: ConvertExports },
   from: number,
   to: Elements,
   count: number,
-): Generator<void, number | undefined> {
+  refuse: (element: number) => never,
+): Step {
   const { code, bytes } = DTYPES[to.dtype];
-  for (let at = 0; at < count; at += SLICE) {
-    if (at > 0) yield;
-    const bad = run.toIntegers(from + at * 8, to.address + at * bytes, code, Math.min(SLICE, count - at));
-    if (bad >= 0) return at + bad;
-  }
-  return undefined;
+  let at = 0;
+  return (budget) => {
+    const n = Math.min(budget, count - at);
+    const bad = run.toIntegers(from + at * 8, to.address + at * bytes, code, n);
+    if (bad >= 0) refuse(at + bad);
+    at += n;
+    return at >= count;
+  };
 }

@@ -1,10 +1,10 @@
-/** The folds: what they read and write, and how they are run in slices. */
-import type { Region } from "../tensor/arena.ts";
+/** The folds over rows: operands, sums, and the steps that run them in slices. */
 import type { Axis } from "../tensor/axis.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
+import type { Step } from "./step.ts";
 
 /** What `assembly/fold.ts` exports. A step goes on for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
@@ -81,20 +81,16 @@ export interface FoldSums {
   readonly smoothSum: number;
 }
 
-/** What a fold runs on. */
-export interface FoldWork {
-  readonly kernel: {
-    readonly run: FoldExports;
-    readonly u8: Uint8Array;
-    readonly i32: Int32Array;
-    readonly i64: BigInt64Array;
-    readonly f64: Float64Array;
-  };
-  readonly region: Region;
-}
+const NO_SUMS: FoldSums = { lossSum: 0, smoothSum: 0 };
 
-/** Elements between two yields: under five milliseconds on a slow core, also for the slowest fold. */
-const BUDGET = 1 << 18;
+/** The kernels with the views of their memory that the folds' operands are written through. */
+export interface FoldKernel {
+  readonly run: FoldExports;
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly i64: BigInt64Array;
+  readonly f64: Float64Array;
+}
 
 // Places of the fields of class Fold in assembly/struct.ts: 64-bit words first, then 32-bit words.
 const UPSTREAM_SCALAR = 0;
@@ -105,24 +101,37 @@ const SMOOTH_SUM = 4;
 const WORDS = 10;
 
 /**
- * Runs a fold, yielding between slices of about `budget` elements; where they are cut changes no bit of the result, and neither does
- * folding the rows some at a time, with the sums handed on.
+ * Runs a fold whose operands `describe` gives when the step first runs. `at` is the address of `foldBytes` bytes that nothing else uses
+ * meanwhile. Where the fold is cut changes no bit of the result, and neither does folding the rows some at a time, with the sums handed on.
  */
-export function* runFold(
-  work: FoldWork,
+export function foldStep(
+  kernel: FoldKernel,
+  at: number,
   name: FoldName,
-  fold: Fold,
-  budget: number = BUDGET,
-): Generator<void, FoldSums> {
-  const { run, f64 } = work.kernel;
-  const at = work.region.scratch(run.foldBytes);
-  writeFold(work.kernel, at, fold);
-  const step = run[`${name}Step`];
-  while (step(at, budget) === 0) yield;
-  return { lossSum: f64[at / 8 + LOSS_SUM]!, smoothSum: f64[at / 8 + SMOOTH_SUM]! };
+  describe: () => Fold,
+  take: (sums: FoldSums) => void,
+): Step {
+  const step = kernel.run[`${name}Step`];
+  let isOpen = false;
+  return (budget) => {
+    if (!isOpen) {
+      const fold = describe();
+      const { outer, length, inner } = fold.axis;
+      // An empty tensor may have billions of lines; without losses to write, none of them leaves a trace.
+      if (outer * length * inner === 0 && fold.losses === undefined) {
+        take(fold.sums ?? NO_SUMS);
+        return true;
+      }
+      writeFold(kernel, at, fold);
+      isOpen = true;
+    }
+    if (step(at, budget) === 0) return false;
+    take({ lossSum: kernel.f64[at / 8 + LOSS_SUM]!, smoothSum: kernel.f64[at / 8 + SMOOTH_SUM]! });
+    return true;
+  };
 }
 
-function writeFold(kernel: FoldWork["kernel"], at: number, fold: Fold): void {
+function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
   kernel.u8.fill(0, at, at + kernel.run.foldBytes);
   kernel.f64[at / 8 + UPSTREAM_SCALAR] = fold.upstreamScalar ?? 1;
   kernel.f64[at / 8 + SMOOTHING] = fold.smoothing ?? 0;
@@ -149,80 +158,88 @@ function writeFold(kernel: FoldWork["kernel"], at: number, fold: Fold): void {
   kernel.i32.set(words, at / 4 + WORDS);
 }
 
-/** What the targets of a loss add up to, or the first that is no class. */
+/** Operands of {@link checkTargetsStep}. */
 export interface TargetCheck {
-  readonly totalWeight: number;
-  readonly outOfBounds?: { readonly element: number; readonly value: bigint };
+  readonly classes: number;
+  /** Class indices, int64, int32 or uint8. */
+  readonly target: Tensor;
+  /** One factor for each class, in the compute type. */
+  readonly weight: Tensor | undefined;
+  readonly ignoreIndex: bigint;
+  /** Called for the first target, in row-major order, that is kept but no class. */
+  readonly refuse: (element: number, value: bigint) => never;
 }
 
-/** Checks class indices in row-major order; those equal to `ignoreIndex` are not looked at. */
-export function* checkTargets(
-  { kernel, region }: FoldWork,
-  axis: Axis,
-  target: Tensor,
-  weight: Tensor | undefined,
-  ignoreIndex: bigint,
-): Generator<void, TargetCheck> {
+/** Checks class indices in row-major order, and gives the sum of the weights of those that are kept. `result` is the address of a double. */
+export function checkTargetsStep(
+  kernel: FoldKernel,
+  result: number,
+  { classes, target, weight, ignoreIndex, refuse }: TargetCheck,
+  take: (totalWeight: number) => void,
+): Step {
   const { code, bytes } = DTYPES[target.dtype];
-  const result = region.alloc(8);
-  kernel.f64[result / 8] = 0;
   const count = elementCount(target.shape);
   const wide = Number(weight?.dtype === "float64");
-  for (let at = 0; at < count; at += BUDGET) {
-    if (at > 0) yield;
+  const weights = weight?.address ?? 0;
+  let at = 0;
+  return (budget) => {
+    if (at === 0) kernel.f64[result / 8] = 0;
+    const n = Math.min(budget, count - at);
     const from = target.address + at * bytes;
-    const n = Math.min(BUDGET, count - at);
-    const bad = kernel.run.checkTargets(
-      from,
-      code,
-      n,
-      axis.length,
-      ignoreIndex,
-      weight?.address ?? 0,
-      wide,
-      result,
-    );
-    if (bad < 0) continue;
-    const value = readIndex(kernel, target, at + bad);
-    return { totalWeight: Number.NaN, outOfBounds: { element: at + bad, value } };
-  }
-  return { totalWeight: kernel.f64[result / 8]! };
+    const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, wide, result);
+    if (bad >= 0) refuse(at + bad, readIndex(kernel, target, at + bad));
+    at += n;
+    if (at < count) return false;
+    take(kernel.f64[result / 8]!);
+    return true;
+  };
 }
 
-function readIndex(kernel: FoldWork["kernel"], { dtype, address }: Tensor, element: number): bigint {
+function readIndex(kernel: FoldKernel, { dtype, address }: Tensor, element: number): bigint {
   if (dtype === "int64") return kernel.i64[address / 8 + element]!;
   return BigInt(dtype === "int32" ? kernel.i32[address / 4 + element]! : kernel.u8[address + element]!);
 }
 
+/** Operands of {@link weighLossesStep}: losses and targets of the same positions. */
+export interface LossWeighing {
+  readonly losses: Tensor;
+  readonly target: Tensor;
+  /** One factor for each class, in the compute type. */
+  readonly weight: Tensor;
+  readonly ignoreIndex: bigint;
+}
+
 /**
- * Multiplies losses that were folded without weights by the weights of their classes, where they lie, and adds them up: the same bits
- * as a fold with the weights gives.
+ * Multiplies losses that were folded without weights by the weights of their classes, where they lie, and gives their sum: the same bits
+ * as a fold with the weights. `result` is the address of a double.
  */
-export function* weighLosses(
-  { kernel, region }: FoldWork,
-  losses: Tensor,
-  target: Tensor,
-  weight: Tensor,
-  ignoreIndex: bigint,
-): Generator<void, number> {
-  const result = region.alloc(8);
-  kernel.f64[result / 8] = 0;
+export function weighLossesStep(
+  kernel: FoldKernel,
+  result: number,
+  { losses, target, weight, ignoreIndex }: LossWeighing,
+  take: (lossSum: number) => void,
+): Step {
   const [loss, index] = [DTYPES[losses.dtype], DTYPES[target.dtype]];
   const wide = Number(weight.dtype === "float64");
   const count = elementCount(losses.shape);
-  for (let at = 0; at < count; at += BUDGET) {
-    if (at > 0) yield;
+  let at = 0;
+  return (budget) => {
+    if (at === 0) kernel.f64[result / 8] = 0;
+    const n = Math.min(budget, count - at);
     kernel.run.weighLosses(
       losses.address + at * loss.bytes,
       loss.code,
       target.address + at * index.bytes,
       index.code,
-      Math.min(BUDGET, count - at),
+      n,
       ignoreIndex,
       weight.address,
       wide,
       result,
     );
-  }
-  return kernel.f64[result / 8]!;
+    at += n;
+    if (at < count) return false;
+    take(kernel.f64[result / 8]!);
+    return true;
+  };
 }

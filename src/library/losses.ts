@@ -1,12 +1,13 @@
 /** The losses for callers in the same process: typed arrays in, typed arrays out, nothing of the caller's is changed. */
-import { crossEntropy as crossEntropySteps } from "../loss/cross-entropy.ts";
+import { planCrossEntropy } from "../loss/cross-entropy.ts";
 import type { LossResult as EngineResult, LossOptions } from "../loss/index-loss.ts";
-import { logSoftmax as logSoftmaxSteps } from "../loss/log-softmax.ts";
-import { nllLoss as nllLossSteps } from "../loss/nll-loss.ts";
-import type { Steps, Workspace } from "../loss/workspace.ts";
+import { planLogSoftmax } from "../loss/log-softmax.ts";
+import { planNllLoss } from "../loss/nll-loss.ts";
+import type { Plan } from "../loss/plan.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import { CROSS_ENTROPY, checkOptions, checkTensor, LOG_SOFTMAX, NLL_LOSS } from "./check.ts";
-import { finish, inWorkspace, lift, place } from "./memory.ts";
+import type { Workspace } from "./memory.ts";
+import { compute, inWorkspace, lift, place } from "./memory.ts";
 import type {
   ArrayTensor,
   CrossEntropyOptions,
@@ -46,8 +47,9 @@ export function logSoftmax(input: ArrayTensor, options: LogSoftmaxOptions = {}):
   const operand = checkTensor("logSoftmax: input", input);
   const checked = checkOptions("logSoftmax", options, LOG_SOFTMAX);
   return inWorkspace("logSoftmax", (work) => {
-    const { output, gradInput, warnings } = finish(
-      logSoftmaxSteps(work, place(work, "input", operand), {
+    const { output, gradInput, warnings } = compute(
+      work,
+      planLogSoftmax(place(work, "input", operand), {
         ...checked,
         gradOutput: checked.gradOutput && place(work, "grad_output", checked.gradOutput),
       }),
@@ -82,7 +84,7 @@ export function nllLoss<D extends FloatDType>(
   const checked = checkOptions("nllLoss", options, NLL_LOSS);
   return inWorkspace("nllLoss", (work) => {
     const placed = placeOperands(work, operands);
-    return liftLoss(work, nllLossSteps(work, ...placed, placeOptions(work, checked)));
+    return liftLoss(work, planNllLoss(...placed, placeOptions(work, checked)));
   }) as LossResult<D>;
 }
 
@@ -108,7 +110,7 @@ export function crossEntropy<D extends FloatDType, T extends DType>(
   const checked = checkOptions("crossEntropy", options, CROSS_ENTROPY);
   return inWorkspace("crossEntropy", (work) => {
     const placed = placeOperands(work, operands);
-    return liftLoss(work, crossEntropySteps(work, ...placed, placeOptions(work, checked)));
+    return liftLoss(work, planCrossEntropy(...placed, placeOptions(work, checked)));
   }) as CrossEntropyResult<D, T>;
 }
 
@@ -140,8 +142,8 @@ function placeOptions<Options extends { weight?: ArrayTensor; gradOutput?: Array
   };
 }
 
-function liftLoss(work: Workspace, steps: Steps<EngineResult>): CrossEntropyResult {
-  const { loss, losses, totalWeight, gradInput, gradTarget, warnings } = finish(steps);
+function liftLoss(work: Workspace, plan: Plan<EngineResult>): CrossEntropyResult {
+  const { loss, losses, totalWeight, gradInput, gradTarget, warnings } = compute(work, plan);
   return {
     ...(loss && { loss: loss.value }),
     ...(losses && { losses: lift(work, losses) as ArrayTensor<FloatDType> }),

@@ -1,9 +1,12 @@
 /** The memory in which the library computes: operands are copied into an Arena of its own, results out of it, and nothing of the caller's is changed. */
 import type { Kernel } from "../kernel/kernel.ts";
 import { loadKernel } from "../kernel/kernel.ts";
+import { runToEnd } from "../kernel/step.ts";
+import type { Plan } from "../loss/plan.ts";
+import { computeWhole } from "../loss/plan.ts";
 import type { FieldName } from "../loss/refusal.ts";
 import { LossRefusal, show } from "../loss/refusal.ts";
-import type { Steps, Workspace } from "../loss/workspace.ts";
+import type { Region } from "../tensor/arena.ts";
 import { Arena, ArenaFull } from "../tensor/arena.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -16,6 +19,12 @@ const MEBIBYTE = 1024 * 1024;
 const LIBRARY_BYTES = 4000 * MEBIBYTE;
 
 let shared: { kernel: Kernel; arena: Arena } | undefined;
+
+/** The kernels and the memory of one call. */
+export interface Workspace {
+  readonly kernel: Kernel;
+  readonly region: Region;
+}
 
 /** Runs a loss to its end, and gives its memory back. Throws a RangeError, with the Arena's refusal as its cause, where the tensors have no room. */
 export function inWorkspace<Result>(where: string, compute: (work: Workspace) => Result): Result {
@@ -38,11 +47,11 @@ export function inWorkspace<Result>(where: string, compute: (work: Workspace) =>
   }
 }
 
-/** The result of all steps; nobody else waits. */
-export function finish<Result>(steps: Steps<Result>): Result {
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return step.value;
+/** The result of a plan, computed at once. */
+export function compute<Result>({ kernel, region }: Workspace, plan: Plan<Result>): Result {
+  const { steps, result } = computeWhole(kernel, plan, region.alloc(plan.bytes));
+  runToEnd(steps);
+  return result();
 }
 
 /** Copies a tensor into the Arena. Refuses a shape that its data does not fit. */

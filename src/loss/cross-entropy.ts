@@ -1,19 +1,17 @@
-import { runFold } from "../kernel/fold.ts";
-import { axisOf } from "../tensor/axis.ts";
+/** `torch.nn.functional.cross_entropy`: the checks, in PyTorch's order, and the plan. */
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
-import type { IndexLoss, LossOptions, LossResult } from "./index-loss.ts";
-import { foldIndexLoss, IGNORE_INDEX, IndexFold, upstreamOf } from "./index-loss.ts";
+import type { IndexLoss, IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
+import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
+import type { Plan } from "./plan.ts";
+import { ProbabilityPlan } from "./probability-loss.ts";
 import type { Reduction } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
 import { LossRefusal, show } from "./refusal.ts";
-import type { RowFold } from "./rows.ts";
 import { checkIndexOperands, classAxis, requireFloat } from "./target.ts";
-import { checkGradOutput, checkGradRequest, promote } from "./upstream.ts";
-import type { Steps, Workspace } from "./workspace.ts";
-import { allocate, cast, computeDType, roundTo } from "./workspace.ts";
+import { checkGradRequest } from "./upstream.ts";
 
 export interface CrossEntropyOptions extends LossOptions {
   /** How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off. Default 0. */
@@ -30,39 +28,30 @@ export interface CrossEntropyOptions extends LossOptions {
  *
  * Refuses, in PyTorch's order: an unknown reduction, a gradient of integers, then on the probability path: an integer target,
  * `ignoreIndex` >= 0, a weight that is not (C), an integer input, `labelSmoothing` over 1; on the index path: `labelSmoothing` over 1, a 0-dim or integer
- * input, and all that `nllLoss` refuses.
+ * input, and all that `nllLoss` refuses. With `streaming` the target holds class indices, and of the input only shape and dtype count.
  */
-export function* crossEntropy(
-  work: Workspace,
+export function planCrossEntropy(
   input: Tensor,
   target: Tensor,
   options: CrossEntropyOptions,
-): Steps<LossResult> {
+  streaming?: IndexStreaming,
+): Plan<LossResult> {
   const warnings: string[] = [];
-  const { returnGrad = false, returnGradTarget = false } = options;
+  const { weight, gradOutput, returnGrad = false, returnGradTarget = false } = options;
   const reduction = resolveReduction(options, warnings);
-  checkGradRequest(input, returnGrad || returnGradTarget, options.gradOutput);
-  return sameShape(input.shape, target.shape)
-    ? yield* probabilityPath(work, input, target, reduction, options, warnings)
-    : yield* foldIndexLoss(work, checkIndexPath(input, target, reduction, options), warnings);
-}
-
-/**
- * As {@link crossEntropy} over class indices for an input that comes some rows at a time, of which only shape and dtype are looked at here.
- * With `weightComesLast` so does the weight, after the rows; there can be neither a gradient nor label smoothing then.
- */
-export function* crossEntropyRows(
-  work: Workspace,
-  input: Tensor,
-  target: Tensor,
-  options: CrossEntropyOptions,
-  weightComesLast: boolean,
-): Steps<RowFold<LossResult>> {
-  const warnings: string[] = [];
-  const reduction = resolveReduction(options, warnings);
-  checkGradRequest(input, options.returnGrad || options.returnGradTarget || false, options.gradOutput);
-  const loss = checkIndexPath(input, target, reduction, options);
-  return yield* IndexFold.open(work, { ...loss, weightComesLast }, warnings);
+  checkGradRequest(input, returnGrad || returnGradTarget, gradOutput);
+  if (!sameShape(input.shape, target.shape)) {
+    return new IndexPlan(checkIndexPath(input, target, reduction, options), warnings, streaming);
+  }
+  checkProbabilityOperands(input, target, options);
+  const smoothing = checkSmoothing(options.labelSmoothing);
+  const operands = {
+    input: input as Tensor & { dtype: FloatDType },
+    target: target as Tensor & { dtype: FloatDType },
+    weight,
+    gradOutput,
+  };
+  return new ProbabilityPlan({ ...operands, reduction, smoothing, returnGrad, returnGradTarget }, warnings);
 }
 
 function checkIndexPath(
@@ -74,8 +63,8 @@ function checkIndexPath(
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const smoothing = checkSmoothing(options.labelSmoothing);
   checkLogits(input);
-  checkIndexOperands(input, target, weight, reduction);
-  if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(input, weight, reduction);
+  checkIndexOperands(input, target, weight);
+  if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(input, target, weight, reduction);
   if (options.returnGradTarget) {
     throw new LossRefusal(
       "option_not_applicable",
@@ -96,57 +85,6 @@ function checkIndexPath(
   };
 }
 
-function* probabilityPath(
-  work: Workspace,
-  input: Tensor,
-  target: Tensor,
-  reduction: Reduction,
-  options: CrossEntropyOptions,
-  warnings: string[],
-): Steps<LossResult> {
-  const { returnGrad = false, returnGradTarget = false, gradOutput } = options;
-  checkProbabilityOperands(input, target, options);
-  const smoothing = checkSmoothing(options.labelSmoothing);
-  const dtype = lossDType(input.dtype as FloatDType, target.dtype as FloatDType, options.weight);
-  const compute = dtype === "float64" ? dtype : computeDType(input, target);
-  const weight = options.weight && (yield* cast(work, options.weight, compute));
-  const axis = axisOf(input.shape, classAxis(input.shape));
-  const lossShape = input.shape.toSpliced(classAxis(input.shape), 1);
-  const positions = axis.outer * axis.inner;
-  const wantsGrad = returnGrad || returnGradTarget;
-  if (wantsGrad) checkGradOutput(gradOutput, reduction === "none" ? lossShape : []);
-  const upstream = wantsGrad
-    ? yield* upstreamOf(work, gradOutput, dtype, reduction, positions)
-    : { scalar: 0, each: undefined };
-
-  const losses = reduction === "none" ? allocate(work, dtype, lossShape) : undefined;
-  const { lossSum } = yield* runFold(work, "softTarget", {
-    axis,
-    wide: compute === "float64",
-    x: input,
-    out: returnGrad ? input : undefined,
-    target,
-    gradTarget: returnGradTarget ? target : undefined,
-    weight,
-    losses,
-    lossDType: dtype,
-    upstream: upstream.each,
-    upstreamScalar: upstream.scalar,
-    smoothing,
-  });
-  const grads = {
-    ...(returnGrad ? { gradInput: input } : {}),
-    ...(returnGradTarget ? { gradTarget: target } : {}),
-  };
-  if (losses !== undefined) return { losses, ...grads, warnings };
-
-  const empty = elementCount(input.shape) === 0;
-  if (reduction === "mean" && empty) warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
-  const sum = roundTo(work, compute, lossSum).value;
-  const mean = empty ? Number.NaN : sum / positions;
-  return { loss: roundTo(work, dtype, reduction === "mean" ? mean : sum), ...grads, warnings };
-}
-
 /** `torch.nn.functional.log_softmax`'s refusals for the class dimension of logits. */
 function checkLogits(input: Tensor): void {
   if (input.shape.length === 0) {
@@ -160,7 +98,7 @@ function checkLogits(input: Tensor): void {
   requireFloat(
     "input",
     input.dtype,
-    input.shape.length <= 2 ? "log_softmax_lastdim_kernel_impl" : "softmax_kernel_impl",
+    input.shape.length <= 2 ? "log_softmax_lastdim_kernel_impl" : "log_softmax_kernel_impl",
   );
 }
 
@@ -211,10 +149,11 @@ function checkSmoothing(labelSmoothing = 0): number {
 }
 
 /** Inputs of 3 and more dimensions accept a weight of C elements in any shape, but not its smooth term. */
-function checkSmoothedWeight(input: Tensor, weight: Tensor, reduction: Reduction): void {
+function checkSmoothedWeight(input: Tensor, target: Tensor, weight: Tensor, reduction: Reduction): void {
   if (weight.shape.length === 1) return;
   const classes = input.shape[1] ?? 0;
-  if (weight.shape[0] === classes && reduction !== "mean") return;
+  const isGathered = reduction === "mean" && elementCount(target.shape) > 0;
+  if (weight.shape[0] === classes && !isGathered) return;
   const message =
     weight.shape[0] === classes
       ? "Index tensor must have the same number of dimensions as input tensor"
@@ -224,10 +163,4 @@ function checkSmoothedWeight(input: Tensor, weight: Tensor, reduction: Reduction
     "weight",
     `${message}: with label_smoothing the weight must have shape [${classes}]`,
   );
-}
-
-/** `torch.promote_types` over logits, probabilities and weight; an integer weight does not widen a float. */
-function lossDType(input: FloatDType, target: FloatDType, weight: Tensor | undefined): FloatDType {
-  const both = promote(input, target);
-  return weight !== undefined && isFloat(weight.dtype) ? promote(both, weight.dtype) : both;
 }

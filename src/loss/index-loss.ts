@@ -1,19 +1,22 @@
-/** The losses over class indices: what `nll_loss` and `cross_entropy` share once PyTorch's checks have passed. */
+/** The losses over class indices: the part that `nll_loss` and `cross_entropy` share once PyTorch's checks have passed. */
 import type { FoldSums } from "../kernel/fold.ts";
-import { checkTargets, runFold, weighLosses } from "../kernel/fold.ts";
+import { checkTargetsStep, foldStep, weighLossesStep } from "../kernel/fold.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Step } from "../kernel/step.ts";
 import type { Axis } from "../tensor/axis.ts";
 import { axisOf } from "../tensor/axis.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { partOf } from "../tensor/tensor.ts";
+import { partOf, sameShape } from "../tensor/tensor.ts";
+import type { ComputeDType, Scalar } from "./numbers.ts";
+import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
+import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
+import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import { LossRefusal } from "./refusal.ts";
-import type { Outline, RowFold } from "./rows.ts";
 import { classAxis } from "./target.ts";
-import type { GradOptions } from "./upstream.ts";
-import { checkGradOutput } from "./upstream.ts";
-import type { Scalar, Steps, Workspace } from "./workspace.ts";
-import { allocate, cast, computeDType, firstElement, roundTo } from "./workspace.ts";
+import type { GradOptions, UpstreamPlan } from "./upstream.ts";
+import { gradOutputFault, planUpstream, Upstream } from "./upstream.ts";
 
 /** The options that `nll_loss` and `cross_entropy` have in common. */
 export interface LossOptions extends ReductionOptions, GradOptions {
@@ -23,12 +26,12 @@ export interface LossOptions extends ReductionOptions, GradOptions {
   readonly ignoreIndex?: bigint | undefined;
 }
 
-/** What a loss returns. Exactly one of `loss` (mean, sum) and `losses` (none) is there. */
+/** The result of a loss. Exactly one of `loss` (mean, sum) and `losses` (none) is there. */
 export interface LossResult {
   readonly loss?: Scalar;
   /** One loss for each position: the input's shape without the class dimension. */
   readonly losses?: Tensor;
-  /** Class indices only: the weights of the targets that were kept, added up; the divisor of the mean. */
+  /** Class indices only: the sum of the weights of the targets that are kept, which is the divisor of the mean. */
   readonly totalWeight?: Scalar;
   /** The input's shape and dtype. */
   readonly gradInput?: Tensor;
@@ -51,197 +54,215 @@ export interface IndexLoss {
   readonly smoothing: number;
   readonly returnGrad: boolean;
   readonly gradOutput: Tensor | undefined;
-  /** Whether the weight's elements come after the input's. */
-  readonly weightComesLast?: boolean | undefined;
 }
 
-/** What reaches each position's loss from the output: one number for all, or one each. */
-interface Upstream {
-  readonly scalar: number;
-  readonly each: Tensor | undefined;
+/** How the input of a loss over class indices is streamed. */
+export interface IndexStreaming {
+  readonly windowBytes: number;
+  /** Whether the weight's elements come after the input's; there can be neither a gradient nor label smoothing then. */
+  readonly weightComesLast: boolean;
+}
+
+/** Plans a loss whose operands have been checked. Its run refuses an upstream gradient that does not fit. */
+export class IndexPlan implements Plan<LossResult> {
+  readonly loss: IndexLoss;
+  readonly input: Tensor & { dtype: FloatDType };
+  readonly axis: Axis;
+  readonly compute: ComputeDType;
+  readonly weightComesLast: boolean;
+  readonly outputs: readonly Output<keyof LossResult>[];
+  readonly rowsOutput: "gradInput" | undefined;
+  readonly bytes: number;
+  readonly window: RowWindow | undefined;
+  readonly scratch: Slot;
+  readonly castWeight: Slot<ComputeDType> | undefined;
+  readonly losses: Slot | undefined;
+  readonly upstream: UpstreamPlan | undefined;
+  /** Thrown once the targets have been checked: PyTorch reads them in the forward pass, and `grad_output` in the backward pass. */
+  readonly gradFault: LossRefusal | undefined;
+  readonly warnings: readonly string[];
+
+  constructor(loss: IndexLoss, warnings: readonly string[], streaming?: IndexStreaming) {
+    const { input, target, weight, reduction, returnGrad, gradOutput } = loss;
+    this.loss = loss;
+    this.input = input;
+    this.warnings = warnings;
+    this.compute = computeDType(input);
+    this.weightComesLast = streaming?.weightComesLast ?? false;
+    this.axis = axisOf(input.shape, classAxis(input.shape));
+    const lossShape = input.shape.toSpliced(classAxis(input.shape), 1);
+    // The checks have said so in PyTorch's words; positions are counted by the input alone from here on.
+    if (!sameShape(target.shape, lossShape))
+      throw new Error(`a target of [${target.shape}] passed the checks`);
+    const outputShape = reduction === "none" ? lossShape : [];
+    this.gradFault = returnGrad ? gradOutputFault(gradOutput, outputShape) : undefined;
+    const plansGrad = returnGrad && this.gradFault === undefined;
+
+    const layout = new Layout();
+    this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
+    this.window = streaming && planWindow(layout, input, this.axis, streaming.windowBytes);
+    this.castWeight = planCast(layout, weight, this.compute);
+    const keepsLosses = reduction === "none" || this.weightComesLast;
+    this.losses = keepsLosses ? layout.add(input.dtype, lossShape) : undefined;
+    this.upstream = plansGrad ? planUpstream(layout, gradOutput, input.dtype, reduction) : undefined;
+    this.bytes = layout.bytes;
+
+    this.rowsOutput = returnGrad ? "gradInput" : undefined;
+    const { dtype, shape } = input;
+    this.outputs = [
+      reduction === "none" ? { name: "losses", dtype, shape: lossShape } : { name: "loss", dtype, shape: [] },
+      { name: "totalWeight", dtype: this.compute, shape: [] },
+      ...(returnGrad ? [{ name: "gradInput" as const, dtype, shape }] : []),
+    ];
+  }
+
+  start(kernel: Kernel, block: number): Run<LossResult> {
+    return new IndexRun(this, kernel, block);
+  }
 }
 
 /** Checks every target against the classes, then folds the loss, and with it the gradient, over the rows in one pass. */
-export function* foldIndexLoss(work: Workspace, loss: IndexLoss, warnings: string[]): Steps<LossResult> {
-  const fold = yield* IndexFold.open(work, loss, warnings);
-  yield* fold.rows(loss.input.address, 0, fold.axis.outer);
-  const result = yield* fold.end();
-  return loss.returnGrad ? { ...result, gradInput: loss.input } : result;
-}
-
-/**
- * A loss over class indices that takes its input some rows (or samples) at a time, in order. However they are divided, the result has
- * the same bits. Of `loss.input` only shape and dtype count.
- */
-export class IndexFold implements RowFold<LossResult> {
-  readonly axis: Axis;
-  readonly #work: Workspace;
-  readonly #loss: IndexLoss;
+class IndexRun implements Run<LossResult> {
+  readonly begin: readonly Step[];
+  readonly end: readonly Step[];
   readonly warnings: string[];
+  readonly #plan: IndexPlan;
+  readonly #kernel: Kernel;
+  readonly #scratch: number;
+  /** In the compute type. */
   readonly #weight: Tensor | undefined;
   readonly #losses: Tensor | undefined;
-  readonly #upstream: Upstream;
-  /** Known from the start unless the weight comes last. */
+  readonly #upstream: Upstream | undefined;
+  /** Known after `begin` unless the weight comes last. */
   #totalWeight: Scalar | undefined;
   #sums: FoldSums = { lossSum: 0, smoothSum: 0 };
 
-  private constructor(
-    work: Workspace,
-    loss: IndexLoss,
-    warnings: string[],
-    parts: { axis: Axis; weight: Tensor | undefined; totalWeight: Scalar | undefined; upstream: Upstream },
-  ) {
-    this.#work = work;
-    this.#loss = loss;
-    this.warnings = warnings;
-    this.axis = parts.axis;
-    this.#totalWeight = parts.totalWeight;
-    this.#weight = parts.weight;
-    this.#upstream = parts.upstream;
-    const keeps = loss.reduction === "none" || loss.weightComesLast;
-    this.#losses = keeps ? allocate(work, loss.input.dtype, loss.target.shape) : undefined;
+  constructor(plan: IndexPlan, kernel: Kernel, block: number) {
+    this.#plan = plan;
+    this.#kernel = kernel;
+    this.#scratch = block + plan.scratch.offset;
+    this.#weight = plan.castWeight === undefined ? plan.loss.weight : atSlot(block, plan.castWeight);
+    this.#losses = plan.losses && atSlot(block, plan.losses);
+    this.#upstream = plan.upstream && new Upstream(plan.upstream, kernel, block, this.#scratch);
+    this.warnings = [...plan.warnings];
+    const upstreamSteps = this.#upstream?.begin(() => this.#divisor()) ?? [];
+    this.begin = [...this.#targetSteps(), () => this.#refuseGrad(), ...upstreamSteps];
+    this.end = plan.weightComesLast ? this.#weighSteps() : [];
   }
 
-  get outline(): readonly Outline<keyof LossResult>[] {
-    const { input, target, reduction, returnGrad } = this.#loss;
-    const { dtype, shape } = input;
-    const outline: Outline<keyof LossResult>[] = [
-      { name: "totalWeight", dtype: computeDType(input), shape: [] },
-    ];
-    if (returnGrad) outline.push({ name: "gradInput", dtype, shape });
-    if (reduction === "none") outline.push({ name: "losses", dtype, shape: target.shape });
-    else outline.push({ name: "loss", dtype, shape: [] });
-    return outline;
-  }
-
-  get known(): Partial<LossResult> {
-    return this.#totalWeight === undefined ? {} : { totalWeight: this.#totalWeight };
-  }
-
-  /**
-   * Checks every target against the classes, and the upstream gradient. With `weightComesLast` the weight's elements are not read
-   * before {@link end}; there can be neither a gradient nor label smoothing then.
-   */
-  static *open(work: Workspace, loss: IndexLoss, warnings: string[]): Steps<IndexFold> {
-    const { input, target, reduction, ignoreIndex, returnGrad } = loss;
-    const compute = computeDType(input);
-    const axis = axisOf(input.shape, classAxis(input.shape));
-    const here = loss.weightComesLast ? undefined : loss.weight;
-    const weight = here && (yield* cast(work, here, compute));
-    const total = yield* totalWeightOf(work, axis, target, weight, ignoreIndex);
-    const totalWeight = roundTo(work, compute, total);
-    if (returnGrad) checkGradOutput(loss.gradOutput, reduction === "none" ? target.shape : []);
-    const upstream = returnGrad
-      ? yield* upstreamOf(work, loss.gradOutput, input.dtype, reduction, totalWeight.value)
-      : { scalar: 0, each: undefined };
-    const known = loss.weightComesLast ? undefined : totalWeight;
-    if (known !== undefined) warnOfEmptyMean(loss, axis, totalWeight.value, warnings);
-    return new IndexFold(work, loss, warnings, { axis, weight, totalWeight: known, upstream });
-  }
-
-  *rows(address: number, first: number, count: number): Steps<Tensor | undefined> {
-    const { op, target, returnGrad, smoothing, ignoreIndex } = this.#loss;
-    const { dtype, shape } = this.#loss.input;
-    const { length, inner } = this.axis;
-    const input = { dtype, shape: shape.with(0, shape.length === 1 ? length : count), address };
+  rows(address: number, first: number, count: number): RowsRun {
+    const { op, target, returnGrad, smoothing, ignoreIndex } = this.#plan.loss;
+    const { dtype } = this.#plan.input;
+    const { length, inner } = this.#plan.axis;
+    const input = { dtype, shape: [count * length * inner], address };
     const part = (tensor: Tensor): Tensor => partOf(tensor, first * inner, count * inner);
-    const losses = this.#losses && part(this.#losses);
-    this.#sums = yield* runFold(this.#work, op, {
+    const each = this.#upstream?.each;
+    const describe = () => ({
       axis: { outer: count, length, inner },
-      wide: computeDType(input) === "float64",
+      wide: this.#plan.compute === "float64",
       x: input,
       out: returnGrad ? input : undefined,
       target: part(target),
-      weight: this.#weight,
-      losses,
+      weight: this.#plan.weightComesLast ? undefined : this.#weight,
+      losses: this.#losses && part(this.#losses),
       lossDType: dtype,
-      upstream: this.#upstream.each && part(this.#upstream.each),
-      upstreamScalar: this.#upstream.scalar,
+      upstream: each && part(each),
+      upstreamScalar: this.#upstream?.scalar ?? 0,
       smoothing,
       ignoreIndex,
       sums: this.#sums,
     });
-    return returnGrad ? input : undefined;
+    const step = foldStep(this.#kernel, this.#scratch, op, describe, (sums) => {
+      this.#sums = sums;
+    });
+    return { steps: [step], output: returnGrad ? input : undefined };
   }
 
-  /** The result, without the gradient, which {@link rows} left with the rows. */
-  *end(): Steps<LossResult> {
-    const { input, reduction, smoothing } = this.#loss;
-    if (this.#loss.weightComesLast) yield* this.#weigh();
+  known(): Partial<LossResult> {
+    return this.#totalWeight === undefined ? {} : { totalWeight: this.#totalWeight };
+  }
+
+  result(): LossResult {
+    const { warnings } = this;
     const totalWeight = this.#totalWeight!;
-    if (reduction === "none") return { losses: this.#losses!, totalWeight, warnings: this.warnings };
-
-    const divisor = reduction === "mean" ? totalWeight.value : 1;
-    const compute = computeDType(input);
-    const reduced = (sum: number): number =>
-      roundTo(this.#work, input.dtype, roundTo(this.#work, compute, sum).value / divisor).value;
-    let value = reduced(this.#sums.lossSum);
+    const { reduction, smoothing } = this.#plan.loss;
+    if (reduction === "none") return { losses: this.#losses!, totalWeight, warnings };
+    let value = this.#reduced(this.#sums.lossSum);
     if (smoothing > 0) {
-      value = (1 - smoothing) * value + (smoothing / this.axis.length) * reduced(this.#sums.smoothSum);
+      const smooth = this.#reduced(this.#sums.smoothSum);
+      value = (1 - smoothing) * value + (smoothing / this.#plan.axis.length) * smooth;
     }
-    return { loss: roundTo(this.#work, input.dtype, value), totalWeight, warnings: this.warnings };
+    return { loss: this.#round(this.#plan.input.dtype, value), totalWeight, warnings };
   }
 
-  /** The weight, which has come by now, applied to the losses. */
-  *#weigh(): Steps<void> {
-    const { input, target, ignoreIndex } = this.#loss;
-    const compute = computeDType(input);
-    const weight = yield* cast(this.#work, this.#loss.weight!, compute);
-    const total = yield* totalWeightOf(this.#work, this.axis, target, weight, ignoreIndex);
-    this.#totalWeight = roundTo(this.#work, compute, total);
-    warnOfEmptyMean(this.#loss, this.axis, this.#totalWeight.value, this.warnings);
-    const lossSum = yield* weighLosses(this.#work, this.#losses!, target, weight, ignoreIndex);
-    this.#sums = { lossSum, smoothSum: 0 };
+  /** A sum over the positions, reduced and rounded as PyTorch stores it. */
+  #reduced(sum: number): number {
+    const { compute, input } = this.#plan;
+    return this.#round(input.dtype, this.#round(compute, sum).value / this.#divisor()).value;
   }
-}
 
-/** Adds up the weights of the kept targets; refuses the first one, in row-major order, that is no class. */
-function* totalWeightOf(
-  work: Workspace,
-  axis: Axis,
-  target: Tensor,
-  weight: Tensor | undefined,
-  ignoreIndex: bigint,
-): Steps<number> {
-  const found = yield* checkTargets(work, axis, target, weight, ignoreIndex);
-  if (found.outOfBounds === undefined) return found.totalWeight;
-  const { element, value } = found.outOfBounds;
-  throw new LossRefusal(
-    "target_out_of_bounds",
-    "target",
-    `Target ${value} is out of bounds. Expected a class index in [0, ${axis.length - 1}] or ignore_index (${ignoreIndex})`,
-    element,
-  );
-}
-
-/** The upstream gradient of each position (none) or of the sum, for the mean already divided by its divisor. */
-export function* upstreamOf(
-  work: Workspace,
-  gradOutput: Tensor | undefined,
-  dtype: FloatDType,
-  reduction: Reduction,
-  divisor: number,
-): Steps<Upstream> {
-  if (gradOutput === undefined) return { scalar: reduction === "mean" ? 1 / divisor : 1, each: undefined };
-  const stored = yield* cast(work, gradOutput, dtype);
-  if (reduction === "none") {
-    const each = yield* cast(work, stored, computeDType(stored));
-    return { scalar: 0, each };
+  #divisor(): number {
+    return this.#plan.loss.reduction === "mean" ? this.#totalWeight!.value : 1;
   }
-  const g = firstElement(work, stored);
-  return { scalar: reduction === "mean" ? g / divisor : g, each: undefined };
-}
 
-function warnOfEmptyMean(
-  { reduction, weight }: IndexLoss,
-  axis: Axis,
-  total: number,
-  warnings: string[],
-): void {
-  if (reduction !== "mean" || total !== 0) return;
-  if (axis.outer * axis.inner === 0)
-    return void warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
-  const reason =
-    weight === undefined ? "every target equals ignore_index" : "the weights of the targets add up to 0";
-  warnings.push(`${reason}, so the mean divides by 0, as in PyTorch`);
+  /** The steps that know the weight: in the beginning, or at the end if it comes last; then the targets are checked twice. */
+  #targetSteps(): Step[] {
+    const { weightComesLast } = this.#plan;
+    if (weightComesLast) return [this.#checkTargets(undefined, () => {})];
+    return [...this.#castWeight(), this.#checkTargets(this.#weight, (total) => this.#takeTotal(total))];
+  }
+
+  #refuseGrad(): true {
+    if (this.#plan.gradFault !== undefined) throw this.#plan.gradFault;
+    return true;
+  }
+
+  #weighSteps(): Step[] {
+    const { target, ignoreIndex } = this.#plan.loss;
+    const operands = { losses: this.#losses!, target, weight: this.#weight!, ignoreIndex };
+    const weigh = weighLossesStep(this.#kernel, this.#scratch, operands, (lossSum) => {
+      this.#sums = { lossSum, smoothSum: 0 };
+    });
+    const check = this.#checkTargets(this.#weight, (total) => this.#takeTotal(total));
+    return [...this.#castWeight(), check, weigh];
+  }
+
+  #castWeight(): Step[] {
+    const { castWeight, loss } = this.#plan;
+    return castWeight === undefined ? [] : [castStep(this.#kernel, loss.weight!, this.#weight!)];
+  }
+
+  /** Gives the sum of the kept targets' weights; refuses the first target, in row-major order, that is no class. */
+  #checkTargets(weight: Tensor | undefined, take: (total: number) => void): Step {
+    const { target, ignoreIndex } = this.#plan.loss;
+    const classes = this.#plan.axis.length;
+    const refuse = (element: number, value: bigint): never => {
+      throw new LossRefusal(
+        "target_out_of_bounds",
+        "target",
+        `Target ${value} is out of bounds. Expected a class index in [0, ${classes - 1}] or ignore_index (${ignoreIndex})`,
+        element,
+      );
+    };
+    const check = { classes, target, weight, ignoreIndex, refuse };
+    return checkTargetsStep(this.#kernel, this.#scratch, check, take);
+  }
+
+  #takeTotal(total: number): void {
+    this.#totalWeight = this.#round(this.#plan.compute, total);
+    const { reduction, weight } = this.#plan.loss;
+    if (reduction !== "mean" || this.#totalWeight.value !== 0) return;
+    const { outer, inner } = this.#plan.axis;
+    if (outer * inner === 0) {
+      this.warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
+      return;
+    }
+    const reason =
+      weight === undefined ? "every target equals ignore_index" : "the weights of the targets add up to 0";
+    this.warnings.push(`${reason}, so the mean divides by 0, as in PyTorch`);
+  }
+
+  #round(dtype: FloatDType, value: number): Scalar {
+    return roundTo(this.#kernel, this.#scratch, dtype, value);
+  }
 }

@@ -1,18 +1,22 @@
-import { convertTensor } from "../kernel/convert.ts";
-import { runFold } from "../kernel/fold.ts";
+/** `torch.nn.functional.log_softmax`: the checks, in PyTorch's order, the plan, and its run. */
+
+import { convertStep } from "../kernel/convert.ts";
+import { foldStep } from "../kernel/fold.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Step } from "../kernel/step.ts";
 import type { Axis } from "../tensor/axis.ts";
 import { axisOf } from "../tensor/axis.ts";
-import type { DType } from "../tensor/dtype.ts";
-import { isFloat } from "../tensor/dtype.ts";
+import type { DType, FloatDType } from "../tensor/dtype.ts";
+import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
+import { castStep, planCast } from "./numbers.ts";
+import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
+import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 import { LossRefusal } from "./refusal.ts";
-import type { Outline, RowFold } from "./rows.ts";
 import { requireFloat } from "./target.ts";
 import type { GradOptions } from "./upstream.ts";
 import { checkGradOutput, checkGradRequest } from "./upstream.ts";
-import type { Steps, Workspace } from "./workspace.ts";
-import { allocate, cast, computeDType } from "./workspace.ts";
 
 export interface LogSoftmaxOptions extends GradOptions {
   /** The dimension that is normalised, from -rank to rank - 1. Absent or null: PyTorch's legacy rule, with a warning. */
@@ -31,78 +35,161 @@ export interface LogSoftmaxResult {
 
 /**
  * `torch.nn.functional.log_softmax`: every line along `dim` becomes `(x - max) - log(sum(exp(x - max)))`. The output lies
- * where the input lay, the gradient where `gradOutput` lay.
+ * where the input lay or, with another `dtype`, in the plan's block, and the gradient then where the input lay; otherwise where
+ * `gradOutput` lay.
  *
  * Refuses, in PyTorch's order: a gradient of integers, a `dim` out of range, an integer dtype, a `gradOutput` that does
- * not have exactly the output's shape.
+ * not have exactly the output's shape. With `windowBytes` the input is streamed, of which only shape and dtype count; there can be no
+ * gradient then, because it needs the rows a second time.
  */
-export function* logSoftmax(
-  work: Workspace,
+export function planLogSoftmax(
   input: Tensor,
   options: LogSoftmaxOptions,
-): Steps<LogSoftmaxResult> {
-  const { gradOutput } = options;
-  const { dim, dtype, returnGrad, warnings } = checkLogSoftmax(input, options);
-  if (!isFloat(dtype)) return { output: { ...input, dtype }, warnings };
-
-  const output = yield* cast(work, input, dtype);
-  const axis = axisOf(input.shape, dim);
-  const wide = computeDType(output) === "float64";
-  yield* runFold(work, "logSoftmax", { axis, wide, x: output, out: output });
-  if (!returnGrad) return { output, warnings };
-
-  const go = gradOutput ? yield* cast(work, gradOutput, dtype) : yield* implicitOne(work, output);
-  yield* runFold(work, "logSoftmaxGrad", { axis, wide, x: output, target: go, out: go });
-  const gradInput = isFloat(input.dtype) ? yield* cast(work, go, input.dtype) : go;
-  return { output, gradInput, warnings };
+  windowBytes?: number,
+): Plan<LogSoftmaxResult> {
+  return new LogSoftmaxPlan(input, options, windowBytes);
 }
 
-/** `log_softmax` of an input that comes some rows at a time: the positions before `dim`. Of `input` only shape and dtype are looked at. */
-export class LogSoftmaxFold implements RowFold<Partial<LogSoftmaxResult>> {
+class LogSoftmaxPlan implements Plan<LogSoftmaxResult> {
+  readonly input: Tensor;
   readonly axis: Axis;
-  readonly outline: readonly Outline<"output">[];
-  readonly known = {};
-  readonly warnings: readonly string[];
-  readonly #work: Workspace;
-  readonly #input: DType;
   /** The output's; an input without elements can have any. */
-  readonly #dtype: DType;
-  /** Where rows of another dtype are cast to, once there have been some. */
-  #place: Tensor | undefined;
+  readonly dtype: DType;
+  readonly gradOutput: Tensor | undefined;
+  readonly outputs: readonly Output<keyof LogSoftmaxResult>[];
+  readonly rowsOutput = "output";
+  readonly bytes: number;
+  readonly window: RowWindow | undefined;
+  readonly scratch: Slot;
+  /** Rows that are cast to another dtype: as many as lie in memory at once. */
+  readonly castRows: Slot<FloatDType> | undefined;
+  readonly gradient: GradientPlan | undefined;
+  readonly warnings: readonly string[];
 
-  /** Refuses what {@link logSoftmax} refuses. There can be no gradient: it needs the rows a second time, beside its own. */
-  constructor(work: Workspace, input: Tensor, options: LogSoftmaxOptions & { returnGrad?: false }) {
-    const { dim, dtype, warnings } = checkLogSoftmax(input, options);
-    this.#work = work;
-    this.#input = input.dtype;
-    this.#dtype = dtype;
-    this.warnings = warnings;
+  constructor(input: Tensor, options: LogSoftmaxOptions, windowBytes: number | undefined) {
+    const { dim, dtype, returnGrad, warnings } = checkLogSoftmax(input, options);
+    this.input = input;
     this.axis = axisOf(input.shape, dim);
-    this.outline = [{ name: "output", dtype, shape: input.shape }];
+    this.dtype = dtype;
+    this.warnings = warnings;
+    const layout = new Layout();
+    this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
+    this.window = windowBytes === undefined ? undefined : planWindow(layout, input, this.axis, windowBytes);
+    const rows = { dtype: input.dtype, shape: this.window?.slot.shape ?? input.shape };
+    this.castRows = isFloat(dtype) ? planCast(layout, rows, dtype) : undefined;
+    this.gradOutput = options.gradOutput;
+    if (returnGrad) this.gradient = planGradient(layout, input, dtype as FloatDType, options.gradOutput);
+    this.bytes = layout.bytes;
+    const { shape } = input;
+    this.outputs = [
+      { name: "output", dtype, shape },
+      ...(returnGrad ? [{ name: "gradInput" as const, dtype: input.dtype, shape }] : []),
+    ];
   }
 
-  *rows(address: number, _first: number, count: number): Steps<Tensor> {
-    const { length, inner } = this.axis;
-    const dtype = this.#dtype;
-    const elements = count * length * inner;
-    const input = { dtype: this.#input, shape: [elements], address };
-    if (!isFloat(dtype)) return { ...input, dtype };
-    let output: Tensor = input;
-    if (dtype !== input.dtype) {
-      // The first part is the longest.
-      this.#place ??= allocate(this.#work, dtype, [elements]);
-      output = { dtype, shape: [elements], address: this.#place.address };
-      yield* convertTensor(this.#work.kernel, input, output, elements);
-    }
-    const wide = dtype === "float64";
-    const axis = { outer: count, length, inner };
-    yield* runFold(this.#work, "logSoftmax", { axis, wide, x: output, out: output });
-    return output;
+  start(kernel: Kernel, block: number): Run<LogSoftmaxResult> {
+    return new LogSoftmaxRun(this, kernel, block);
+  }
+}
+
+/** The tensors of the backward pass that have no place of the caller's. */
+interface GradientPlan {
+  /** The upstream gradient in the output's dtype, or the implicit 1; undefined where `gradOutput` has the dtype already. */
+  readonly upstream: Slot<FloatDType> | undefined;
+  /** Whether the gradient is cast to the input's dtype, in the place of the input, which was cast to the output's. */
+  readonly isCast: boolean;
+}
+
+function planGradient(
+  layout: Layout,
+  input: Tensor,
+  dtype: FloatDType,
+  gradOutput: Tensor | undefined,
+): GradientPlan {
+  const upstream =
+    gradOutput === undefined ? layout.add(dtype, input.shape) : planCast(layout, gradOutput, dtype);
+  return { upstream, isCast: dtype !== input.dtype };
+}
+
+class LogSoftmaxRun implements Run<LogSoftmaxResult> {
+  readonly begin: readonly Step[] = [];
+  readonly end: readonly Step[];
+  readonly warnings: readonly string[];
+  readonly #plan: LogSoftmaxPlan;
+  readonly #kernel: Kernel;
+  readonly #block: number;
+  #gradInput: Tensor | undefined;
+
+  constructor(plan: LogSoftmaxPlan, kernel: Kernel, block: number) {
+    this.#plan = plan;
+    this.#kernel = kernel;
+    this.#block = block;
+    this.warnings = plan.warnings;
+    this.end = plan.gradient === undefined ? [] : this.#gradientSteps(plan.gradient);
   }
 
-  // biome-ignore lint/correctness/useYield: everything is done
-  *end(): Steps<Partial<LogSoftmaxResult>> {
+  rows(address: number, _first: number, count: number): RowsRun {
+    const { dtype, input, axis, castRows } = this.#plan;
+    const elements = count * axis.length * axis.inner;
+    const rows = { dtype: input.dtype, shape: [elements], address };
+    // Only an input without elements can have an integer dtype.
+    if (!isFloat(dtype)) return { steps: [], output: { ...rows, dtype } };
+    const output = {
+      dtype,
+      shape: [elements],
+      address: castRows === undefined ? address : this.#block + castRows.offset,
+    };
+    const cast = castRows === undefined ? [] : [convertStep(this.#kernel, rows, output, elements)];
+    const describe = () => ({
+      axis: { ...axis, outer: count },
+      wide: dtype === "float64",
+      x: output,
+      out: output,
+    });
+    return { steps: [...cast, this.#fold("logSoftmax", describe)], output };
+  }
+
+  known(): Partial<LogSoftmaxResult> {
     return {};
+  }
+
+  /** Without the output, which the rows gave. */
+  result(): LogSoftmaxResult {
+    const gradInput = this.#gradInput;
+    return { ...(gradInput && { gradInput }), warnings: this.warnings } as LogSoftmaxResult;
+  }
+
+  #gradientSteps({ upstream, isCast }: GradientPlan): Step[] {
+    const { input, axis, castRows, gradOutput } = this.#plan;
+    const dtype = this.#plan.dtype as FloatDType;
+    const output = { dtype, shape: input.shape, address: input.address };
+    if (castRows !== undefined) output.address = this.#block + castRows.offset;
+    const grad = upstream === undefined ? gradOutput! : atSlot(this.#block, upstream);
+    const steps: Step[] = [];
+    if (gradOutput === undefined) steps.push(this.#writeOne(grad));
+    else if (upstream !== undefined) steps.push(castStep(this.#kernel, gradOutput, grad));
+    const wide = dtype === "float64";
+    steps.push(this.#fold("logSoftmaxGrad", () => ({ axis, wide, x: output, target: grad, out: grad })));
+    this.#gradInput = grad;
+    if (isCast) {
+      this.#gradInput = input;
+      steps.push(castStep(this.#kernel, grad, this.#gradInput));
+    }
+    return steps;
+  }
+
+  #fold(name: "logSoftmax" | "logSoftmaxGrad", describe: Parameters<typeof foldStep>[3]): Step {
+    return foldStep(this.#kernel, this.#block + this.#plan.scratch.offset, name, describe, () => {});
+  }
+
+  /** The upstream gradient of an output of one element is 1. */
+  #writeOne(to: Tensor): Step {
+    return () => {
+      const scratch = this.#block + this.#plan.scratch.offset;
+      this.#kernel.f64[scratch / 8] = 1;
+      this.#kernel.run.convert(scratch, DTYPES.float64.code, to.address, DTYPES[to.dtype].code, 1);
+      return true;
+    };
   }
 }
 
@@ -139,11 +226,7 @@ function resolveDim(rank: number, dim: number | null, warnings: string[]): numbe
 
 /** The kernel that PyTorch would name in its refusal of a dtype. */
 function kernelName(shape: readonly number[], dim: number): string {
-  return dim === Math.max(shape.length, 1) - 1 ? "log_softmax_lastdim_kernel_impl" : "softmax_kernel_impl";
-}
-
-function* implicitOne(work: Workspace, output: Tensor): Steps<Tensor> {
-  const one = allocate(work, "float64", output.shape);
-  work.kernel.f64[one.address / 8] = 1;
-  return isFloat(output.dtype) ? yield* cast(work, one, output.dtype) : one;
+  return dim === Math.max(shape.length, 1) - 1
+    ? "log_softmax_lastdim_kernel_impl"
+    : "log_softmax_kernel_impl";
 }

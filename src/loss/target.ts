@@ -3,7 +3,6 @@ import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
-import type { Reduction } from "./reduction.ts";
 import { LossRefusal, show } from "./refusal.ts";
 
 /** The class dimension of a loss's input: 0 for a single unbatched row, otherwise 1. */
@@ -12,29 +11,23 @@ export function classAxis(shape: readonly number[]): number {
 }
 
 /**
- * The checks of `nll_loss` before any number is read, first failure first: rank, batch size, target's shape, weight's
- * shape, dtypes. A 1-D input with a 1-D target, of which PyTorch 1.13 reads the first element and 2.15 takes only one of
- * size 1, is refused: it is always a mistake.
+ * The checks of `nll_loss` before any number is read, first failure first, in the order of PyTorch 2.15: rank, batch size, rank of the
+ * target, its dtype, its sizes, the weight's shape, the input's dtype, the weight's dtype. 3-D, 5-D and higher inputs have the target's sizes
+ * checked before its dtype. A 1-D input with a target of shape (1), which PyTorch 2.15 takes, is refused: it is always a mistake.
  */
-export function checkIndexOperands(
-  input: Tensor,
-  target: Tensor,
-  weight: Tensor | undefined,
-  reduction: Reduction,
-): void {
+export function checkIndexOperands(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
   const rank = input.shape.length;
   if (rank === 0) throw refuseShape("input", "Expected 1 or more dimensions (got 0)");
-  const [batch = 0] = target.shape;
-  if (rank !== 1 && input.shape[0] !== batch) {
+  if (rank !== 1 && input.shape[0] !== (target.shape[0] ?? 0)) {
     throw refuseShape(
       "target",
-      `Expected input batch_size (${input.shape[0]}) to match target batch_size (${batch})${hint(input, target) || "."}`,
+      `Expected input batch_size (${input.shape[0]}) to match target batch_size (${target.shape[0] ?? 0})${hint(input, target) || "."}`,
     );
   }
   if (rank <= 2) checkRows(input, target, weight);
   else if (rank === 4) checkImages(input, target, weight);
   else checkVolumes(input, target, weight);
-  checkIndexDTypes(input, target, weight, reduction);
+  checkDTypes(input, weight);
 }
 
 function checkRows(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
@@ -45,10 +38,13 @@ function checkRows(input: Tensor, target: Tensor, weight: Tensor | undefined): v
       `0D or 1D target tensor expected, multi-target not supported (got ${show(target.shape)})${hint(input, target)}`,
     );
   }
-  if (input.shape.length === 1 && target.shape.length !== 0) {
+  checkTargetDType(target);
+  if (input.shape.length === 1 && target.shape.length === 1) throw refuseList(input, target);
+  // A 0-dim target has no batch size, not one of 0: a batch of 0 does not match it.
+  if (input.shape.length === 2 && target.shape.length === 0) {
     throw refuseShape(
       "target",
-      `Expected target to be 0D when input is 1D, but got target.dim=${target.shape.length}${hint(input, target)}`,
+      `Dimension specified as 0 but tensor has no dimensions: the target of a batch has shape [${input.shape[0]}], got []`,
     );
   }
   if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes)) {
@@ -64,6 +60,7 @@ function checkImages(input: Tensor, target: Tensor, weight: Tensor | undefined):
       `only batches of spatial targets supported (3D tensors) but got targets of dimension: ${target.shape.length}${hint(input, target)}`,
     );
   }
+  checkTargetDType(target);
   checkWeightCount(input, weight);
   if (!sameShape(target.shape, [n, height, width])) throw refuseSizes(input.shape, target.shape);
 }
@@ -78,6 +75,7 @@ function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined)
       `Expected target size ${show(expected)}, got ${show(target.shape)}${hint(input, target)}`,
     );
   }
+  checkTargetDType(target);
   checkWeightCount(input, weight);
   const positions = elementCount(target.shape);
   if (classes === 0 && positions > 0) throw refuseSizes([n, 0, 0, 0], [n, 1, positions / n]);
@@ -85,16 +83,21 @@ function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined)
 
 function checkWeightCount(input: Tensor, weight: Tensor | undefined): void {
   if (weight !== undefined && elementCount(weight.shape) !== input.shape[1]) {
-    throw refuseWeight(weight, `either for all ${input.shape[1]} classes or no classes`);
+    throw refuseWeight(weight, `either for all or no classes, that is for ${input.shape[1]},`);
   }
 }
 
-function checkIndexDTypes(
-  input: Tensor,
-  target: Tensor,
-  weight: Tensor | undefined,
-  reduction: Reduction,
-): void {
+/** int32 is taken beside PyTorch's int64 and uint8. */
+function checkTargetDType({ dtype }: Tensor): void {
+  if (!DTYPES[dtype].float) return;
+  throw new LossRefusal(
+    "dtype_not_supported",
+    "target",
+    `expected target dtype to be Long or Byte, but got ${DTYPES[dtype].torch}: class indices are int64, int32 or uint8`,
+  );
+}
+
+function checkDTypes(input: Tensor, weight: Tensor | undefined): void {
   const name = input.shape.length < 3 ? "nll_loss_out_frame" : "nll_loss2d_forward_out_frame";
   requireFloat("input", input.dtype, name);
   if (weight !== undefined && weight.dtype !== input.dtype) {
@@ -102,14 +105,6 @@ function checkIndexDTypes(
       "dtype_mismatch",
       "weight",
       `expected scalar type ${DTYPES[input.dtype].torch} but found ${DTYPES[weight.dtype].torch}: weight must have the input's dtype, ${input.dtype}`,
-    );
-  }
-  const neverRead = elementCount(target.shape) === 0 && reduction !== "none";
-  if (DTYPES[target.dtype].float && !neverRead) {
-    throw new LossRefusal(
-      "dtype_not_supported",
-      "target",
-      `expected scalar type Long but found ${DTYPES[target.dtype].torch}: class indices are int64, int32 or uint8`,
     );
   }
 }
@@ -143,6 +138,16 @@ function hint(input: Tensor, target: Tensor): string {
 
 function refuseShape(field: "input" | "target", message: string): LossRefusal {
   return new LossRefusal("shape_mismatch", field, message);
+}
+
+/** A list beside a 1-D input. */
+function refuseList(input: Tensor, target: Tensor): LossRefusal {
+  const [size] = target.shape;
+  const message =
+    size === 1
+      ? "Expected target to be 0D when input is 1D, but got target.dim=1"
+      : `For 1D input, 1D target must have size 1, but got target size: ${size}; here it is 0D, a class index alone`;
+  return refuseShape("target", `${message}${hint(input, target)}`);
 }
 
 function refuseSizes(input: readonly number[], target: readonly number[]): LossRefusal {

@@ -27,6 +27,19 @@ export class ArenaFull extends Error {
   }
 }
 
+/** Thrown where the Arena can never have room, because a request may not reserve so much at once. */
+export class ArenaTooSmall extends Error {
+  override readonly name = "ArenaTooSmall";
+  /** Bytes that the request would have reserved, and the most that it may. */
+  readonly bytes: number;
+  readonly limit: number;
+  constructor(bytes: number, limit: number) {
+    super(`no room for ${bytes} bytes, at most ${limit}`);
+    this.bytes = bytes;
+    this.limit = limit;
+  }
+}
+
 interface Extent {
   readonly start: number;
   readonly end: number;
@@ -36,10 +49,13 @@ interface Extent {
 export class Arena {
   readonly start: number;
   readonly end: number;
+  readonly #onTake: ((start: number, end: number) => void) | undefined;
   #free: Extent[];
   #reserved = 0;
 
-  constructor(start: number, end: number) {
+  /** `onTake` is told of every range that is taken; tests fill it with a pattern that no answer may hold. */
+  constructor(start: number, end: number, onTake?: (start: number, end: number) => void) {
+    this.#onTake = onTake;
     this.start = alignUp(start);
     this.end = end;
     this.#free = [{ start: this.start, end }];
@@ -97,6 +113,7 @@ export class Arena {
     if (taken.end === extent.end) this.#free.splice(at, 1);
     else this.#free[at] = { start: taken.end, end: extent.end };
     this.#reserved += size;
+    this.#onTake?.(taken.start, taken.end);
     return taken;
   }
 
@@ -123,8 +140,6 @@ export class Region {
   #isReleased = false;
   #next = 0;
   #end = 0;
-  #scratch = 0;
-  #scratchBytes = 0;
 
   /** @internal */
   constructor(arena: Arena, planned: number) {
@@ -139,7 +154,14 @@ export class Region {
     this.#planned = undefined;
   }
 
+  /** Takes an extent of `bytes` instead of the rest of the last one, which goes back to the Arena. */
   #grow(bytes: number): void {
+    const last = this.#extents.at(-1);
+    if (last !== undefined && this.#next < last.end) {
+      this.#extents[this.#extents.length - 1] = { start: last.start, end: this.#next };
+      this.#arena.give({ start: this.#next, end: last.end });
+    }
+    this.#end = this.#next;
     const extent = this.#arena.take(bytes);
     this.#extents.push(extent);
     this.#next = extent.start;
@@ -161,6 +183,13 @@ export class Region {
     return this.#end - this.#next;
   }
 
+  /** Refuses with {@link ArenaTooSmall} `bytes` more than one request can ever have. */
+  checkRoom(bytes: number): void {
+    if (bytes <= this.left) return;
+    const size = this.#extents.reduce((sum, { start, end }) => sum + end - start, alignUp(bytes) - this.left);
+    if (size > this.#arena.largest) throw new ArenaTooSmall(size, this.#arena.largest);
+  }
+
   /** An aligned address with room for `bytes`. Takes more from the Arena when the reservation is used up, or refuses with {@link ArenaFull}. */
   alloc(bytes: number): number {
     this.#checkUse();
@@ -170,15 +199,6 @@ export class Region {
     const address = this.#next;
     this.#next += size;
     return address;
-  }
-
-  /** An address with room for `bytes` until the next call: for what one step of a request needs and the next may overwrite. */
-  scratch(bytes: number): number {
-    if (bytes > this.#scratchBytes) {
-      this.#scratch = this.alloc(bytes);
-      this.#scratchBytes = bytes;
-    }
-    return this.#scratch;
   }
 
   /** Returns what is reserved and plans `bytes` instead, for what turns out to be larger; addresses from before are no longer its own. */
@@ -200,10 +220,11 @@ export class Region {
 
   #return(): void {
     for (const extent of this.#extents.splice(0)) this.#arena.give(extent);
-    this.#next = this.#end = this.#scratchBytes = 0;
+    this.#next = this.#end = 0;
   }
 }
 
-function alignUp(bytes: number): number {
+/** The next multiple of {@link ALIGNMENT}. */
+export function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }

@@ -1,6 +1,6 @@
 /** Answers of the Open Inference Protocol v2: JSON, and behind it the bytes of those outputs that the client wants so. */
 import type { Kernel } from "../kernel/kernel.ts";
-import type { Scalar } from "../loss/workspace.ts";
+import type { Scalar } from "../loss/numbers.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { byteLength } from "../tensor/tensor.ts";

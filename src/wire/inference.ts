@@ -1,6 +1,4 @@
 /** Tensors of the Open Inference Protocol v2: JSON `data` with shape and datatype, or raw bytes behind the JSON. */
-
-import type { Steps, Workspace } from "../loss/workspace.ts";
 import { refuseAt } from "../problems.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
@@ -8,8 +6,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { sameShape } from "../tensor/tensor.ts";
 import type { Cut, JsonBody } from "./json.ts";
 import type { Operands } from "./operands.ts";
-import type { Form, TensorText } from "./tensors.ts";
-import { checkSpan, elementPointer, materialise } from "./tensors.ts";
+import type { Form, ReadTensor, TensorText, Work } from "./tensors.ts";
+import { checkSpan, elementPointer, toTensor } from "./tensors.ts";
 
 /** The protocol's names of the element types; BF16 is Triton's. */
 export const DATATYPES = {
@@ -74,9 +72,9 @@ export class InferenceOperands implements Operands {
     return "flat";
   }
 
-  *tensor(work: Workspace, name: string, dtype: DType): Steps<Tensor> {
+  tensor(work: Work, name: string, dtype: DType): ReadTensor {
     const input = this.#inputs.get(name)!;
-    return "address" in input ? input : yield* materialise(work, input, dtype);
+    return "address" in input ? { tensor: input, convert: undefined } : toTensor(work, input, dtype);
   }
 
   elementPointer(name: string, element: number): string {

@@ -1,6 +1,7 @@
 /** Answers as JSON: members printed page by page, so that one of any size takes constant memory and no step is long. */
 import type { Kernel } from "../kernel/kernel.ts";
-import type { Scalar } from "../loss/workspace.ts";
+import type { Scalar } from "../loss/numbers.ts";
+import { refuseAt } from "../problems.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { byteLength, elementCount } from "../tensor/tensor.ts";
@@ -15,18 +16,22 @@ const ELEMENT_BYTES = 49;
 const MARGIN = 64 * ELEMENT_BYTES;
 /** What the kernels print as `[]`, beside the dtypes. */
 const EMPTY_LIST = { code: 7, bytes: 0 };
+/** A shape such as (4000000000, 0) costs a client nothing to send, but its nested answer is that many `[]`. */
+const MAX_EMPTY_LISTS = 2 ** 20;
 
 const utf8 = new TextEncoder();
 
 /**
  * The pages of a JSON object with these members; undefined ones are left out. Every page is at most 64 KiB and a copy of its own. Numbers
- * are the shortest that read back as the same number of their dtype; non-finite ones are strings.
+ * are the shortest that read back as the same number: of float64, or of float32 for the narrower dtypes. Non-finite ones are strings.
+ * Refuses, before the first page, nested lists that would hold more than 2^20 empty ones.
  */
 export function* writeJson(
   kernel: Kernel,
   members: Readonly<Record<string, Member | undefined>>,
   form: Form,
 ): Generator<Buffer, void> {
+  if (form === "nested") checkEmptyLists(members);
   const page = new Page(kernel);
   let before = "{";
   for (const [name, member] of Object.entries(members)) {
@@ -39,6 +44,20 @@ export function* writeJson(
   }
   yield* page.text(before === "{" ? "{}" : "}");
   yield page.take();
+}
+
+function checkEmptyLists(members: Readonly<Record<string, Member | undefined>>): void {
+  for (const [name, member] of Object.entries(members)) {
+    if (member === undefined || !("address" in member)) continue;
+    const empty = member.shape.indexOf(0);
+    const lists = empty < 0 ? 0 : elementCount(member.shape.slice(0, empty));
+    if (lists <= MAX_EMPTY_LISTS) continue;
+    throw refuseAt(
+      "too_many_empty_lists",
+      "/format",
+      `${name} of shape [${member.shape.join(", ")}] would be ${lists} empty lists, at most ${MAX_EMPTY_LISTS}: ask for flat or base64`,
+    );
+  }
 }
 
 function* writeTensor(page: Page, tensor: Tensor, form: Form): Generator<Buffer, void> {

@@ -1,10 +1,9 @@
 /** The tensors of a request by their names, whatever format they came in. */
-import type { Steps, Workspace } from "../loss/workspace.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { JsonBody } from "./json.ts";
-import type { Form, TensorText } from "./tensors.ts";
-import { describeTensor, elementPath, elementPointer, materialise } from "./tensors.ts";
+import type { Form, ReadTensor, TensorText, Work } from "./tensors.ts";
+import { describeTensor, elementPath, elementPointer, toTensor } from "./tensors.ts";
 
 export interface Operands {
   /** Whether the request has a tensor of this name. */
@@ -14,7 +13,7 @@ export interface Operands {
   /** How it was written; the answer is written alike. */
   form(name: string): Form;
   /** A tensor that is there, in its own dtype, or in `dtype` where it names none. */
-  tensor(work: Workspace, name: string, dtype: DType): Steps<Tensor>;
+  tensor(work: Work, name: string, dtype: DType): ReadTensor;
   /** The JSON pointer to one element, by its row-major number, as the client wrote it. */
   elementPointer(name: string, element: number): string;
 }
@@ -40,8 +39,8 @@ export class JsonOperands implements Operands {
     return this.#text(name).form;
   }
 
-  tensor(work: Workspace, name: string, dtype: DType): Steps<Tensor> {
-    return materialise(work, this.#text(name), dtype);
+  tensor(work: Work, name: string, dtype: DType): ReadTensor {
+    return toTensor(work, this.#text(name), dtype);
   }
 
   elementPointer(name: string, element: number): string {
@@ -78,9 +77,8 @@ export class PlacedOperands implements Operands {
     return "nested";
   }
 
-  // biome-ignore lint/correctness/useYield: nothing is left to convert
-  *tensor(_work: Workspace, name: string): Steps<Tensor> {
-    return this.#tensors.get(name)!;
+  tensor(_work: Work, name: string): ReadTensor {
+    return { tensor: this.#tensors.get(name)!, convert: undefined };
   }
 
   elementPointer(name: string, element: number): string {

@@ -31,5 +31,12 @@ function readValue(text: string): unknown {
   if (text === "true") return true;
   if (text === "false") return false;
   if (text === "null") return null;
-  return NUMBER.test(text) ? Number(text) : text;
+  return NUMBER.test(text) ? readNumber(text) : text;
+}
+
+/** As the scanner of JSON reads it: what was rounded to 2^53 becomes the next double, which is beyond the limit of every integer option. */
+function readNumber(text: string): number {
+  const value = Number(text);
+  if (Math.abs(value) !== 2 ** 53 || text === String(value)) return value;
+  return value + 2 * Math.sign(value);
 }

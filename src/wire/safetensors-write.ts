@@ -1,6 +1,6 @@
 /** Answers as safetensors files: scalars as 0-dim tensors, warnings in the metadata. */
 import type { Kernel } from "../kernel/kernel.ts";
-import type { Scalar } from "../loss/workspace.ts";
+import type { Scalar } from "../loss/numbers.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { byteLength } from "../tensor/tensor.ts";

@@ -1,6 +1,7 @@
 /** The three forms of a tensor in JSON, read: a number or nested lists, `data` with a shape, `base64` with a shape. */
-import { convertTensor, convertToIntegers } from "../kernel/convert.ts";
+import { convertStep, convertToIntegersStep } from "../kernel/convert.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { Step } from "../kernel/step.ts";
 import { echo, refuseAt } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -24,7 +25,8 @@ export interface TensorText {
   readonly pointer: string;
 }
 
-interface Work {
+/** The memory in which bodies are read. */
+export interface Work {
   readonly kernel: Kernel;
   readonly region: Region;
 }
@@ -66,11 +68,8 @@ function checkFlat(cut: Cut, shape: readonly number[], data: string, at: string)
   }
 }
 
-/** Elements are counted in 32 bits, and loops go over the outer sizes of a tensor that is empty. */
+/** Elements are counted in 32 bits, and so are the positions of a tensor that is empty. */
 const MAX_SPAN = 2 ** 32 - 1;
-
-/** A shape such as (4000000000, 0) costs a client nothing to send, but its nested answer is that many `[]`. */
-const MAX_EMPTY_LISTS = 2 ** 20;
 
 /** The product of a shape, which has to be a number that can be counted to, whatever sizes of 0 stand in it. */
 export function checkSpan(shape: readonly number[], pointer: string): number {
@@ -81,36 +80,37 @@ export function checkSpan(shape: readonly number[], pointer: string): number {
   if (span > MAX_SPAN) {
     throw refuseAt("shape_data_mismatch", pointer, `the product of [${echo(shape.join(", "))}] is too large`);
   }
-  const empty = shape.indexOf(0);
-  if (empty > 0 && elementCount(shape.slice(0, empty)) > MAX_EMPTY_LISTS) {
-    throw refuseAt(
-      "shape_data_mismatch",
-      pointer,
-      `[${echo(shape.join(", "))}] has too many empty lists, at most ${MAX_EMPTY_LISTS}`,
-    );
-  }
   return elementCount(shape);
 }
 
-/** The tensor with its numbers in the dtype that the text names, or in `dtype`, at the place where they were read. */
-export function* materialise(work: Work, text: TensorText, dtype: DType): Generator<void, Tensor> {
+/** A tensor, and the step after which its elements have its dtype; undefined: they have it already. */
+export interface ReadTensor {
+  readonly tensor: Tensor;
+  readonly convert: Step | undefined;
+}
+
+/** The tensor of a text in the dtype that it names, or in `dtype`. Its elements are converted where they were read. */
+export function toTensor(work: Work, text: TensorText, dtype: DType): ReadTensor {
   const named = text.dtype ?? dtype;
   const { shape, cut } = text;
-  if (cut?.kind === "base64") return base64Tensor(text, cut, named);
+  if (cut?.kind === "base64") return { tensor: base64Tensor(text, cut, named), convert: undefined };
   const count = cut?.length ?? 1;
   const address = cut?.address ?? placeScalar(work, text.scalar);
   const tensor: Tensor = { dtype: named, shape, address };
   if (DTYPES[named].float) {
-    yield* convertTensor(work.kernel, { dtype: "float64", address }, tensor, count);
-    return tensor;
+    return { tensor, convert: convertStep(work.kernel, { dtype: "float64", address }, tensor, count) };
   }
-  const bad = (yield* convertToIntegers(work.kernel, address, tensor, count)) ?? cut?.rounded;
-  if (bad === undefined) return tensor;
-  throw refuseAt(
-    "invalid_element",
-    elementPointer(text, bad),
-    `expected an integer that ${named} holds, up to 2^53`,
-  );
+  const refuse = (element: number): never => {
+    const detail = `expected an integer that ${named} holds, up to 2^53`;
+    throw refuseAt("invalid_element", elementPointer(text, element), detail);
+  };
+  const integers = convertToIntegersStep(work.kernel, address, tensor, count, refuse);
+  const convert: Step = (budget) => {
+    if (!integers(budget)) return false;
+    if (cut?.rounded !== undefined) refuse(cut.rounded);
+    return true;
+  };
+  return { tensor, convert };
 }
 
 function base64Tensor({ shape, pointer }: TensorText, cut: Cut, dtype: DType): Tensor {

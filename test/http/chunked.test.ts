@@ -67,6 +67,7 @@ describe("JSON in chunks", () => {
     expect((await send(2 * MiB)).status).toBe(200);
     const { status, json } = await send(8 * MiB);
     expect([status, json.code]).toEqual([413, "body_too_large"]);
+    expect(json.detail).toMatch(/^expected at most \d+ bytes \(MEMORY_BUDGET\), got more$/);
     expect((await tight().post(PATH, bodyOf(2 * MiB))).status).toBe(200);
   });
 

@@ -341,11 +341,21 @@ const PROVOCATIONS: readonly Provocation[] = [
     pointer: "/input/shape",
   },
   {
+    title: "180,000,000 losses of no logits",
+    code: "output_too_large",
+    path: CE,
+    body: {
+      input: flat("float32", [1, 0, 180_000_000], []),
+      target: flat("float32", [1, 0, 180_000_000], []),
+      reduction: "none",
+    },
+  },
+  {
     title: "2^20 + 1 empty lists",
-    code: "shape_data_mismatch",
+    code: "too_many_empty_lists",
     path: LS,
     body: { input: flat("float32", [2 ** 20 + 1, 0], []), format: "nested" },
-    pointer: "/input/shape",
+    pointer: "/format",
   },
   {
     title: "too few bytes",

@@ -262,6 +262,7 @@ describe("an upload over the body limit", () => {
     );
     expect([answer.status, answer.json.code]).toEqual([413, "body_too_large"]);
     expect(answer.json.detail).toContain(reason);
+    expect(answer.json.detail).toMatch(/^expected at most \d+ bytes \(BODY_LIMIT\), got /);
   });
 
   it("with a gradient wanted in JSON, or of log_softmax with its gradient, is body_too_large", async () => {
@@ -340,6 +341,9 @@ describe("a server without room", () => {
   it("refuses what never fits as body_too_large, not as overloaded", async () => {
     const answer = await post(tiny(), "/v1/log_softmax?dim=0", file);
     expect([answer.status, answer.json.code]).toEqual([413, "body_too_large"]);
+    expect(answer.json.detail).toMatch(
+      /^expected at most \d+ bytes \(MEMORY_BUDGET\), got 8000000 bytes of input$/,
+    );
   });
 
   it("says so with a status also where an answer would stream", async () => {

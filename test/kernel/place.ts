@@ -1,7 +1,7 @@
 /** Tensors in the kernels' memory for the tests: written and read with DataView, without any of the service's code. */
 
 import type { Fold, FoldName, FoldSums } from "../../src/kernel/fold.ts";
-import { runFold } from "../../src/kernel/fold.ts";
+import { foldStep } from "../../src/kernel/fold.ts";
 import type { Kernel } from "../../src/kernel/kernel.ts";
 import { loadKernel } from "../../src/kernel/kernel.ts";
 import type { Region } from "../../src/tensor/arena.ts";
@@ -40,10 +40,30 @@ export function read({ dtype, shape, address }: Tensor): number[] {
   return numbersOf(dtype, Buffer.from(kernel.u8.slice(address, end)));
 }
 
-/** Runs a fold to its end in steps of `budget` elements. */
+/** Runs a fold to its end in steps of `budget` elements; gives its sums. */
 export function fold(region: Region, name: FoldName, operands: Fold, budget?: number): FoldSums {
-  const steps = runFold({ kernel, region }, name, operands, budget);
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return step.value;
+  return foldInSteps(region, name, operands, budget).sums;
+}
+
+/** Runs a fold to its end in steps of `budget` elements; gives its sums and the number of steps. */
+export function foldInSteps(
+  region: Region,
+  name: FoldName,
+  operands: Fold,
+  budget = 1 << 18,
+): { readonly sums: FoldSums; readonly steps: number } {
+  let sums: FoldSums | undefined;
+  const at = region.alloc(kernel.run.foldBytes);
+  const step = foldStep(
+    kernel,
+    at,
+    name,
+    () => operands,
+    (result) => {
+      sums = result;
+    },
+  );
+  let steps = 1;
+  while (!step(budget)) steps++;
+  return { sums: sums!, steps };
 }

@@ -1,9 +1,8 @@
 /** The folds over the shapes at which they change their way: empty, short, long, narrow and wide. */
 import { describe, expect, it } from "vitest";
 import type { Fold } from "../../src/kernel/fold.ts";
-import { runFold } from "../../src/kernel/fold.ts";
 import * as oracle from "../oracle.ts";
-import { fold, inRegion, kernel, place, read } from "./place.ts";
+import { fold, foldInSteps, inRegion, place, read } from "./place.ts";
 
 /** Repeatable logits between -4 and 4. */
 const logits = (count: number): number[] => Array.from({ length: count }, (_, at) => 4 * Math.sin(at * at));
@@ -24,8 +23,8 @@ describe("a fold of no elements", () => {
     inRegion((region) => {
       const x = place(region, "float32", [0], []);
       const operands: Fold = { axis, wide: false, x, out: x, target: x, smoothing: 0.1 };
-      const steps = runFold({ kernel, region }, name, operands, 1000);
-      expect(steps.next()).toEqual({ done: true, value: { lossSum: 0, smoothSum: 0 } });
+      const { sums, steps } = foldInSteps(region, name, operands, 1000);
+      expect([sums, steps]).toEqual([{ lossSum: 0, smoothSum: 0 }, 1]);
     });
   });
 });
@@ -90,9 +89,7 @@ it("log_softmax of 5 columns of 70,000 classes stops after about its budget, and
   inRegion((region) => {
     const x = place(region, "float32", [1, layout.classes, layout.inner], list);
     const stored = read(x);
-    let slices = 1;
-    for (const _ of runFold({ kernel, region }, "logSoftmax", { axis, wide: false, x, out: x }, 10_000))
-      slices++;
+    const { steps: slices } = foldInSteps(region, "logSoftmax", { axis, wide: false, x, out: x }, 10_000);
     // Two sweeps over 350,000 elements in slices of 10,000; a slice ends with the block that it began.
     expect(slices).toBeGreaterThan(40);
     const [out, want] = [read(x), oracle.logSoftmax(stored, layout)];

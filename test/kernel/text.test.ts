@@ -143,15 +143,12 @@ describe("printing", () => {
     expectShortest(values, texts, Math.fround);
   });
 
-  it.each([
-    ["float16", Math.f16round],
-    ["bfloat16", roundToBFloat16],
-  ] as const)(
-    "gives every one of the 2^16 %s a text that reads back, and none with fewer digits does",
-    (dtype, round) => {
+  it.each(["float16", "bfloat16"] as const)(
+    "gives every one of the 2^16 %s a text that reads back as the float32 of the same value, and none with fewer digits does",
+    (dtype) => {
       const bits = Uint16Array.from({ length: 65_536 }, (_, at) => at);
       const bytes = new Uint8Array(bits.buffer);
-      expectShortest(numbersOf(dtype, Buffer.from(bytes)), print(dtype, bytes), round);
+      expectShortest(numbersOf(dtype, Buffer.from(bytes)), print(dtype, bytes), Math.fround);
     },
   );
 
@@ -214,8 +211,4 @@ function expectShortest(
       problems.push(`${value} as ${text}`);
   }
   expect(problems).toEqual([]);
-}
-
-function roundToBFloat16(value: number): number {
-  return numbersOf("bfloat16", bytesOf("bfloat16", [value]))[0]!;
 }

@@ -1,9 +1,9 @@
 /** Losses over class indices whose logits come some rows at a time: the bits of one fold over all of them. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runToEnd } from "../../src/kernel/step.ts";
 import type { IndexLoss } from "../../src/loss/index-loss.ts";
-import { IndexFold } from "../../src/loss/index-loss.ts";
-import type { Steps } from "../../src/loss/workspace.ts";
+import { IndexPlan } from "../../src/loss/index-loss.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import type { FloatDType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
@@ -43,18 +43,12 @@ function numbers(seed: number, count: number): number[] {
   });
 }
 
-function finish<Result>(steps: Steps<Result>): Result {
-  let step = steps.next();
-  while (!step.done) step = steps.next();
-  return step.value;
-}
-
 function bytesOf({ dtype, shape, address }: Tensor): string {
   return Buffer.from(kernel.u8.subarray(address, address + byteLength({ dtype, shape }))).toString("base64");
 }
 
-interface Question
-  extends Pick<IndexLoss, "op" | "reduction" | "smoothing" | "returnGrad" | "weightComesLast"> {
+interface Question extends Pick<IndexLoss, "op" | "reduction" | "smoothing" | "returnGrad"> {
+  readonly weightComesLast?: boolean;
   readonly dtype: FloatDType;
   readonly shape: readonly number[];
   readonly weighted: boolean;
@@ -85,18 +79,22 @@ function ask(region: Region, question: Question, cuts: readonly number[]): reado
         ? place(region, dtype, targetShape, numbers(seed + 3, positions))
         : undefined,
   };
-  const work = { kernel, region };
-  const fold = finish(IndexFold.open(work, loss, []));
+  // The rows lie where they are, so the window is not used.
+  const streaming = { windowBytes: 1, weightComesLast: question.weightComesLast ?? false };
+  const plan = new IndexPlan(loss, [], streaming);
+  const run = plan.start(kernel, region.alloc(plan.bytes));
+  runToEnd(run.begin);
   const ends = [...cuts.filter((cut) => cut > 0 && cut < outer).sort((a, b) => a - b), outer];
   let first = 0;
   for (const end of ends) {
     const rows = end - first;
     const unit = (elementCount(shape) / outer) * DTYPES[dtype].bytes;
     const address = loss.input.address + first * unit;
-    finish(fold.rows(address, first, rows));
+    runToEnd(run.rows(address, first, rows).steps);
     first = end;
   }
-  const result = finish(fold.end());
+  runToEnd(run.end);
+  const result = run.result();
   return [
     String(result.loss?.value),
     String(result.totalWeight?.value),

@@ -1,5 +1,6 @@
 /** Tensors of the Open Inference Protocol, from JSON and from bytes, and the JSON of its answers. */
 import { describe, expect, it } from "vitest";
+import { runToEnd } from "../../src/kernel/step.ts";
 import { Problem } from "../../src/problems.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
@@ -24,10 +25,9 @@ function readInput(shape: readonly number[], datatype: Datatype, data: string): 
         false,
         shape,
       ]);
-      const steps = operands.tensor({ kernel, region }, "input", "float32");
-      let step = steps.next();
-      while (!step.done) step = steps.next();
-      const { dtype, address } = step.value;
+      const { tensor, convert } = operands.tensor({ kernel, region }, "input", "float32");
+      if (convert !== undefined) runToEnd([convert]);
+      const { dtype, address } = tensor;
       const count = shape.reduce((product, size) => product * size, 1);
       const bytes = kernel.u8.slice(address, address + count * DTYPES[dtype].bytes);
       return dtype === "int64"
@@ -48,6 +48,7 @@ describe("an input in JSON", () => {
     ["FP32", [2], '[0.1,"NaN"]', [Math.fround(0.1), Number.NaN]],
     ["FP16", [2], '[65504,"-Infinity"]', [65_504, Number.NEGATIVE_INFINITY]],
     ["BF16", [1], "[1.00390625]", [1]],
+    ["FP32", [2 ** 32 - 1, 0], "[]", []],
     ["INT64", [2], "[-100,9007199254740992]", [-100, 2 ** 53]],
     ["INT32", [2, 1], "[[-2147483648],[2147483647]]", [-(2 ** 31), 2 ** 31 - 1]],
     ["UINT8", [1, 2], "[0,255]", [0, 255]],
@@ -66,7 +67,7 @@ describe("an input in JSON", () => {
     ["FP32", [4], "[[1,2],[3,4]]", "shape_data_mismatch", "/inputs/0/data"],
     ["FP32", [2, 3], "[[1,2],[3,4],[5,6]]", "shape_data_mismatch", "/inputs/0/data"],
     ["FP32", [2, 0, 5], "[[],[]]", "shape_data_mismatch", "/inputs/0/data"],
-    ["FP32", [4_000_000_000, 0], "[]", "shape_data_mismatch", "/inputs/0/shape"],
+    ["FP32", [2 ** 32, 0], "[]", "shape_data_mismatch", "/inputs/0/shape"],
     ["FP32", [65_536, 65_536], "[]", "shape_data_mismatch", "/inputs/0/shape"],
     ["INT64", [2], "[0,0.5]", "invalid_element", "/inputs/0/data/1"],
     ["INT64", [1], "[9007199254740993]", "invalid_element", "/inputs/0/data/0"],

@@ -81,7 +81,7 @@ describe("an answer in JSON", () => {
       warnings: ['a "quoted"\nwarning', "é𝄞"],
     } as const;
     expect(write(members)).toBe(
-      '{"loss":0.1,"total_weight":0.10000000149011612,"half":0.3333,"mean":"NaN","zero":-0,"inf":"Infinity",' +
+      '{"loss":0.1,"total_weight":0.10000000149011612,"half":0.33325195,"mean":"NaN","zero":-0,"inf":"Infinity",' +
         '"grad_input":["-Infinity"],"warnings":["a \\"quoted\\"\\nwarning","é𝄞"]}',
     );
     expect(write({})).toBe("{}");

@@ -1,12 +1,13 @@
 /** From a checked field to a tensor: the three forms, their shapes, their dtypes and what is refused. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { runToEnd } from "../../src/kernel/step.ts";
 import { Problem } from "../../src/problems.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
 import { elementCount } from "../../src/tensor/tensor.ts";
 import type { Form } from "../../src/wire/tensors.ts";
-import { describeTensor, elementPointer, materialise } from "../../src/wire/tensors.ts";
+import { describeTensor, elementPointer, toTensor } from "../../src/wire/tensors.ts";
 import { bytesOf, numbersOf } from "../conformance/forms.ts";
 import { inRegion, kernel, scan } from "./reading.ts";
 
@@ -29,10 +30,9 @@ function read(input: string, dtype: DType = "float64"): Read | Problem {
     try {
       const body = scan(region, `{"input":${input}}`);
       const text = describeTensor(body, (body.value as { input: unknown }).input, "/input");
-      const steps = materialise({ kernel, region }, text, dtype);
-      let step = steps.next();
-      while (!step.done) step = steps.next();
-      const { address, dtype: got, shape } = step.value;
+      const { tensor, convert } = toTensor({ kernel, region }, text, dtype);
+      if (convert !== undefined) runToEnd([convert]);
+      const { address, dtype: got, shape } = tensor;
       const bytes = Buffer.from(kernel.u8.slice(address, address + elementCount(shape) * DTYPES[got].bytes));
       return { form: text.form, dtype: got, shape, numbers: elements(got, bytes) };
     } catch (error) {

@@ -1,15 +1,12 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import type { CrossEntropyOptions } from "../../loss/cross-entropy.ts";
-import { crossEntropy, crossEntropyRows } from "../../loss/cross-entropy.ts";
-import type { Steps } from "../../loss/workspace.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import { planCrossEntropy } from "../../loss/cross-entropy.ts";
+import type { LossResult } from "../../loss/index-loss.ts";
+import type { Plan } from "../../loss/plan.ts";
 import { sameShape } from "../../tensor/tensor.ts";
-import type { Header } from "../../wire/safetensors.ts";
-import type { Answer, Job } from "../job.ts";
-import { lossAnswer, lossMembers, lossOptions } from "./options.ts";
-import type { Obstacle, Streaming } from "./streaming.ts";
-import { planLoss } from "./streaming.ts";
+import type { Job } from "../job.ts";
+import { lossAnswer, lossOptions } from "./options.ts";
+import type { StreamedInput } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor.ts";
 
 export const CrossEntropyRequest = Type.Object(
@@ -47,31 +44,19 @@ export const CrossEntropyResponse = Type.Object(
 );
 
 /** POST /v1/cross_entropy */
-export function* crossEntropyOperation(job: Job, body: Static<typeof CrossEntropyRequest>): Steps<Answer> {
-  const { input, target, options } = yield* operands(job, body);
-  return lossMembers(yield* crossEntropy(job.work, input, target, options));
-}
-
-/** POST /v1/cross_entropy of an upload. */
-export function planCrossEntropy(
+export function crossEntropyPlan(
+  job: Job,
   body: Static<typeof CrossEntropyRequest>,
-  header: Header,
-): Streaming | Obstacle {
-  return planLoss(body, header, function* open(job, weightComesLast) {
-    const { input, target, options } = yield* operands(job, body);
-    return yield* crossEntropyRows(job.work, input, target, options, weightComesLast);
-  });
-}
-
-function* operands(job: Job, body: Static<typeof CrossEntropyRequest>) {
-  const input: Tensor = yield* job.tensor("input", "float32");
+  streamed?: StreamedInput,
+): Plan<LossResult> {
+  const input = job.tensor("input", "float32");
   // JSON does not tell 1 from 1.0: without a dtype, a target of the input's shape holds probabilities.
-  const probabilities = sameShape(input.shape, job.shape("target"));
-  const target: Tensor = yield* job.tensor("target", probabilities ? input.dtype : "int64");
-  const options: CrossEntropyOptions = {
-    ...(yield* job.lossOptions(body, input.dtype)),
+  const isProbabilities = sameShape(input.shape, job.shape("target"));
+  const target = job.tensor("target", isProbabilities ? input.dtype : "int64");
+  const options = {
+    ...job.lossOptions(body, input.dtype),
     labelSmoothing: body.label_smoothing === undefined ? undefined : Number(body.label_smoothing),
     returnGradTarget: body.return_grad_target,
   };
-  return { input, target, options };
+  return planCrossEntropy(input, target, options, streamed);
 }

@@ -305,6 +305,27 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
   },
   {
     path: "/v1/log_softmax",
+    summary: "More than 2^20 empty nested lists",
+    request: '{"input": {"shape": [1048577, 0], "data": []}, "dim": 1, "format": "nested"}',
+    response: {
+      type: "urn:lossd:problem:too_many_empty_lists",
+      title: "A nested answer would hold too many empty lists",
+      status: 422,
+      detail:
+        "/format: output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576: ask for flat or base64",
+      code: "too_many_empty_lists",
+      errors: [
+        {
+          pointer: "/format",
+          detail:
+            "output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576: ask for flat or base64",
+        },
+      ],
+      request_id: "example",
+    },
+  },
+  {
+    path: "/v1/log_softmax",
     summary: "Three elements for a shape of four",
     request: '{"input": {"shape": [2, 2], "data": [1, 2, 3]}}',
     response: {

@@ -1,13 +1,12 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import { LogSoftmaxFold, logSoftmax } from "../../loss/log-softmax.ts";
-import type { RowFold } from "../../loss/rows.ts";
-import type { Steps } from "../../loss/workspace.ts";
+import type { LogSoftmaxResult } from "../../loss/log-softmax.ts";
+import { planLogSoftmax } from "../../loss/log-softmax.ts";
+import type { Plan } from "../../loss/plan.ts";
 import type { DType } from "../../tensor/dtype.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
-import type { Answer, Job } from "../job.ts";
+import type { Job } from "../job.ts";
 import { format, gradOutput, MAX_JSON_INTEGER, returnGrad } from "./options.ts";
-import type { Obstacle, Streaming } from "./streaming.ts";
+import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor.ts";
 
 export const LogSoftmaxRequest = Type.Object(
@@ -46,27 +45,23 @@ export const LogSoftmaxResponse = Type.Object(
 );
 
 /** POST /v1/log_softmax */
-export function* logSoftmaxOperation(job: Job, body: Static<typeof LogSoftmaxRequest>): Steps<Answer> {
-  const input = yield* job.tensor("input", "float32");
-  const result = yield* logSoftmax(job.work, input, {
+export function logSoftmaxPlan(
+  job: Job,
+  body: Static<typeof LogSoftmaxRequest>,
+  streamed?: StreamedInput,
+): Plan<LogSoftmaxResult> {
+  const input = job.tensor("input", "float32");
+  const options = {
     dim: body.dim,
     dtype: body.dtype,
     returnGrad: body.return_grad,
-    gradOutput: yield* job.optionalTensor("grad_output", input.dtype),
-  });
-  return { output: result.output, grad_input: result.gradInput, warnings: result.warnings };
+    gradOutput: job.optionalTensor("grad_output", input.dtype),
+  };
+  return planLogSoftmax(input, options, streamed?.windowBytes);
 }
 
-/** POST /v1/log_softmax of an upload. */
-export function planLogSoftmax(body: Static<typeof LogSoftmaxRequest>): Streaming | Obstacle {
+/** How POST /v1/log_softmax takes a safetensors body. */
+export function logSoftmaxStreaming(body: Static<typeof LogSoftmaxRequest>): Streaming | Obstacle {
   if (body.return_grad) return { obstacle: "the gradient needs the rows and grad_output side by side" };
-  return {
-    leaves: "output",
-    last: [],
-    *open(job) {
-      const input: Tensor = yield* job.tensor("input", "float32");
-      const gradOutput: Tensor | undefined = yield* job.optionalTensor("grad_output", "float32");
-      return new LogSoftmaxFold(job.work, input, { ...body, gradOutput }) as RowFold<Answer>;
-    },
-  };
+  return { leaves: "output", last: [] };
 }

@@ -1,7 +1,5 @@
 /** The options that several operations share, with PyTorch's names and defaults. */
 import { Type } from "typebox";
-import type { LossResult } from "../../loss/index-loss.ts";
-import type { Answer } from "../job.ts";
 import { realField, tensorField } from "./tensor.ts";
 
 /** A JSON number beyond this is no longer exact, so it is refused where an integer is wanted. */
@@ -77,25 +75,3 @@ export const lossAnswer = {
     tensorField("With return_grad: the gradient with respect to input, of its shape and dtype."),
   ),
 };
-
-/** What a loss returns, by its name in the answer. */
-export const MEMBERS = {
-  loss: "loss",
-  losses: "losses",
-  totalWeight: "total_weight",
-  gradInput: "grad_input",
-  gradTarget: "grad_target",
-  warnings: "warnings",
-} as const satisfies Record<keyof LossResult, string>;
-
-/** The answer of nll_loss or cross_entropy. */
-export function lossMembers(result: Partial<LossResult>): Answer {
-  return {
-    loss: result.loss,
-    losses: result.losses,
-    total_weight: result.totalWeight,
-    grad_input: result.gradInput,
-    grad_target: result.gradTarget,
-    warnings: result.warnings,
-  };
-}

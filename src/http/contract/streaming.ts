@@ -1,21 +1,19 @@
-/** Which uploads can be computed row by row: what a row needs has to come before it. */
-import type { LossResult } from "../../loss/index-loss.ts";
-import type { RowFold } from "../../loss/rows.ts";
-import type { Steps } from "../../loss/workspace.ts";
+/** Which safetensors bodies can be computed row by row: what a row needs has to come before it. */
+import type { IndexStreaming } from "../../loss/index-loss.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { Header } from "../../wire/safetensors.ts";
-import type { Answer, Job, LossBody } from "../job.ts";
-import { lossMembers, MEMBERS } from "./options.ts";
+import type { LossBody } from "../job.ts";
 
-/** How an operation computes the rows of an upload. */
+/** How an operation computes the rows of a body as they arrive. */
 export interface Streaming {
   /** The member of the answer that leaves while rows come, if one does. */
   readonly leaves: "output" | "grad_input" | undefined;
   /** Tensors whose elements are needed only after the last row. */
-  readonly last: readonly string[];
-  /** Opens the computation once all tensors but the input and the last ones are there. */
-  readonly open: (job: Job) => Steps<RowFold<Answer>>;
+  readonly last: readonly "weight"[];
 }
+
+/** An input that is streamed: only its shape and dtype are known when the loss is planned. */
+export type StreamedInput = IndexStreaming;
 
 /** Why an upload has to be in memory at once. */
 export interface Obstacle {
@@ -26,11 +24,8 @@ interface LossOptions extends LossBody {
   readonly label_smoothing?: number | string;
 }
 
-/** Opens a loss over class indices; `weightComesLast` says whether the weight's elements are there. */
-export type OpenLoss = (job: Job, weightComesLast: boolean) => Steps<RowFold<LossResult>>;
-
 /** How nll_loss or cross_entropy takes an upload, from the order of its tensors. */
-export function planLoss(options: LossOptions, { entries }: Header, open: OpenLoss): Streaming | Obstacle {
+export function lossStreaming(options: LossOptions, { entries }: Header): Streaming | Obstacle {
   const names = entries.map(({ name }) => name);
   const comesLast = (name: string): boolean => names.indexOf(name) > names.indexOf("input");
   const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);
@@ -47,25 +42,5 @@ export function planLoss(options: LossOptions, { entries }: Header, open: OpenLo
     const what = wantsGrad ? "the gradient needs" : "label_smoothing needs";
     return { obstacle: `${what} the weight at every row: it would stream with weight before input` };
   }
-  return {
-    leaves: wantsGrad ? "grad_input" : undefined,
-    last: weightComesLast ? ["weight"] : [],
-    *open(job) {
-      return answering(yield* open(job, weightComesLast));
-    },
-  };
-}
-
-/** A loss whose results have the names of the contract. */
-function answering(fold: RowFold<LossResult>): RowFold<Answer> {
-  return {
-    axis: fold.axis,
-    outline: fold.outline.map((part) => ({ ...part, name: MEMBERS[part.name] })),
-    known: lossMembers(fold.known),
-    warnings: fold.warnings,
-    rows: (address, first, count) => fold.rows(address, first, count),
-    *end() {
-      return lossMembers(yield* fold.end());
-    },
-  };
+  return { leaves: wantsGrad ? "grad_input" : undefined, last: weightComesLast ? ["weight"] : [] };
 }

@@ -1,7 +1,7 @@
-// Numbers -> the shortest decimal that reads back as the same number of their dtype, in JavaScript's notation.
+// Numbers -> the shortest decimal that reads back as the same float64 or, for the narrower dtypes, the same float32, in JavaScript's notation.
 // R. Giulietti, "The Schubfach way to render doubles" (2022); the letters are the paper's.
 import { multiplyHigh } from "./decimal";
-import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64 } from "./formats";
+import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, loadNumber } from "./formats";
 import { scaleHigh, scaleLow } from "./powers";
 
 const MASK_63: u64 = 0x7fffffffffffffff;
@@ -59,8 +59,9 @@ function printElement(at: usize, dtype: i32, to: usize): usize {
   switch (dtype) {
     case FLOAT64: return printFloat64(load<u64>(at), to);
     case FLOAT32: return printFloat32(load<u32>(at), to);
-    case FLOAT16: return printFloat16(load<u16>(at), to);
-    case BFLOAT16: return printBFloat16(load<u16>(at), to);
+    // JSON's clients read doubles, so a half type prints enough digits for the float32 of the same value: 5504, not bfloat16's 5500.
+    case FLOAT16:
+    case BFLOAT16: return printFloat32(reinterpret<u32>(f32(loadNumber(at, dtype))), to);
     case INT64: return printInteger(load<i64>(at), to);
     case INT32: return printInteger(i64(load<i32>(at)), to);
     case EMPTY_LIST: {
@@ -97,24 +98,6 @@ function printFloat32(bits: u32, to: usize): usize {
   if (biased == 0) return t == 0 ? printZero(to) : shortest32(-149, t, false, to);
   if ((bits & 0x7fffffff) == TWICE_ROUNDED) return printDecimal(70385307, -33, to);
   return printNormal32(biased - 150, t | 0x800000, t == 0 && biased > 1, to);
-}
-
-function printFloat16(bits: u32, to: usize): usize {
-  const biased = i32((bits >> 10) & 0x1f);
-  const t = bits & 0x3ff;
-  if (biased == 0x1f) return printSpecial(bits >> 15 != 0, t != 0, to);
-  to = printSign(bits >> 15 != 0, to);
-  if (biased == 0) return t == 0 ? printZero(to) : shortest32(-24, t, false, to);
-  return printNormal32(biased - 25, t | 0x400, t == 0 && biased > 1, to);
-}
-
-function printBFloat16(bits: u32, to: usize): usize {
-  const biased = i32((bits >> 7) & 0xff);
-  const t = bits & 0x7f;
-  if (biased == 0xff) return printSpecial(bits >> 15 != 0, t != 0, to);
-  to = printSign(bits >> 15 != 0, to);
-  if (biased == 0) return t == 0 ? printZero(to) : shortest32(-133, t, false, to);
-  return printNormal32(biased - 134, t | 0x80, t == 0 && biased > 1, to);
 }
 
 function printNormal32(q: i32, c: u32, irregular: bool, to: usize): usize {

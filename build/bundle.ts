@@ -1,0 +1,46 @@
+/** The bundles, in a folder that tsc has filled: `node build/bundle.ts DIST`. */
+import { join } from "node:path";
+import { argv } from "node:process";
+import { fileURLToPath } from "node:url";
+import type { BuildOptions } from "rolldown";
+import { build } from "rolldown";
+
+const DIST = argv[2]!;
+const SRC = fileURLToPath(new URL("../src", import.meta.url));
+
+/**
+ * The server in one file: reading a thousand modules one by one took half of the time to the first answer. The kernels stay beside their
+ * WebAssembly; tracing and the commands beside serve are loaded only where they are asked for; packages that look for files of their own stay where they are.
+ */
+const server: BuildOptions = {
+  input: join(DIST, "process.js"),
+  logLevel: "silent",
+  platform: "node",
+  external: [
+    /kernel\/kernel\.js$/,
+    /\/plain\.js$/,
+    /\/tracing\.js$/,
+    /\/cli\/(?:check|help|send)\.js$/,
+    "@fastify/swagger-ui",
+    "thread-stream",
+  ],
+  output: { file: join(DIST, "process.js"), format: "esm", codeSplitting: false },
+};
+
+/** The page that GET / answers with; its few packages come along. */
+const playground: BuildOptions = {
+  input: join(SRC, "playground/main.ts"),
+  logLevel: "silent",
+  platform: "browser",
+  output: { file: join(DIST, "playground/main.js"), format: "esm", codeSplitting: false, minify: true },
+};
+
+/** No module: a page is drawn only after it. */
+const theme: BuildOptions = {
+  input: join(SRC, "playground/theme.ts"),
+  logLevel: "silent",
+  platform: "browser",
+  output: { file: join(DIST, "playground/theme.js"), format: "iife", codeSplitting: false, minify: true },
+};
+
+await build([server, playground, theme]);

@@ -1,0 +1,53 @@
+/** Single numbers and casts: values as their dtypes store them. */
+import { convertStep } from "../kernel/convert.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Step } from "../kernel/step.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { elementCount } from "../tensor/tensor.ts";
+import type { Layout, Slot } from "./plan.ts";
+
+/** One number with the dtype in which it is stored; `value` is exact in that dtype. */
+export interface Scalar {
+  readonly dtype: FloatDType;
+  readonly value: number;
+}
+
+/** The type in which the kernels compute: float64 as soon as one operand has it, else float32. */
+export type ComputeDType = "float64" | "float32";
+
+export function computeDType(...operands: readonly (Tensor | undefined)[]): ComputeDType {
+  return operands.some((operand) => operand?.dtype === "float64") ? "float64" : "float32";
+}
+
+/** Rounds a double to a dtype as storing it there would. `scratch` is the address of a double. */
+export function roundTo(kernel: Kernel, scratch: number, dtype: FloatDType, value: number): Scalar {
+  if (dtype === "float64") return { dtype, value };
+  if (dtype === "float32") return { dtype, value: Math.fround(value) };
+  const { run, f64 } = kernel;
+  f64[scratch / 8] = value;
+  run.convert(scratch, DTYPES.float64.code, scratch, DTYPES[dtype].code, 1);
+  run.convert(scratch, DTYPES[dtype].code, scratch, DTYPES.float64.code, 1);
+  return { dtype, value: f64[scratch / 8]! };
+}
+
+/** The first element of a tensor as a double. `scratch` is the address of a double. */
+export function firstElement({ run, f64 }: Kernel, scratch: number, tensor: Tensor): number {
+  run.convert(tensor.address, DTYPES[tensor.dtype].code, scratch, DTYPES.float64.code, 1);
+  return f64[scratch / 8]!;
+}
+
+/** A cast that is planned: undefined where the tensor has the dtype already. */
+export function planCast<D extends FloatDType>(
+  layout: Layout,
+  tensor: Pick<Tensor, "dtype" | "shape"> | undefined,
+  dtype: D,
+): Slot<D> | undefined {
+  return tensor === undefined || tensor.dtype === dtype ? undefined : layout.add(dtype, tensor.shape);
+}
+
+/** Rounds all elements of a tensor to the dtype of `to`, to nearest even. */
+export function castStep(kernel: Kernel, from: Tensor, to: Tensor): Step {
+  return convertStep(kernel, from, to, elementCount(from.shape));
+}

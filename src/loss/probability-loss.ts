@@ -1,0 +1,164 @@
+/** Cross entropy between logits and probabilities, once PyTorch's checks have passed. */
+import { foldStep } from "../kernel/fold.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Step } from "../kernel/step.ts";
+import type { Axis } from "../tensor/axis.ts";
+import { axisOf } from "../tensor/axis.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
+import { isFloat } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { partOf } from "../tensor/tensor.ts";
+import type { LossResult } from "./index-loss.ts";
+import type { ComputeDType } from "./numbers.ts";
+import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
+import type { Output, Plan, RowsRun, Run, Slot } from "./plan.ts";
+import { atSlot, Layout, SCRATCH_BYTES } from "./plan.ts";
+import type { Reduction } from "./reduction.ts";
+import { classAxis } from "./target.ts";
+import type { UpstreamPlan } from "./upstream.ts";
+import { checkGradOutput, planUpstream, promote, Upstream } from "./upstream.ts";
+
+/** The operands of a loss over probabilities, checked. `target` has the input's shape; `smoothing` 0 is off. */
+export interface ProbabilityLoss {
+  readonly input: Tensor & { dtype: FloatDType };
+  readonly target: Tensor & { dtype: FloatDType };
+  readonly weight: Tensor | undefined;
+  readonly gradOutput: Tensor | undefined;
+  readonly reduction: Reduction;
+  readonly smoothing: number;
+  readonly returnGrad: boolean;
+  readonly returnGradTarget: boolean;
+}
+
+/** Plans a loss whose operands have been checked. Refuses an upstream gradient that does not fit. The gradients lie where the operands lay. */
+export class ProbabilityPlan implements Plan<LossResult> {
+  readonly loss: ProbabilityLoss;
+  readonly input: Tensor & { dtype: FloatDType };
+  readonly axis: Axis;
+  readonly dtype: FloatDType;
+  readonly compute: ComputeDType;
+  readonly outputs: readonly Output<keyof LossResult>[];
+  readonly rowsOutput: "gradInput" | undefined;
+  readonly bytes: number;
+  readonly window = undefined;
+  readonly scratch: Slot;
+  readonly castWeight: Slot<ComputeDType> | undefined;
+  readonly losses: Slot | undefined;
+  readonly upstream: UpstreamPlan | undefined;
+  readonly warnings: readonly string[];
+
+  constructor(loss: ProbabilityLoss, warnings: readonly string[]) {
+    const { input, target, weight, reduction, gradOutput, returnGrad, returnGradTarget } = loss;
+    this.loss = loss;
+    this.input = input;
+    this.dtype = lossDType(input.dtype, target.dtype, weight);
+    this.compute = this.dtype === "float64" ? this.dtype : computeDType(input, target);
+    this.axis = axisOf(input.shape, classAxis(input.shape));
+    const lossShape = input.shape.toSpliced(classAxis(input.shape), 1);
+    const wantsGrad = returnGrad || returnGradTarget;
+    if (wantsGrad) checkGradOutput(gradOutput, reduction === "none" ? lossShape : []);
+
+    const layout = new Layout();
+    this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
+    this.castWeight = planCast(layout, weight, this.compute);
+    this.losses = reduction === "none" ? layout.add(this.dtype, lossShape) : undefined;
+    this.upstream = wantsGrad ? planUpstream(layout, gradOutput, this.dtype, reduction) : undefined;
+    this.bytes = layout.bytes;
+
+    const { dtype } = this;
+    const isEmpty = this.axis.outer * this.axis.length * this.axis.inner === 0;
+    this.warnings =
+      reduction === "mean" && isEmpty
+        ? [...warnings, "the mean over no elements is 0/0 = NaN, as in PyTorch"]
+        : warnings;
+    this.rowsOutput = returnGrad ? "gradInput" : undefined;
+    this.outputs = [
+      reduction === "none" ? { name: "losses", dtype, shape: lossShape } : { name: "loss", dtype, shape: [] },
+      ...(returnGrad ? [{ name: "gradInput" as const, dtype: input.dtype, shape: input.shape }] : []),
+      ...(returnGradTarget
+        ? [{ name: "gradTarget" as const, dtype: target.dtype, shape: target.shape }]
+        : []),
+    ];
+  }
+
+  start(kernel: Kernel, block: number): Run<LossResult> {
+    return new ProbabilityRun(this, kernel, block);
+  }
+}
+
+/** `torch.promote_types` over logits, probabilities and weight; an integer weight does not widen a float. */
+function lossDType(input: FloatDType, target: FloatDType, weight: Tensor | undefined): FloatDType {
+  const both = promote(input, target);
+  return weight !== undefined && isFloat(weight.dtype) ? promote(both, weight.dtype) : both;
+}
+
+class ProbabilityRun implements Run<LossResult> {
+  readonly begin: readonly Step[];
+  readonly end: readonly Step[] = [];
+  readonly warnings: readonly string[];
+  readonly #plan: ProbabilityPlan;
+  readonly #kernel: Kernel;
+  readonly #scratch: number;
+  /** In the compute type. */
+  readonly #weight: Tensor | undefined;
+  readonly #losses: Tensor | undefined;
+  readonly #upstream: Upstream | undefined;
+  #lossSum = 0;
+
+  constructor(plan: ProbabilityPlan, kernel: Kernel, block: number) {
+    const { castWeight, losses, upstream, axis, loss } = plan;
+    this.#plan = plan;
+    this.#kernel = kernel;
+    this.#scratch = block + plan.scratch.offset;
+    this.#weight = castWeight === undefined ? loss.weight : atSlot(block, castWeight);
+    this.#losses = losses && atSlot(block, losses);
+    this.#upstream = upstream && new Upstream(upstream, kernel, block, this.#scratch);
+    this.warnings = plan.warnings;
+    const cast = castWeight === undefined ? [] : [castStep(kernel, loss.weight!, this.#weight!)];
+    this.begin = [...cast, ...(this.#upstream?.begin(() => axis.outer * axis.inner) ?? [])];
+  }
+
+  rows(address: number, first: number, count: number): RowsRun {
+    const { loss, axis, dtype, compute } = this.#plan;
+    const { length, inner } = axis;
+    const positions = (tensor: Tensor): Tensor => partOf(tensor, first * inner, count * inner);
+    const target = partOf(loss.target, first * length * inner, count * length * inner);
+    const input = { dtype: loss.input.dtype, shape: [count * length * inner], address };
+    const each = this.#upstream?.each;
+    const describe = () => ({
+      axis: { ...axis, outer: count },
+      wide: compute === "float64",
+      x: input,
+      out: loss.returnGrad ? input : undefined,
+      target,
+      gradTarget: loss.returnGradTarget ? target : undefined,
+      weight: this.#weight,
+      losses: this.#losses && positions(this.#losses),
+      lossDType: dtype,
+      upstream: each && positions(each),
+      upstreamScalar: this.#upstream?.scalar ?? 0,
+      smoothing: loss.smoothing,
+      sums: { lossSum: this.#lossSum, smoothSum: 0 },
+    });
+    const step = foldStep(this.#kernel, this.#scratch, "softTarget", describe, ({ lossSum }) => {
+      this.#lossSum = lossSum;
+    });
+    return { steps: [step], output: loss.returnGrad ? input : undefined };
+  }
+
+  known(): Partial<LossResult> {
+    return {};
+  }
+
+  result(): LossResult {
+    const { loss, axis, dtype, compute } = this.#plan;
+    const { warnings } = this;
+    const grad = loss.returnGradTarget ? { gradTarget: loss.target } : {};
+    if (this.#losses !== undefined) return { losses: this.#losses, ...grad, warnings };
+    const sum = roundTo(this.#kernel, this.#scratch, compute, this.#lossSum).value;
+    // PyTorch divides by numel / C: 0 / 0 for an input without elements, also where it has positions.
+    const positions = axis.length === 0 ? 0 : axis.outer * axis.inner;
+    const value = loss.reduction === "mean" ? sum / positions : sum;
+    return { loss: roundTo(this.#kernel, this.#scratch, dtype, value), ...grad, warnings };
+  }
+}
