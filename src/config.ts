@@ -26,6 +26,11 @@ export const SETTINGS = Type.Object(
       maximum: 65_535,
       description: "TCP port to listen on; 0 lets the system choose.",
     }),
+    SOCKET: Type.String({
+      default: "",
+      description:
+        "Path of a Unix socket to listen on instead of HOST and PORT. Its owner and its group may connect (0660); what a server that was killed left there is replaced, and it is removed at the end.",
+    }),
     WORKERS: Type.Integer({
       default: 0,
       minimum: 0,

@@ -143,7 +143,8 @@ export class Group {
       this.#attempts = 0;
       this.#hasListened = true;
       this.#listening.set(worker, Date.now());
-      this.#begun.resolve(port);
+      // A Unix socket has none.
+      this.#begun.resolve(Math.max(port ?? 0, 0));
     });
   }
 

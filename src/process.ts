@@ -1,7 +1,6 @@
 /** The process: arguments and environment, then what they ask for, then signals. The only place that touches `process`, but for main.ts. */
 import cluster from "node:cluster";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import pino from "pino";
 import { Registry } from "prom-client";
@@ -15,13 +14,13 @@ import { Group } from "./group.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { closeAdmin } from "./http/drain.ts";
 import { registerDroppedLines } from "./http/metrics.ts";
-import type { Tokens } from "./http/tokens.ts";
-import { fromText, readTokens, toText } from "./http/tokens.ts";
+import { fromText, toText } from "./http/tokens.ts";
 import { LAST_FLUSH_MS, LogSink, logOutput, unblock } from "./log-sink.ts";
 import { failInGroup, joinGroup } from "./membership.ts";
-import { faultOf, PlainError } from "./plain.ts";
+import { PlainError } from "./plain.ts";
 import type { Circumstances, Serving } from "./serve.ts";
-import { listen, serve } from "./serve.ts";
+import { listen, loadTokens, serve } from "./serve.ts";
+import { clearSocket } from "./socket.ts";
 import { VERSION } from "./version.ts";
 
 /** Milliseconds beyond the drain's limit after which a process of a group is ended. */
@@ -75,7 +74,7 @@ async function serveAll({ settings }: Serve): Promise<void> {
   const workers = config.WORKERS || availableParallelism();
   const port =
     cluster.isPrimary && workers > 1 ? await startGroup(config, workers, log) : await startAlone(config, log);
-  if (cluster.isPrimary && port !== undefined) greet(config.HOST, port, workers);
+  if (cluster.isPrimary && port !== undefined) greet(config, port, workers);
 }
 
 /** Starts one process that serves; its port, unless it is stopped before it listens. */
@@ -136,12 +135,13 @@ async function finish(stop: () => Promise<void>, { logger, sink }: Log): Promise
 }
 
 /** For a person who started it; in a container, standard error stays empty and the log alone tells. */
-function greet(host: string, port: number, workers: number): void {
+function greet({ HOST, SOCKET }: Config, port: number, workers: number): void {
   if (!process.stderr.isTTY) return;
-  const address = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const host = HOST.includes(":") ? `[${HOST}]` : HOST;
+  const address = SOCKET === "" ? `http://${host}:${port}` : SOCKET;
   const processes = workers === 1 ? "one process" : `${workers} processes`;
   process.stderr.write(
-    `lossd ${VERSION} answers on ${address}, with ${processes}; ${address}/docs explains it. Ctrl-C stops it.\n`,
+    `lossd ${VERSION} answers on ${address}, with ${processes}; ${SOCKET === "" ? `${address}/docs` : "/docs"} explains it. Ctrl-C stops it.\n`,
   );
 }
 
@@ -163,21 +163,12 @@ async function startGroup(config: Config, workers: number, log: Log): Promise<nu
   stopOnSignals(stop, log, () => group.kill());
   group.failed.then((reason) => stop().finally(() => report(reason)));
   try {
+    if (config.SOCKET !== "") await clearSocket(config.SOCKET);
     if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
     return await group.start(workers);
   } catch (error) {
     await stop();
     throw error;
-  }
-}
-
-/** The tokens of a file, none where no file is named. An empty one would let everybody in, so it is refused. */
-function loadTokens(file: string): Tokens {
-  if (file === "") return [];
-  try {
-    return readTokens(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new ConfigError(`TOKENS_FILE=${file}: ${faultOf(error)}`);
   }
 }
 

@@ -1,26 +1,32 @@
 /** One process that answers requests: its memory, its server, its end. */
+import cluster from "node:cluster";
+import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { buildApp } from "./app.ts";
 import type { Config } from "./config.ts";
-import { originsOf, spansUrl } from "./config.ts";
+import { ConfigError, originsOf, spansUrl } from "./config.ts";
 import { buildAdmin } from "./http/admin.ts";
 import { Backlog } from "./http/backlog.ts";
 import type { Lifecycle } from "./http/drain.ts";
 import { closeAdmin, drain } from "./http/drain.ts";
 import { Metrics, registerDroppedLines } from "./http/metrics.ts";
 import type { Tokens } from "./http/tokens.ts";
+import { readTokens } from "./http/tokens.ts";
 import type { Tracing } from "./http/trace.ts";
 import { loadKernel } from "./kernel/kernel.ts";
 import { listenError } from "./listen.ts";
 import type { DroppedLines } from "./log-sink.ts";
 import type { Membership } from "./membership.ts";
 import { readPages } from "./pages.ts";
+import { faultOf } from "./plain.ts";
+import { clearSocket, shareSocket, socketFault } from "./socket.ts";
 import { Arena } from "./tensor/arena.ts";
 
 /** A server that listens. */
 export interface Serving {
+  /** 0 where it listens on a Unix socket. */
   readonly port: number;
   /** Serves on while balancers notice, then closes, and forces what is left. Safe to call again. */
   stop(): Promise<void>;
@@ -101,10 +107,25 @@ async function listenBoth(
 ): Promise<number | undefined> {
   if (admin !== undefined) await listen(admin, config, "METRICS_PORT");
   if (stopping.aborted) return undefined;
-  return await listen(app, config, "PORT").catch(async (error) => {
+  try {
+    return config.SOCKET === "" ? await listen(app, config, "PORT") : await listenLocally(app, config.SOCKET);
+  } catch (error) {
     await closeAdmin(admin);
     throw error;
-  });
+  }
+}
+
+/** Listens on a Unix socket, which has no port: 0. Refuses with {@link ConfigError} where it cannot be made. */
+async function listenLocally(app: FastifyInstance, path: string): Promise<number> {
+  // In a group, the process that starts the others has done it: to its second process the first one's socket would be a living one.
+  if (!cluster.isWorker) await clearSocket(path);
+  try {
+    await app.listen({ path, listenTextResolver: () => `Server listening at ${path}` });
+    shareSocket(path);
+  } catch (error) {
+    throw socketFault(path, error);
+  }
+  return 0;
 }
 
 /** Listens on the port of a setting, and gives it. Refuses with {@link listenError}'s where that is the settings' fault. */
@@ -126,4 +147,14 @@ export async function listen(
 
 async function loadTracing(url: string | undefined, logger: Logger): Promise<Tracing | undefined> {
   return url === undefined ? undefined : (await import("./http/tracing.ts")).startTracing(url, logger);
+}
+
+/** The tokens of a file, none where no file is named. An empty one would let everybody in, so it is refused. */
+export function loadTokens(file: string): Tokens {
+  if (file === "") return [];
+  try {
+    return readTokens(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new ConfigError(`TOKENS_FILE=${file}: ${faultOf(error)}`);
+  }
 }

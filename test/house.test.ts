@@ -32,12 +32,15 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   playground: [],
   "listen.ts": ["config.ts"],
   "log-sink.ts": [],
+  "socket.ts": ["config.ts"],
   "serve.ts": [
     "app.ts",
     "pages.ts",
+    "plain.ts",
     "config.ts",
     "listen.ts",
     "log-sink.ts",
+    "socket.ts",
     "membership.ts",
     "http",
     "kernel",
@@ -53,6 +56,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     "membership.ts",
     "http",
     "serve.ts",
+    "socket.ts",
     "version.ts",
   ],
 };
