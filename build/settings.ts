@@ -31,7 +31,7 @@ async function checkSettings(config: Config): Promise<void> {
     throw new ConfigError(`TOKENS_FILE=${file}: ${faultOf(error)}`);
   }
   for (const setting of ["METRICS_PORT", "PORT"] as const)
-    if (config[setting] > 0) await checkPort(config, setting);
+    if (config[setting] > 0 && (setting !== "PORT" || config.SOCKET === "")) await checkPort(config, setting);
 }
 
 /** Listens, and stops again. */

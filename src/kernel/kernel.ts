@@ -79,4 +79,4 @@ export function loadKernel(size: number): Kernel {
 }
 
 /** The kernels' own data (constants, decimal powers, scratch blocks) stay below this many pages. */
-const TABLE_PAGES = 32;
+const TABLE_PAGES = 48;
