@@ -3,6 +3,8 @@ import type { FastifyRequest } from "fastify";
 import type { LossRefusal } from "../loss/refusal.ts";
 import type { Problem, ProblemError } from "../problems.ts";
 import { echo, refuseAt } from "../problems.ts";
+import { isJsonOption } from "./contract/inference-options.ts";
+import { JSON_OPTIONS } from "./contract/options.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import { isOperand, OPERANDS } from "./job.ts";
 import type { Refused } from "./validation.ts";
@@ -52,7 +54,7 @@ export function optionsOf(
     if (name === BINARY) {
       if (typeof value !== "boolean")
         throw refuseAt("invalid_request", `/parameters/${BINARY}`, "expected true or false");
-    } else if (name === "format" || isOperand(name)) {
+    } else if (isJsonOption(name) || isOperand(name)) {
       throw refuseAt("invalid_request", `/parameters/${name}`, "unknown field");
     } else fields[name] = value;
   }
@@ -61,7 +63,7 @@ export function optionsOf(
   throw describeValidation(validate.errors ?? [], {
     ...contract,
     value: fields,
-    unoffered: [...OPERANDS, "format"],
+    unoffered: [...OPERANDS, ...JSON_OPTIONS],
     show: (place) => placeIn(body, place),
   });
 }

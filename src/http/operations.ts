@@ -5,26 +5,27 @@ import type { TSchema } from "typebox";
 import { Type } from "typebox";
 import type { Steps } from "../loss/workspace.ts";
 import type { Header } from "../wire/safetensors.ts";
-import type { Form } from "../wire/tensors.ts";
 import type { Engine } from "./admission.ts";
 import { admit } from "./admission.ts";
-import { checkForm, sendAnswer } from "./answer.ts";
+import type { JsonOptions } from "./answer.ts";
+import { checkJsonOptions, sendAnswer } from "./answer.ts";
 import { readJson } from "./body.ts";
 import {
   CrossEntropyRequest,
-  CrossEntropyResponse,
+  CrossEntropyResult,
   crossEntropyOperation,
   planCrossEntropy,
 } from "./contract/cross-entropy.ts";
 import {
   LogSoftmaxRequest,
-  LogSoftmaxResponse,
+  LogSoftmaxResult,
   logSoftmaxOperation,
   planLogSoftmax,
 } from "./contract/log-softmax.ts";
-import { NllLossRequest, NllLossResponse, nllLossOperation, planNllLoss } from "./contract/nll-loss.ts";
+import { NllLossRequest, NllLossResult, nllLossOperation, planNllLoss } from "./contract/nll-loss.ts";
 import { OPTION_SCHEMAS } from "./contract/options.ts";
 import { refusals } from "./contract/problem.ts";
+import { RESULT_SCHEMAS } from "./contract/result.ts";
 import type { Obstacle, Streaming } from "./contract/streaming.ts";
 import { TENSOR_SCHEMAS } from "./contract/tensor.ts";
 import type { Answer, Job } from "./job.ts";
@@ -58,7 +59,7 @@ export const OPERATIONS: readonly Operation[] = [
     description:
       "`torch.nn.functional.log_softmax`: every line along `dim` becomes (x - max) - log(sum(exp(x - max))). With return_grad also `grad_output - exp(output) * sum(grad_output)`.",
     request: LogSoftmaxRequest,
-    response: LogSoftmaxResponse,
+    response: LogSoftmaxResult,
     run: logSoftmaxOperation,
     plan: planLogSoftmax,
   },
@@ -69,7 +70,7 @@ export const OPERATIONS: readonly Operation[] = [
     description:
       "`torch.nn.functional.nll_loss`: -input[target] * weight[target] at each position, exactly 0 where the target is ignore_index. The mean divides by the weights of the kept targets (`total_weight`).",
     request: NllLossRequest,
-    response: NllLossResponse,
+    response: NllLossResult,
     run: nllLossOperation,
     plan: planNllLoss,
   },
@@ -80,14 +81,14 @@ export const OPERATIONS: readonly Operation[] = [
     description:
       "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss; with a target of the input's shape minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
     request: CrossEntropyRequest,
-    response: CrossEntropyResponse,
+    response: CrossEntropyResult,
     run: crossEntropyOperation,
     plan: planCrossEntropy,
   },
 ];
 
 export function registerOperations(app: FastifyInstance, engine: Engine): void {
-  for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS]) app.addSchema(schema);
+  for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS, ...RESULT_SCHEMAS]) app.addSchema(schema);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request: FastifyRequest, payload: IncomingMessage) =>
     readJson(engine, request, payload),
@@ -127,15 +128,14 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   app.post(path, options, async (request, reply) => {
     const job = jobOf(request);
     const body = request.body as never;
-    const { format } = body as { format?: Form };
-    checkForm(job, format);
+    checkJsonOptions(job, body as JsonOptions);
     const gone = (): boolean => reply.raw.destroyed;
     const stream =
       job.upload && (await receive(engine, job, job.upload, plan(body, job.upload.header), gone));
     if (stream?.leaves !== undefined) return sendStream(reply, stream);
     job.stages.enter("compute");
     const answer = await (stream === undefined ? runSteps(run(job, body), gone) : computeStream(stream));
-    return sendAnswer(reply, job, answer, format ?? job.operands!.form("input"));
+    return sendAnswer(reply, job, answer, body as JsonOptions);
   });
 }
 

@@ -8,6 +8,7 @@ import { sameShape } from "../../tensor/tensor.ts";
 import type { Header } from "../../wire/safetensors.ts";
 import type { Answer, Job } from "../job.ts";
 import { lossAnswer, lossMembers, lossOptions } from "./options.ts";
+import { resultTensor } from "./result.ts";
 import type { Obstacle, Streaming } from "./streaming.ts";
 import { planLoss } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor.ts";
@@ -35,15 +36,15 @@ export const CrossEntropyRequest = Type.Object(
   { $id: "CrossEntropyRequest", title: "CrossEntropyRequest", additionalProperties: false },
 );
 
-export const CrossEntropyResponse = Type.Object(
+export const CrossEntropyResult = Type.Object(
   {
     ...lossAnswer,
     grad_target: Type.Optional(
-      tensorField("With return_grad_target: the gradient with respect to target, of its shape and dtype."),
+      resultTensor("With return_grad_target: the gradient with respect to target, of its shape and dtype."),
     ),
     warnings: WARNINGS,
   },
-  { $id: "CrossEntropyResponse", title: "CrossEntropyResponse", additionalProperties: false },
+  { $id: "CrossEntropyResult", title: "CrossEntropyResult" },
 );
 
 /** POST /v1/cross_entropy */

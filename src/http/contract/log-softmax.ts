@@ -6,7 +6,8 @@ import type { Steps } from "../../loss/workspace.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Answer, Job } from "../job.ts";
-import { format, gradOutput, MAX_JSON_INTEGER, returnGrad } from "./options.ts";
+import { format, gradOutput, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
+import { resultTensor } from "./result.ts";
 import type { Obstacle, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor.ts";
 
@@ -30,19 +31,20 @@ export const LogSoftmaxRequest = Type.Object(
     return_grad: returnGrad,
     grad_output: gradOutput,
     format,
+    non_finite: nonFinite,
   },
   { $id: "LogSoftmaxRequest", title: "LogSoftmaxRequest", additionalProperties: false },
 );
 
-export const LogSoftmaxResponse = Type.Object(
+export const LogSoftmaxResult = Type.Object(
   {
-    output: tensorField("The log-probabilities, of the input's shape."),
+    output: resultTensor("The log-probabilities, of the input's shape."),
     grad_input: Type.Optional(
-      tensorField("With return_grad: the gradient with respect to input, of its shape and dtype."),
+      resultTensor("With return_grad: the gradient with respect to input, of its shape and dtype."),
     ),
     warnings: WARNINGS,
   },
-  { $id: "LogSoftmaxResponse", title: "LogSoftmaxResponse", additionalProperties: false },
+  { $id: "LogSoftmaxResult", title: "LogSoftmaxResult" },
 );
 
 /** POST /v1/log_softmax */

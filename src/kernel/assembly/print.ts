@@ -16,12 +16,17 @@ export const spansAt: usize = memory.data(32, 16);
 /** An element type of the printer alone: every element is an empty list. */
 const EMPTY_LIST: i32 = 7;
 
+/** Added to the element type: prints non-finite numbers as null. */
+const NULLS: i32 = 8;
+
 /**
  * Prints `n` elements that begin at `from` and are number `index` and so on of a tensor, with the commas and brackets between
  * them that `levels` levels of lists have. Returns the address after the last character. An element takes at most 49 bytes:
  * 24 characters, and with 7 levels 15 of punctuation; 10 more are scratch.
  */
-export function printElements(from: usize, dtype: i32, index: u32, n: u32, levels: i32, to: usize): usize {
+export function printElements(from: usize, type: i32, index: u32, n: u32, levels: i32, to: usize): usize {
+  const dtype = type & (NULLS - 1);
+  const nulls = (type & NULLS) != 0;
   const width: usize = dtype == FLOAT64 || dtype == INT64 ? 3 : dtype == FLOAT32 || dtype == INT32 ? 2 : dtype >= 6 ? 0 : 1;
   const row = levels == 0 ? 0 : load<u32>(spansAt);
   let left = levels == 0 ? u32.MAX_VALUE : row - (index % row);
@@ -33,7 +38,8 @@ export function printElements(from: usize, dtype: i32, index: u32, n: u32, level
       left = row;
     } else if (i > 0) to = printComma(to);
     left--;
-    to = printElement(from + (usize(i) << width), dtype, to);
+    const at = from + (usize(i) << width);
+    to = nulls && isNonFinite(at, dtype) ? printNull(to) : printElement(at, dtype, to);
   }
   return to;
 }
@@ -53,6 +59,17 @@ function printBreak(index: u32, levels: i32, to: usize): usize {
   store<u8>(to + lists, 44);
   store<u64>(to + lists + 1, 0x5b5b5b5b5b5b5b5b);
   return to + 2 * lists + 1;
+}
+
+/** Whether the exponent of a float has all its bits. */
+function isNonFinite(at: usize, dtype: i32): bool {
+  switch (dtype) {
+    case FLOAT64: return (load<u64>(at) & 0x7ff0000000000000) == 0x7ff0000000000000;
+    case FLOAT32: return (load<u32>(at) & 0x7f800000) == 0x7f800000;
+    case FLOAT16: return (load<u16>(at) & 0x7c00) == 0x7c00;
+    case BFLOAT16: return (load<u16>(at) & 0x7f80) == 0x7f80;
+    default: return false;
+  }
 }
 
 function printElement(at: usize, dtype: i32, to: usize): usize {
@@ -309,6 +326,11 @@ function printSign(negative: bool, to: usize): usize {
 function printZero(to: usize): usize {
   store<u8>(to, 48);
   return to + 1;
+}
+
+function printNull(to: usize): usize {
+  store<u32>(to, 0x6c6c756e);
+  return to + 4;
 }
 
 /** "NaN", "Infinity" and "-Infinity", with their quotation marks. */
