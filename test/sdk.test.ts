@@ -1,6 +1,6 @@
 /** SDKs of six languages, generated, and used as their pages say: the code of each page is put together, compiled and run against a server. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
@@ -130,6 +130,24 @@ it("the client of the whole contract passes its tour, with nested lists", async 
   await run("node_modules/.bin/tsc -p test/sdk/tsconfig.json");
   expect(await run("node test/sdk/openapi-ts.ts", guarded().url, TOKEN)).toMatch(/^10 steps passed$/m);
 }, 60_000);
+
+it("C# has the numbers, tensors and styles of test/sdk/csharp, which no compiler has seen", async ({
+  skip,
+}) => {
+  const sdk = SDKS.find(({ language }) => language === "csharp")!;
+  const missing = await missingTool(sdk);
+  skip(missing !== undefined, `\`${missing}\` fails`);
+  try {
+    await shell("npm run -s sdk csharp", ROOT);
+  } catch (error) {
+    skip(isOffline(error), "no package registry can be reached");
+    throw error;
+  }
+  for (const name of ["CrossEntropyResult", "ResultTensor", "NonFiniteStyle"]) {
+    const generated = readFileSync(join(ROOT, `sdk/csharp/src/Lossd/Model/${name}.cs`), "utf8");
+    expect(generated).toBe(readFileSync(join(ROOT, `test/sdk/csharp/${name}.cs.txt`), "utf8"));
+  }
+}, 180_000);
 
 it("docs/start.md comes to a generated SDK by copying", async ({ skip }) => {
   const [, section = ""] = /^## From a generated SDK$([\s\S]*?)^## /m.exec(readPage("docs/start.md"))!;
