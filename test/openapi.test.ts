@@ -9,6 +9,7 @@ import { EXAMPLES, REFUSAL_EXAMPLES } from "../src/http/contract/examples.ts";
 import { readTokens } from "../src/http/tokens.ts";
 import { LIMITS } from "../src/http/watch.ts";
 import { PROBLEMS } from "../src/problems.ts";
+import { DTYPES } from "../src/tensor/dtype.ts";
 import { expectAlmost } from "./almost.ts";
 import type { Service } from "./service.ts";
 import { useService } from "./service.ts";
@@ -58,6 +59,40 @@ interface Operation {
   /** Undefined: the server's own, which may ask for a token. */
   readonly security?: readonly unknown[];
 }
+
+it("closes requests alone: answers may gain fields, and refusals codes", () => {
+  const isClosed = ([, schema]: [string, { additionalProperties?: unknown }]): boolean =>
+    schema.additionalProperties === false;
+  const { schemas } = document.components;
+  const closed = Object.entries<{ additionalProperties?: unknown }>(schemas).filter(isClosed);
+  const sent = ["Tensor", "InferenceInput"];
+  for (const [name] of closed) expect(name.endsWith("Request") || sent.includes(name), name).toBe(true);
+  const text = JSON.stringify(schemas);
+  for (const name of Object.keys(schemas).filter((name) => name.endsWith("Result"))) {
+    expect(text.includes(`schemas/${name}"`), name).toBe(false);
+    expect(JSON.stringify(schemas[name])).not.toMatch(/schemas\/(Tensor|TensorLike|NestedTensor)"/);
+  }
+  expect(schemas.ProblemCode).toMatchObject({ type: "string" });
+  expect(schemas.ProblemCode).not.toHaveProperty("enum");
+  for (const word of Object.keys(PROBLEMS)) expect(schemas.ProblemCode.description).toContain(`\`${word}\``);
+});
+
+it("gives every number and integer a format, and log_softmax's dtype the floating-point types alone", () => {
+  const visit = (place: string, part: unknown): void => {
+    if (typeof part !== "object" || part === null) return;
+    const { type, format } = part as { type?: unknown; format?: unknown };
+    if (type === "number") expect(format, place).toBe("double");
+    if (type === "integer") expect(format, place).toMatch(/^int(32|64)$/);
+    for (const [name, value] of Object.entries(part)) visit(`${place}/${name}`, value);
+  };
+  visit("", document.components.schemas);
+  for (const [path, { post }] of Object.entries<Record<string, { parameters?: unknown }>>(document.paths))
+    visit(path, post?.parameters);
+  const isFloatName = schemaOf("FloatDType");
+  for (const [name, { float }] of Object.entries(DTYPES)) expect(isFloatName(name), name).toBe(float);
+  const [type] = document.components.schemas.LogSoftmaxRequest.properties.dtype.anyOf;
+  expect(type.$ref).toMatch(/FloatDType$/);
+});
 
 it("names every schema: no inline object in a request or an answer", () => {
   for (const [path, item] of Object.entries<Record<string, Operation>>(document.paths)) {
@@ -187,7 +222,7 @@ describe("examples", () => {
     expectAlmost(answer.json, response);
     for (const [part, value] of [
       ["Request", request],
-      ["Response", answer.json],
+      ["Result", answer.json],
     ] as const) {
       const validate = schemaOf(named(path, part));
       expect(validate(value), JSON.stringify(validate.errors)).toBe(true);

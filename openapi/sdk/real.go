@@ -9,6 +9,9 @@ import (
 // Real is a float64 that JSON may write as "NaN", "Infinity" or "-Infinity".
 type Real float64
 
+// ResultReal is a Real of an answer.
+type ResultReal = Real
+
 // Ptr is what a field that may be left out takes.
 func (r Real) Ptr() *Real {
 	return &r
@@ -55,4 +58,39 @@ func (r *Real) UnmarshalJSON(text []byte) error {
 	f, err := strconv.ParseFloat(word, 64)
 	*r = Real(f)
 	return err
+}
+
+// NullableResultReal is a number of an answer that may be missing.
+type NullableResultReal struct {
+	value *Real
+}
+
+// Get is nil where the number is missing, or null.
+func (v NullableResultReal) Get() *Real {
+	return v.value
+}
+
+// Set makes it a number.
+func (v *NullableResultReal) Set(value *Real) {
+	v.value = value
+}
+
+// IsSet tells whether there is a number.
+func (v NullableResultReal) IsSet() bool {
+	return v.value != nil
+}
+
+// Unset makes it missing.
+func (v *NullableResultReal) Unset() {
+	v.value = nil
+}
+
+// MarshalJSON writes the number, or null.
+func (v NullableResultReal) MarshalJSON() ([]byte, error) {
+	return json.Marshal(v.value)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (v *NullableResultReal) UnmarshalJSON(text []byte) error {
+	return json.Unmarshal(text, &v.value)
 }

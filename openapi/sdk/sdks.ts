@@ -63,6 +63,18 @@ export const SDKS: readonly Sdk[] = [
     ],
     folders: ["sdk/go"],
   },
+  {
+    language: "rust",
+    needs: [...JAVA, "cargo --version"],
+    generate: [JAR, `${GENERATOR} -c openapi/sdk/rust.yaml`, `${process.execPath} openapi/sdk/add-real.ts`],
+    folders: ["sdk/rust"],
+  },
+  {
+    language: "csharp",
+    needs: JAVA,
+    generate: [JAR, `${GENERATOR} -c openapi/sdk/csharp.yaml`],
+    folders: ["sdk/csharp"],
+  },
 ];
 
 const ROOT = new URL("../..", import.meta.url);

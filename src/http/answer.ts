@@ -2,23 +2,39 @@
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import { refuseAt } from "../problems.ts";
+import type { NonFinite } from "../wire/json-write.ts";
 import { writeJson } from "../wire/json-write.ts";
 import { writeFile } from "../wire/safetensors-write.ts";
 import type { Form } from "../wire/tensors.ts";
+import { JSON_OPTIONS } from "./contract/options.ts";
 import type { Answer, Job } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
 import { turn } from "./steps.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
-/** Refuses a form for an answer that has none. */
-export function checkForm({ answer }: Job, form: Form | undefined): void {
-  if (answer === "json" || form === undefined) return;
-  throw refuseAt("option_without_effect", "/format", "format has no effect on an answer in safetensors");
+/** The options of a request that say how JSON is written. */
+export interface JsonOptions {
+  readonly format?: Form;
+  readonly non_finite?: NonFinite;
+}
+
+/** Refuses options of JSON for an answer in safetensors. */
+export function checkJsonOptions({ answer }: Job, options: JsonOptions): void {
+  if (answer === "json") return;
+  for (const name of JSON_OPTIONS) {
+    if (options[name] === undefined) continue;
+    throw refuseAt("option_without_effect", `/${name}`, `${name} has no effect on an answer in safetensors`);
+  }
 }
 
 /** Sends an answer; its tensors are read until the last page has been written, so the region stays reserved until then. */
-export function sendAnswer(reply: FastifyReply, job: Job, answer: Answer, form: Form): FastifyReply {
+export function sendAnswer(
+  reply: FastifyReply,
+  job: Job,
+  answer: Answer,
+  { format, non_finite }: JsonOptions,
+): FastifyReply {
   const { kernel } = job.work;
   job.stages.enter("encode");
   if (job.answer === "safetensors") {
@@ -27,7 +43,7 @@ export function sendAnswer(reply: FastifyReply, job: Job, answer: Answer, form: 
     const first = nextPage(pages)!;
     return reply.send(first.length === length ? first : pageStream(job, [first], pages));
   }
-  return sendJson(reply, job, writeJson(kernel, answer, form));
+  return sendJson(reply, job, writeJson(kernel, answer, format ?? job.operands!.form("input"), non_finite));
 }
 
 /** Sends JSON that is printed page by page. */

@@ -12,10 +12,7 @@ const HealthStatus = Type.Enum(["live", "ready", "stopping"], {
   description: "The state of this process.",
 });
 
-const Health = Type.Object(
-  { status: Type.Ref("HealthStatus#") },
-  { $id: "Health", title: "Health", additionalProperties: false },
-);
+const Health = Type.Object({ status: Type.Ref("HealthStatus#") }, { $id: "Health", title: "Health" });
 
 /** In the order in which they refer to each other. */
 export const HEALTH_SCHEMAS = [HealthStatus, Health];

@@ -3,7 +3,9 @@ import type { FastifyRequest } from "fastify";
 import type { LossRefusal } from "../loss/refusal.ts";
 import type { Problem, ProblemError } from "../problems.ts";
 import { echo, refuseAt } from "../problems.ts";
+import { isJsonOption } from "./contract/inference-options.ts";
 import { withoutNulls } from "./contract/optional.ts";
+import { JSON_OPTIONS } from "./contract/options.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import { isOperand, OPERANDS } from "./job.ts";
 import type { Refused } from "./validation.ts";
@@ -81,7 +83,7 @@ export function optionsOf(
       const { type, expected } = OTHER_PARAMETERS[name]!;
       if (value !== null && typeof value !== type)
         throw refuseAt("invalid_request", `/parameters/${name}`, `expected ${expected}`);
-    } else if (name === "format" || isOperand(name)) {
+    } else if (isJsonOption(name) || isOperand(name)) {
       throw refuseAt("invalid_request", `/parameters/${name}`, "unknown field");
     } else fields[name] = value;
   }
@@ -90,7 +92,7 @@ export function optionsOf(
   throw describeValidation(validate.errors ?? [], {
     ...contract,
     value: fields,
-    unoffered: [...OPERANDS, "format"],
+    unoffered: [...OPERANDS, ...JSON_OPTIONS],
     show: (place) => placeIn(body, place),
   });
 }

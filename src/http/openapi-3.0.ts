@@ -17,13 +17,11 @@ interface Operation {
   parameters?: unknown;
   "x-codeSamples"?: unknown;
   readonly requestBody?: Part;
-  readonly responses: Readonly<Record<string, Part>>;
+  responses: Readonly<Record<string, Part>>;
 }
 
-const INT32_MAX = 2 ** 31 - 1;
-
 const DESCRIPTION =
-  'PyTorch\'s `log_softmax`, `nll_loss` and `cross_entropy`, with their gradients, for generated clients: a tensor is always an object with `shape` and `data` or `base64`, and answers have the form of `input`.\n\n/openapi.json has what this document leaves out: nested lists, safetensors bodies, deprecated options, the Open Inference Protocol. Unknown fields of a request are refused; answers may gain fields, and refusals codes. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable `code`.';
+  'PyTorch\'s `log_softmax`, `nll_loss` and `cross_entropy`, with their gradients, for generated clients: a tensor is always an object with `shape` and `data` or `base64`, and answers have the form of `input`. Every number is a number or, in answers, null.\n\n/openapi.json has what this document leaves out: nested lists, safetensors bodies, deprecated options, the Open Inference Protocol. Unknown fields of a request are refused; answers may gain fields, and refusals codes. Every request says with `non_finite` how answers write NaN and infinities: as null, which this document describes, or as the strings "NaN", "Infinity" and "-Infinity", for clients whose numbers read these. Tensors in base64 hold them both ways. Refusals are RFC 9457 problem documents with a stable `code`.';
 
 /** Words of enums that ask for nested lists, or that PyTorch deprecates. */
 const WORDS_LEFT_OUT: readonly unknown[] = ["nested", "elementwise_mean"];
@@ -35,18 +33,22 @@ const PHRASES: readonly (readonly [string, string])[] = [
   ["Left out or null", "Left out"],
 ];
 
+const STYLE_DESCRIPTION =
+  "How non-finite numbers of the answer are written. This document describes null. Tensors in base64 keep all of them.";
+
 /** The 3.0 document of a 3.1 document. */
 export function toOpenApi30(document: OpenAPIV3_1.Document): OpenAPIV3.Document {
   const { info, paths, components, ...rest } = structuredClone(document);
   delete info.summary;
   const kept = Object.entries(paths ?? {}).filter(([path]) => !path.startsWith("/v2"));
   for (const [path, item] of kept) {
+    if (path === "/health/ready") keepHealth(item as unknown as Record<string, Operation>);
     for (const operation of Object.values(item as unknown as Record<string, Operation>)) {
       simplify(operation, Object.entries(FLAT_EXAMPLES[path] ?? {}));
     }
   }
   const whole = components?.schemas as Schemas;
-  const schemas = { ...opened(narrowAll(whole)), ...plain(whole) };
+  const schemas = demandStyle({ ...narrowAll(whole), ...plainNumbers(whole) });
   return {
     ...rest,
     openapi: "3.0.3",
@@ -82,35 +84,49 @@ function simplify(operation: Operation, examples: readonly (readonly [string, Ex
   }
 }
 
-/** Requests are closed, which finds misspelt options; a client that holds answers to that would break on the first new field. */
-function opened(schemas: Schemas): Schemas {
-  return Object.fromEntries(
-    Object.entries(schemas).map(([name, { additionalProperties, ...schema }]) => [
-      name,
-      name.endsWith("Request") ? { ...schema, additionalProperties } : schema,
-    ]),
-  ) as Schemas;
+/** Leaves the answers of the state alone: progenitor takes no operation whose errors have two schemas. */
+function keepHealth(item: Record<string, Operation>): void {
+  for (const operation of Object.values(item)) {
+    const { 200: ok, 503: stopping } = operation.responses;
+    operation.responses = { 200: ok!, ...(stopping && { 503: stopping }) };
+  }
 }
 
-/** Schemas that generators read better than those of the 3.1 document: disjoint forms as oneOf, and words that may be added as a text. */
-function plain({ NonFinite, Real, ProblemCode }: Schemas): Schemas {
-  const { enum: words } = NonFinite!;
-  const codes = ProblemCode!.enum!.map((code) => `\`${code}\``).join(", ");
+/** Numbers without a union, which loses or breaks them in C#, PHP, Ruby, Dart and Elixir: docs/sdk.md. */
+function plainNumbers({ Real, ResultReal }: Schemas): Schemas {
+  const number = { type: "number", format: "double" } as const;
   return {
-    Real: {
-      title: Real!.title!,
-      description: Real!.description!,
-      oneOf: [
-        { type: "number", format: "double" },
-        { type: "string", enum: words! },
-      ],
-    },
-    ProblemCode: {
-      title: ProblemCode!.title!,
-      description: `${ProblemCode!.description} Codes may be added; now there are ${codes}.`,
-      type: "string",
-    },
+    Real: { title: Real!.title!, description: "A number; tensors with others go as base64.", ...number },
+    ResultReal: {
+      title: ResultReal!.title!,
+      description:
+        "A number of an answer. A non-finite one is null with non_finite null, and a string with non_finite string, which a client takes only where it reads strings as numbers.",
+      ...number,
+      nullable: true,
+    } as Schema,
   };
+}
+
+/**
+ * Makes requests name how non-finite numbers are to come, because clients in PHP and Ruby read an unexpected "NaN" as 0. The default
+ * is for generated classes, which begin with it.
+ */
+function demandStyle(schemas: Schemas): Schemas {
+  const demanded = ([name, schema]: [string, Schema]): [string, Schema] => {
+    const { non_finite: style, ...properties } = (schema.properties ?? {}) as Record<string, Schema>;
+    if (style === undefined) return [name, schema];
+    const description = STYLE_DESCRIPTION;
+    const field = { allOf: [{ $ref: "#/components/schemas/NonFiniteStyle" }], default: "null", description };
+    return [
+      name,
+      {
+        ...schema,
+        required: [...(schema.required ?? []), "non_finite"],
+        properties: { ...properties, non_finite: field },
+      } as Schema,
+    ];
+  };
+  return Object.fromEntries(Object.entries(schemas).map(demanded));
 }
 
 /** A schema in the words of 3.0, with one form for each thing: no null, no nested lists; defaults only told, since generated clients would send them. */
@@ -120,14 +136,15 @@ function narrow({ default: byDefault, contentEncoding: _, ...schema }: Schema): 
   const anyOf = (schema.anyOf as Schema[] | undefined)?.filter(({ type }) => type !== "null");
   if (anyOf?.length === 1) return narrow({ ...anyOf[0], description });
   if (schema.$ref !== undefined) {
-    const $ref = schema.$ref.replace(/\/TensorLike$/, "/Tensor");
+    const $ref = schema.$ref.replace(/TensorLike$/, "Tensor");
     // In 3.0 nothing may stand beside $ref.
     return description === "" ? { $ref } : { allOf: [{ $ref }], description };
   }
   return {
     ...schema,
     ...(description && { description }),
-    ...typeOf(schema),
+    // Generators ask for the type of an enum.
+    ...(schema.enum && { type: "string" }),
     ...(anyOf && { anyOf: anyOf.map(narrow) }),
     ...(schema.enum && { enum: schema.enum.filter((word) => !WORDS_LEFT_OUT.includes(word)) }),
     ...(schema.properties && { properties: narrowAll(schema.properties as Schemas) }),
@@ -142,14 +159,6 @@ function reworded(description: string): string {
 function narrowAll(schemas: Schemas): Schemas {
   const kept = Object.entries(schemas).filter(([, { deprecated }]) => !deprecated);
   return Object.fromEntries(kept.map(([name, schema]) => [name, narrow(schema)]));
-}
-
-/** Types that generators ask for: of enums, and the widths of numbers. */
-function typeOf({ type, enum: words, maximum = 0 }: Schema): Pick<Schema, "type" | "format"> {
-  if (words !== undefined) return { type: "string" };
-  if (type === "number") return { type, format: "double" };
-  if (type === "integer") return { type, format: maximum > INT32_MAX ? "int64" : "int32" };
-  return {};
 }
 
 /** The schemas that something refers to. */

@@ -1,5 +1,6 @@
 /** What the document says beyond the routes' schemas: worked examples, and words that the wire checks later than the schema. */
 import type { OpenAPIV3_1 } from "openapi-types";
+import { DTYPES } from "../tensor/dtype.ts";
 import { EXAMPLES, REFUSAL_EXAMPLES } from "./contract/examples.ts";
 import { CODE_SAMPLES } from "./contract/samples.ts";
 import { isOperand } from "./job.ts";
@@ -9,9 +10,12 @@ import { OPERATIONS } from "./operations.ts";
 /** The document as @fastify/swagger hands it over. */
 export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
 
+const INT32_MAX = 2 ** 31 - 1;
+
 /** Adds the worked examples, which test/openapi.test.ts sends and compares with their answers, and the binary format. */
 export function withExamples(document: Document): void {
   nameReductions(document);
+  nameFloats(document);
   describeFields(document);
   const schemas = document.components?.schemas;
   if (schemas !== undefined) schemas.Safetensors = SAFETENSORS;
@@ -40,6 +44,34 @@ export function withExamples(document: Document): void {
     if (media !== undefined)
       media.examples = { ...media.examples, [response.code]: { summary, value: response } };
   }
+  addWidths(document.components?.schemas);
+  for (const item of Object.values(document.paths ?? {})) addWidths(item?.post?.parameters);
+}
+
+/** Gives numbers and integers the format that generators choose a type by; without one, some read float32 and 32-bit integers. */
+function addWidths(part: unknown): void {
+  if (typeof part !== "object" || part === null) return;
+  const schema = part as { type?: unknown; format?: string; maximum?: number };
+  if (schema.type === "number") schema.format = "double";
+  if (schema.type === "integer") {
+    schema.format = (schema.maximum ?? Infinity) <= INT32_MAX ? "int32" : "int64";
+  }
+  for (const value of Object.values(part)) addWidths(value);
+}
+
+// The wire refuses other dtypes as PyTorch does, with dtype_not_supported; the validator would say invalid_request.
+function nameFloats(document: Document): void {
+  const schemas = document.components?.schemas ?? {};
+  const field = schemas.LogSoftmaxRequest?.properties?.dtype as OpenAPIV3_1.SchemaObject | undefined;
+  if (field === undefined) return;
+  schemas.FloatDType = {
+    title: "FloatDType",
+    description: "A floating-point element type, by PyTorch's name.",
+    enum: Object.entries(DTYPES)
+      .filter(([, { float }]) => float)
+      .map(([name]) => name),
+  };
+  field.anyOf = [{ $ref: "#/components/schemas/FloatDType" }, { type: "null" }];
 }
 
 // The wire lets any word pass where size_average or reduce is given, as PyTorch does, so the validator's schema has no enum.

@@ -4,24 +4,25 @@ import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from "fas
 import type { TSchema } from "typebox";
 import { Type } from "typebox";
 import type { Header } from "../wire/safetensors.ts";
-import type { Form } from "../wire/tensors.ts";
 import type { Engine } from "./admission.ts";
 import { admit, bodyLimitOf } from "./admission.ts";
-import { checkForm, sendAnswer } from "./answer.ts";
+import type { JsonOptions } from "./answer.ts";
+import { checkJsonOptions, sendAnswer } from "./answer.ts";
 import { readJson } from "./body.ts";
 import type { LossPlan } from "./compute.ts";
 import { compute } from "./compute.ts";
-import { CrossEntropyRequest, CrossEntropyResponse, crossEntropyPlan } from "./contract/cross-entropy.ts";
+import { CrossEntropyRequest, CrossEntropyResult, crossEntropyPlan } from "./contract/cross-entropy.ts";
 import {
   LogSoftmaxRequest,
-  LogSoftmaxResponse,
+  LogSoftmaxResult,
   logSoftmaxPlan,
   logSoftmaxStreaming,
 } from "./contract/log-softmax.ts";
-import { NllLossRequest, NllLossResponse, nllLossPlan } from "./contract/nll-loss.ts";
+import { NllLossRequest, NllLossResult, nllLossPlan } from "./contract/nll-loss.ts";
 import { withoutNulls } from "./contract/optional.ts";
 import { OPTION_SCHEMAS } from "./contract/options.ts";
 import { refusals } from "./contract/problem.ts";
+import { RESULT_SCHEMAS } from "./contract/result.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./contract/streaming.ts";
 import { lossStreaming } from "./contract/streaming.ts";
 import { TENSOR_SCHEMAS } from "./contract/tensor.ts";
@@ -55,7 +56,7 @@ export const OPERATIONS: readonly Operation[] = [
     description:
       "`torch.nn.functional.log_softmax`: every line along `dim` becomes (x - max) - log(sum(exp(x - max))). With return_grad also `grad_output - exp(output) * sum(grad_output)`.",
     request: LogSoftmaxRequest,
-    response: LogSoftmaxResponse,
+    response: LogSoftmaxResult,
     plan: logSoftmaxPlan,
     streaming: logSoftmaxStreaming,
   },
@@ -66,7 +67,7 @@ export const OPERATIONS: readonly Operation[] = [
     description:
       "`torch.nn.functional.nll_loss`: -input[target] * weight[target] at each position, exactly 0 where the target is ignore_index. The mean divides by the weights of the kept targets (`total_weight`).",
     request: NllLossRequest,
-    response: NllLossResponse,
+    response: NllLossResult,
     plan: nllLossPlan,
     streaming: lossStreaming,
   },
@@ -77,14 +78,14 @@ export const OPERATIONS: readonly Operation[] = [
     description:
       "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss; with a target of the input's shape minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
     request: CrossEntropyRequest,
-    response: CrossEntropyResponse,
+    response: CrossEntropyResult,
     plan: crossEntropyPlan,
     streaming: lossStreaming,
   },
 ];
 
 export function registerOperations(app: FastifyInstance, engine: Engine): void {
-  for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS]) app.addSchema(schema);
+  for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS, ...RESULT_SCHEMAS]) app.addSchema(schema);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", (request: FastifyRequest, payload: IncomingMessage) =>
     readJson(engine, request, payload),
@@ -124,8 +125,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   app.post(path, options, async (request, reply) => {
     const job = jobOf(request);
     const body = withoutNulls(request.body as object) as never;
-    const { format } = body as { format?: Form };
-    checkForm(job, format);
+    checkJsonOptions(job, body as JsonOptions);
     const gone = (): boolean => reply.raw.destroyed;
     const stream =
       job.upload &&
@@ -136,7 +136,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     if (stream?.leaves !== undefined) return sendStream(reply, stream);
     job.stages.enter("compute");
     const answer = await (stream === undefined ? compute(job, plan(job, body), gone) : computeStream(stream));
-    return sendAnswer(reply, job, answer, format ?? job.operands!.form("input"));
+    return sendAnswer(reply, job, answer, body as JsonOptions);
   });
 }
 

@@ -14,6 +14,12 @@ export type Member = Tensor | Scalar | readonly string[];
 const ELEMENT_BYTES = 49;
 /** A page is handed on when less than this is free: room for any piece of punctuation, and for a few elements. */
 const MARGIN = 64 * ELEMENT_BYTES;
+/** Added to a dtype's code, makes the kernels print non-finite numbers as null. */
+const NULLS = 8;
+
+/** How non-finite numbers are written: as "NaN", "Infinity" and "-Infinity", or all as null. */
+export type NonFinite = "string" | "null";
+
 /** What the kernels print as `[]`, beside the dtypes. */
 const EMPTY_LIST = { code: 7, bytes: 0 };
 /** A shape such as (4000000000, 0) costs a client nothing to send, but its nested answer is that many `[]`. */
@@ -23,16 +29,18 @@ const utf8 = new TextEncoder();
 
 /**
  * The pages of a JSON object with these members; undefined ones are left out. Every page is at most 64 KiB and a copy of its own. Numbers
- * are the shortest that read back as the same number: of float64, or of float32 for the narrower dtypes. Non-finite ones are strings.
+ * are the shortest that read back as the same number: of float64, or of float32 for the narrower dtypes. Non-finite ones are strings, or null where `nonFinite`
+ * says so.
  * Refuses, before the first page, nested lists that would hold more than 2^20 empty ones.
  */
 export function* writeJson(
   kernel: Kernel,
   members: Readonly<Record<string, Member | undefined>>,
   form: Form,
+  nonFinite: NonFinite = "string",
 ): Generator<Buffer, void> {
   if (form === "nested") checkEmptyLists(members);
-  const page = new Page(kernel);
+  const page = new Page(kernel, nonFinite);
   let before = "{";
   for (const [name, member] of Object.entries(members)) {
     if (member === undefined || (Array.isArray(member) && member.length === 0)) continue;
@@ -100,10 +108,12 @@ export class Page {
   readonly #kernel: Kernel;
   readonly #start: number;
   readonly #end: number;
+  readonly #nulls: number;
   #at: number;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: Kernel, nonFinite: NonFinite = "string") {
     this.#kernel = kernel;
+    this.#nulls = nonFinite === "null" ? NULLS : 0;
     this.#start = kernel.run.paperAt;
     this.#end = this.#start + kernel.run.paperBytes;
     this.#at = this.#start;
@@ -148,7 +158,14 @@ export class Page {
       if (this.#end - this.#at < MARGIN) yield this.take();
       const n = Math.min(count - done, Math.floor((this.#end - this.#at) / ELEMENT_BYTES));
       i32.set(spans, run.spansAt / 4);
-      this.#at = run.printElements(address + done * bytes, code, done, n, spans.length, this.#at);
+      this.#at = run.printElements(
+        address + done * bytes,
+        code + this.#nulls,
+        done,
+        n,
+        spans.length,
+        this.#at,
+      );
       done += n;
     }
   }
@@ -169,6 +186,6 @@ export class Page {
     const at = this.#end + 64;
     f64[at / 8] = value;
     run.convert(at, DTYPES.float64.code, at, DTYPES[dtype].code, 1);
-    this.#at = run.printElements(at, DTYPES[dtype].code, 0, 1, 0, this.#at);
+    this.#at = run.printElements(at, DTYPES[dtype].code + this.#nulls, 0, 1, 0, this.#at);
   }
 }

@@ -17,14 +17,21 @@ export function readOptions(
 ): Record<string, unknown> {
   const options = new Map<string, unknown>();
   for (const [name, text] of Object.entries(metadata)) {
-    if (name !== "format" || !WRITERS.has(text)) options.set(name, readValue(text));
+    if (name !== "format" || !WRITERS.has(text)) options.set(name, readOption(name, text));
   }
   for (const [name, text] of Object.entries(query)) {
     if (typeof text !== "string")
       throw refuseAt("duplicate_key", `/${echo(name)}`, "this option stands twice");
-    options.set(name, readValue(text));
+    options.set(name, readOption(name, text));
   }
   return Object.fromEntries(options);
+}
+
+/** Options whose values are words, one of which is null. */
+const WORDS = new Set(["non_finite"]);
+
+function readOption(name: string, text: string): unknown {
+  return WORDS.has(name) ? text : readValue(text);
 }
 
 function readValue(text: string): unknown {

@@ -437,6 +437,11 @@ describe("a refusal", () => {
       { inputs: [INPUT, TARGET], parameters: { format: "flat" } },
       "/parameters/format",
     ],
+    [
+      "non_finite, which has no effect",
+      { inputs: [INPUT, TARGET], parameters: { non_finite: "null" } },
+      "/parameters/non_finite",
+    ],
     ["a tensor as a parameter", { inputs: [INPUT, TARGET], parameters: { weight: 1 } }, "/parameters/weight"],
     [
       "binary_data_output of another type",

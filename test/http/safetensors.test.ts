@@ -87,10 +87,13 @@ describe("the format of an answer", () => {
     expect(numbers(readTestFile(answer.bytes).tensors, "output")).toEqual(json.json.output.flat());
   });
 
-  it("takes no `format` where it is safetensors", async () => {
-    const answer = await large().post(CE, { ...asJson, format: "flat" }, { accept: FILE });
-    expect([answer.status, answer.json.code]).toEqual([422, "option_without_effect"]);
-  });
+  it.each([{ format: "flat" }, { non_finite: "null" }])(
+    "takes no %j where it is safetensors",
+    async (option) => {
+      const answer = await large().post(CE, { ...asJson, ...option }, { accept: FILE });
+      expect([answer.status, answer.json.code]).toEqual([422, "option_without_effect"]);
+    },
+  );
 });
 
 describe("options", () => {

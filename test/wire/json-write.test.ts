@@ -52,6 +52,21 @@ describe("an answer in JSON", () => {
     expect(write({ output: place("float32", shape, numbers) })).toBe(`{"output":${text}}`);
   });
 
+  it.each(["float64", "float32", "float16", "bfloat16"] as const)(
+    "writes every %s that is not finite as null where that is asked for, in a tensor and as a scalar",
+    (dtype) => {
+      const numbers = [Number.NaN, 1.5, Number.POSITIVE_INFINITY, -2, Number.NEGATIVE_INFINITY, 0];
+      const members = {
+        output: place(dtype, [3, 2], numbers),
+        loss: { dtype, value: Number.NaN },
+        total_weight: { dtype, value: 3 },
+      };
+      const pages = [...writeJson(kernel, members, "nested", "null")];
+      const text = '{"output":[[null,1.5],[null,-2],[null,0]],"loss":null,"total_weight":3}';
+      expect(Buffer.concat(pages).toString()).toBe(text);
+    },
+  );
+
   it("writes flat and base64 with dtype and shape", () => {
     const tensor = place("float16", [2, 1], [1.5, Number.NaN]);
     expect(write({ output: tensor }, "flat")).toBe(

@@ -7,6 +7,7 @@ import { sameShape } from "../../tensor/tensor.ts";
 import type { Job } from "../job.ts";
 import { optional } from "./optional.ts";
 import { lossAnswer, lossOptions } from "./options.ts";
+import { resultTensor } from "./result.ts";
 import type { StreamedInput } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor.ts";
 
@@ -33,15 +34,15 @@ export const CrossEntropyRequest = Type.Object(
   { $id: "CrossEntropyRequest", title: "CrossEntropyRequest", additionalProperties: false },
 );
 
-export const CrossEntropyResponse = Type.Object(
+export const CrossEntropyResult = Type.Object(
   {
     ...lossAnswer,
     grad_target: Type.Optional(
-      tensorField("With return_grad_target: the gradient with respect to target, of its shape and dtype."),
+      resultTensor("With return_grad_target: the gradient with respect to target, of its shape and dtype."),
     ),
     warnings: WARNINGS,
   },
-  { $id: "CrossEntropyResponse", title: "CrossEntropyResponse", additionalProperties: false },
+  { $id: "CrossEntropyResult", title: "CrossEntropyResult" },
 );
 
 /** POST /v1/cross_entropy */

@@ -1,7 +1,7 @@
 /** What a model's metadata tell of its options, read from the schema that checks them. */
 import type { TSchema } from "typebox";
 import { isOperand } from "../job.ts";
-import { OPTION_SCHEMAS } from "./options.ts";
+import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
 import { TENSOR_SCHEMAS } from "./tensor.ts";
 
 /** The parts of a schema that say what an option is. */
@@ -34,10 +34,15 @@ const BINARY_OPTION: OptionMetadata = {
   description: "Whether outputs come as bytes behind the JSON, where they do not say so themselves.",
 };
 
+/** Whether an option says how JSON is written, which the protocol says by itself. */
+export function isJsonOption(name: string): boolean {
+  return (JSON_OPTIONS as readonly string[]).includes(name);
+}
+
 /** The options of an operation, and the protocol's own. */
 export function describeOptions(request: TSchema): Record<string, OptionMetadata> {
   const { properties = {} } = request as { properties?: Readonly<Record<string, OptionSchema>> };
-  const options = Object.entries(properties).filter(([name]) => name !== "format" && !isOperand(name));
+  const options = Object.entries(properties).filter(([name]) => !isJsonOption(name) && !isOperand(name));
   return {
     ...Object.fromEntries(options.map(([name, schema]) => [name, describeOption(schema)])),
     binary_data_output: BINARY_OPTION,

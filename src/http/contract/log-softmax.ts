@@ -1,12 +1,11 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import type { LogSoftmaxResult } from "../../loss/log-softmax.ts";
 import { planLogSoftmax } from "../../loss/log-softmax.ts";
-import type { Plan } from "../../loss/plan.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { Job } from "../job.ts";
 import { optional } from "./optional.ts";
-import { format, gradOutput, MAX_JSON_INTEGER, returnGrad } from "./options.ts";
+import { format, gradOutput, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
+import { resultTensor } from "./result.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor.ts";
 
@@ -32,19 +31,20 @@ export const LogSoftmaxRequest = Type.Object(
     return_grad: returnGrad,
     grad_output: gradOutput,
     format,
+    non_finite: nonFinite,
   },
   { $id: "LogSoftmaxRequest", title: "LogSoftmaxRequest", additionalProperties: false },
 );
 
-export const LogSoftmaxResponse = Type.Object(
+export const LogSoftmaxResult = Type.Object(
   {
-    output: tensorField("The log-probabilities, of the input's shape."),
+    output: resultTensor("The log-probabilities, of the input's shape."),
     grad_input: Type.Optional(
-      tensorField("With return_grad: the gradient with respect to input, of its shape and dtype."),
+      resultTensor("With return_grad: the gradient with respect to input, of its shape and dtype."),
     ),
     warnings: WARNINGS,
   },
-  { $id: "LogSoftmaxResponse", title: "LogSoftmaxResponse", additionalProperties: false },
+  { $id: "LogSoftmaxResult", title: "LogSoftmaxResult" },
 );
 
 /** POST /v1/log_softmax */
@@ -52,7 +52,7 @@ export function logSoftmaxPlan(
   job: Job,
   body: Static<typeof LogSoftmaxRequest>,
   streamed?: StreamedInput,
-): Plan<LogSoftmaxResult> {
+): ReturnType<typeof planLogSoftmax> {
   const input = job.tensor("input", "float32");
   const options = {
     dim: body.dim,

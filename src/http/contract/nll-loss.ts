@@ -17,9 +17,9 @@ export const NllLossRequest = Type.Object(
   { $id: "NllLossRequest", title: "NllLossRequest", additionalProperties: false },
 );
 
-export const NllLossResponse = Type.Object(
+export const NllLossResult = Type.Object(
   { ...lossAnswer, warnings: WARNINGS },
-  { $id: "NllLossResponse", title: "NllLossResponse", additionalProperties: false },
+  { $id: "NllLossResult", title: "NllLossResult" },
 );
 
 /** POST /v1/nll_loss */

@@ -1,7 +1,8 @@
 /** The options that several operations share, with PyTorch's names and defaults. */
 import { Type } from "typebox";
 import { optional } from "./optional.ts";
-import { realField, tensorField } from "./tensor.ts";
+import { resultNumber, resultTensor } from "./result.ts";
+import { tensorField } from "./tensor.ts";
 
 /** A JSON number beyond this is no longer exact, so it is refused where an integer is wanted. */
 export const MAX_JSON_INTEGER = 2 ** 53;
@@ -13,7 +14,17 @@ const Reduction = Type.String({
     "How the losses of all positions become the answer: none (not at all), mean (over the weights of the kept targets), or sum. elementwise_mean is a deprecated name of mean.",
 });
 
-export const OPTION_SCHEMAS = [Reduction];
+const NonFiniteStyle = Type.Enum(["string", "null"], {
+  $id: "NonFiniteStyle",
+  title: "NonFiniteStyle",
+  description:
+    'How a JSON answer writes numbers that JSON has no literal for: as the strings "NaN", "Infinity" and "-Infinity", or each as null, for clients whose numbers cannot be strings. Tensors in base64 keep all of them.',
+});
+
+export const OPTION_SCHEMAS = [Reduction, NonFiniteStyle];
+
+/** The options that say how a JSON answer is written, and nothing of the operation. */
+export const JSON_OPTIONS = ["format", "non_finite"] as const;
 
 export const returnGrad = optional(
   Type.Boolean({ default: false, description: "Also return `grad_input`, the gradient of the answer." }),
@@ -29,6 +40,14 @@ export const format = optional(
   Type.Unsafe<"nested" | "flat" | "base64">({
     $ref: "Format#",
     description: "How the tensors of the answer are written.",
+  }),
+);
+
+export const nonFinite = optional(
+  Type.Unsafe<"string" | "null">({
+    $ref: "NonFiniteStyle#",
+    default: "string",
+    description: "How non-finite numbers of the answer are written.",
   }),
 );
 
@@ -55,24 +74,25 @@ export const lossOptions = {
   return_grad: returnGrad,
   grad_output: gradOutput,
   format,
+  non_finite: nonFinite,
 };
 
 /** What the answers of nll_loss and cross_entropy share. */
 export const lossAnswer = {
   loss: Type.Optional(
-    realField("The mean or the sum, in the input's dtype. A mean over nothing is NaN, with a warning."),
+    resultNumber("The mean or the sum, in the input's dtype. A mean over nothing is NaN, with a warning."),
   ),
   losses: Type.Optional(
-    tensorField(
+    resultTensor(
       "With reduction none: one loss for each position, the input's shape without the class dimension.",
     ),
   ),
   total_weight: Type.Optional(
-    realField(
+    resultNumber(
       "Class indices only: the weights of the kept targets added up, the divisor of the mean. Means over shards combine as sum(loss * total_weight) / sum(total_weight).",
     ),
   ),
   grad_input: Type.Optional(
-    tensorField("With return_grad: the gradient with respect to input, of its shape and dtype."),
+    resultTensor("With return_grad: the gradient with respect to input, of its shape and dtype."),
   ),
 };

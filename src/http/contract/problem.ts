@@ -11,17 +11,22 @@ const ProblemError = Type.Object(
   { $id: "ProblemError", title: "ProblemError" },
 );
 
-const ProblemCodeSchema = Type.Enum(Object.keys(PROBLEMS) as ProblemCode[], {
-  $id: "ProblemCode",
-  title: "ProblemCode",
-  description: "A stable word for the kind of refusal.",
-});
+const CODES = Object.keys(PROBLEMS).map((code) => `\`${code}\``);
+
+// A text and no enum: clients that hold answers to an enum would break on the first new code.
+const ProblemCodeSchema = Type.Unsafe<ProblemCode>(
+  Type.String({
+    $id: "ProblemCode",
+    title: "ProblemCode",
+    description: `A stable word for the kind of refusal. Codes may be added; now there are ${CODES.join(", ")}.`,
+  }),
+);
 
 const Problem = Type.Object(
   {
     type: Type.String({ format: "uri", description: "urn:lossd:problem: followed by the code." }),
     title: Type.String({ description: "The kind of refusal, the same for every occurrence." }),
-    status: Type.Integer({ description: "The HTTP status." }),
+    status: Type.Integer({ minimum: 100, maximum: 599, description: "The HTTP status." }),
     detail: Type.String({ description: "What was wrong with this request." }),
     code: Type.Ref("ProblemCode#"),
     errors: Type.Optional(

@@ -5,6 +5,7 @@ import { printFloat32s } from "./float32";
 import { printHalves } from "./half";
 import { fillLayout } from "./layout";
 import { printInteger } from "./notation";
+import { bytesOf, finiteRun, isFloat, printNull } from "./nulls";
 import { beginRows, separate } from "./rows";
 import { fillScales } from "./scale";
 import { printFloat32, printFloat64 } from "./schubfach";
@@ -19,6 +20,9 @@ export const paperBytes: usize = 65536;
 /** An element type of the printer alone: every element is an empty list. */
 const EMPTY_LIST: i32 = 7;
 
+/** Added to the element type: non-finite numbers are printed as null. */
+const NULLS: i32 = 8;
+
 /** Fills the printers' tables; the loader calls it once, after it has written the powers of ten. */
 export function fillPrintTables(): void {
   fillLayout();
@@ -31,12 +35,32 @@ export function fillPrintTables(): void {
  * them that `levels` levels of lists have. Returns the address after the last character. An element takes at most 49 bytes:
  * 24 characters, and with 7 levels 15 of punctuation; 10 more are scratch.
  */
-export function printElements(from: usize, dtype: i32, index: u32, n: u32, levels: i32, to: usize): usize {
+export function printElements(from: usize, type: i32, index: u32, n: u32, levels: i32, to: usize): usize {
   to = beginRows(index, levels, to);
+  const dtype = type & (NULLS - 1);
+  const isPlain = (type & NULLS) == 0 || !isFloat(dtype);
   // Behind the last element no comma stands.
-  if (dtype == FLOAT32) return printFloat32s(from, index, n, to) - 1;
-  if (dtype == FLOAT16 || dtype == BFLOAT16) return printHalves(from, dtype, index, n, to) - 1;
-  return printEach(from, dtype, index, n, to) - 1;
+  return (isPlain ? printRun(from, dtype, index, n, to) : printRuns(from, dtype, index, n, to)) - 1;
+}
+
+/** Prints elements, each with a comma behind it. */
+function printRun(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
+  if (dtype == FLOAT32) return printFloat32s(from, index, n, to);
+  if (dtype == FLOAT16 || dtype == BFLOAT16) return printHalves(from, dtype, index, n, to);
+  return printEach(from, dtype, index, n, to);
+}
+
+/** Prints floats, each with a comma behind it, and null in the place of those that are non-finite. */
+function printRuns(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
+  for (const end = index + n; index < end; ) {
+    const run = finiteRun(from, dtype, end - index);
+    if (run > 0) to = printRun(from, dtype, index, run, to);
+    else to = printNull(index, to);
+    const done = max<u32>(run, 1);
+    index += done;
+    from += usize(done) * bytesOf(dtype);
+  }
+  return to;
 }
 
 /** Prints elements of dtypes that have no printer of many at a time, each with a comma behind it. */
