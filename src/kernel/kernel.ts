@@ -65,6 +65,7 @@ export function loadKernel(size: number): Kernel {
   const instance = new WebAssembly.Instance(compiled, { env: { memory }, host: { parseNumber } });
   const run = withNumbers(instance.exports) as KernelExports;
   writePowers(run, memory);
+  run.fillReadTables();
   return {
     run,
     heapBase: run.heapBase,

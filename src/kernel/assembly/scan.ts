@@ -2,6 +2,7 @@
 // copies the rest to a small skeleton for JSON.parse. Bytes may arrive in pieces of any size.
 import { decodeBlocks, sextet } from "./base64";
 import { forgetRounded, NUMBER_LONG, NUMBER_PART, numberRounded, numberState, numberStop, readNumber } from "./decimal";
+import { isWorthReading, readGroups, readNext, readTo, startReading } from "./read/modes";
 
 // What a scan can end with; the loader gives each its words.
 const GOES_ON: i32 = 0;
@@ -105,6 +106,7 @@ export function scanPiece(at: usize, p: usize, end: usize): i32 {
   // Zeros, which no token holds, so that reading a token needs no look at the end.
   store<u64>(end, 0);
   store<u64>(end, 0, 8);
+  startReading();
   while (p < end) {
     const state = s.state;
     if (state == NUMBERS) {
@@ -432,6 +434,13 @@ function scanRun(s: Scan, p: usize, end: usize): i32 {
   let c: u32 = load<u8>(p);
   forgetRounded();
   for (;;) {
+    if (isWorthReading()) {
+      const p0 = p;
+      p = scanGroups(s, p, end, next);
+      next = readNext;
+      c = load<u8>(p);
+      if (p != p0 && c - 48 >= 10 && c != 45) break;
+    }
     if (room - next < 8) {
       result = FULL;
       break;
@@ -458,10 +467,34 @@ function scanRun(s: Scan, p: usize, end: usize): i32 {
     if (c - 48 >= 10 && c != 45) break;
   }
   if (numberRounded != 0 && s.rounded == 0) s.rounded = i32((numberRounded - s.cutStart) >> 3) + 1;
-  store<i32>(countAt(s), load<i32>(countAt(s)) + i32((next - s.next) >> 3));
-  s.next = next;
+  count(s, next);
   s.stop = p;
   return result;
+}
+
+/** Counts the numbers that are written up to `next`. */
+function count(s: Scan, next: usize): void {
+  store<i32>(countAt(s), load<i32>(countAt(s)) + i32((next - s.next) >> 3));
+  s.next = next;
+}
+
+/** Reads what the vectors can from `p` on, also over the ends of rows. Returns where it stopped, with the counts and what may come next as they are there. */
+function scanGroups(s: Scan, p: usize, end: usize, next: usize): usize {
+  count(s, next);
+  const known = s.level > 1 ? load<i32>(changetype<usize>(s) + DIMS + (usize(s.level) << 2)) : 0;
+  const width = max(known, 0);
+  const done = load<i32>(countAt(s));
+  readGroups(p, end, next, s.end, done, width);
+  if (readNext == next) return p;
+  s.expect = ITEM;
+  count(s, readNext);
+  if (width == 0) return readTo;
+  const all = load<i32>(countAt(s));
+  const lists = countAt(s) - 4;
+  store<i32>(countAt(s), all % width);
+  store<i32>(lists, load<i32>(lists) + all / width);
+  if (all % width == 0) s.expect = ITEM_OR_CLOSE;
+  return readTo;
 }
 
 function refusalOfNumber(): i32 {
