@@ -13,8 +13,6 @@ const MAX_BLOCK: usize = 4096;
 const ENTRY: usize = 4;
 /** A group of numbers needs this many bytes of index. */
 export const GROUP_ENTRIES: usize = 4 * ENTRY;
-/** Addresses written at a time, whether or not there are so many. */
-const BATCH: usize = 8;
 
 const INDEX = memory.data(4 * 4096 + 4 * 64 + 4 * 8, 16); // room for MAX_BLOCK commas, those kept, and a batch
 
@@ -30,6 +28,11 @@ export function forgetCommas(): void {
   nextComma = INDEX;
   lastComma = INDEX;
   indexedTo = 0;
+  block = MIN_BLOCK;
+}
+
+/** Makes the next block small: its commas may be of no use. */
+export function smallBlock(): void {
   block = MIN_BLOCK;
 }
 
@@ -63,19 +66,27 @@ function index(from: usize, to: usize, at: usize): usize {
   for (; from < to; from += 64) {
     let commas = commasIn(from) | (commasIn(from + 16) << 16) | (commasIn(from + 32) << 32) | (commasIn(from + 48) << 48);
     if (to - from < 64) commas &= (u64(1) << (to - from)) - 1;
-    const count = usize(popcnt(commas)) * ENTRY;
-    const base = from - 16;
-    let entry = at;
-    while (commas != 0) {
-      for (let k: usize = 0; k < BATCH; k++) {
-        store<u32>(entry + k * ENTRY, u32(base + usize(ctz(commas))));
-        commas &= commas - 1;
-      }
-      entry += BATCH * ENTRY;
+    const count = usize(popcnt(commas));
+    commas = flatten(commas, from - 16, at);
+    // More than four are numbers of at most 12 characters, more than eight of at most 6: the branches are seldom a surprise.
+    if (count > 4) {
+      commas = flatten(commas, from - 16, at + GROUP_ENTRIES);
+      for (let entry = at + 2 * GROUP_ENTRIES; commas != 0; entry += GROUP_ENTRIES) commas = flatten(commas, from - 16, entry);
     }
-    at += count;
+    at += count * ENTRY;
   }
   return at;
+}
+
+/** Writes entries of the four lowest bits, whether or not there are so many, and returns the others. */
+// @ts-ignore: decorator
+@inline
+function flatten(commas: u64, base: usize, at: usize): u64 {
+  for (let k: usize = 0; k < 4; k++) {
+    store<u32>(at + k * ENTRY, u32(base + usize(ctz(commas))));
+    commas &= commas - 1;
+  }
+  return commas;
 }
 
 // @ts-ignore: decorator

@@ -23,6 +23,7 @@ const DROP_LONG = memory.data(33 * 48, 16);
 
 /** Makes the tables, in microseconds. */
 export function fillDigitTables(): void {
+  fillConstants();
   for (let k: usize = 0; k < 64; k++) store<u8>(KEEP + k, k < 32 ? 0 : 255);
   for (let point = 0; point <= 16; point++) {
     for (let lane = 0; lane < 16; lane++) store<u8>(DROP + (point << 4) + lane, shuffled(lane, point, 16));
@@ -44,31 +45,50 @@ function shuffled(lane: i32, point: i32, lanes: i32): u8 {
   return lane == 0 ? NO_LANE : u8(lane - 1);
 }
 
-/** The digits of the `n` characters that end 16 bytes after `at`, in the last lanes. */
+/** The digits of the `excess` + 16 characters that end 16 bytes after `at`, in the last lanes. */
 // @ts-ignore: decorator
 @inline
-export function digitsAt(at: usize, n: usize): v128 {
-  return v128.and(i8x16.sub(v128.load(at), i8x16.splat(48)), v128.load(KEEP + n, 16));
+export function digitsAt(at: usize, excess: i32, zeros: v128): v128 {
+  return v128.and(i8x16.sub(v128.load(at), zeros), v128.load(KEEP + 32 + excess));
+}
+
+// V8 builds a vector constant anew wherever it is used, in three instructions; one that is loaded before a loop stays in a register.
+export const CONSTANTS = memory.data(7 * 16, 16);
+export const ZEROS: usize = CONSTANTS;
+export const POINTS: usize = CONSTANTS + 16;
+export const NINES: usize = CONSTANTS + 32;
+export const TEN_ONE: usize = CONSTANTS + 48;
+export const HUNDRED_ONE: usize = CONSTANTS + 64;
+export const MYRIAD_ONE: usize = CONSTANTS + 80;
+export const EIGHT_DIGITS: usize = CONSTANTS + 96;
+function fillConstants(): void {
+  v128.store(ZEROS, i8x16.splat(48));
+  v128.store(POINTS, i8x16.splat(POINT));
+  v128.store(NINES, i8x16.splat(118));
+  v128.store(TEN_ONE, i16x8.splat(0x010a));
+  v128.store(HUNDRED_ONE, i32x4.splat(0x10064));
+  v128.store(MYRIAD_ONE, i32x4.splat(0x12710));
+  v128.store(EIGHT_DIGITS, f64x2.splat(1e8));
 }
 
 /** The first 16 lanes of {@link digitsAt} of 32, where the last 16 end 32 bytes after `at`. */
 // @ts-ignore: decorator
 @inline
-export function upperDigitsAt(at: usize, n: usize): v128 {
-  return v128.and(i8x16.sub(v128.load(at), i8x16.splat(48)), v128.load(KEEP + n));
+export function upperDigitsAt(at: usize, excess: i32, zeros: v128): v128 {
+  return v128.and(i8x16.sub(v128.load(at), zeros), v128.load(KEEP + 16 + excess));
 }
 
 /** The lanes that hold a point. */
 // @ts-ignore: decorator
 @inline
-export function points(digits: v128): i32 {
-  return i8x16.bitmask(i8x16.eq(digits, i8x16.splat(POINT)));
+export function points(digits: v128, point: v128): i32 {
+  return i8x16.bitmask(i8x16.eq(digits, point));
 }
 
 // @ts-ignore: decorator
 @inline
 export function dropPoint(digits: v128, point: usize): v128 {
-  return swizzle(digits, v128.load(DROP + (point << 4)));
+  return swizzle(digits, v128.load(point << 4, DROP));
 }
 
 // @ts-ignore: decorator
@@ -87,8 +107,8 @@ export function dropPointLower(upper: v128, lower: v128, point: usize): v128 {
 /** Whether every lane holds a digit. */
 // @ts-ignore: decorator
 @inline
-export function areDigits(highest: v128): bool {
-  return !v128.any_true(i8x16.sub_sat_u(highest, i8x16.splat(9)));
+export function areDigits(highest: v128, nines: v128): bool {
+  return i8x16.bitmask(i8x16.add_sat_u(highest, nines)) == 0;
 }
 
 /**
@@ -96,18 +116,17 @@ export function areDigits(highest: v128): bool {
  */
 // @ts-ignore: decorator
 @inline
-export function eights(a: v128, b: v128): v128 {
-  const hundred = i16x8(100, 1, 100, 1, 100, 1, 100, 1);
-  const fours = i16x8.narrow_i32x4_u(i32x4.dot_i16x8_s(twos(a), hundred), i32x4.dot_i16x8_s(twos(b), hundred));
-  return i32x4.dot_i16x8_s(fours, i16x8(10000, 1, 10000, 1, 10000, 1, 10000, 1));
+export function eights(a: v128, b: v128, ten: v128, hundred: v128, myriad: v128): v128 {
+  const fours = i16x8.narrow_i32x4_u(i32x4.dot_i16x8_s(twos(a, ten), hundred), i32x4.dot_i16x8_s(twos(b, ten), hundred));
+  return i32x4.dot_i16x8_s(fours, myriad);
 }
 
 /** Pairs of digits as integers. */
 // @ts-ignore: decorator
 @inline
-function twos(digits: v128): v128 {
+function twos(digits: v128, ten: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) {
-    return i16x8.relaxed_dot_i8x16_i7x16_s(digits, i8x16(10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1, 10, 1));
+    return i16x8.relaxed_dot_i8x16_i7x16_s(digits, ten);
   }
   const tens = v128.and(digits, i16x8.splat(255));
   return i16x8.add(i16x8.mul(tens, i16x8.splat(10)), i16x8.shr_u(digits, 8));

@@ -3,7 +3,7 @@
 // The letter stands three or four characters before the end; anything else is left in the token, whose reader then refuses it. The
 // sign becomes a factor without a branch: "-" is 45 and "+" is 43, so the character less 44 is 1 or -1.
 // Numbers with an exponent are read two at a time: the same steps as for short ones then divide by ten to the sum of the decimals and the exponent.
-import { areDigits, digitsAt, dropPoint } from "./digits";
+import { areDigits, digitsAt, dropPoint, EIGHT_DIGITS, HUNDRED_ONE, MYRIAD_ONE, NINES, POINTS, TEN_ONE, ZEROS } from "./digits";
 import { badForm, MAX_SCALE, moreDigits, pointIn, quotients, scaleAt, signAt } from "./short";
 
 /** Bits of {@link exponentAt} that hold the length. */
@@ -53,19 +53,19 @@ export function readShortExponents(start0: usize, at0: usize, start1: usize, at1
   at1 -= lengthOf(exponent1);
   const sign0 = signAt(start0);
   const sign1 = signAt(start1);
-  const n0 = at0 + 16 - start0 - sign0;
-  const n1 = at1 + 16 - start1 - sign1;
-  const digits0 = digitsAt(at0, n0);
-  const digits1 = digitsAt(at1, n1);
-  const point0 = pointIn(digits0);
-  const point1 = pointIn(digits1);
+  const excess0 = i32(at0 - start0 - sign0);
+  const excess1 = i32(at1 - start1 - sign1);
+  const digits0 = digitsAt(at0, excess0, v128.load(ZEROS));
+  const digits1 = digitsAt(at1, excess1, v128.load(ZEROS));
+  const point0 = pointIn(digits0, v128.load(POINTS));
+  const point1 = pointIn(digits1, v128.load(POINTS));
   const a = dropPoint(digits0, point0);
   const b = dropPoint(digits1, point1);
-  const bad = badForm(start0 + sign0, n0, moreDigits(point0, n0)) | badForm(start1 + sign1, n1, moreDigits(point1, n1));
+  const bad = badForm(start0 + sign0, excess0, moreDigits(point0, excess0)) | badForm(start1 + sign1, excess1, moreDigits(point1, excess1));
   // No point is in lane 16, but leaves as many decimals as in lane 15.
   const decimals0 = 15 - i32(point0 - (point0 >> 4)) + valueOf(exponent0);
   const decimals1 = 15 - i32(point1 - (point1 >> 4)) + valueOf(exponent1);
-  if (bad < 0 || !areDigits(i8x16.max_u(a, b)) || u32(decimals0) > MAX_SCALE || u32(decimals1) > MAX_SCALE) return false;
-  v128.store(to, quotients(a, b, scaleAt(decimals0, sign0), scaleAt(decimals1, sign1)));
+  if (bad < 0 || !areDigits(i8x16.max_u(a, b), v128.load(NINES)) || u32(decimals0) > MAX_SCALE || u32(decimals1) > MAX_SCALE) return false;
+  v128.store(to, quotients(a, b, v128.load(TEN_ONE), v128.load(HUNDRED_ONE), v128.load(MYRIAD_ONE), v128.load(EIGHT_DIGITS), v128.load64_lane(scaleAt(decimals1, sign1), v128.load64_zero(scaleAt(decimals0, sign0)), 1)));
   return true;
 }

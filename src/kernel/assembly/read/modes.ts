@@ -6,11 +6,11 @@
 // all fail, the scanner reads one number, after repeated failure up to 64, and then the vectors get another chance. Likewise
 // a slower mode works on 1, 2, 4 to 64 groups before the short one is tried again.
 // This reader refuses nothing: it stops before a token that it cannot read, and the scanner finds out what is wrong with it.
-import { forgetCommas, GROUP_ENTRIES, haveGroup, lastComma, nextComma, useCommas } from "./commas";
+import { forgetCommas, GROUP_ENTRIES, haveGroup, lastComma, nextComma, smallBlock, useCommas } from "./commas";
 import { fillDigitTables } from "./digits";
 import { fillLongScales, isFused, Plain, Scientific } from "./long";
-import { readPairs, ShortExponents } from "./pairs";
-import { Flat, Nested, startAfter } from "./rows";
+import { readLongs, readPairs, ShortExponents } from "./pairs";
+import { Flat, Nested, regularTokens, startAfter } from "./rows";
 import { fillScales, readShort } from "./short";
 
 const SHORT: i32 = 0;
@@ -18,8 +18,9 @@ const SHORT_EXPONENT: i32 = 1;
 const LONG: i32 = 2;
 const LONG_EXPONENT: i32 = 3;
 
-/** Groups, or numbers, after which what failed is tried again at the latest. */
+/** Groups after which the short mode is tried again at the latest, and numbers after which the vectors are. */
 const MAX_PATIENCE: i32 = 64;
+const MAX_LEFT: i32 = 255;
 /** Groups in the short mode after which it is the form of the text. */
 const SETTLED_GROUPS: usize = 16;
 /** The numbers left in a list without a known width. */
@@ -29,9 +30,9 @@ const FLAT_FROM: u32 = 32;
 
 let modes: i32 = 0;
 let mode: i32 = SHORT;
-/** Numbers that the scanner reads before the next attempt, and how many after another failure. */
-let skip: i32 = 0;
-let skipNext: i32 = 1;
+/** Numbers that the scanner is to read before the next attempt, and how many more after another failure. */
+export let numbersLeft: i32 = 0;
+let leaveNext: i32 = 0;
 /** Groups before the short mode is tried again, and how many after another failure. */
 let patience: i32 = 0;
 let patienceNext: i32 = 1;
@@ -52,16 +53,16 @@ export function fillReadTables(): void {
 export function startReading(): void {
   forgetCommas();
   mode = SHORT;
-  skip = 0;
-  skipNext = 1;
+  numbersLeft = 0;
+  leaveNext = 0;
   patienceNext = 1;
 }
 
-/** Whether to try {@link readGroups} before the next number. */
+/** The scanner has read so many of {@link numbersLeft}. */
 // @ts-ignore: decorator
 @inline
-export function isWorthReading(): bool {
-  return --skip < 0;
+export function leaveLess(numbers: i32): void {
+  numbersLeft -= numbers;
 }
 
 /**
@@ -76,7 +77,13 @@ export function readGroups(p: usize, end: usize, next: usize, room: usize, count
   const first = next;
   let left = width == 0 ? UNBOUNDED : width - count;
   let failures = 0;
-  while (haveGroup(p, end)) {
+  let regular = 4;
+  for (;;) {
+    if (!haveGroup(p, end)) {
+      // No group of this piece is ahead.
+      numbersLeft = i32(end - p);
+      break;
+    }
     let groups = min((lastComma - nextComma) / GROUP_ENTRIES, (room - next) >> 5);
     if (mode != SHORT) groups = min(groups, usize(patience));
     if (groups == 0) break;
@@ -86,6 +93,10 @@ export function readGroups(p: usize, end: usize, next: usize, room: usize, count
     const space = usize(load<u8>(usize(load<u32>(nextComma)), 17) == 32);
     const numbers = isFlat ? read<Flat>(p, groups, space, next, left, width) : read<Nested>(p, groups, space, next, left, width);
     if (numbers == 0) {
+      if (failures == 0) {
+        regular = isFlat ? regularTokens<Flat>(nextComma, space, left, width) : regularTokens<Nested>(nextComma, space, left, width);
+        if (regular < 4) break;
+      }
       if (++failures == modes) break;
       mode = mode + 1 == modes ? SHORT : mode + 1;
       patience = patienceNext;
@@ -95,14 +106,15 @@ export function readGroups(p: usize, end: usize, next: usize, room: usize, count
     next += numbers << 3;
     if (width != 0) left = left > u32(numbers) ? left - u32(numbers) : width - (u32(numbers) - left) % width;
     const last = usize(load<u32>(nextComma + (numbers - 1) * 4));
-    p = startAfter(last, space, usize(left == width));
+    p = startAfter(last, 17 + space, usize(left == width));
     useCommas(numbers);
     settle(numbers >> 2);
   }
-  if (next != first) skipNext = 1;
-  if (failures == modes) {
-    skip = skipNext;
-    skipNext = min(skipNext << 1, MAX_PATIENCE);
+  if (next != first) leaveNext = 0;
+  else smallBlock();
+  if (failures == modes || regular < 4) {
+    numbersLeft = 1 + max(leaveNext, regular & 3);
+    leaveNext = min((leaveNext << 1) + 1, MAX_LEFT);
   }
   readTo = p;
   readNext = next;
@@ -125,6 +137,6 @@ function read<L>(p: usize, groups: usize, space: usize, next: usize, left: u32, 
   if (mode == SHORT) return readShort<L>(p, nextComma, groups, space, next, left, width) << 2;
   if (mode == SHORT_EXPONENT) return readPairs<L, ShortExponents>(p, nextComma, groups << 1, space, next, left, width) << 1;
   if (!ASC_FEATURE_RELAXED_SIMD) return 0;
-  if (mode == LONG) return readPairs<L, Plain>(p, nextComma, groups << 1, space, next, left, width) << 1;
-  return readPairs<L, Scientific>(p, nextComma, groups << 1, space, next, left, width) << 1;
+  if (mode == LONG) return readLongs<L, Plain>(p, nextComma, groups << 1, space, next, left, width) << 1;
+  return readLongs<L, Scientific>(p, nextComma, groups << 1, space, next, left, width) << 1;
 }

@@ -35,8 +35,8 @@ export function badSeparator<L>(at: usize, space: usize, closed: usize): usize {
 /** Where the token after this comma begins. */
 // @ts-ignore: decorator
 @inline
-export function startAfter(at: usize, space: usize, closed: usize): usize {
-  return at + 17 + space + closed;
+export function startAfter(at: usize, gap: usize, closed: usize): usize {
+  return at + gap + closed;
 }
 
 /** Which of four numbers end a row, if the first does, as bits. */
@@ -58,4 +58,19 @@ export function rowEnds(left: u32, period: u32, count: u32): u32 {
 @inline
 export function leftAfter(left: u32, width: u32, count: u32, ends: u32): u32 {
   return left - count + width * popcnt(ends);
+}
+
+/**
+ * How many of the next four tokens end in a digit, are followed by what the layout asks for and end a row if they should. Where it is
+ * fewer, no mode can read the group.
+ */
+export function regularTokens<L>(commas: usize, space: usize, left: u32, width: u32): i32 {
+  const ends = isNested<L>() ? rowEnds(left, periodOf(width), 4) : 0;
+  for (let k = 0; k < 4; k++) {
+    const at = usize(load<u32>(commas + (k << 2)));
+    const closed = closes<L>(at);
+    if (closed != ((ends >> k) & 1) || badSeparator<L>(at, space, closed) != 0) return k;
+    if (u32(load<u8>(at - closed, 15)) - 48 > 9) return k;
+  }
+  return 4;
 }
