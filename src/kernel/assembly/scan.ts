@@ -2,7 +2,7 @@
 // copies the rest to a small skeleton for JSON.parse. Bytes may arrive in pieces of any size.
 import { decodeBlocks, sextet } from "./base64";
 import { forgetRounded, NUMBER_LONG, NUMBER_PART, numberRounded, numberState, numberStop, readNumber } from "./decimal";
-import { leaveLess, numbersLeft, readGroups, readNext, readTo, startReading } from "./read/modes";
+import { forScanner, readList, readNext, readTo, scannerRead, startReading } from "./read/modes";
 
 // What a scan can end with; the loader gives each its words.
 const GOES_ON: i32 = 0;
@@ -432,18 +432,18 @@ function scanRun(s: Scan, p: usize, end: usize): i32 {
   s.stop = p;
   if (s.leaf != s.level && (s.leaf != 0 || s.deepest != s.level)) return RAGGED;
   s.leaf = s.level;
-  if (numbersLeft <= 0) {
-    scanGroups(s, p, end);
+  if (forScanner <= 0) {
+    scanPairs(s, p, end);
     if (s.stop != p) return GOES_ON;
   }
   return scanOneByOne(s, p, end);
 }
 
 /** Reads what the vectors can from `p` on, also over the ends of rows. */
-function scanGroups(s: Scan, p: usize, end: usize): void {
+function scanPairs(s: Scan, p: usize, end: usize): void {
   const known = s.level > 1 ? load<i32>(changetype<usize>(s) + DIMS + (usize(s.level) << 2)) : 0;
   const width = max(known, 0);
-  readGroups(p, end, s.next, s.end, load<i32>(countAt(s)), width);
+  readList(p, end, s.next, s.end, load<i32>(countAt(s)), width);
   if (readNext == s.next) return;
   s.stop = readTo;
   s.expect = ITEM;
@@ -458,7 +458,7 @@ function scanGroups(s: Scan, p: usize, end: usize): void {
 
 /** Reads as many numbers as the vectors left, or more of their list, in the tightest loop. */
 function scanOneByOne(s: Scan, p: usize, end: usize): i32 {
-  const room = min(s.end, s.next + (usize(max(numbersLeft, 1)) << 3));
+  const room = min(s.end, s.next + (usize(max(forScanner, 1)) << 3));
   let next = s.next;
   let result = GOES_ON;
   let c: u32 = load<u8>(p);
@@ -490,7 +490,7 @@ function scanOneByOne(s: Scan, p: usize, end: usize): i32 {
     if (c - 48 >= 10 && c != 45) break;
   }
   if (numberRounded != 0 && s.rounded == 0) s.rounded = i32((numberRounded - s.cutStart) >> 3) + 1;
-  leaveLess(i32((next - s.next) >> 3));
+  scannerRead(i32((next - s.next) >> 3));
   count(s, next);
   s.stop = p;
   return result;

@@ -11,8 +11,8 @@ const MIN_BLOCK: usize = 512;
 const MAX_BLOCK: usize = 4096;
 /** Bytes of one address in the index. */
 const ENTRY: usize = 4;
-/** A group of numbers needs this many bytes of index. */
-export const GROUP_ENTRIES: usize = 4 * ENTRY;
+/** Entries that are written at a time, whether or not there are so many. */
+const BATCH: usize = 4;
 
 const INDEX = memory.data(4 * 4096 + 4 * 64 + 4 * 8, 16); // room for MAX_BLOCK commas, those kept, and a batch
 
@@ -43,15 +43,15 @@ export function useCommas(count: usize): void {
   nextComma += count * ENTRY;
 }
 
-/** Whether the index holds the commas of a group that begins at `p`, after indexing as much text of [p, end) as that takes. */
-export function haveGroup(p: usize, end: usize): bool {
+/** Whether the index holds the commas of the next two tokens from `p` on, after indexing as much text of [p, end) as that takes. */
+export function havePair(p: usize, end: usize): bool {
   // The scanner may have read numbers on its own.
   while (nextComma < lastComma && usize(load<u32>(nextComma)) + 16 < p) nextComma += ENTRY;
-  while (lastComma - nextComma < GROUP_ENTRIES) {
+  while (lastComma - nextComma < 2 * ENTRY) {
     const from = max(p, indexedTo);
     if (from >= end) return false;
-    // Fewer than four are left: one vector.
-    v128.store(INDEX, v128.load(nextComma));
+    // One is left at most.
+    store<u32>(INDEX, load<u32>(nextComma));
     lastComma = INDEX + (lastComma - nextComma);
     nextComma = INDEX;
     indexedTo = min(from + block, end);
@@ -67,12 +67,7 @@ function index(from: usize, to: usize, at: usize): usize {
     let commas = commasIn(from) | (commasIn(from + 16) << 16) | (commasIn(from + 32) << 32) | (commasIn(from + 48) << 48);
     if (to - from < 64) commas &= (u64(1) << (to - from)) - 1;
     const count = usize(popcnt(commas));
-    commas = flatten(commas, from - 16, at);
-    // More than four are numbers of at most 12 characters, more than eight of at most 6: the branches are seldom a surprise.
-    if (count > 4) {
-      commas = flatten(commas, from - 16, at + GROUP_ENTRIES);
-      for (let entry = at + 2 * GROUP_ENTRIES; commas != 0; entry += GROUP_ENTRIES) commas = flatten(commas, from - 16, entry);
-    }
+    for (let entry = at; commas != 0; entry += BATCH * ENTRY) commas = flatten(commas, from - 16, entry);
     at += count * ENTRY;
   }
   return at;
@@ -82,7 +77,7 @@ function index(from: usize, to: usize, at: usize): usize {
 // @ts-ignore: decorator
 @inline
 function flatten(commas: u64, base: usize, at: usize): u64 {
-  for (let k: usize = 0; k < 4; k++) {
+  for (let k: usize = 0; k < BATCH; k++) {
     store<u32>(at + k * ENTRY, u32(base + usize(ctz(commas))));
     commas &= commas - 1;
   }

@@ -1,18 +1,18 @@
-// The exponent at the end of a token, as programs write it: e-7, e-07, e+16, with a small or capital letter.
+// Two numbers as {@link readShort} reads them, with an exponent as programs write it: e-7, e-07, e+16, with a small or capital letter.
 //
-// The letter stands three or four characters before the end; anything else is left in the token, whose reader then refuses it. The
-// sign becomes a factor without a branch: "-" is 45 and "+" is 43, so the character less 44 is 1 or -1.
-// Numbers with an exponent are read two at a time: the same steps as for short ones then divide by ten to the sum of the decimals and the exponent.
-import { areDigits, digitsAt, dropPoint, EIGHT_DIGITS, HUNDRED_ONE, MYRIAD_ONE, NINES, POINTS, TEN_ONE, ZEROS } from "./digits";
-import { badForm, MAX_SCALE, moreDigits, pointIn, quotients, scaleAt, signAt } from "./short";
+// The letter stands three or four characters before the end. In any other place it stays in the token, whose reader then refuses it.
+// The sign becomes a factor without a branch: "-" is 45 and "+" is 43, so the character less 44 is 1 or -1. The digits are divided by
+// ten to the sum of the decimals and the exponent, which has to be a power that a double holds exactly.
+import { areDigits, digitsAt, dropPoint, pointIn } from "./digits";
+import { badForm, divideShort, MAX_POWER, powerAt, signAt } from "./short";
 
 /** Bits of {@link exponentAt} that hold the length. */
 const LENGTH_BITS: i32 = 4;
-/** Beyond every table: the exponent is malformed. */
+/** An exponent that is malformed: beyond every table. */
 const MALFORMED: i32 = 1 << 20;
 
 /**
- * The exponent of a token that ends 16 bytes after `at`: how many powers of ten the digits are to be divided by, and below it the
+ * The exponent of a token that ends 16 bytes after `at`: the power of ten by which to divide the digits, and in its lowest bits the
  * characters that it takes, 0 if there is none.
  */
 // @ts-ignore: decorator
@@ -40,13 +40,10 @@ export function valueOf(exponent: i32): i32 {
   return exponent >> LENGTH_BITS;
 }
 
-/**
- * Reads two tokens of at most 16 characters without sign and exponent, which begin at `start` and end 16 bytes after `at`. Returns
- * whether it could.
- */
+/** As {@link readShort}, for numbers with or without an exponent. */
 // @ts-ignore: decorator
 @inline
-export function readShortExponents(start0: usize, at0: usize, start1: usize, at1: usize, to: usize): bool {
+export function readShortExponent(start0: usize, at0: usize, start1: usize, at1: usize, to: usize): bool {
   const exponent0 = exponentAt(at0);
   const exponent1 = exponentAt(at1);
   at0 -= lengthOf(exponent0);
@@ -55,17 +52,19 @@ export function readShortExponents(start0: usize, at0: usize, start1: usize, at1
   const sign1 = signAt(start1);
   const excess0 = i32(at0 - start0 - sign0);
   const excess1 = i32(at1 - start1 - sign1);
-  const digits0 = digitsAt(at0, excess0, v128.load(ZEROS));
-  const digits1 = digitsAt(at1, excess1, v128.load(ZEROS));
-  const point0 = pointIn(digits0, v128.load(POINTS));
-  const point1 = pointIn(digits1, v128.load(POINTS));
+  const digits0 = digitsAt(at0, excess0);
+  const digits1 = digitsAt(at1, excess1);
+  const point0 = pointIn(digits0);
+  const point1 = pointIn(digits1);
   const a = dropPoint(digits0, point0);
   const b = dropPoint(digits1, point1);
-  const bad = badForm(start0 + sign0, excess0, moreDigits(point0, excess0)) | badForm(start1 + sign1, excess1, moreDigits(point1, excess1));
-  // No point is in lane 16, but leaves as many decimals as in lane 15.
-  const decimals0 = 15 - i32(point0 - (point0 >> 4)) + valueOf(exponent0);
-  const decimals1 = 15 - i32(point1 - (point1 >> 4)) + valueOf(exponent1);
-  if (bad < 0 || !areDigits(i8x16.max_u(a, b), v128.load(NINES)) || u32(decimals0) > MAX_SCALE || u32(decimals1) > MAX_SCALE) return false;
-  v128.store(to, quotients(a, b, v128.load(TEN_ONE), v128.load(HUNDRED_ONE), v128.load(MYRIAD_ONE), v128.load(EIGHT_DIGITS), v128.load64_lane(scaleAt(decimals1, sign1), v128.load64_zero(scaleAt(decimals0, sign0)), 1)));
+  const bad0 = badForm(start0 + sign0, excess0, i32(point0) + excess0 - 1);
+  const bad1 = badForm(start1 + sign1, excess1, i32(point1) + excess1 - 1);
+  if ((bad0 | bad1) < 0 || !areDigits(a, b)) return false;
+  // No point, lane 16, leaves no decimals, as lane 15 would.
+  const m0 = 15 - min(i32(point0), 15) + valueOf(exponent0);
+  const m1 = 15 - min(i32(point1), 15) + valueOf(exponent1);
+  if (u32(m0) > MAX_POWER || u32(m1) > MAX_POWER) return false;
+  v128.store(to, divideShort(a, b, v128.load64_lane(powerAt(m1, sign1), v128.load64_zero(powerAt(m0, sign0)), 1)));
   return true;
 }

@@ -1,62 +1,64 @@
-// Two numbers at a time of at most 32 characters and 19 digits, such as 0.12345678901234567, with an exponent or without.
+// Two numbers of at most 32 characters and 19 digits, such as 0.12345678901234567, without exponent or with one.
 //
-// Such digits do not fit a double, so all is done in pairs of doubles, a number and what its rounding left (T. J. Dekker, "A floating-point technique
-// for extending the available precision", 1971), where a fused multiply-add gives the rest of a product and of a quotient
-// exactly: S + rest = the digits, T + t = the power of ten, q = S / T, and the correction c = (S - qT + rest - qt) / T.
-// The value is q + c, and the error of c is below 2^-101 q: c is below 2^-51 q, each of the few roundings on its way costs
-// 2^-53 of it or 2^-105 of q, and t is known to 2^-106 T. If q + (c + d) and q + (c - d), d = 2^-98 q, round to the same double, so does
-// the value between them: that is proof. Otherwise (ties, about one text in 2^44) the scanner reads the number.
-// 2^53 is also left to the scanner, which remembers whether it was rounded.
-import { areDigits, digitsAt, EIGHT_DIGITS, HUNDRED_ONE, MYRIAD_ONE, NINES, POINTS, TEN_ONE, ZEROS, dropPointLower, dropPointUpper, eights, points, upperDigitsAt } from "./digits";
+// A double does not hold such digits, so every quantity is a pair of doubles, a number and what its rounding lost (T. J. Dekker, "A
+// floating-point technique for extending the available precision", 1971). A fused multiply-add gives what a product and a quotient lost.
+// With S + s the digits, T + t the power of ten and q = S / T, rounded, the value is q + c with c = (S - qT + s - qt) / T. All of c is
+// below 2^-51 q and known to 2^-101 q: each rounding on its way costs 2^-53 of c or 2^-105 q, and t is known to 2^-104 T. If
+// q + (c + d) and q + (c - d) with d = 2^-98 q round to the same double, so does the value between them: that is proof. Otherwise, at ties and
+// once in 2^44 texts, the scanner reads the number. It also reads 2^53, as it remembers whether that was rounded.
+// The work is done in two steps with a stage between them: digits first, divisions then. In one step, the chain of instructions that wait for
+// each other is so long that the processor cannot begin the next pair meanwhile (a fifth slower).
+import { areDigits, digitsAt, dropPointLower, dropPointUpper, integers, pointInLong, upperDigitsAt } from "./digits";
 import { exponentAt, lengthOf, valueOf } from "./exponents";
-import { scaleAt, signAt } from "./short";
+import { powerAt, signAt } from "./short";
 
-/** Numbers without an exponent: a type for the reader of pairs. */
-export type Plain = u8;
-/** Numbers that may have one. */
-export type Scientific = u16;
-
-/** Bytes of a row of the stage: the digits of two numbers and where their powers of ten stand; and how many rows there are. */
-export const STAGE_ROW: usize = 48;
-export const STAGE_PAIRS: usize = 64;
-export const STAGE = memory.data(48 * 64, 16);
-
+/** 10^0 to 10^63, each and its negative as four doubles: T, 1 / T, t, and the doubt d / q, which is 0 for 10^0 because nothing is divided. */
+const LONG_POWERS = memory.data(64 * 64, 64);
+const MAX_LONG_POWER: i32 = 63;
+/** Up to this power, t is 0. */
+const MAX_EXACT_POWER: i32 = 22;
 /** 2^-98. */
 const DOUBT: f64 = 3.1554436208840472e-30;
 
-/** 10^0 to 10^63, each and its negative as four doubles: T, 1 / T, t and the doubt, which is 0 for 10^0: nothing is divided. */
-const SCALES = memory.data(64 * 2 * 32, 64);
-const MAX_SCALE: i32 = 63;
-/** Powers up to this one are doubles; those up to twice as much are a pair exactly. */
-const EXACT_SCALE: i32 = 22;
+/** The largest groups of 8 digits: 19 digits in all, so that the first three groups' product with 10^8 and what it lost are exact. */
+const MAX_GROUPS = memory.data<i32>([0, 999, 99999999, 99999999], 16);
+const HUNDRED_MILLION = memory.data<f64>([1e8, 1e8], 16);
+const TWO_TO_53 = memory.data<f64>([9007199254740992, 9007199254740992], 16);
 
-/** The largest of four groups of 8 digits each: 19 digits, as the sum of the first two products must be a double. */
-const LIMITS = memory.data<i32>([0, 999, 99999999, 99999999], 16);
+/** Pairs of numbers between the steps: eight groups of digits, and where the powers of ten stand. */
+export const STAGE = memory.data(64 * 48, 16);
+export const STAGE_ROW: usize = 48;
+export const STAGE_ROWS: usize = 64;
 
-/** Whether `relaxed_madd` rounds once, as on every processor of the last ten years: otherwise there is no rest. */
+/** Whether `relaxed_madd` rounds once, as on every processor since 2013: otherwise nothing tells what a rounding lost. */
 export function isFused(): bool {
   if (!ASC_FEATURE_RELAXED_SIMD) return false;
   // (1 + 2^-30)^2 = 1 + 2^-29 + 2^-60
-  const a = f64x2.splat(1.0000000009313226);
-  return f64x2.extract_lane(f64x2.relaxed_madd(a, a, f64x2.neg(f64x2.mul(a, a))), 0) != 0;
+  const a: f64 = 1.0000000009313226;
+  return lostBy(a, a) != 0;
 }
 
-/** Makes the table of powers; useless where {@link isFused} is false. */
-export function fillLongScales(): void {
-  if (!ASC_FEATURE_RELAXED_SIMD) return;
-  for (let m = 0; m <= MAX_SCALE; m++) {
+/** a * b less what it is rounded to. */
+function lostBy(a: f64, b: f64): f64 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
+  return f64x2.extract_lane(f64x2.relaxed_madd(f64x2.splat(a), f64x2.splat(b), f64x2.splat(-(a * b))), 0);
+}
+
+/** Makes the table of powers, 4 KB; of no use where {@link isFused} is false. Needs the powers of short.ts. */
+export function fillLongPowers(): void {
+  for (let m = 0; m <= MAX_LONG_POWER; m++) {
     let high: f64 = 1;
     let low: f64 = 0;
-    // By 10^22 at most at a time: only the third product, from 10^45 on, is not exact as a pair.
-    for (let left = m; left > 0; left -= EXACT_SCALE) {
-      const power = load<f64>(scaleAt(min(left, EXACT_SCALE), 0));
+    // By 10^22 at most, so that only the third product, from 10^45 on, is not exact as a pair.
+    for (let left = m; left > 0; left -= MAX_EXACT_POWER) {
+      const power = load<f64>(powerAt(min(left, MAX_EXACT_POWER), 0));
       const product = high * power;
-      const rest = extract(f64x2.relaxed_madd(f64x2.splat(high), f64x2.splat(power), f64x2.splat(-product))) + low * power;
+      const rest = lostBy(high, power) + low * power;
       high = product + rest;
       low = rest - (high - product);
     }
     for (let sign: usize = 0; sign < 2; sign++) {
-      const row = longScaleAt(m, sign);
+      const row = longPowerAt(m, sign);
       const factor: f64 = sign == 0 ? 1 : -1;
       store<f64>(row, factor * high);
       store<f64>(row, factor / high, 8);
@@ -68,54 +70,37 @@ export function fillLongScales(): void {
 
 // @ts-ignore: decorator
 @inline
-function extract(v: v128): f64 {
-  return f64x2.extract_lane(v, 0);
+function longPowerAt(m: i32, sign: usize): usize {
+  return LONG_POWERS + (usize(m) << 6) + (sign << 5);
 }
 
-// @ts-ignore: decorator
-@inline
-function longScaleAt(decimals: i32, negative: usize): usize {
-  return SCALES + (usize(decimals) << 6) + (negative << 5);
-}
-
-/** Where a point is, as a lane of 32; 32 if there is none. */
-// @ts-ignore: decorator
-@inline
-function pointInLong(upper: v128, lower: v128): usize {
-  return usize(ctz(points(upper, v128.load(POINTS)) | (points(lower, v128.load(POINTS)) << 16)));
-}
-
-/** Negative unless no digit before the point is missing, no 0 leads and there are at most 32 characters. */
+/** As badForm of short.ts, for at most 32 characters. */
 // @ts-ignore: decorator
 @inline
 function badLongForm(first: usize, excess: i32, point: usize): i32 {
   const more = i32(point) + excess - 17;
-  return ((i32(load<u8>(first)) - 49) & (0 - more)) | (16 - excess) | more;
+  return ((i32(load<u8>(first)) - 49) & (0 - more)) | more | (16 - excess);
 }
 
+/**
+ * The first step: takes two tokens, which begin at `start` and end 16 bytes after `at`, apart into the row of the stage at `row`. Returns
+ * whether it could.
+ */
 // @ts-ignore: decorator
 @inline
-function loadPair(a: usize, b: usize): v128 {
-  return v128.load64_lane(b, v128.load64_zero(a), 1);
-}
-
-/** Takes the digits of two tokens that begin at `start` and end 16 bytes after `at` apart, into the row of the stage at `to`. Returns whether it could. */
-// @ts-ignore: decorator
-@inline
-export function stageLong<M>(start0: usize, at0: usize, start1: usize, at1: usize, to: usize): bool {
-  const isScientific = sizeof<M>() == sizeof<Scientific>();
-  const exponent0 = isScientific ? exponentAt(at0) : 0;
-  const exponent1 = isScientific ? exponentAt(at1) : 0;
+export function stageLong(start0: usize, at0: usize, start1: usize, at1: usize, row: usize, withExponent: bool): bool {
+  const exponent0 = withExponent ? exponentAt(at0) : 0;
+  const exponent1 = withExponent ? exponentAt(at1) : 0;
   at0 -= lengthOf(exponent0);
   at1 -= lengthOf(exponent1);
   const sign0 = signAt(start0);
   const sign1 = signAt(start1);
   const excess0 = i32(at0 - start0 - sign0);
   const excess1 = i32(at1 - start1 - sign1);
-  const upper0 = upperDigitsAt(at0 - 16, excess0, v128.load(ZEROS));
-  const lower0 = digitsAt(at0, excess0, v128.load(ZEROS));
-  const upper1 = upperDigitsAt(at1 - 16, excess1, v128.load(ZEROS));
-  const lower1 = digitsAt(at1, excess1, v128.load(ZEROS));
+  const upper0 = upperDigitsAt(at0, excess0);
+  const lower0 = digitsAt(at0, excess0);
+  const upper1 = upperDigitsAt(at1, excess1);
+  const lower1 = digitsAt(at1, excess1);
   const point0 = pointInLong(upper0, lower0);
   const point1 = pointInLong(upper1, lower1);
   const a = dropPointUpper(upper0, point0);
@@ -123,52 +108,64 @@ export function stageLong<M>(start0: usize, at0: usize, start1: usize, at1: usiz
   const c = dropPointUpper(upper1, point1);
   const d = dropPointLower(upper1, lower1, point1);
   if ((badLongForm(start0 + sign0, excess0, point0) | badLongForm(start1 + sign1, excess1, point1)) < 0) return false;
-  if (!areDigits(i8x16.max_u(i8x16.max_u(a, b), i8x16.max_u(c, d)), v128.load(NINES))) return false;
-  // No point is in lane 32, but leaves as many decimals as in lane 31.
-  const decimals0 = 31 - i32(point0 - (point0 >> 5)) + valueOf(exponent0);
-  const decimals1 = 31 - i32(point1 - (point1 >> 5)) + valueOf(exponent1);
-  const limit: u32 = isScientific ? MAX_SCALE : EXACT_SCALE;
-  if (u32(decimals0) > limit || u32(decimals1) > limit) return false;
-  const parts0 = eights(a, b, v128.load(TEN_ONE), v128.load(HUNDRED_ONE), v128.load(MYRIAD_ONE));
-  const parts1 = eights(c, d, v128.load(TEN_ONE), v128.load(HUNDRED_ONE), v128.load(MYRIAD_ONE));
-  if (v128.any_true(i32x4.gt_s(i32x4.max_s(parts0, parts1), v128.load(LIMITS)))) return false;
-  v128.store(to, parts0);
-  v128.store(to, parts1, 16);
-  store<usize>(to, longScaleAt(decimals0, sign0), 32);
-  store<usize>(to, longScaleAt(decimals1, sign1), 36);
+  if (!areDigits(i8x16.max_u(a, b), i8x16.max_u(c, d))) return false;
+  // No point, lane 32, leaves no decimals, as lane 31 would.
+  const m0 = 31 - min(i32(point0), 31) + valueOf(exponent0);
+  const m1 = 31 - min(i32(point1), 31) + valueOf(exponent1);
+  const limit: u32 = withExponent ? MAX_LONG_POWER : MAX_EXACT_POWER;
+  if (u32(m0) > limit || u32(m1) > limit) return false;
+  const groups0 = integers(a, b);
+  const groups1 = integers(c, d);
+  if (i8x16.bitmask(i32x4.gt_s(i32x4.max_s(groups0, groups1), v128.load(MAX_GROUPS))) != 0) return false;
+  v128.store(row, groups0);
+  v128.store(row, groups1, 16);
+  store<usize>(row, longPowerAt(m0, sign0), 32);
+  store<usize>(row, longPowerAt(m1, sign1), 36);
   return true;
 }
 
-/** Divides the numbers of `pairs` rows of the stage, and writes them to `to`. Returns how many rows it did: of the next, the rounding is not proved. */
-export function divideStage<M>(pairs: usize, to: usize): usize {
-  const million = v128.load(EIGHT_DIGITS);
-  const exact = f64x2.splat(9007199254740992);
-  for (let done: usize = 0; done < pairs; done++, to += 16) {
+/** The second step: divides the numbers of the first `rows` rows and writes them to `to`. Returns how many rows it did: the next is not proved. */
+// @ts-ignore: decorator
+@inline
+export function divideStage(rows: usize, to: usize, withExponent: bool): usize {
+  const hundredMillion = v128.load(HUNDRED_MILLION);
+  for (let done: usize = 0; done < rows; done++, to += 16) {
     const row = STAGE + done * STAGE_ROW;
-    const parts0 = v128.load(row);
-    const parts1 = v128.load(row, 16);
-    const scale0 = load<usize>(row, 32);
-    const scale1 = load<usize>(row, 36);
-    const high = v128.shuffle<i32>(parts0, parts1, 0, 4, 1, 5);
-    const low = v128.shuffle<i32>(parts0, parts1, 2, 6, 3, 7);
-    const first = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(high, high, 2, 3, 2, 3));
-    const second = f64x2.convert_low_i32x4_s(low);
-    const third = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(low, low, 2, 3, 2, 3));
-    const head = f64x2.relaxed_madd(first, million, second);
-    const product = f64x2.mul(head, million);
-    const sum = f64x2.add(product, third);
-    // third - (sum - product) + (head * million - product): what the sum and the product lost
-    let rest = f64x2.add(f64x2.sub(third, f64x2.sub(sum, product)), f64x2.relaxed_madd(head, million, f64x2.neg(product)));
-    const scale = loadPair(scale0, scale1);
-    const quotient = f64x2.div(sum, scale);
-    if (sizeof<M>() == sizeof<Scientific>()) rest = f64x2.relaxed_nmadd(quotient, loadPair(scale0 + 16, scale1 + 16), rest);
-    const remainder = f64x2.relaxed_nmadd(quotient, scale, sum);
-    const correction = f64x2.mul(f64x2.add(remainder, rest), loadPair(scale0 + 8, scale1 + 8));
-    const doubt = f64x2.mul(quotient, loadPair(scale0 + 24, scale1 + 24));
+    const groups0 = v128.load(row);
+    const groups1 = v128.load(row, 16);
+    const power0 = load<usize>(row, 32);
+    const power1 = load<usize>(row, 36);
+    const upper = v128.shuffle<i32>(groups0, groups1, 0, 4, 1, 5);
+    const lower = v128.shuffle<i32>(groups0, groups1, 2, 6, 3, 7);
+    const second = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(upper, upper, 2, 3, 2, 3));
+    const third = f64x2.convert_low_i32x4_s(lower);
+    const fourth = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(lower, lower, 2, 3, 2, 3));
+    // The digits: sum + rest.
+    const head = f64x2.relaxed_madd(second, hundredMillion, third);
+    const product = f64x2.mul(head, hundredMillion);
+    const productRest = f64x2.relaxed_madd(head, hundredMillion, f64x2.neg(product));
+    const sum = f64x2.add(product, fourth);
+    let rest = f64x2.add(f64x2.sub(fourth, f64x2.sub(sum, product)), productRest);
+    // Their quotient: quotient + correction.
+    const power = both(power0, power1, 0);
+    const quotient = f64x2.div(sum, power);
+    if (withExponent) rest = f64x2.relaxed_nmadd(quotient, both(power0, power1, 16), rest);
+    const remainder = f64x2.relaxed_nmadd(quotient, power, sum);
+    const correction = f64x2.mul(f64x2.add(remainder, rest), both(power0, power1, 8));
+    // The proof.
+    const doubt = f64x2.mul(quotient, both(power0, power1, 24));
     const value = f64x2.add(quotient, f64x2.add(correction, doubt));
     const other = f64x2.add(quotient, f64x2.sub(correction, doubt));
+    const isRisky = f64x2.eq(f64x2.abs(value), v128.load(TWO_TO_53));
     v128.store(to, value);
-    if (i64x2.bitmask(v128.andnot(f64x2.eq(value, other), f64x2.eq(f64x2.abs(value), exact))) != 3) return done;
+    if (i64x2.bitmask(v128.andnot(f64x2.eq(value, other), isRisky)) != 3) return done;
   }
-  return pairs;
+  return rows;
+}
+
+/** The doubles of two rows of the table, `offset` bytes in. */
+// @ts-ignore: decorator
+@inline
+function both(row0: usize, row1: usize, offset: usize): v128 {
+  return v128.load64_lane(row1 + offset, v128.load64_zero(row0 + offset), 1);
 }

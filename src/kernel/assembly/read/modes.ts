@@ -1,51 +1,52 @@
 // Reads as many numbers of a list as come in the forms that vectors read, and leaves the rest to the scanner.
 //
-// Texts are written by programs, so neighbours have the same form: the reader stays in the mode that worked. The modes are, from the
-// fastest to the slowest: short numbers, four at a time; short numbers with an exponent, long numbers, long numbers with an exponent, two at a time. Each of them
-// reads all that those before it read, except that an exponent is no long number. Where a mode fails, the next is tried; where
-// all fail, the scanner reads one number, after repeated failure up to 64, and then the vectors get another chance. Likewise
-// a slower mode works on 1, 2, 4 to 64 groups before the short one is tried again.
-// This reader refuses nothing: it stops before a token that it cannot read, and the scanner finds out what is wrong with it.
-import { forgetCommas, GROUP_ENTRIES, haveGroup, lastComma, nextComma, smallBlock, useCommas } from "./commas";
+// Programs write texts, so neighbours have the same form, and the reader stays in the mode that worked. From the fastest to the
+// slowest, the modes are short numbers, short numbers with an exponent, long numbers, and long numbers with an exponent. A slower mode reads
+// what a faster one does, but long numbers have no exponent. If a mode fails, the next is tried. A slower mode reads 1, 2, 4 up to 64
+// pairs before the short one gets another chance.
+// If all fail, or if what stands between the tokens is not as the layout asks, the scanner reads at least one number, and more after each failure in a
+// row, up to 256. This reader refuses nothing: it stops before a pair that it cannot read, and the scanner finds out what is wrong with it.
+import { forgetCommas, havePair, lastComma, nextComma, smallBlock, useCommas } from "./commas";
 import { fillDigitTables } from "./digits";
-import { fillLongScales, isFused, Plain, Scientific } from "./long";
-import { readLongs, readPairs, ShortExponents } from "./pairs";
-import { Flat, Nested, regularTokens, startAfter } from "./rows";
-import { fillScales, readShort } from "./short";
+import { fillLongPowers, isFused } from "./long";
+import { Long, LongExponent, readPairs, regularTokens, Short, ShortExponent } from "./pairs";
+import { Flat, leftAfter, Nested, startAfter } from "./rows";
+import { fillPowers } from "./short";
 
 const SHORT: i32 = 0;
 const SHORT_EXPONENT: i32 = 1;
 const LONG: i32 = 2;
 const LONG_EXPONENT: i32 = 3;
 
-/** Groups after which the short mode is tried again at the latest, and numbers after which the vectors are. */
+/** Pairs after which the short mode is tried again at the latest, and numbers after which all modes are. */
 const MAX_PATIENCE: i32 = 64;
-const MAX_LEFT: i32 = 255;
-/** Groups in the short mode after which it is the form of the text. */
-const SETTLED_GROUPS: usize = 16;
-/** The numbers left in a list without a known width. */
+const MAX_FOR_SCANNER: i32 = 256;
+/** Pairs in the short mode after which it is the form of the text. */
+const SETTLED_PAIRS: usize = 32;
+/** What is left of a list without a known width. */
 const UNBOUNDED: u32 = 0x7fffffff;
-/** From so many numbers left in a row on, they are read as a flat list. */
-const FLAT_FROM: u32 = 32;
+/** Rows wider than this are read as flat lists up to their last two numbers. */
+const WIDE: u32 = 32;
 
+/** How many modes there are: the long ones need a fused multiply-add. */
 let modes: i32 = 0;
 let mode: i32 = SHORT;
-/** Numbers that the scanner is to read before the next attempt, and how many more after another failure. */
-export let numbersLeft: i32 = 0;
-let leaveNext: i32 = 0;
-/** Groups before the short mode is tried again, and how many after another failure. */
+/** Pairs to read before the short mode is tried again, now and after it has failed again. */
 let patience: i32 = 0;
-let patienceNext: i32 = 1;
+let nextPatience: i32 = 1;
+/** Numbers that the scanner is to read before {@link readGroups} is worth a call, and how many after another failure. */
+export let forScanner: i32 = 0;
+let nextForScanner: i32 = 1;
 
 /** Where the reader stopped: at the beginning of a token, and where its number goes. */
 export let readTo: usize = 0;
 export let readNext: usize = 0;
 
-/** Makes the tables of all modes; once, before anything is read. */
+/** Makes the tables of all modes, 7 KB; once, before anything is read. */
 export function fillReadTables(): void {
   fillDigitTables();
-  fillScales();
-  fillLongScales();
+  fillPowers();
+  fillLongPowers();
   modes = isFused() ? LONG_EXPONENT + 1 : SHORT_EXPONENT + 1;
 }
 
@@ -53,90 +54,93 @@ export function fillReadTables(): void {
 export function startReading(): void {
   forgetCommas();
   mode = SHORT;
-  numbersLeft = 0;
-  leaveNext = 0;
-  patienceNext = 1;
+  nextPatience = 1;
+  forScanner = 0;
+  nextForScanner = 1;
 }
 
-/** The scanner has read so many of {@link numbersLeft}. */
+/** The scanner has read so many numbers. */
 // @ts-ignore: decorator
 @inline
-export function leaveLess(numbers: i32): void {
-  numbersLeft -= numbers;
+export function scannerRead(numbers: i32): void {
+  forScanner -= numbers;
 }
 
 /**
- * Reads groups of numbers from the token at `p` on, as long as each is followed by a comma before `end` and there is room in [next, room).
+ * Reads pairs of numbers from the token at `p` on, as long as each is followed by a comma before `end` and there is room in [next, room).
  * `count` numbers of the list are read; `width` is the length of each list, 0 if it is not known. {@link readTo} and {@link readNext} say how far it came.
  */
-export function readGroups(p: usize, end: usize, next: usize, room: usize, count: u32, width: u32): void {
+export function readList(p: usize, end: usize, next: usize, room: usize, count: u32, width: u32): void {
   readTo = p;
   readNext = next;
   // A row that is too long is the scanner's to refuse.
   if (width != 0 && count >= width) return;
-  const first = next;
   let left = width == 0 ? UNBOUNDED : width - count;
   let failures = 0;
-  let regular = 4;
   for (;;) {
-    if (!haveGroup(p, end)) {
-      // No group of this piece is ahead.
-      numbersLeft = i32(end - p);
-      break;
+    if (!havePair(readTo, end)) {
+      // No pair is ahead in this piece.
+      forScanner = i32(end - readTo);
+      return;
     }
-    let groups = min((lastComma - nextComma) / GROUP_ENTRIES, (room - next) >> 5);
-    if (mode != SHORT) groups = min(groups, usize(patience));
-    if (groups == 0) break;
-    const isFlat = left >= FLAT_FROM || (width > FLAT_FROM && left > 4);
-    if (isFlat) groups = min(groups, usize((left - 1) >> 2));
-    else if (width > FLAT_FROM) groups = 1;
     const space = usize(load<u8>(usize(load<u32>(nextComma)), 17) == 32);
-    const numbers = isFlat ? read<Flat>(p, groups, space, next, left, width) : read<Nested>(p, groups, space, next, left, width);
-    if (numbers == 0) {
-      if (failures == 0) {
-        regular = isFlat ? regularTokens<Flat>(nextComma, space, left, width) : regularTokens<Nested>(nextComma, space, left, width);
-        if (regular < 4) break;
-      }
-      if (++failures == modes) break;
-      mode = mode + 1 == modes ? SHORT : mode + 1;
-      patience = patienceNext;
+    const isFlat = left > 2 && (width == 0 || width > WIDE);
+    let pairs = min((lastComma - nextComma) >> 3, (room - readNext) >> 4);
+    if (mode != SHORT) pairs = min(pairs, usize(patience));
+    if (isFlat) pairs = min(pairs, usize((left - 1) >> 1));
+    else if (width > WIDE) pairs = min(pairs, 1);
+    if (pairs == 0) return;
+    const read = isFlat ? readMode<Flat>(pairs, space, left, width) : readMode<Nested>(pairs, space, left, width);
+    if (read != 0) {
+      failures = 0;
+      const numbers = u32(read << 1);
+      if (width != 0) left = leftAfter(left, width, numbers);
+      advance(numbers, space, left == width);
+      settle(read);
       continue;
     }
-    failures = 0;
-    next += numbers << 3;
-    if (width != 0) left = left > u32(numbers) ? left - u32(numbers) : width - (u32(numbers) - left) % width;
-    const last = usize(load<u32>(nextComma + (numbers - 1) * 4));
-    p = startAfter(last, 17 + space, usize(left == width));
-    useCommas(numbers);
-    settle(numbers >> 2);
+    if (failures == 0) {
+      const regular = isFlat ? regularTokens<Flat>(nextComma, space, left, width) : regularTokens<Nested>(nextComma, space, left, width);
+      if (regular < 2) return leave(1 + regular, readNext != next);
+    }
+    if (++failures == modes) return leave(1, readNext != next);
+    mode = mode + 1 == modes ? SHORT : mode + 1;
+    patience = nextPatience;
   }
-  if (next != first) leaveNext = 0;
-  else smallBlock();
-  if (failures == modes || regular < 4) {
-    numbersLeft = 1 + max(leaveNext, regular & 3);
-    leaveNext = min((leaveNext << 1) + 1, MAX_LEFT);
-  }
-  readTo = p;
-  readNext = next;
 }
 
-/** `groups` groups were read in the mode at hand. */
-function settle(groups: usize): void {
+/** Reads pairs in the mode at hand; returns how many. */
+function readMode<L>(pairs: usize, space: usize, left: u32, width: u32): usize {
+  if (mode == SHORT) return readPairs<L, Short>(readTo, nextComma, pairs, space, readNext, left, width);
+  if (mode == SHORT_EXPONENT) return readPairs<L, ShortExponent>(readTo, nextComma, pairs, space, readNext, left, width);
+  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
+  if (mode == LONG) return readPairs<L, Long>(readTo, nextComma, pairs, space, readNext, left, width);
+  return readPairs<L, LongExponent>(readTo, nextComma, pairs, space, readNext, left, width);
+}
+
+/** Steps over numbers that have been read, the last of which ended its row or did not. */
+function advance(numbers: usize, space: usize, closed: bool): void {
+  useCommas(numbers);
+  readTo = startAfter(usize(load<u32>(nextComma - 4)), space, usize(closed));
+  readNext += numbers << 3;
+}
+
+/** So many pairs were read in the mode at hand. */
+function settle(pairs: usize): void {
   if (mode == SHORT) {
-    if (groups >= SETTLED_GROUPS) patienceNext = 1;
+    if (pairs >= SETTLED_PAIRS) nextPatience = 1;
     return;
   }
-  patience -= i32(groups);
+  patience -= i32(pairs);
   if (patience > 0) return;
-  patienceNext = min(patienceNext << 1, MAX_PATIENCE);
+  nextPatience = min(nextPatience << 1, MAX_PATIENCE);
   mode = SHORT;
 }
 
-/** Reads groups in the mode at hand; returns how many numbers. */
-function read<L>(p: usize, groups: usize, space: usize, next: usize, left: u32, width: u32): usize {
-  if (mode == SHORT) return readShort<L>(p, nextComma, groups, space, next, left, width) << 2;
-  if (mode == SHORT_EXPONENT) return readPairs<L, ShortExponents>(p, nextComma, groups << 1, space, next, left, width) << 1;
-  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
-  if (mode == LONG) return readLongs<L, Plain>(p, nextComma, groups << 1, space, next, left, width) << 1;
-  return readLongs<L, Scientific>(p, nextComma, groups << 1, space, next, left, width) << 1;
+/** Leaves at least `numbers` numbers to the scanner. */
+function leave(numbers: i32, hasRead: bool): void {
+  if (hasRead) nextForScanner = 1;
+  else smallBlock();
+  forScanner = max(numbers, nextForScanner);
+  nextForScanner = min(nextForScanner << 1, MAX_FOR_SCANNER);
 }
