@@ -22,33 +22,43 @@ const arena = new Arena(kernel.heapBase, kernel.u8.length);
 const TIME = 400;
 const PIECE = 65_536;
 const COUNT = 1_000_000;
+/** Numbers of a body that is read: few enough that a run fits between two interruptions of a busy machine. */
+const READ_COUNT = 200_000;
 
 const random = uniform();
 const numbers = Array.from({ length: COUNT }, () => random() * 10 - 5);
 
+/** As Python prints an exponent: two digits at least. */
+const asPython = (text: string): string => text.replace(/e-(\d)$/, "e-0$1");
+
 const TEXTS: Readonly<Record<string, (value: number) => string>> = {
   "6 decimals": (value) => Math.abs(value / 10).toFixed(6),
   "4 decimals": (value) => value.toFixed(4),
-  "float32, 8 or 9 digits": (value) => String(Number(value.toPrecision(8))),
+  "float32, shortest": (value) => String(shortestFloat32(value)),
   "float64, 17 digits": (value) => String(value),
   "float64 near 0.001, 17 digits": (value) => String(value / 1000),
-  "float64, exponents": (value) => value.toExponential(),
+  "float64 near 1e-5 of Python, 17 digits": (value) => asPython((value / 1e5).toExponential()),
+  "gradients near 1e-5": (value) => String(shortestFloat32(value / 1e5)),
+  "gradients near 1e-5 of Python": (value) => asPython(shortestFloat32(value / 1e5).toExponential()),
   integers: (value) => String(Math.round(value * 1000)),
+  "class indices": (value) => String(Math.floor(Math.abs(value) * 10_000)),
 };
 
+const read = numbers.slice(0, READ_COUNT);
 for (const [name, show] of Object.entries(TEXTS)) {
-  const flat = `{"input":[${numbers.map(show).join()}]}`;
-  report(`read ${name}`, Buffer.byteLength(flat), reader(flat), () => JSON.parse(flat));
+  reading(name, `[${read.map(show).join()}]`);
 }
-for (const width of [1000, 10, 1]) {
-  const rows = Array.from({ length: COUNT / width }, (_, row) =>
-    numbers.slice(row * width, (row + 1) * width),
+const rounded = read.map((value) => Number(value.toFixed(6)));
+reading("6 decimals, white space of Python", `[${rounded.join(", ")}]`);
+reading("6 decimals, pretty-printed", JSON.stringify(rounded, undefined, 2));
+for (const width of [50_000, 1000, 10, 5, 1]) {
+  const rows = Array.from({ length: READ_COUNT / width }, (_, row) =>
+    rounded.slice(row * width, (row + 1) * width),
   );
-  const text = `{"input":${JSON.stringify(rows.map((row) => row.map((value) => Number(value.toFixed(6)))))}}`;
-  report(`read nested (${COUNT / width}, ${width})`, text.length, reader(text), () => JSON.parse(text));
+  reading(`nested (${READ_COUNT / width}, ${width})`, JSON.stringify(rows));
 }
 const base64 = `{"input":{"shape":[${COUNT}],"base64":"${Buffer.alloc(4 * COUNT, "lossd").toString("base64")}"}}`;
-report("read base64 float32", base64.length, reader(base64), () => JSON.parse(base64));
+report("read base64 float32", COUNT, base64.length, reader(base64), () => JSON.parse(base64));
 
 for (const dtype of ["float32", "float64", "float16", "bfloat16"] as const) {
   writing(`print flat ${dtype}`, dtype, [COUNT], "flat");
@@ -57,6 +67,21 @@ for (const width of [1000, 10, 1]) {
   writing(`print nested float32 (${COUNT / width}, ${width})`, "float32", [COUNT / width, width], "nested");
 }
 writing("print base64 float32", "float32", [COUNT], "base64");
+
+function reading(title: string, list: string): void {
+  const text = `{"input":${list}}`;
+  report(`read ${title}`, READ_COUNT, Buffer.byteLength(text), reader(text), () => JSON.parse(text));
+}
+
+/** The double with the fewest digits that is this float32. */
+function shortestFloat32(value: number): number {
+  const float = Math.fround(value);
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(float.toPrecision(digits));
+    if (Math.fround(short) === float) return short;
+  }
+  return Number(float.toPrecision(9));
+}
 
 function reader(text: string): () => void {
   const bytes = Buffer.from(text);
@@ -80,15 +105,15 @@ function writing(title: string, dtype: FloatDType, shape: readonly number[], for
     for (const page of writeJson(kernel, { output: tensor }, form)) bytes += page.length;
     return bytes;
   };
-  report(title, write(), write, () => JSON.stringify(numbers));
+  report(title, COUNT, write(), write, () => JSON.stringify(numbers));
   region.release();
 }
 
-function report(title: string, bytes: number, ours: () => void, peer: () => void): void {
+function report(title: string, count: number, bytes: number, ours: () => void, peer: () => void): void {
   if (!title.includes(process.argv[2] ?? "")) return;
   const show = (work: () => void): string => {
     const best = fastest(work, TIME);
-    return `${(bytes / best / 1e3).toFixed(0).padStart(6)} MB/s ${(COUNT / best / 1e3).toFixed(1).padStart(6)} M/s`;
+    return `${(bytes / best / 1e3).toFixed(0).padStart(6)} MB/s ${(count / best / 1e3).toFixed(1).padStart(6)} M/s`;
   };
   console.log(`${title.padEnd(42)} ${show(ours)}   JSON: ${show(peer)}`);
 }

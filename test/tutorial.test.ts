@@ -84,8 +84,9 @@ it("prints the same number three ways: NLLLoss(LogSoftmax), CrossEntropyLoss, an
   expect(rowsOf.loss).toBe(nll.loss);
 });
 
-it("the best possible loss is exactly 0", async () => {
-  expect((await ask("cross_entropy", { input: [[100, 0, 0]], target: [0] })).loss).toBe(0);
+it("the best possible loss is exactly 0, and 2 exp(-100), a subnormal float32, is told from it", async () => {
+  expect((await ask("cross_entropy", { input: [[200, 0, 0]], target: [0] })).loss).toBe(0);
+  expect((await ask("cross_entropy", { input: [[100, 0, 0]], target: [0] })).loss).toBe(7.4e-44);
 });
 
 it("says in plain words that NLLLoss takes indices, not one-hot rows", async () => {

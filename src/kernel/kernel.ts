@@ -66,6 +66,7 @@ export function loadKernel(size: number): Kernel {
   const run = withNumbers(instance.exports) as KernelExports;
   writePowers(run, memory);
   run.fillPrintTables();
+  run.fillReadTables();
   return {
     run,
     heapBase: run.heapBase,

@@ -2,6 +2,8 @@
 
 /** What `assembly/scan.ts`, `print/`, `base64.ts` and `powers.ts` export. Addresses are bytes. */
 export interface TextExports {
+  /** Makes the tables of the number reader, `assembly/read/`; once, before the first scan. */
+  fillReadTables(): void;
   /** Begins a scan in the `scanBytes` bytes at `scan`, whose numbers go to [next, end). */
   scanStart(scan: number, inference: number, next: number, end: number): void;
   /** Scans the bytes in [from, to); 0 or the number of a refusal. The state says what was used. */

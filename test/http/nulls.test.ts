@@ -34,8 +34,8 @@ describe.each(OPERATIONS.map(({ path, request }) => [path, request as unknown as
       expect((await service().post(path, { ...nulls, ...given })).text).toBe(plain.text);
     });
 
-    it("takes them so in the parameters of an inference, format aside, and in every other place of one", async () => {
-      const { format: _, ...options } = nulls;
+    it("takes them so in the parameters of an inference, format and non_finite aside, and in every other place of one", async () => {
+      const { format: _format, non_finite: _style, ...options } = nulls;
       for (const name of ["weight", "grad_output"]) delete options[name];
       const tensor = (name: string, datatype: string, shape: number[], data: unknown) => ({
         name,

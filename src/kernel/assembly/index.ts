@@ -4,5 +4,6 @@ export * from "./fold";
 export * from "./base64";
 export * from "./print";
 export { powersAt, scalesAt } from "./powers";
+export { fillReadTables } from "./read/modes";
 export * from "./scan";
 export { __heap_base as heapBase };

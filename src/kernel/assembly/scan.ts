@@ -2,6 +2,7 @@
 // copies the rest to a small skeleton for JSON.parse. Bytes may arrive in pieces of any size.
 import { decodeBlocks, sextet } from "./base64";
 import { forgetRounded, NUMBER_LONG, NUMBER_PART, numberRounded, numberState, numberStop, readNumber } from "./decimal";
+import { forScanner, readList, readNext, readTo, scannerRead, startReading } from "./read/modes";
 
 // What a scan can end with; the loader gives each its words.
 const GOES_ON: i32 = 0;
@@ -107,6 +108,7 @@ export function scanPiece(at: usize, p: usize, end: usize): i32 {
   // Zeros, which no token holds, so that reading a token needs no look at the end.
   store<u64>(end, 0);
   store<u64>(end, 0, 8);
+  startReading();
   while (p < end) {
     const state = s.state;
     if (state == NUMBERS) {
@@ -411,6 +413,10 @@ function scanNumbers(s: Scan, p: usize, end: usize): i32 {
   let result = GOES_ON;
   while (p < end) {
     const c: u32 = load<u8>(p);
+    if (c == 32 || c == 10 || c == 13 || c == 9) {
+      p++;
+      continue;
+    }
     if (c == 44 && s.expect == COMMA_OR_CLOSE) {
       s.expect = ITEM;
     } else if (s.expect != COMMA_OR_CLOSE && (c - 48 < 10 || c == 45 || c == 78 || c == 73 || c == 34)) {
@@ -426,7 +432,7 @@ function scanNumbers(s: Scan, p: usize, end: usize): i32 {
         s.stop = p + 1;
         return endNumbers(s);
       }
-    } else if (c != 32 && c != 10 && c != 13 && c != 9) {
+    } else {
       result = s.expect == COMMA_OR_CLOSE ? MALFORMED : refuseItem(p, end, c);
       if (result == UNFINISHED) {
         s.stop = p;
@@ -455,19 +461,45 @@ function refuseItem(p: usize, end: usize, c: u32): i32 {
   return after - 48 < 10 || (after | 32) - 97 < 26 ? MALFORMED : BAD_ELEMENT;
 }
 
-/** Reads numbers of one list with commas between them, in the tightest loop, up to whatever else comes. */
+/** Reads numbers of one list with commas between them, up to whatever else comes: by vectors, then one by one. */
 function scanRun(s: Scan, p: usize, end: usize): i32 {
   s.stop = p;
   if (s.leaf != s.level && (s.leaf != 0 || s.deepest != s.level)) return RAGGED;
   s.leaf = s.level;
-  const room = s.end;
+  if (forScanner <= 0) {
+    scanPairs(s, p, end);
+    if (s.stop != p) return GOES_ON;
+  }
+  return scanOneByOne(s, p, end);
+}
+
+/** Reads what the vectors can from `p` on, also over the ends of rows. */
+function scanPairs(s: Scan, p: usize, end: usize): void {
+  const known = s.level > 1 ? load<i32>(changetype<usize>(s) + DIMS + (usize(s.level) << 2)) : 0;
+  const width = max(known, 0);
+  readList(p, end, s.next, s.end, load<i32>(countAt(s)), width);
+  if (readNext == s.next) return;
+  s.stop = readTo;
+  s.expect = ITEM;
+  count(s, readNext);
+  const all = load<i32>(countAt(s));
+  if (width == 0 || all < width) return;
+  const lists = countAt(s) - 4;
+  store<i32>(countAt(s), all % width);
+  store<i32>(lists, load<i32>(lists) + all / width);
+  if (all % width == 0) s.expect = ITEM_OR_CLOSE;
+}
+
+/** Reads as many numbers as the vectors left, or more of their list, in the tightest loop. */
+function scanOneByOne(s: Scan, p: usize, end: usize): i32 {
+  const room = min(s.end, s.next + (usize(max(forScanner, 1)) << 3));
   let next = s.next;
   let result = GOES_ON;
   let c: u32 = load<u8>(p);
   forgetRounded();
   for (;;) {
     if (room - next < 8) {
-      result = FULL;
+      if (s.end - next < 8) result = FULL;
       break;
     }
     // One test for "-" and the digits together, whose order is random; "." and "/" between them begin no number.
@@ -492,10 +524,18 @@ function scanRun(s: Scan, p: usize, end: usize): i32 {
     if (c - 48 >= 10 && c != 45) break;
   }
   if (numberRounded != 0 && s.rounded == 0) s.rounded = i32((numberRounded - s.cutStart) >> 3) + 1;
-  store<i32>(countAt(s), load<i32>(countAt(s)) + i32((next - s.next) >> 3));
-  s.next = next;
+  scannerRead(i32((next - s.next) >> 3));
+  count(s, next);
   s.stop = p;
   return result;
+}
+
+/** Counts the numbers that are written up to `next`. */
+// @ts-ignore: decorator
+@inline
+function count(s: Scan, next: usize): void {
+  store<i32>(countAt(s), load<i32>(countAt(s)) + i32((next - s.next) >> 3));
+  s.next = next;
 }
 
 function refusalOfNumber(): i32 {
