@@ -212,7 +212,8 @@ describe.each([
           ),
         )) as [Answer, Answer];
         if (first.status === 200) answered++;
-        if (first.status !== second.status || !first.bytes.equals(second.bytes)) differing.push(title);
+        const isSame = first.status === second.status && first.bytes.equals(second.bytes);
+        if (!isSame || first.status >= 500) differing.push(`${title}: ${first.status}, ${second.status}`);
       }
     };
     await Promise.all(Array.from({ length: LANES }, (_, lane) => ask(lane)));
