@@ -6,6 +6,7 @@ import type { NonFinite } from "../wire/json-write.ts";
 import { writeJson } from "../wire/json-write.ts";
 import { writeFile } from "../wire/safetensors-write.ts";
 import type { Form } from "../wire/tensors.ts";
+import { encodePages } from "./answer-coding.ts";
 import { JSON_OPTIONS } from "./contract/options.ts";
 import type { Answer, Job } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
@@ -57,7 +58,7 @@ export function sendJson(reply: FastifyReply, job: Job, pages: Generator<Buffer,
     job.stages.enter("write");
     return reply.send(text);
   }
-  return reply.send(pageStream(job, [first, second], pages));
+  return reply.send(encodePages(reply, pageStream(job, [first, second], pages), job.compressAnswers));
 }
 
 function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {
