@@ -1,5 +1,6 @@
 /** Compresses long JSON responses page by page, in constant memory. */
-import type { Readable, Transform } from "node:stream";
+import type { ServerResponse } from "node:http";
+import type { Transform } from "node:stream";
 import { pipeline } from "node:stream";
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
 import type { FastifyReply } from "fastify";
@@ -36,19 +37,51 @@ export const MAX_COMPRESSORS = 64;
 let openCompressors = 0;
 
 /**
- * The pages of a response in the coding that the client prefers, or as they are. Without `isOffered`, only a client that refuses identity gets
- * a coding. Destroying the returned stream ends the pages, and their error is its error.
+ * Opens the coding that the client prefers, and sets Vary and Content-Encoding; undefined is identity. Without `isOffered`, only a client that
+ * refuses identity gets a coding.
  */
-export function encodePages(reply: FastifyReply, pages: Readable, isOffered: boolean): Readable {
+export function openEncoder(reply: FastifyReply, isOffered: boolean): Encoder | undefined {
   varyByCoding(reply);
   const { coding, isRequired } = chooseCoding(reply.request.headers["accept-encoding"]);
-  if (coding === undefined || !(isOffered || isRequired) || openCompressors >= MAX_COMPRESSORS) return pages;
+  if (coding === undefined || !(isOffered || isRequired) || openCompressors >= MAX_COMPRESSORS)
+    return undefined;
   reply.header("content-encoding", coding);
-  const compressor = COMPRESSORS[coding]();
-  openCompressors++;
-  compressor.once("close", () => {
-    openCompressors--;
-  });
-  // Fastify handles errors of the stream that it sends.
-  return pipeline(pages, compressor, () => {});
+  return new Encoder(COMPRESSORS[coding]());
+}
+
+/** A compressor in front of a response. It compresses outside of the event loop. */
+export class Encoder {
+  readonly #compressor: Transform;
+
+  constructor(compressor: Transform) {
+    this.#compressor = compressor;
+    openCompressors++;
+    compressor.once("close", () => {
+      openCompressors--;
+    });
+  }
+
+  /** Sends what is written to a response. Closing the response early closes the compressor, and writes fail. */
+  pipeTo(response: ServerResponse): void {
+    pipeline(this.#compressor, response, () => {});
+  }
+
+  /** Compresses bytes that may be overwritten once the promise is kept. It waits for the client to read. */
+  write(bytes: Uint8Array): Promise<void> {
+    const compressor = this.#compressor;
+    return new Promise((resolve, reject) => {
+      // node:zlib never calls back a write that waits for its reader when it is destroyed (Node 24.21).
+      const onClose = () => reject(new Error("the response closed"));
+      compressor.once("close", onClose);
+      compressor.write(bytes, (error) => {
+        compressor.off("close", onClose);
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  }
+
+  end(): void {
+    this.#compressor.end();
+  }
 }

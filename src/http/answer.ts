@@ -1,12 +1,16 @@
 /** From a result to the socket: in one piece with its length where it fits a page, otherwise page by page with back-pressure. */
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
+import type { Kernel } from "../kernel/kernel.ts";
 import { refuseAt } from "../problems.ts";
-import type { NonFinite } from "../wire/json-write.ts";
+import type { Region } from "../tensor/arena.ts";
+import { ArenaFull } from "../tensor/arena.ts";
+import type { JsonPages, NonFinite } from "../wire/json-pages.ts";
 import { writeJson } from "../wire/json-write.ts";
 import { writeFile } from "../wire/safetensors-write.ts";
 import type { Form } from "../wire/tensors.ts";
-import { encodePages } from "./answer-coding.ts";
+import { openEncoder } from "./answer-coding.ts";
 import { JSON_OPTIONS } from "./contract/options.ts";
 import type { Answer, Job } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
@@ -35,7 +39,7 @@ export function sendAnswer(
   job: Job,
   answer: Answer,
   { format, non_finite }: JsonOptions,
-): FastifyReply {
+): FastifyReply | Promise<FastifyReply> {
   const { kernel } = job.work;
   job.stages.enter("encode");
   if (job.answer === "safetensors") {
@@ -47,18 +51,87 @@ export function sendAnswer(
   return sendJson(reply, job, writeJson(kernel, answer, format ?? job.operands!.form("input"), non_finite));
 }
 
-/** Sends JSON that is printed page by page. */
-export function sendJson(reply: FastifyReply, job: Job, pages: Generator<Buffer, void>): FastifyReply {
-  const first = nextPage(pages);
-  const second = nextPage(pages);
+/** Sends JSON: at once with its length where it fits a page, otherwise page by page. */
+export function sendJson(
+  reply: FastifyReply,
+  job: Job,
+  pages: JsonPages,
+): FastifyReply | Promise<FastifyReply> {
+  const { run, u8 } = job.work.kernel;
+  const end = pages.print(run.paperAt, run.paperAt + run.paperBytes);
+  const printed = Buffer.from(u8.buffer, run.paperAt, end - run.paperAt);
   reply.header("content-type", JSON_TYPE);
+  if (!pages.isDone) return sendPages(reply, job, Buffer.from(printed), pages);
+  job.stages.enter("write");
   // As text, Node writes a short answer and its headers in one piece; bytes would take a second.
-  if (first === undefined || second === undefined) {
-    const text = first?.toString() ?? "";
+  return reply.send(printed.toString());
+}
+
+/** Bytes that are printed at once into a request's own memory. */
+const PAGE_BYTES = 256 * 1024;
+
+/** Milliseconds of printing and writing after which other requests run. */
+const TURN_MS = 5;
+
+/**
+ * Sends the first page, then prints and writes the others, each when the socket has taken the one before: a reader that stops holds the
+ * printing up. They are printed into the request's own memory and written from there, or copied out of the kernels' buffer if there is none.
+ */
+async function sendPages(
+  reply: FastifyReply,
+  job: Job,
+  first: Uint8Array,
+  pages: JsonPages,
+): Promise<FastifyReply> {
+  const { kernel, region } = job.work;
+  const start = allocPage(region);
+  const encoder = openEncoder(reply, job.compressAnswers);
+  const response = reply.hijack().raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
+  encoder?.pipeTo(response);
+  const send = (page: Uint8Array) => encoder?.write(page) ?? write(response, page);
+  try {
     job.stages.enter("write");
-    return reply.send(text);
+    await send(first);
+    for (let since = performance.now(); !pages.isDone; ) {
+      if (performance.now() - since > TURN_MS) {
+        await turn();
+        since = performance.now();
+      }
+      job.stages.enter("encode");
+      const page = printPage(kernel, pages, start);
+      job.stages.enter("write");
+      await send(page);
+    }
+    (encoder ?? response).end();
+  } catch (error) {
+    if (!response.destroyed) reply.log.error({ err: error }, "answer failed");
+    response.destroy();
   }
-  return reply.send(encodePages(reply, pageStream(job, [first, second], pages), job.compressAnswers));
+  return reply;
+}
+
+function allocPage(region: Region): number | undefined {
+  try {
+    return region.alloc(PAGE_BYTES);
+  } catch (error) {
+    if (error instanceof ArenaFull) return undefined;
+    throw error;
+  }
+}
+
+function printPage({ run, u8 }: Kernel, pages: JsonPages, start: number | undefined): Uint8Array {
+  if (start !== undefined) return u8.subarray(start, pages.print(start, start + PAGE_BYTES - SLACK_BYTES));
+  return u8.slice(run.paperAt, pages.print(run.paperAt, run.paperAt + run.paperBytes));
+}
+
+/** Bytes that the printers may write beyond the last character. */
+const SLACK_BYTES = 64;
+
+/** Writes bytes that may be overwritten once the promise is kept. */
+export function write(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    response.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {

@@ -7,7 +7,7 @@ import { JsonReader } from "../wire/json.ts";
 import { JsonOperands } from "../wire/operands.ts";
 import type { Engine } from "./admission.ts";
 import { bodyLimitOf, SHORT } from "./admission.ts";
-import { bodyProblem, freeChunk, openBody } from "./content-coding.ts";
+import { bodyProblem, endedEarly, freeChunk, openBody } from "./content-coding.ts";
 import { askForBody } from "./held.ts";
 import type { Job } from "./job.ts";
 import type { SizeLimit } from "./preflight.ts";
@@ -16,17 +16,76 @@ import { jobOf } from "./request.ts";
 import { BodySource, releaseChunk } from "./source.ts";
 import { whenTooSlow } from "./watch.ts";
 
+/** Bodies of at most so many bytes, announced by Content-Length, are taken in one piece. */
+const SHORT_BODY_BYTES = 64 * 1024;
+
 /**
- * The content-type parser: gives the rest of a JSON body, in which tensors are placeholders, to the validator.
+ * The content-type parser: gives the rest of a JSON body, in which tensors are placeholders, to the validator. A short body is scanned and
+ * handed on in the turn of the event loop in which its last byte arrives, a longer one chunk by chunk.
  */
-export async function readJson(
+export function readJson(
   engine: Engine,
   request: FastifyRequest,
   payload: IncomingMessage,
-): Promise<unknown> {
-  const body = await scanJson(engine, request, payload, "contract");
-  jobOf(request).operands = new JsonOperands(body);
-  return body.value;
+  done: (error: Error | null, body?: unknown) => void,
+): void {
+  const job = jobOf(request);
+  const take = (body: JsonBody): void => {
+    job.operands = new JsonOperands(body);
+    done(null, body.value);
+  };
+  const { "content-length": length } = request.headers;
+  const isShort = job.coding === undefined && length !== undefined && Number(length) <= SHORT_BODY_BYTES;
+  if (isShort) scanShortJson(job, payload, Number(length), take, done);
+  else scanJson(engine, request, payload, "contract").then(take, done);
+}
+
+/** Takes a body of `length` bytes in one piece and scans it. */
+function scanShortJson(
+  job: Job,
+  payload: IncomingMessage,
+  length: number,
+  take: (body: JsonBody) => void,
+  fail: (error: Error) => void,
+): void {
+  let chunks: Buffer[] = [];
+  let isOver = false;
+  const end = (error: Error): void => {
+    if (isOver) return;
+    isOver = true;
+    chunks = [];
+    fail(error);
+  };
+  const scan = (): JsonBody | undefined => {
+    job.stages.enter("decode");
+    try {
+      const { kernel, region } = job.work;
+      const reader = new JsonReader(kernel, region, "contract");
+      for (const chunk of chunks) reader.push(chunk);
+      return reader.end();
+    } catch (error) {
+      end(nameElement(error, job.operation) as Error);
+      return undefined;
+    }
+  };
+  const onData = (chunk: Buffer): void => {
+    if (isOver) return;
+    job.bytes += chunk.length;
+    chunks.push(chunk);
+    if (job.bytes === length) onWhole();
+  };
+  const onWhole = (): void => {
+    const body = scan();
+    if (body === undefined) return;
+    isOver = true;
+    chunks = [];
+    take(body);
+  };
+  job.stages.enter("read");
+  whenTooSlow(payload, end);
+  askForBody(payload);
+  payload.on("data", onData).once("close", () => end(endedEarly()));
+  if (length === 0) onWhole();
 }
 
 /** A body of at most `limit` that is read piece by piece; what is left of it when the answer has gone passes unread. */

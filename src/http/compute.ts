@@ -30,12 +30,12 @@ export function toAnswer(result: Partial<LossResult & LogSoftmaxResult>): Answer
   return Object.fromEntries(entries);
 }
 
-/** Computes a loss whose operands are in memory. */
-export async function compute(job: Job, plan: LossPlan, gone: () => boolean): Promise<Answer> {
+/** Computes a loss whose operands are in memory: in this turn of the event loop where it is short, otherwise in slices. */
+export function compute(job: Job, plan: LossPlan, gone: () => boolean): Answer | Promise<Answer> {
   const { kernel } = job.work;
   const { steps, result } = computeWhole(kernel, plan as Plan<LossResult>, takeBlock(job, plan));
-  await runSteps([...job.conversions, ...steps], gone);
-  return toAnswer(result());
+  const pending = runSteps([...job.conversions, ...steps], gone);
+  return pending === undefined ? toAnswer(result()) : pending.then(() => toAnswer(result()));
 }
 
 /** Bytes of outputs that need no operand of their size: shapes of size 0 cost a client nothing to send. */

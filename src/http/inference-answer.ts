@@ -39,7 +39,7 @@ export async function sendInference(
 
 /** The length of the JSON that bytes follow, which leaves before it; and its pages, if they are few. */
 async function measure(
-  json: Generator<Buffer, void>,
+  json: Iterable<Buffer>,
   gone: () => boolean,
 ): Promise<{ length: number; pages: Buffer[] | undefined }> {
   const pages: Buffer[] = [];

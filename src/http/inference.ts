@@ -196,7 +196,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
 }
 
 /** Runs an operation. What it refuses is refused at its place in the inference request; an element's place, the operands know. */
-async function infer(body: InferenceBody, run: () => Promise<Answer>): Promise<Answer> {
+async function infer(body: InferenceBody, run: () => Answer | Promise<Answer>): Promise<Answer> {
   try {
     return await run();
   } catch (error) {

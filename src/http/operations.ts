@@ -1,6 +1,6 @@
 /** The three operations and their routes. */
 import type { IncomingMessage } from "node:http";
-import type { FastifyInstance, FastifyRequest, RouteShorthandOptions } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import type { TSchema } from "typebox";
 import { Type } from "typebox";
 import type { Header } from "../wire/safetensors.ts";
@@ -26,7 +26,7 @@ import { RESULT_SCHEMAS } from "./contract/result.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./contract/streaming.ts";
 import { lossStreaming } from "./contract/streaming.ts";
 import { TENSOR_SCHEMAS } from "./contract/tensor.ts";
-import type { Job } from "./job.ts";
+import type { Answer, Job } from "./job.ts";
 import type { Media } from "./media.ts";
 import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
@@ -87,8 +87,13 @@ export const OPERATIONS: readonly Operation[] = [
 export function registerOperations(app: FastifyInstance, engine: Engine): void {
   for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS, ...RESULT_SCHEMAS]) app.addSchema(schema);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", (request: FastifyRequest, payload: IncomingMessage) =>
-    readJson(engine, request, payload),
+  app.addContentTypeParser(
+    "application/json",
+    (
+      request: FastifyRequest,
+      payload: IncomingMessage,
+      done: (error: Error | null, body?: unknown) => void,
+    ) => readJson(engine, request, payload, done),
   );
   app.addContentTypeParser(
     ["application/vnd.safetensors", "application/x-safetensors"],
@@ -122,22 +127,47 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
       },
     },
   };
-  app.post(path, options, async (request, reply) => {
+  app.post(path, options, (request, reply) => {
     const job = jobOf(request);
     const body = withoutNulls(request.body as object) as never;
     checkJsonOptions(job, body as JsonOptions);
     const gone = (): boolean => reply.raw.destroyed;
-    const stream =
-      job.upload &&
-      (await receive(engine, job, job.upload, streaming(body, job.upload.header), {
-        plan: (streamed) => plan(job, body, streamed),
-        gone,
-      }));
-    if (stream?.leaves !== undefined) return sendStream(reply, stream);
+    const send = (answer: Answer): FastifyReply | Promise<FastifyReply> =>
+      sendAnswer(reply, job, answer, body as JsonOptions);
+    if (job.upload !== undefined) {
+      const way = streaming(body, job.upload.header);
+      const opening = { plan: (streamed?: StreamedInput) => plan(job, body, streamed), gone };
+      return answerUpload(engine, { reply, job, upload: job.upload }, way, opening, send);
+    }
+    // The short way: a loss that ends in its first slice is answered in this turn of the event loop, without a promise.
     job.stages.enter("compute");
-    const answer = await (stream === undefined ? compute(job, plan(job, body), gone) : computeStream(stream));
-    return sendAnswer(reply, job, answer, body as JsonOptions);
+    const answer = compute(job, plan(job, body), gone);
+    return answer instanceof Promise ? answer.then(send) : send(answer);
   });
+}
+
+/** The parts of a request with a safetensors body. */
+interface UploadRequest {
+  readonly reply: FastifyReply;
+  readonly job: Job;
+  readonly upload: Upload;
+}
+
+/** Answers a safetensors body: row by row as it arrives, or once all of it is there. */
+async function answerUpload(
+  engine: Engine,
+  { reply, job, upload }: UploadRequest,
+  way: Streaming | Obstacle,
+  opening: Opening,
+  send: (answer: Answer) => FastifyReply | Promise<FastifyReply>,
+): Promise<FastifyReply> {
+  const stream = await receive(engine, job, upload, way, opening);
+  if (stream?.leaves !== undefined) return sendStream(reply, stream);
+  job.stages.enter("compute");
+  const answer = await (stream === undefined
+    ? compute(job, opening.plan(), opening.gone)
+    : computeStream(stream));
+  return send(answer);
 }
 
 /** Opens an upload that is computed row by row, or reads all of it. */

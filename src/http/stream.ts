@@ -1,5 +1,5 @@
 /** Uploads of any size: rows are folded as they arrive, and what is known of them leaves while the body still comes. */
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply } from "fastify";
 import type { LossResult } from "../loss/index-loss.ts";
 import type { Plan, Run } from "../loss/plan.ts";
@@ -10,6 +10,7 @@ import { PlacedOperands } from "../wire/operands.ts";
 import type { Entry } from "../wire/safetensors.ts";
 import { answerHeader, inFileOrder, memberPages } from "../wire/safetensors-write.ts";
 import { checkSpan } from "../wire/tensors.ts";
+import { write } from "./answer.ts";
 import type { LossPlan } from "./compute.ts";
 import { MEMBERS, takeBlock, toAnswer } from "./compute.ts";
 import type { StreamedInput, Streaming } from "./contract/streaming.ts";
@@ -26,7 +27,7 @@ const WINDOW_BYTES = 256 * 1024;
 
 /** How the computation of a stream is planned, and whether its client has left. */
 export interface Opening {
-  readonly plan: (streamed: StreamedInput) => LossPlan;
+  readonly plan: (streamed?: StreamedInput) => LossPlan;
   readonly gone: () => boolean;
 }
 
@@ -185,10 +186,3 @@ function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean
 
 const CUT_SHORT =
   "the connection closed while the request was still sent and its answer had begun: a client that left, or a proxy that does not send both at once, such as nginx";
-
-/** Writes bytes that may be overwritten once the promise is kept. */
-function write(response: ServerResponse, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    response.write(bytes, (error) => (error ? reject(error) : resolve()));
-  });
-}

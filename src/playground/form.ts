@@ -35,7 +35,7 @@ const FIELDS_OF: Readonly<Record<string, readonly Operation[]>> = {
 
 const TENSORS = ["input", "target", "weight", "grad_output"];
 const NUMBERS = ["dim", "ignore_index", "label_smoothing"];
-const WORDS = ["dtype", "reduction", "format"];
+const WORDS = ["dtype", "reduction", "format", "non_finite"];
 const CHOICES = ["size_average", "reduce"];
 const FLAGS = ["return_grad", "return_grad_target"];
 /** Every field of the API, tensors first. */

@@ -44,9 +44,9 @@ export async function paintPicture(question: Question, token: string, signal: Ab
   const askApi: Ask = (operation, body) => ask(operation, body, token, signal);
   const { operation, body, input } = question;
   const answer = await askApi(operation, body);
-  // The pictures are lists, whatever form the person's answer has.
-  const nested = { ...body, format: "nested" };
-  const isNested = body.format === undefined || body.format === "nested";
+  // The pictures are lists with names for non-finite numbers, whatever form the person's answer has.
+  const nested = { ...body, format: "nested", non_finite: "string" };
+  const isNested = (body.format ?? "nested") === "nested" && body.non_finite !== "null";
   const dim = dimOf(question);
   const [shown, log, losses, ways] = await Promise.all([
     isNested ? answer : askApi(operation, nested),

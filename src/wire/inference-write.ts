@@ -5,7 +5,9 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { byteLength } from "../tensor/tensor.ts";
 import { datatypeOf } from "./inference.ts";
-import { Page, writeData } from "./json-write.ts";
+import type { Piece } from "./json-pages.ts";
+import { JsonPages } from "./json-pages.ts";
+import { addData } from "./json-write.ts";
 import { memberPages } from "./safetensors-write.ts";
 
 /** One output: what it is called, its numbers, and whether they are wanted as bytes. */
@@ -35,32 +37,30 @@ export function binaryPages(kernel: Kernel, outputs: readonly InferenceOutput[])
 }
 
 /** The JSON of an answer, in pages. */
-export function* inferencePages(
+export function inferencePages(
   kernel: Kernel,
   { model, id, warnings }: InferenceEnvelope,
   outputs: readonly InferenceOutput[],
-): Generator<Buffer, void> {
-  const page = new Page(kernel);
-  yield* page.text(`{"model_name":"${model}","model_version":"1",`);
-  if (id !== undefined) yield* page.text(`"id":${JSON.stringify(id)},`);
-  if (warnings.length > 0)
-    yield* page.text(`"parameters":${JSON.stringify({ warnings: warnings.join("\n") })},`);
-  yield* page.text('"outputs":[');
+): JsonPages {
+  const pieces: Piece[] = [`{"model_name":"${model}","model_version":"1",`];
+  if (id !== undefined) pieces.push(`"id":${JSON.stringify(id)},`);
+  if (warnings.length > 0) pieces.push(`"parameters":${JSON.stringify({ warnings: warnings.join("\n") })},`);
+  pieces.push('"outputs":[');
   let before = "";
   for (const { name, member, binary } of outputs) {
-    const { dtype } = member;
     const shape = shapeOf(member).join();
-    yield* page.text(`${before}{"name":"${name}","shape":[${shape}],"datatype":"${datatypeOf(dtype)}",`);
-    if (binary) yield* page.text(`"parameters":{"binary_data_size":${bytesOf(member)}}}`);
+    const datatype = datatypeOf(member.dtype);
+    pieces.push(`${before}{"name":"${name}","shape":[${shape}],"datatype":"${datatype}",`);
+    if (binary) pieces.push(`"parameters":{"binary_data_size":${bytesOf(member)}}}`);
     else {
-      yield* page.text('"data":');
-      yield* writeData(page, member);
-      yield* page.text("}");
+      pieces.push('"data":');
+      addData(pieces, member);
+      pieces.push("}");
     }
     before = ",";
   }
-  yield* page.text("]}");
-  yield page.take();
+  pieces.push("]}");
+  return new JsonPages(kernel, pieces);
 }
 
 function shapeOf(member: Tensor | Scalar): readonly number[] {

@@ -1,6 +1,6 @@
 /**
  * `npm run test:exhaustive`: every bit pattern of float32 (2^32), float16 and bfloat16 (2^16 each), printed and read back, is the same
- * number. It takes minutes on two cores, so neither `npm test` nor CI runs it; bench/RESULTS.md has its last result.
+ * number, and every float32 has the text of the scalar reference. It takes minutes on two cores, so neither `npm test` nor CI runs it; bench/RESULTS.md has its last result.
  */
 
 import { availableParallelism } from "node:os";

@@ -52,6 +52,7 @@ function check(from: number, n: number): void {
   for (let i = 0; i < n; i++) words[at / bytes + i] = from + i;
   const paperEnd = kernel.run.printElements(at, code, 0, n, 0, kernel.run.paperAt);
   const text = kernel.u8.slice(kernel.run.paperAt, paperEnd);
+  if (bytes === 4) compareReference(at, from, n, text);
   const reader = new JsonReader(kernel, region, "contract");
   for (const piece of [Buffer.from('{"input":['), text, Buffer.from("]}")]) reader.push(piece);
   const cut = reader.end().cuts[0]!;
@@ -60,6 +61,14 @@ function check(from: number, n: number): void {
   else for (let i = 0; i < n; i++) compare(from + i, words[cut.address / bytes + i]!);
   if (bytes === 4) compareSample(from, n, text);
   region.release();
+}
+
+/** The vector printer writes what the scalar reference writes, byte for byte. */
+function compareReference(at: number, from: number, n: number, text: Uint8Array): void {
+  const { paperAt } = kernel.run;
+  const end = kernel.run.printReference(at, code, n, paperAt);
+  if (Buffer.compare(kernel.u8.subarray(paperAt, end), text) === 0) return;
+  failures.push(`${n} float32 from 0x${from.toString(16)} are not printed as the reference prints them`);
 }
 
 /** Equal bits, or both NaN: JSON has one NaN. */

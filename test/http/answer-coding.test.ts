@@ -121,7 +121,12 @@ it.each<[string | undefined, string | undefined, boolean]>([
 });
 
 describe("clients that do not read", () => {
-  const impatient = useService({ compressAnswers: true, limits: { ...LIMITS, stall: 1500 } });
+  const failures: string[] = [];
+  const impatient = useService({
+    compressAnswers: true,
+    limits: { ...LIMITS, stall: 1500 },
+    log: (line) => void (line.includes("failed") && failures.push(line)),
+  });
   // The compressed response is larger than the buffers of both sockets.
   const BODY = JSON.stringify({ dim: 0, input: Array.from({ length: 2_000_000 }, (_, at) => at % 997) });
   const reserved = () => impatient().arena.reserved;
@@ -146,6 +151,7 @@ describe("clients that do not read", () => {
     await expect.poll(reserved, { timeout: 5000 }).toBe(0);
     const answer = await long(impatient(), { "accept-encoding": "gzip" });
     expect(answer.headers["content-encoding"]).toBe("gzip");
+    expect(failures).toEqual([]);
   });
 
   it("a client that stops reading holds up its own response only, and is cut after the stall limit", async () => {
@@ -156,6 +162,7 @@ describe("clients that do not read", () => {
     expect(answer.headers["content-encoding"]).toBe("gzip");
     expect(reserved()).toBeGreaterThan(0);
     await expect.poll(reserved, { timeout: 15_000, interval: 100 }).toBe(0);
+    expect(failures).toEqual([]);
   });
 });
 

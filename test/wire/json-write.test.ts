@@ -165,7 +165,7 @@ describe("an answer in JSON", () => {
         kernel.f32.fill(value, tensor.address / 4, (tensor.address + byteLength(tensor)) / 4);
         return tensor;
       });
-      const writers = tensors.map((output) => writeJson(kernel, { output }, "nested"));
+      const writers = tensors.map((output) => writeJson(kernel, { output }, "nested")[Symbol.iterator]());
       const texts = ["", ""];
       for (let open = 2; open > 0; ) {
         open = 0;
