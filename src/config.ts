@@ -87,6 +87,11 @@ export const SETTINGS = Type.Object(
       description:
         "Origins whose pages may read answers in a browser, with commas between them (https://app.example.org), or * for all; without it none but the server's own. Cookies are never taken; a token in Authorization is.",
     }),
+    COMPRESS_ANSWERS: Type.Enum(["true", "false"], {
+      default: "false",
+      description:
+        "Whether JSON answers over 64 KiB are compressed with zstd, br or gzip for every client that offers one in Accept-Encoding. Most HTTP libraries always offer gzip, which takes 70 MB of digits a second: it pays on links below 500 Mbit/s and slows faster ones. Where it is false, clients that refuse identity (gzip, identity;q=0) still get it.",
+    }),
     OTEL_SDK_DISABLED: Type.Enum(["true", "false"], {
       default: "false",
       description: "Nothing is traced where it is true, whatever the other OTEL_ variables say.",

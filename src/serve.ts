@@ -60,7 +60,14 @@ export async function serve(
   const keepAlive = config.KEEP_ALIVE_S * 1000;
   const hasOwnPort = config.METRICS_PORT > 0;
   const app = await buildApp({
-    engine: { kernel, arena, backlog, bodyLimit: config.BODY_LIMIT, streamLimit: config.STREAM_LIMIT },
+    engine: {
+      kernel,
+      arena,
+      backlog,
+      bodyLimit: config.BODY_LIMIT,
+      streamLimit: config.STREAM_LIMIT,
+      compressAnswers: config.COMPRESS_ANSWERS === "true",
+    },
     lifecycle,
     logger,
     tokens,

@@ -21,6 +21,7 @@ export interface ServiceOptions {
   readonly memoryBudget?: number;
   readonly bodyLimit?: number;
   readonly streamLimit?: number;
+  readonly compressAnswers?: boolean;
   /** Milliseconds. */
   readonly waitLimit?: number;
   /** The clock of admission by time, in milliseconds; default: the real one. */
@@ -72,6 +73,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     backlog,
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
+    compressAnswers: options.compressAnswers ?? false,
   };
   const { tokens = [], origins = [], limits = LIMITS, log } = options;
   const logger = log === undefined ? pino({ level: "silent" }) : pino({}, { write: log });
@@ -102,12 +104,13 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     const bytes = Buffer.from(await response.body.arrayBuffer());
     const text = bytes.toString();
     const type = String(response.headers["content-type"] ?? "");
+    const isEncoded = response.headers["content-encoding"] !== undefined;
     return {
       status: response.statusCode,
       headers: response.headers,
       bytes,
       text,
-      json: type.includes("json") ? JSON.parse(text) : undefined,
+      json: type.includes("json") && text !== "" && !isEncoded ? JSON.parse(text) : undefined,
     };
   };
   return {

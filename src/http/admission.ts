@@ -19,6 +19,8 @@ export interface Engine {
   readonly bodyLimit: number;
   /** Bytes of a body that is computed as it arrives. */
   readonly streamLimit: number;
+  /** Whether long JSON responses are compressed for every client that offers a coding; default: for clients that refuse identity. */
+  readonly compressAnswers?: boolean;
 }
 
 /** The limit of a body that has to be in memory at once. */
@@ -101,6 +103,7 @@ export function openJob(
   const region = arena.plan(first.memory + FIXED_BYTES);
   const job = new Job(operation, { kernel, region });
   job.coding = coding;
+  job.compressAnswers = engine.compressAnswers ?? false;
   if (coding !== undefined) job.limit = inflatedSizeLimit(price.length, bodyLimitOf(engine));
   let leave = backlog.add(first.seconds, () => job.bytes / first.length);
   if (paysShort) {

@@ -10,6 +10,7 @@ import type { JsonPages, NonFinite } from "../wire/json-pages.ts";
 import { writeJson } from "../wire/json-write.ts";
 import { writeFile } from "../wire/safetensors-write.ts";
 import type { Form } from "../wire/tensors.ts";
+import { openEncoder } from "./answer-coding.ts";
 import { JSON_OPTIONS } from "./contract/options.ts";
 import type { Answer, Job } from "./job.ts";
 import { MEDIA_TYPES } from "./media.ts";
@@ -84,10 +85,13 @@ async function sendPages(
 ): Promise<FastifyReply> {
   const { kernel, region } = job.work;
   const start = allocPage(region);
+  const encoder = openEncoder(reply, job.compressAnswers);
   const response = reply.hijack().raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
+  encoder?.pipeTo(response);
+  const send = (page: Uint8Array) => encoder?.write(page) ?? write(response, page);
   try {
     job.stages.enter("write");
-    await write(response, first);
+    await send(first);
     for (let since = performance.now(); !pages.isDone; ) {
       if (performance.now() - since > TURN_MS) {
         await turn();
@@ -96,9 +100,9 @@ async function sendPages(
       job.stages.enter("encode");
       const page = printPage(kernel, pages, start);
       job.stages.enter("write");
-      await write(response, page);
+      await send(page);
     }
-    response.end();
+    (encoder ?? response).end();
   } catch (error) {
     if (!response.destroyed) reply.log.error({ err: error }, "answer failed");
     response.destroy();

@@ -4,6 +4,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import type { OpenAPIV3_1 } from "openapi-types";
 import { VERSION } from "../version.ts";
+import { StaticDocument, sendRepresentation } from "./document.ts";
 import type { Document } from "./openapi.ts";
 import { withExamples } from "./openapi.ts";
 import { toOpenApi30 } from "./openapi-3.0.ts";
@@ -46,19 +47,17 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
 
 export async function registerDocs(app: FastifyInstance): Promise<void> {
   const hidden = { schema: { hide: true } };
-  let json: string | undefined;
-  app.get("/openapi.json", hidden, (_request, reply) => {
-    json ??= openApiJson(app);
-    return reply.type("application/json").send(json);
-  });
-  app.get("/openapi.yaml", hidden, (_request, reply) =>
-    reply.type("application/yaml").send(openApiYaml(app)),
-  );
-  let portable: string | undefined;
-  app.get("/openapi-3.0.json", hidden, (_request, reply) => {
-    portable ??= openApi30Json(app);
-    return reply.type("application/json").send(portable);
-  });
+  const contracts = [
+    { path: "/openapi.json", type: "application/json; charset=utf-8", write: openApiJson },
+    { path: "/openapi.yaml", type: "application/yaml", write: openApiYaml },
+    { path: "/openapi-3.0.json", type: "application/json; charset=utf-8", write: openApi30Json },
+  ];
+  for (const { path, type, write } of contracts) {
+    const contract = new StaticDocument(() => Buffer.from(write(app)));
+    app.get(path, hidden, async (_request, reply) => {
+      return sendRepresentation(reply.type(type), await contract.negotiate(reply));
+    });
+  }
   await app.register(swaggerUi, {
     routePrefix: "/docs",
     theme: { title: "lossd reference" },

@@ -41,6 +41,8 @@ export class Job {
   readonly work: { readonly kernel: Kernel; readonly region: Region };
   /** The format in which the client wants the answer. */
   answer: Media = "json";
+  /** Whether long JSON is compressed for every client that takes it so. */
+  compressAnswers = false;
   readonly stages = new Stages();
   /** The bytes of body that have arrived, or that they have inflated to. */
   bytes = 0;
