@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createClient } from "../../sdk/openapi-ts/client/index.ts";
 import { client } from "../../sdk/openapi-ts/client.gen.ts";
-import type { Tensor } from "../../sdk/openapi-ts/index.ts";
+import type { ResultTensor, Tensor } from "../../sdk/openapi-ts/index.ts";
 import { crossEntropy, logSoftmax } from "../../sdk/openapi-ts/index.ts";
 
 let passed = 0;
@@ -88,7 +88,7 @@ const numbers = Float32Array.from({ length: 100_000 }, (_, at) => at % 7);
 const base64 = Buffer.from(numbers.buffer).toString("base64");
 const large: Tensor = { dtype: "float32", shape: [100, 1000], base64 };
 const { data } = await logSoftmax({ body: { input: large, dim: 1 }, throwOnError: true });
-const { base64: output = "" } = data.output as Tensor;
+const { base64: output = "" } = data.output as ResultTensor;
 const bytes = Uint8Array.from(Buffer.from(output, "base64"));
 const row = new Float32Array(bytes.buffer).subarray(0, 1000);
 expect("base64", Math.abs(row.reduce((sum, value) => sum + Math.exp(value), 0) - 1) < 1e-5);

@@ -1,0 +1,190 @@
+/** The generators of `npm run sdk:matrix`. Commands are bash, run in a folder of their own, whose generated code is in lossd. */
+
+export interface Generator {
+  readonly name: string;
+  readonly version: string;
+  /** The OpenAPI versions of the documents that it is tried with. */
+  readonly documents: readonly ("3.1" | "3.0")[];
+  /** As the page prints them. */
+  readonly settings: string;
+  /** Commands that fail where the toolchain is missing. */
+  readonly needs: readonly string[];
+  /** Installs the generator, once in a run; a failure is a skip by its name. */
+  readonly install: string;
+  readonly generate: string;
+  /** A file of openapi/sdk/programs, and what it is called beside the generated code; without it, code is only generated. */
+  readonly program?: readonly [from: string, to: string];
+  readonly compile?: string;
+  readonly run?: string;
+}
+
+const NPM_TOOLS = [
+  "@hey-api/openapi-ts@0.99.0",
+  "@kubb/cli@4.39.3",
+  "@kubb/core@4.39.3",
+  "@kubb/plugin-client@4.39.3",
+  "@kubb/plugin-oas@4.39.3",
+  "@kubb/plugin-ts@4.39.3",
+  "@types/node@24.19.2",
+  "@zodios/core@10.9.6",
+  "axios@1.21.1",
+  "openapi-fetch@0.17.0",
+  "openapi-typescript@7.13.0",
+  "openapi-zod-client@1.18.3",
+  "orval@8.38.0",
+  "swagger-typescript-api@13.13.0",
+  "typescript@5.9.3",
+  "zod@3.25.76",
+];
+const npmInstall = `npm install --ignore-scripts --prefer-offline --no-audit --no-fund --prefix .. ${NPM_TOOLS.join(" ")}`;
+// The folder's modules are CommonJS, so that generated imports without an extension resolve.
+const TSC =
+  "tsc --strict --skipLibCheck --target es2022 --module commonjs --moduleResolution node10 --esModuleInterop --outDir out --rootDir . client.ts";
+const typescript = (
+  [name, version]: readonly [string, string],
+  generate: string,
+  program = name,
+): Generator => ({
+  name,
+  version,
+  documents: ["3.1", "3.0"],
+  settings: "none",
+  needs: ["npm --version"],
+  install: npmInstall,
+  generate,
+  program: [`${program}.ts`, "client.ts"],
+  compile: TSC,
+  run: "node out/client.js",
+});
+
+const PYTHON = {
+  documents: ["3.1", "3.0"],
+  needs: ["python3 -m venv --help"],
+  install:
+    "python3 -m venv ../venv && pip install -q openapi-python-client==0.29.1 datamodel-code-generator==0.89.0 httpx==0.28.1 python-dateutil urllib3 typing-extensions",
+  compile: "python -m compileall -q lossd* && python -m py_compile client.py",
+  run: "python client.py",
+} as const;
+
+const GO_MODULE = "printf 'module client\\n\\ngo 1.25\\n' > go.mod";
+const GO = {
+  needs: ["go version"],
+  install: "",
+  compile: "go mod tidy && go build -o client .",
+  run: "./client",
+} as const;
+
+const VERSION = "7.25.0";
+const GENERATOR_JAR = `test -f "$ROOT/sdk/openapi-generator-cli-${VERSION}.jar" || mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy -Dartifact=org.openapitools:openapi-generator-cli:${VERSION} -DoutputDirectory="$ROOT/sdk"`;
+const ofOpenApiGenerator = (
+  language: string,
+  more: Partial<Generator> & { options?: string } = {},
+): Generator => ({
+  name: `OpenAPI Generator ${language}`,
+  version: VERSION,
+  documents: ["3.0"],
+  settings: more.options === undefined ? "none" : `\`${more.options.trim().replace(/^-p /, "")}\``,
+  needs: ["java -version", "mvn -version"],
+  install: GENERATOR_JAR,
+  generate: `java -jar "$ROOT/sdk/openapi-generator-cli-${VERSION}.jar" generate -i "$DOCUMENT" -g ${language} -o lossd ${more.options ?? ""}`,
+  ...more,
+});
+
+export const GENERATORS: readonly Generator[] = [
+  {
+    ...typescript(
+      ["openapi-typescript", "7.13.0"],
+      'openapi-typescript "$DOCUMENT" --default-non-nullable false -o lossd/lossd.d.ts',
+      "openapi-fetch",
+    ),
+    settings: "`--default-non-nullable false`",
+  },
+  typescript(["hey-api", "0.99.0"], 'openapi-ts -i "$DOCUMENT" -o lossd -c @hey-api/client-fetch'),
+  typescript(["orval", "8.38.0"], 'orval --input "$DOCUMENT" --output lossd/lossd.ts --client fetch'),
+  typescript(
+    ["kubb", "4.39.3"],
+    // Its configuration is a module of ECMAScript.
+    'cp "$ROOT/openapi/sdk/programs/kubb.config.js" kubb.config.mjs && kubb generate --config kubb.config.mjs',
+  ),
+  typescript(
+    ["swagger-typescript-api", "13.13.0"],
+    'swagger-typescript-api generate -p "$DOCUMENT" -o lossd -n lossd.ts',
+  ),
+  typescript(
+    ["openapi-zod-client", "1.18.3"],
+    'mkdir -p lossd && openapi-zod-client "$DOCUMENT" -o lossd/lossd.ts',
+  ),
+  {
+    ...PYTHON,
+    name: "openapi-python-client",
+    version: "0.29.1",
+    settings: "none",
+    generate: 'openapi-python-client generate --path "$DOCUMENT" --meta none --output-path lossd --overwrite',
+    program: ["openapi-python-client.py", "client.py"],
+  },
+  {
+    ...PYTHON,
+    name: "datamodel-code-generator",
+    version: "0.89.0",
+    settings: "`--output-model-type pydantic_v2.BaseModel`",
+    generate:
+      'datamodel-codegen --input "$DOCUMENT" --input-file-type openapi --output lossd.py --output-model-type pydantic_v2.BaseModel',
+    program: ["pydantic.py", "client.py"],
+  },
+  {
+    ...GO,
+    name: "oapi-codegen",
+    version: "2.8.2",
+    documents: ["3.1", "3.0"],
+    settings: "`-generate types,client`",
+    generate: `${GO_MODULE} && mkdir -p lossd && go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -generate types,client -package lossd -o lossd/lossd.go "$DOCUMENT"`,
+    program: ["oapi-codegen-$DOC.go", "client.go"],
+  },
+  {
+    ...GO,
+    name: "ogen",
+    version: "1.24.0",
+    documents: ["3.1", "3.0"],
+    settings: "none",
+    generate: `${GO_MODULE} && go run github.com/ogen-go/ogen/cmd/ogen@v1.24.0 --target lossd --package lossd --clean "$DOCUMENT"`,
+    program: ["ogen.go", "client.go"],
+  },
+  {
+    name: "progenitor",
+    version: "0.15.1",
+    documents: ["3.0"],
+    settings: "none",
+    needs: ["cargo --version"],
+    install: "cargo install -q --locked cargo-progenitor@0.15.1 --root ../cargo",
+    generate: 'cargo progenitor -i "$DOCUMENT" -o lossd -n lossd -v 0.1.0',
+    program: ["progenitor.rs", "lossd/examples/client.rs"],
+    compile:
+      "cd lossd && cargo add -q --dev tokio@1 --features macros,rt-multi-thread && cargo build -q --example client",
+    run: "../target/debug/examples/client",
+  },
+  ofOpenApiGenerator("python", {
+    options: "-p packageName=lossd",
+    needs: ["java -version", "mvn -version", "python3 -m venv --help"],
+    install: `${PYTHON.install} && ${GENERATOR_JAR}`,
+    program: ["openapi-generator.py", "client.py"],
+    compile: "python -m compileall -q lossd/lossd",
+    run: "PYTHONPATH=lossd python client.py",
+  }),
+  ofOpenApiGenerator("typescript-fetch", {
+    program: ["typescript-fetch.ts", "client.ts"],
+    compile: `${npmInstall} && ${TSC}`,
+    run: "node out/client.js",
+  }),
+  ofOpenApiGenerator("typescript-axios", {
+    program: ["typescript-axios.ts", "client.ts"],
+    compile: `${npmInstall} && ${TSC}`,
+    run: "node out/client.js",
+  }),
+  ofOpenApiGenerator("ruby", {
+    needs: ["java -version", "mvn -version", "ruby --version", "gem --version"],
+    program: ["ruby.rb", "client.rb"],
+    compile: "find lossd/lib -name '*.rb' -exec ruby -c {} + > /dev/null",
+    run: "ruby client.rb",
+  }),
+  ...["csharp", "dart", "elixir", "php"].map((language) => ofOpenApiGenerator(language)),
+];
