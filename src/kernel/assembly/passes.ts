@@ -5,7 +5,7 @@
 import { addExp, exp, expConstant, expOf, nmadd, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
 import { Columns, Rows, isRows, lanes } from "./lines";
-import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, TAIL, UPSTREAM, lowestOf } from "./state";
+import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, PEAK, TAIL, UPSTREAM, lowestOf } from "./state";
 
 /** Vectors of positions in a block. */
 // @ts-ignore: decorator
@@ -131,6 +131,8 @@ function widest<K>(v: v128): v128 {
 const SHORT_RUN: usize = 8;
 const LONG_RUN: usize = 16;
 const SHORT_STEPS: usize = 32;
+/** The same for short rows that are turned to columns, which PyTorch adds in a tree; it adds other columns one by one. */
+const TURNED_RUN: usize = 2;
 /** The sums of the runs of a block. */
 const RUNS = memory.data(8192, 16);
 /** The running maximum of a row's block after each run. */
@@ -275,10 +277,10 @@ function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
 /**
  * As {@link addRow} for a block of columns, each vector of positions by itself. The maximum stays out of the sum since it never gets to
  * `smaller`: that takes the lesser of each element and the maximum before it, and so the maximum before the block, too. `found`: it is the
- * first block, and {@link loadMaxima} has done that.
+ * first block, and {@link loadMaxima} has done that. `turned`: the columns are short rows.
  */
 export function addColumns<K>(
-  x: usize, smaller: usize, n: usize, width: usize, state: usize, bytes: usize, found: bool,
+  x: usize, smaller: usize, n: usize, width: usize, state: usize, bytes: usize, found: bool, turned: bool,
 ): void {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
@@ -286,7 +288,7 @@ export function addColumns<K>(
   const groups = groupsOf<K, Columns>(width);
   const stride = strideOf<K, Columns>(width);
   const step = found ? stride : 16;
-  const run = LONG_RUN * step;
+  const run = (turned ? TURNED_RUN : LONG_RUN) * step;
   for (let g: usize = 0; g < groups; g++) {
     const before = v128.load(state + MAX * bytes + (g << 4));
     let max = before;
@@ -398,6 +400,31 @@ export function shareFlow<K, L, S>(
       const e = scaledFor<K, S>(exp<K>(y, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
       v128.store(to + at, nmadd<K>(e, own<L>(share, shares, at), v128.splat<K>(0)));
     }
+  }
+}
+
+/**
+ * The gradients of `n` targets' classes, flow * (1 - p) with p = exp(x - m) / (1 + T), from x - m in PEAK to PEAK: 1 - p would lose all digits
+ * where p is near 1. An infinite flow gives NaN, as the difference flow - flow * p does in PyTorch.
+ */
+export function gradientsOfTargets<K>(state: usize, bytes: usize, n: usize): void {
+  const c0 = expConstant<f64>(0), c1 = expConstant<f64>(1), c2 = expConstant<f64>(2), c3 = expConstant<f64>(3);
+  const c4 = expConstant<f64>(4), c5 = expConstant<f64>(5), c6 = expConstant<f64>(6), c7 = expConstant<f64>(7);
+  const c8 = expConstant<f64>(8), c9 = expConstant<f64>(9);
+  const one = f64x2.splat(1);
+  for (let at: usize = 0; at < n << 3; at += 16) {
+    const flow = v128.load(state + FLOW * bytes + at);
+    const tail = v128.load(state + TAIL * bytes + at);
+    const peaks = state + PEAK * bytes + (sizeof<K>() == 4 ? at >> 1 : at);
+    const x = sizeof<K>() == 4 ? f64x2.promote_low_f32x4(v128.load64_zero(peaks)) : v128.load(peaks);
+    const e = v128.mul<f64>(exp<f64>(x, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9), f64x2.splat(unscale<f64>()));
+    const rest = v128.add<f64>(v128.sub<f64>(one, e), tail);
+    const gradient = v128.div<f64>(v128.mul<f64>(flow, rest), v128.add<f64>(one, tail));
+    const stored = sizeof<K>() == 4 ? f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(flow)) : flow;
+    // 0, or NaN.
+    const checked = v128.add<f64>(gradient, v128.sub<f64>(stored, stored));
+    if (sizeof<K>() == 4) v128.store64_lane(peaks, f32x4.demote_f64x2_zero(checked), 0);
+    else v128.store(peaks, checked);
   }
 }
 
