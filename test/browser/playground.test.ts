@@ -61,7 +61,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
         .toBe("softmax[0, 1] = exp(1) / (exp(2) + exp(1) + exp(0) + exp(−1) + exp(0.5)) = 0.2071");
       await page.locator("#steps-title").hover();
       await expect.poll(explained).toBe("");
-      await page.locator("#format").focus();
+      await page.locator("#non_finite").focus();
       // Two summaries, then the tables: one stop each.
       for (let k = 0; k < 3; k++) await page.keyboard.press("Tab");
       for (const key of ["Tab", "ArrowRight", "ArrowDown", "ArrowRight"]) await page.keyboard.press(key);
