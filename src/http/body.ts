@@ -73,6 +73,15 @@ function scanShortJson(
     job.bytes += chunk.length;
     chunks.push(chunk);
     if (job.bytes === length) onWhole();
+    else reserve();
+  };
+  // A body that comes in parts waits for the next one: its memory is reserved from its first byte on, as that of a long one.
+  const reserve = (): void => {
+    try {
+      job.work.region.open();
+    } catch (error) {
+      end(error as Error);
+    }
   };
   const onWhole = (): void => {
     const body = scan();
