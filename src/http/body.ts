@@ -13,7 +13,7 @@ import type { Job } from "./job.ts";
 import type { SizeLimit } from "./preflight.ts";
 import { tooLarge } from "./preflight.ts";
 import { jobOf } from "./request.ts";
-import { BodySource, releaseChunk } from "./source.ts";
+import { BodySource } from "./source.ts";
 import { whenTooSlow } from "./watch.ts";
 
 /** Bodies of at most so many bytes, announced by Content-Length, are taken in one piece. */
@@ -128,8 +128,7 @@ export function scanJson(
       else {
         job.stages.enter("decode");
         attempt(() => scan.push(chunk));
-        if (body === payload) releaseChunk(chunk);
-        else freeChunk(chunk);
+        freeChunk(chunk, coding);
         job.stages.enter("read");
       }
     };

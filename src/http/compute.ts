@@ -1,5 +1,4 @@
 /** From a plan to an answer: memory for all that the plan needs, then the kernels. */
-
 import type { LossResult } from "../loss/index-loss.ts";
 import type { LogSoftmaxResult } from "../loss/log-softmax.ts";
 import type { Plan } from "../loss/plan.ts";

@@ -98,11 +98,15 @@ export function openBody(payload: IncomingMessage, coding: Coding | undefined): 
 }
 
 /**
- * Gives a chunk of a decoder back once it is used, where the decoder fills no more of its buffer: left to the garbage collector, the chunks of
- * a large body pile up.
+ * Gives the memory of a chunk of {@link openBody} back once it is used: one of the socket that is alone in its buffer, or the last of a
+ * decoder's buffer. Left to the garbage collector, the chunks of large bodies pile up to 80 MiB and cause full collections.
  */
-export function freeChunk({ buffer, byteOffset, byteLength }: Buffer): void {
-  if (byteOffset + byteLength === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
+export function freeChunk(
+  { buffer, byteOffset, byteLength }: Buffer<ArrayBuffer>,
+  coding: Coding | undefined,
+): void {
+  const isLast = byteOffset + byteLength === buffer.byteLength;
+  if (isLast && (coding !== undefined || byteOffset === 0)) buffer.transfer(0);
 }
 
 /** What became of a body whose stream failed. */

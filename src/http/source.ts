@@ -27,6 +27,7 @@ export class BodySource {
   /** The payload, or what it inflates to. */
   readonly #body: Readable;
   readonly #limit: SizeLimit;
+  readonly #coding: Coding | undefined;
   readonly #onBytes: (count: number) => void;
   /** What a chunk held beyond what was asked for. */
   #rest: Buffer<ArrayBuffer> | undefined;
@@ -43,6 +44,7 @@ export class BodySource {
     this.#payload = payload;
     this.#body = body;
     this.#limit = limit;
+    this.#coding = coding;
     this.#onBytes = onBytes;
     body.pause();
     whenTooSlow(payload, (problem) => this.#fail(problem));
@@ -104,8 +106,7 @@ export class BodySource {
       if (piece.length < this.#rest.length) this.#rest = this.#rest.subarray(piece.length);
       else {
         this.#rest = undefined;
-        if (this.#body === this.#payload) releaseChunk(this.#chunk!);
-        else freeChunk(this.#chunk!);
+        freeChunk(this.#chunk!, this.#coding);
       }
     }
     if (wanted !== undefined && wanted.filled === wanted.into.length) {
@@ -128,12 +129,4 @@ export class BodySource {
     this.#wanted = undefined;
     wanted?.reject(this.#failed);
   }
-}
-
-/**
- * Gives the memory of a chunk back if it is alone in its ArrayBuffer. Left to the garbage collector, the chunks of large bodies pile up to
- * 80 MiB, cause full collections, and each new one is memory that no cache knows.
- */
-export function releaseChunk(chunk: Buffer<ArrayBuffer>): void {
-  if (chunk.length === chunk.buffer.byteLength) chunk.buffer.transfer(0);
 }
