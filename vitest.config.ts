@@ -13,6 +13,8 @@ for (const name of Object.keys(process.env))
 
 export default defineConfig({
   test: {
+    // One worker for each of two cores: ports are chosen by process, so test files can run side by side.
+    maxWorkers: 2,
     projects: [
       { test: { name: "lossd", include: ["test/**/*.test.ts"], exclude: plain, testTimeout } },
       {
