@@ -6,11 +6,10 @@ import type { Kernel } from "../src/kernel/kernel.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
 import { runToEnd } from "../src/kernel/step.ts";
 import { Arena } from "../src/tensor/arena.ts";
-import { axisOf } from "../src/tensor/axis.ts";
 import type { DType, FloatDType } from "../src/tensor/dtype.ts";
 import { isFloat } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
-import { byteLength, elementCount } from "../src/tensor/tensor.ts";
+import { axisOf, byteLength, elementCount } from "../src/tensor/tensor.ts";
 import { uniform } from "./measure.ts";
 
 /** The kernels and their memory. */

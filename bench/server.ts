@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { fixedEnvironment } from "../build/processes.ts";
-import { ENGINE_FLAGS } from "../src/group.ts";
+import { ENGINE_FLAGS } from "../src/server/cluster.ts";
 
 /** What `npm start` runs. */
 export const LOSSD = "../dist/main.js";

@@ -10,9 +10,9 @@ import { Arena } from "../src/tensor/arena.ts";
 import type { FloatDType } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { elementCount } from "../src/tensor/tensor.ts";
-import { JsonReader } from "../src/wire/json.ts";
-import { writeJson } from "../src/wire/json-write.ts";
-import type { Form } from "../src/wire/tensors.ts";
+import { JsonReader } from "../src/wire/json/reader.ts";
+import type { TensorFormat } from "../src/wire/json/tensors.ts";
+import { writeJson } from "../src/wire/json/writer.ts";
 import { fastest, uniform } from "./measure.ts";
 
 const kernel = loadKernel(1 << 28);
@@ -94,7 +94,7 @@ function reader(text: string): () => void {
   };
 }
 
-function writing(title: string, dtype: FloatDType, shape: readonly number[], form: Form): void {
+function writing(title: string, dtype: FloatDType, shape: readonly number[], form: TensorFormat): void {
   const region = arena.reserve(16 * COUNT);
   const tensor: Tensor = { dtype, shape, address: region.alloc(8 * COUNT) };
   const source: Tensor = { dtype: "float64", shape, address: region.alloc(8 * COUNT) };

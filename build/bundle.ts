@@ -13,18 +13,18 @@ const SRC = fileURLToPath(new URL("../src", import.meta.url));
  * WebAssembly; tracing and the commands beside serve are loaded only where they are asked for; packages that look for files of their own stay where they are.
  */
 const server: BuildOptions = {
-  input: join(DIST, "process.js"),
+  input: join(DIST, "cli/run.js"),
   logLevel: "silent",
   platform: "node",
   external: [
     /kernel\/kernel\.js$/,
-    /\/plain\.js$/,
-    /\/tracing\.js$/,
-    /\/cli\/(?:check|help|send)\.js$/,
+    /dist[^/]*\/errors\.js$/,
+    /observe\/tracing\.js$/,
+    /cli\/(?:check|help|send)\.js$/,
     "@fastify/swagger-ui",
     "thread-stream",
   ],
-  output: { file: join(DIST, "process.js"), format: "esm", codeSplitting: false },
+  output: { file: join(DIST, "cli/run.js"), format: "esm", codeSplitting: false },
 };
 
 /** The page that GET / answers with; its few packages come along. */

@@ -6,9 +6,9 @@ import { readCommand } from "../src/cli/command.ts";
 import { UsageError } from "../src/cli/usage.ts";
 import type { Config } from "../src/config.ts";
 import { ConfigError, readConfig } from "../src/config.ts";
-import { listenError } from "../src/listen.ts";
-import { faultOf, PlainError } from "../src/plain.ts";
-import { readTokenLines } from "../src/tokens-file.ts";
+import { faultOf, UserError } from "../src/errors.ts";
+import { listenError } from "../src/server/listen.ts";
+import { readTokenLines } from "../src/server/tokens-file.ts";
 
 /** As of the server itself, for a command line that cannot be read. */
 const USAGE = 2;
@@ -17,7 +17,7 @@ try {
   const command = readCommand(argv.slice(2));
   if (command.name === "serve") await checkSettings(readConfig(env, command.settings));
 } catch (error) {
-  if (!(error instanceof PlainError)) throw error;
+  if (!(error instanceof UserError)) throw error;
   process.stderr.write(`lossd: ${error.message}\n`);
   const isUsage = error instanceof UsageError || (error instanceof ConfigError && error.isFlag);
   process.exitCode = isUsage ? USAGE : 1;

@@ -8,7 +8,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { argv } from "node:process";
 import { check } from "../src/cli/check.ts";
-import { ENGINE_FLAGS } from "../src/group.ts";
+import { ENGINE_FLAGS } from "../src/server/cluster.ts";
 import { fixedEnvironment, portOf } from "./processes.ts";
 
 /** Milliseconds that an answer may take. */

@@ -1,8 +1,8 @@
 import pino from "pino";
-import { buildApp } from "../src/app.ts";
-import { Backlog } from "../src/http/backlog.ts";
-import { openApi30Json, openApiJson, openApiYaml } from "../src/http/docs.ts";
-import { Metrics } from "../src/http/metrics.ts";
+import { buildApp } from "../src/http/app.ts";
+import { LoadEstimate } from "../src/http/limits/load-estimate.ts";
+import { Metrics } from "../src/http/observe/metrics.ts";
+import { openApi30Json, openApiJson, openApiYaml } from "../src/http/openapi/routes.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
 import { Arena } from "../src/tensor/arena.ts";
 
@@ -10,11 +10,11 @@ import { Arena } from "../src/tensor/arena.ts";
 export async function renderContract(): Promise<{ json: string; yaml: string; json30: string }> {
   const kernel = loadKernel(0);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
-  const backlog = new Backlog(0);
+  const load = new LoadEstimate(0);
   const app = await buildApp({
-    engine: { kernel, arena, backlog, bodyLimit: 0, streamLimit: 0 },
+    engine: { kernel, arena, load, bodyLimit: 0, streamLimit: 0 },
     lifecycle: { phase: "starting" },
-    metrics: new Metrics(arena, backlog),
+    metrics: new Metrics(arena, load),
     metricsPage: undefined,
     logger: pino({ level: "silent" }),
   });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { fixedEnvironment } from "../build/processes.ts";
-import { ENGINE_FLAGS } from "../src/group.ts";
+import { ENGINE_FLAGS } from "../src/server/cluster.ts";
 import { ask } from "./life.ts";
 import type { Promised, Proof } from "./promise.ts";
 import { waitFor } from "./server.ts";

@@ -8,7 +8,7 @@ import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { fixedEnvironment, portOf } from "../build/processes.ts";
-import { ENGINE_FLAGS } from "../src/group.ts";
+import { ENGINE_FLAGS } from "../src/server/cluster.ts";
 
 /** What `npm start` runs. */
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));

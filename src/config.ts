@@ -3,7 +3,7 @@
 import type { Static, TSchema } from "typebox";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { PlainError, withoutUser, wordList } from "./plain.ts";
+import { UserError, withoutUser, wordList } from "./errors.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -149,7 +149,7 @@ export type Config = Static<typeof SETTINGS>;
 export const SETTING_ENTRIES = Object.entries<Setting>(SETTINGS.properties);
 
 /** Thrown for a setting that is not usable; the message names it, says what was expected and what came. */
-export class ConfigError extends PlainError {
+export class ConfigError extends UserError {
   override readonly name = "ConfigError";
   /** Whether it stood on the command line. */
   readonly isFlag: boolean;

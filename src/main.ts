@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The entry: what it starts, src/process.ts, is kept as compiled code from the build on, which saves a sixth of the start. */
+/** The entry: what it starts, src/cli/run.ts, is kept as compiled code from the build on, which saves a sixth of the start. */
 import { existsSync } from "node:fs";
 import module from "node:module";
 import host, { exit, stderr, versions } from "node:process";
@@ -20,7 +20,7 @@ const remember = (signal: NodeJS.Signals): void => {
   early ??= signal;
 };
 host.on("SIGTERM", remember).on("SIGINT", remember);
-const { main } = await import("./process.ts");
+const { main } = await import("./cli/run.ts");
 main(early);
 // Only now, when it has handlers of its own.
 host.off("SIGTERM", remember).off("SIGINT", remember);

@@ -255,7 +255,7 @@ export class Problem extends Error {
 }
 
 /** A refusal of one place in the request; its detail serves as the whole's. */
-export function refuseAt(code: ProblemCode, pointer: string, detail: string): Problem {
+export function rejectAt(code: ProblemCode, pointer: string, detail: string): Problem {
   return new Problem(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }
 

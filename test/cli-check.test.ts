@@ -1,7 +1,7 @@
 /** `lossd check`, against servers that work and servers that do not. */
 import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { readTokens } from "../src/http/tokens.ts";
+import { digestTokens } from "../src/http/server/auth.ts";
 import { begin, endOf, fake, fakeBytes, freeAddress, INTERIM, lossd, SWITCH, useFolder } from "./command.ts";
 import { useService } from "./service.ts";
 
@@ -10,7 +10,7 @@ const CONTRACT = '{"openapi":"3.1.0","info":{"title":"lossd"}}';
 
 describe("lossd check", () => {
   const service = useService();
-  const guarded = useService({ tokens: readTokens("sesame") });
+  const guarded = useService({ tokens: digestTokens(["sesame"]) });
 
   it("passes on a server that works", async () => {
     const { code, out } = await lossd(["check", service().url]);

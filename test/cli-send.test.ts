@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { appendFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { appendFile, writeFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { readTokens } from "../src/http/tokens.ts";
-import { writeHeader } from "../src/wire/safetensors.ts";
+import { digestTokens } from "../src/http/server/auth.ts";
+import { writeHeader } from "../src/wire/safetensors/header.ts";
 import { begin, fake, fakeBytes, freeAddress, INTERIM, lossd, SWITCH, useFolder, zeros } from "./command.ts";
 import { readTestFile } from "./conformance/files.ts";
 import { useService } from "./service.ts";
@@ -21,7 +21,7 @@ const TENSORS = [
 
 describe("lossd send", () => {
   const service = useService({ bodyLimit: 4 * MiB, memoryBudget: 64 * MiB });
-  const guarded = useService({ tokens: readTokens("sesame") });
+  const guarded = useService({ tokens: digestTokens(["sesame"]) });
   const CLASSES = 4096;
 
   const small = (): string => {

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import type { DType } from "../src/tensor/dtype.ts";
-import { writeHeader } from "../src/wire/safetensors.ts";
+import { writeHeader } from "../src/wire/safetensors/header.ts";
 
 const MAIN = resolve(import.meta.dirname, "../dist/main.js");
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CODE_SAMPLES } from "../src/http/contract/samples.ts";
+import { CODE_SAMPLES } from "../src/http/openapi/code-samples.ts";
 import { expectAlmost } from "./almost.ts";
 import { blocksOf, readPage } from "./blocks.ts";
 import { useService } from "./service.ts";

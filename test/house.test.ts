@@ -1,6 +1,6 @@
 /** The house keeps its own rules: arrows between rooms, no cycles, tables that agree with the code. */
 import { readdirSync, readFileSync } from "node:fs";
-import { join, relative, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { SETTINGS } from "../src/config.ts";
 import { PROBLEMS } from "../src/problems.ts";
@@ -8,61 +8,28 @@ import { PROBLEMS } from "../src/problems.ts";
 const ROOT = resolve(import.meta.dirname, "..");
 const SRC = join(ROOT, "src");
 
-/** Which rooms a room may import from; files at the top of src are rooms of their own. */
+/**
+ * The folders that each folder may import from. The parts of http and wire are folders of their own, and so is every file beside folders, such
+ * as http/context.ts.
+ */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  "main.ts": ["cli"],
+  "index.ts": ["library", "loss", "tensor"],
+  "config.ts": ["errors.ts"],
+  "problems.ts": [],
+  "errors.ts": [],
+  "version.ts": [],
+  cli: ["server", "wire", "config.ts", "errors.ts", "version.ts"],
+  server: ["http", "kernel", "tensor", "config.ts", "errors.ts", "problems.ts", "version.ts"],
+  http: ["wire", "loss", "kernel", "tensor", "errors.ts", "problems.ts", "version.ts"],
+  library: ["loss", "kernel", "tensor", "errors.ts"],
+  wire: ["kernel", "tensor", "problems.ts"],
+  loss: ["kernel", "tensor"],
   kernel: ["tensor"],
   tensor: [],
-  loss: ["tensor", "kernel"],
-  wire: ["tensor", "kernel", "problems.ts", "loss"],
-  http: ["wire", "loss", "tensor", "kernel", "problems.ts", "version.ts", "tokens-file.ts", "near.ts"],
-  "problems.ts": [],
-  "near.ts": [],
-  "tokens-file.ts": ["plain.ts"],
-  "config.ts": ["plain.ts"],
-  "plain.ts": [],
-  "version.ts": [],
-  library: ["loss", "tensor", "kernel", "near.ts"],
-  "index.ts": ["library", "loss", "tensor"],
-  "app.ts": ["http"],
-  "group.ts": ["plain.ts", "gather.ts", "http", "membership.ts"],
-  "membership.ts": ["gather.ts", "problems.ts"],
-  "gather.ts": [],
-  cli: ["config.ts", "plain.ts", "wire", "tokens-file.ts", "near.ts"],
-  "pages.ts": ["http"],
-  playground: [],
-  "listen.ts": ["config.ts"],
-  "log-sink.ts": [],
-  "socket.ts": ["config.ts"],
-  "serve.ts": [
-    "app.ts",
-    "pages.ts",
-    "plain.ts",
-    "config.ts",
-    "listen.ts",
-    "log-sink.ts",
-    "socket.ts",
-    "membership.ts",
-    "http",
-    "kernel",
-    "tensor",
-  ],
-  "main.ts": ["process.ts"],
-  "process.ts": [
-    "cli",
-    "config.ts",
-    "plain.ts",
-    "group.ts",
-    "log-sink.ts",
-    "membership.ts",
-    "http",
-    "serve.ts",
-    "socket.ts",
-    "version.ts",
-  ],
 };
-
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts") && !file.startsWith(join("kernel", "assembly")))
+  .filter((file) => file.endsWith(".ts") && !/^(?:kernel.assembly|playground)/.test(file))
   .map((file) => join(SRC, file));
 
 function importsOf(file: string, runtimeOnly: boolean): string[] {
@@ -70,7 +37,15 @@ function importsOf(file: string, runtimeOnly: boolean): string[] {
   return [...readFileSync(file, "utf8").matchAll(pattern)].map((match) => resolve(file, "..", match[1]!));
 }
 
+/** The part of a path by which ARROWS knows it. */
 const roomOf = (file: string): string => relative(SRC, file).split("/")[0]!;
+
+/** The folder of a file; a file beside folders counts as one. */
+function folderOf(file: string): string {
+  const folder = dirname(file);
+  const hasFolders = readdirSync(folder, { withFileTypes: true }).some((entry) => entry.isDirectory());
+  return relative(SRC, hasFolders ? file : folder);
+}
 
 describe("the house", () => {
   it.each(files.map((file) => [relative(SRC, file), file] as const))(
@@ -95,10 +70,31 @@ describe("the house", () => {
     for (const file of files) walk(file, []);
   });
 
-  it("touches process in process.ts only, and in the entry, which loads it", () => {
+  it("has no import cycles between folders, types included", () => {
+    const imports = new Map<string, Set<string>>();
     for (const file of files) {
-      // The playground is code of a browser, and shows code of others.
-      if (["process.ts", "main.ts"].includes(relative(SRC, file)) || roomOf(file) === "playground") continue;
+      const folder = folderOf(file);
+      const others = imports.get(folder) ?? new Set();
+      for (const imported of importsOf(file, false)) others.add(folderOf(imported));
+      imports.set(folder, others);
+    }
+    const done = new Set<string>();
+    const walk = (folder: string, path: readonly string[]): void => {
+      expect(path.includes(folder) ? [...path, folder] : []).toEqual([]);
+      if (done.has(folder)) return;
+      for (const other of imports.get(folder) ?? []) if (other !== folder) walk(other, [...path, folder]);
+      done.add(folder);
+    };
+    for (const folder of imports.keys()) walk(folder, []);
+  });
+
+  it("has at most six loose files in src", () => {
+    expect(readdirSync(SRC).filter((name) => name.endsWith(".ts")).length).toBeLessThanOrEqual(6);
+  });
+
+  it("touches process in main.ts, cli/run.ts and server only", () => {
+    for (const file of files) {
+      if (["main.ts", "cli/run.ts"].includes(relative(SRC, file)) || roomOf(file) === "server") continue;
       expect(readFileSync(file, "utf8"), file).not.toMatch(/\bprocess\.(?!ts\b)\w|"(?:node:)?process"/);
     }
   });

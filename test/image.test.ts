@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
-import { ENGINE_FLAGS } from "../src/group.ts";
+import { ENGINE_FLAGS } from "../src/server/cluster.ts";
 import { startProcess } from "./process.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");

@@ -3,7 +3,7 @@
 import { runInNewContext } from "node:vm";
 import type { ArrayTensor, FloatDType } from "lossd";
 import * as lossd from "lossd";
-import { crossEntropy, LossRefusal, logSoftmax, nllLoss } from "lossd";
+import { crossEntropy, LossError, logSoftmax, nllLoss } from "lossd";
 import { describe, expect, expectTypeOf, it } from "vitest";
 
 const input = { dtype: "float32", shape: [2, 3], data: Float32Array.of(1, 2, 3, 0, 0, 0) } as const;
@@ -21,7 +21,7 @@ function thrownBy(call: () => unknown): unknown {
 
 describe("import from lossd", () => {
   it("exports exactly its public names", () => {
-    expect(Object.keys(lossd).sort()).toEqual(["LossRefusal", "crossEntropy", "logSoftmax", "nllLoss"]);
+    expect(Object.keys(lossd).sort()).toEqual(["LossError", "crossEntropy", "logSoftmax", "nllLoss"]);
   });
 
   it("computes a loss and its gradient and leaves the operands alone", () => {
@@ -147,17 +147,17 @@ describe("results have the dtypes that their types say", () => {
     // @ts-expect-error: nll_loss has no smoothing
     expect(() => nllLoss(input, target, { labelSmoothing: 0.1 })).toThrow(TypeError);
     // @ts-expect-error: class indices are integers
-    expect(() => nllLoss(input, input)).toThrow(LossRefusal);
+    expect(() => nllLoss(input, input)).toThrow(LossError);
     // @ts-expect-error: logits are floats
-    expect(() => crossEntropy(target, target)).toThrow(LossRefusal);
+    expect(() => crossEntropy(target, target)).toThrow(LossError);
   });
 });
 
-describe("what PyTorch refuses is a LossRefusal", () => {
+describe("what PyTorch refuses is a LossError", () => {
   it("names code, field and element", () => {
     const wrong = { ...target, data: BigInt64Array.of(2n, 3n) };
     const error = thrownBy(() => crossEntropy(input, wrong));
-    expect(error).toBeInstanceOf(LossRefusal);
+    expect(error).toBeInstanceOf(LossError);
     expect(error).toMatchObject({ code: "target_out_of_bounds", field: "target", element: 1 });
   });
 

@@ -1,8 +1,8 @@
 /** The log's destination, with outputs that fail, block and write parts. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import type { LogOutput } from "../src/log-sink.ts";
-import { LogSink } from "../src/log-sink.ts";
+import type { LogOutput } from "../src/server/log-stream.ts";
+import { LogSink } from "../src/server/log-stream.ts";
 
 const BLOCKED = Object.assign(new Error("blocked"), { code: "EAGAIN" });
 const FULL = Object.assign(new Error("full"), { code: "ENOSPC" });

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { FLAT_EXAMPLES } from "../src/http/contract/flat-examples.ts";
+import { FLAT_EXAMPLES } from "../src/http/openapi/flat-examples.ts";
 import { PROBLEMS } from "../src/problems.ts";
 import { expectAlmost } from "./almost.ts";
 import { useService } from "./service.ts";

@@ -5,9 +5,9 @@ import { connect } from "node:net";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { renderContract } from "../openapi/render.ts";
-import { EXAMPLES, REFUSAL_EXAMPLES } from "../src/http/contract/examples.ts";
-import { readTokens } from "../src/http/tokens.ts";
-import { LIMITS } from "../src/http/watch.ts";
+import { EXAMPLES, REFUSAL_EXAMPLES } from "../src/http/openapi/examples.ts";
+import { digestTokens } from "../src/http/server/auth.ts";
+import { LIMITS } from "../src/http/server/timeouts.ts";
 import { PROBLEMS } from "../src/problems.ts";
 import { DTYPES } from "../src/tensor/dtype.ts";
 import { expectAlmost } from "./almost.ts";
@@ -135,8 +135,8 @@ it("answers of the Open Inference Protocol have the schemas of the document", as
 });
 
 describe("refusals", () => {
-  const locked = useService({ tokens: readTokens("secret") });
-  const hasty = useService({ limits: { ...LIMITS, grace: 0 } });
+  const locked = useService({ tokens: digestTokens(["secret"]) });
+  const hasty = useService({ limits: { ...LIMITS, graceMs: 0 } });
   const full = useService();
   const stopping = useService();
   beforeAll(() => {

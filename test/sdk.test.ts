@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missingTool, run, SDKS } from "../openapi/sdk/sdks.ts";
-import { readTokens } from "../src/http/tokens.ts";
+import { digestTokens } from "../src/http/server/auth.ts";
 import { VERSION } from "../src/version.ts";
 import { blocksOf, expectPrinted, readPage } from "./blocks.ts";
 import { asGone, asItIs, asLaterVersion, asProxy, useFront } from "./front.ts";
@@ -17,7 +17,7 @@ const ADDRESS = "http://127.0.0.1:8080";
 /** The token of the pages. */
 const TOKEN = "a-token";
 const open = useService();
-const guarded = useService({ tokens: readTokens(TOKEN) });
+const guarded = useService({ tokens: digestTokens([TOKEN]) });
 const front = useFront();
 
 /** One for all runs, so that cargo compiles what the client depends on once. */

@@ -2,17 +2,17 @@
 import pino from "pino";
 import { Agent, request } from "undici";
 import { afterAll, beforeAll } from "vitest";
-import { buildApp } from "../src/app.ts";
-import { Backlog } from "../src/http/backlog.ts";
-import type { Origins } from "../src/http/cors.ts";
-import type { Lifecycle } from "../src/http/drain.ts";
-import { Metrics } from "../src/http/metrics.ts";
-import type { Tokens } from "../src/http/tokens.ts";
-import type { WatchLimits } from "../src/http/watch.ts";
-import { LIMITS } from "../src/http/watch.ts";
+import { buildApp } from "../src/http/app.ts";
+import { LoadEstimate } from "../src/http/limits/load-estimate.ts";
+import { Metrics } from "../src/http/observe/metrics.ts";
+import type { Tokens } from "../src/http/server/auth.ts";
+import type { Origins } from "../src/http/server/cors.ts";
+import type { Lifecycle } from "../src/http/server/shutdown.ts";
+import type { TimeoutLimits } from "../src/http/server/timeouts.ts";
+import { LIMITS } from "../src/http/server/timeouts.ts";
 import type { Kernel } from "../src/kernel/kernel.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
-import { readPages } from "../src/pages.ts";
+import { readPages } from "../src/server/page-files.ts";
 import { Arena } from "../src/tensor/arena.ts";
 
 const MiB = 1024 * 1024;
@@ -28,7 +28,7 @@ export interface ServiceOptions {
   readonly now?: () => number;
   readonly tokens?: Tokens;
   readonly origins?: Origins;
-  readonly limits?: WatchLimits;
+  readonly limits?: TimeoutLimits;
   /** Is told of every range of memory that a request takes. */
   readonly onTake?: (kernel: Kernel, start: number, end: number) => void;
   /** Takes the lines of the log; default: there is none. */
@@ -66,18 +66,18 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const arena = new Arena(kernel.heapBase, kernel.u8.length, (start, end) =>
     options.onTake?.(kernel, start, end),
   );
-  const backlog = new Backlog((options.waitLimit ?? 10_000) / 1000, options.now);
+  const load = new LoadEstimate((options.waitLimit ?? 10_000) / 1000, options.now);
   const engine = {
     kernel,
     arena,
-    backlog,
+    load,
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
-    compressAnswers: options.compressAnswers ?? false,
+    compressResponses: options.compressAnswers ?? false,
   };
   const { tokens = [], origins = [], limits = LIMITS, log } = options;
   const logger = log === undefined ? pino({ level: "silent" }) : pino({}, { write: log });
-  const metrics = new Metrics(arena, backlog);
+  const metrics = new Metrics(arena, load);
   const metricsPage = () => metrics.registry.metrics();
   const lifecycle: Lifecycle = { phase: "ready" };
   const pages = readPages();

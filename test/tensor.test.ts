@@ -5,7 +5,7 @@ import { readConfig } from "../src/config.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
 import type { Region } from "../src/tensor/arena.ts";
 import { Arena, ArenaFull } from "../src/tensor/arena.ts";
-import { axisOf } from "../src/tensor/axis.ts";
+import { axisOf } from "../src/tensor/tensor.ts";
 
 it("hands out aligned addresses that do not overlap, and has all its room again after every release", () => {
   fc.assert(

@@ -1,5 +1,5 @@
 /** The address of a server, as it stands on a command line. */
-import { withoutUser } from "../plain.ts";
+import { withoutUser } from "../errors.ts";
 import { OPERATIONS } from "./operations.ts";
 import { TOKEN_ADVICE, UsageError } from "./usage.ts";
 

@@ -1,7 +1,7 @@
 /** What `lossd send` does with an answer. */
 import type { IncomingMessage } from "node:http";
 import { StringDecoder } from "node:string_decoder";
-import { PlainError, withoutUser } from "../plain.ts";
+import { UserError, withoutUser } from "../errors.ts";
 import type { Sink } from "./sink.ts";
 import type { Terminal } from "./terminal.ts";
 import { shown, shownJson } from "./text.ts";
@@ -22,7 +22,7 @@ export function checkType({ headers }: IncomingMessage, types: readonly string[]
   const [type = ""] = (headers["content-type"] ?? "").split(";");
   if (types.includes(type.trim().toLowerCase())) return;
   const got = type === "" ? "none" : shown(type);
-  throw new PlainError(`expected an answer of type ${types[0]}, got ${got}: is lossd at this address?`);
+  throw new UserError(`expected an answer of type ${types[0]}, got ${got}: is lossd at this address?`);
 }
 
 /** Prints JSON as it comes; its bytes. */
@@ -55,11 +55,11 @@ export async function store(answer: IncomingMessage, sink: Sink): Promise<number
 }
 
 /** What an answer with another status than 200 says, in one line. */
-export async function refusalOf(answer: IncomingMessage, hasToken: boolean): Promise<PlainError> {
+export async function refusalOf(answer: IncomingMessage, hasToken: boolean): Promise<UserError> {
   const { statusCode = 0, headers } = answer;
   if (statusCode < 400) {
     const to = headers.location === undefined ? "" : ` to ${shown(withoutUser(headers.location))}`;
-    return new PlainError(`expected status 200, got ${statusCode}${to}`);
+    return new UserError(`expected status 200, got ${statusCode}${to}`);
   }
   let text = "";
   for await (const piece of answer.setEncoding("utf8")) {
@@ -67,7 +67,7 @@ export async function refusalOf(answer: IncomingMessage, hasToken: boolean): Pro
     if (text.length > REFUSAL) break;
   }
   const advice = statusCode === 401 && !hasToken ? `; ${TOKEN_ADVICE}` : "";
-  return new PlainError(`refused with ${statusCode}${reasonOf(text)}${advice}`);
+  return new UserError(`refused with ${statusCode}${reasonOf(text)}${advice}`);
 }
 
 function reasonOf(text: string): string {

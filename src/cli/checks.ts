@@ -1,5 +1,5 @@
 /** What `lossd check` asks a server, each with the answer that PyTorch gives. */
-import { readHeader, readHeaderLength, writeHeader } from "../wire/safetensors.ts";
+import { readHeader, readHeaderLength, writeHeader } from "../wire/safetensors/header.ts";
 import type { Remote, RemoteAnswer } from "./remote.ts";
 import { Hopeless } from "./remote.ts";
 import { shown } from "./text.ts";

@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import http from "node:http";
 import https from "node:https";
-import { PlainError } from "../plain.ts";
+import { UserError } from "../errors.ts";
 import { shown } from "./text.ts";
 
 /** Interim answers (1xx) beyond which no answer is expected any more. */
@@ -20,20 +20,20 @@ export function begin(url: URL, options: RequestOptions): ClientRequest {
   return request.on("error", () => {});
 }
 
-/** The answer to a request. Refuses with {@link PlainError} where none comes. */
+/** The answer to a request. Refuses with {@link UserError} where none comes. */
 export function answerOf(request: ClientRequest, url: URL): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     let interim = 0;
     request.once("response", resolve);
     request.once("error", (error) => reject(networkFault(error, url)));
-    request.once("close", () => reject(new PlainError(NO_ANSWER)));
+    request.once("close", () => reject(new UserError(NO_ANSWER)));
     request.once("upgrade", ({ statusCode }, socket) => {
       socket.destroy();
-      reject(new PlainError(`expected an answer, got status ${statusCode}, which changes the protocol`));
+      reject(new UserError(`expected an answer, got status ${statusCode}, which changes the protocol`));
     });
     request.on("information", () => {
       if (++interim > MAX_INTERIM)
-        request.destroy(new PlainError(`expected an answer, got ${interim} interim ones`));
+        request.destroy(new UserError(`expected an answer, got ${interim} interim ones`));
     });
   });
 }
@@ -42,7 +42,7 @@ const NO_ANSWER = "the server closed the connection without an answer";
 
 /** Why no answer came, in one line; an error that the network did not give is ours, and stays as it is. */
 export function networkFault(error: NodeJS.ErrnoException, url: URL): Error {
-  return error.code === undefined ? error : new PlainError(faultText(error, url));
+  return error.code === undefined ? error : new UserError(faultText(error, url));
 }
 
 function faultText({ code = "", message }: NodeJS.ErrnoException, { protocol, hostname, host, port }: URL) {

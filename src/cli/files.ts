@@ -2,9 +2,9 @@
 import type { Stats } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { faultOf, PlainError } from "../plain.ts";
-import { readTokenLines } from "../tokens-file.ts";
-import { readHeaderLength } from "../wire/safetensors.ts";
+import { faultOf, UserError } from "../errors.ts";
+import { readTokenLines } from "../server/tokens-file.ts";
+import { readHeaderLength } from "../wire/safetensors/header.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** The first token of a file. */
@@ -13,7 +13,7 @@ export async function readToken(file: string | undefined, { folder }: Terminal):
   try {
     return readTokenLines(await readFile(resolve(folder, file), "utf8"))[0];
   } catch (error) {
-    throw new PlainError(`--token-file ${file}: ${faultOf(error)}`);
+    throw new UserError(`--token-file ${file}: ${faultOf(error)}`);
   }
 }
 
@@ -28,14 +28,14 @@ export async function lookAt(file: string, { folder }: Terminal): Promise<Input>
   const path = resolve(folder, file);
   try {
     const about = await stat(path);
-    if (!about.isFile()) throw new PlainError(`${file}: expected a file`);
-    if (about.size === 0) throw new PlainError(`${file}: expected a safetensors file, got an empty one`);
+    if (!about.isFile()) throw new UserError(`${file}: expected a file`);
+    if (about.size === 0) throw new UserError(`${file}: expected a safetensors file, got an empty one`);
     if (looksLikeJson(await beginningOf(path)))
-      throw new PlainError(`${file} looks like JSON; lossd send takes safetensors files`);
+      throw new UserError(`${file} looks like JSON; lossd send takes safetensors files`);
     return { path, about };
   } catch (error) {
-    if (error instanceof PlainError) throw error;
-    throw new PlainError(`${file}: ${faultOf(error)}`);
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${file}: ${faultOf(error)}`);
   }
 }
 

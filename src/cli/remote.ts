@@ -1,6 +1,6 @@
 /** A server at an address, for `lossd check`. */
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
-import { withoutUser } from "../plain.ts";
+import { withoutUser } from "../errors.ts";
 import { below } from "./address.ts";
 import { ACCEPT } from "./answers.ts";
 import { answerOf, authorization, begin, networkFault } from "./exchange.ts";

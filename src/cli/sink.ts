@@ -8,7 +8,7 @@ import { Socket } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { faultOf, PlainError } from "../plain.ts";
+import { faultOf, UserError } from "../errors.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Milliseconds between two looks at whether somebody reads a FIFO. */
@@ -30,7 +30,7 @@ export async function openSink(output: string, input: Stats, terminal: Terminal)
       return await work;
     } catch (error) {
       if ((error as Error).name === "AbortError") throw error;
-      throw new PlainError(`--output ${output}: ${faultOf(error)}`);
+      throw new UserError(`--output ${output}: ${faultOf(error)}`);
     }
   };
   const sink = await told(openPath(path, output, input, terminal));
@@ -44,12 +44,12 @@ export async function openSink(output: string, input: Stats, terminal: Terminal)
 async function openPath(path: string, output: string, input: Stats, terminal: Terminal): Promise<Sink> {
   const found = await stat(path).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
-    if (await isLink(path)) throw new PlainError("expected a file, got a link to nothing");
+    if (await isLink(path)) throw new UserError("expected a file, got a link to nothing");
     return undefined;
   });
-  if (found?.isDirectory() || /[/\\]$/.test(output)) throw new PlainError("expected a file, got a folder");
+  if (found?.isDirectory() || /[/\\]$/.test(output)) throw new UserError("expected a file, got a folder");
   if (found === undefined) return fileSink(join(await folderOf(path, output), basename(path)), 0o666);
-  if (found.dev === input.dev && found.ino === input.ino) throw new PlainError("that is the file to send");
+  if (found.dev === input.dev && found.ino === input.ino) throw new UserError("that is the file to send");
   if (found.isFIFO()) return pipeSink(path, output, terminal);
   if (!found.isFile()) return deviceSink(path);
   await access(path, constants.W_OK);
@@ -66,7 +66,7 @@ function isLink(path: string): Promise<boolean> {
 
 async function folderOf(path: string, output: string): Promise<string> {
   return realpath(dirname(path)).catch(() => {
-    throw new PlainError(`there is no folder ${dirname(output)}`);
+    throw new UserError(`there is no folder ${dirname(output)}`);
   });
 }
 

@@ -6,7 +6,7 @@ export interface Terminal {
   err(text: string): void;
   /** Whether a person looks: then a line may be written over. */
   readonly isLive: boolean;
-  /** Fires when the command is to stop; its reason is a PlainError. */
+  /** Fires when the command is to stop; its reason is a UserError. */
   readonly stopped: AbortSignal;
   /** Where the relative names of files begin. */
   readonly folder: string;

@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:h
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { PlainError } from "../plain.ts";
+import { UserError } from "../errors.ts";
 import { answerOf, begin, networkFault } from "./exchange.ts";
 import type { Input } from "./files.ts";
 
@@ -28,7 +28,7 @@ export class Upload {
   readonly #done: Promise<void>;
   readonly #answer: Promise<IncomingMessage>;
   #received: IncomingMessage | undefined;
-  #fault: PlainError | undefined;
+  #fault: UserError | undefined;
   #sent = 0;
 
   constructor(url: URL, { path, about: { size } }: Input, options: UploadOptions) {
@@ -64,7 +64,7 @@ export class Upload {
     ]);
     if (isDone) return;
     const part = `${this.#sent} of ${this.#size} bytes`;
-    throw this.#fault ?? new PlainError(`the server ended its answer when it had been sent ${part}`);
+    throw this.#fault ?? new UserError(`the server ended its answer when it had been sent ${part}`);
   }
 
   /** Gives up what is still on its way. */
@@ -76,8 +76,7 @@ export class Upload {
   faultOf(error: unknown): Error {
     if (this.#fault !== undefined) return this.#fault;
     const { code } = error as NodeJS.ErrnoException;
-    if (this.#received !== undefined && code === "ECONNRESET")
-      return new PlainError("the answer was cut off");
+    if (this.#received !== undefined && code === "ECONNRESET") return new UserError("the answer was cut off");
     return networkFault(error as Error, this.#url);
   }
 
@@ -105,7 +104,7 @@ export class Upload {
   }
 
   #fail(text: string): void {
-    this.#fault ??= new PlainError(text);
+    this.#fault ??= new UserError(text);
     this.#request.destroy(this.#fault);
   }
 }

@@ -1,10 +1,10 @@
 /** Whether an answer has arrived to its end: a server, or a proxy before it, may break off in a way that HTTP does not show. */
-import { PlainError } from "../plain.ts";
-import type { Header } from "../wire/safetensors.ts";
-import { checkDataBytes, readHeader, readHeaderLength } from "../wire/safetensors.ts";
+import { UserError } from "../errors.ts";
+import type { Header } from "../wire/safetensors/header.ts";
+import { checkDataBytes, readHeader, readHeaderLength } from "../wire/safetensors/header.ts";
 import { shown } from "./text.ts";
 
-/** Looks at the bytes of an answer as they pass. Both throw a {@link PlainError}. */
+/** Looks at the bytes of an answer as they pass. Both throw a {@link UserError}. */
 export interface Whole {
   push(piece: Buffer): void;
   /** Behind the last byte. */
@@ -30,7 +30,7 @@ export class WholeJson implements Whole {
   }
 
   end(): void {
-    if (!this.#isEnded) throw new PlainError("the answer was cut off: its JSON has no end");
+    if (!this.#isEnded) throw new UserError("the answer was cut off: its JSON has no end");
   }
 
   #inString(byte: number): void {
@@ -41,7 +41,7 @@ export class WholeJson implements Whole {
 
   #between(byte: number): void {
     if (this.#isEnded || (this.#depth === 0 && byte !== OPEN))
-      throw new PlainError("expected one JSON object as the answer, got something else");
+      throw new UserError("expected one JSON object as the answer, got something else");
     if (byte === QUOTE) this.#isInString = true;
     else if (byte === OPEN || byte === OPEN_LIST) this.#depth++;
     else if (byte === CLOSE || byte === CLOSE_LIST) this.#isEnded = --this.#depth === 0;
@@ -82,6 +82,6 @@ function told(work: () => void): void {
   try {
     work();
   } catch (error) {
-    throw new PlainError(`the answer is no whole safetensors file: ${shown((error as Error).message)}`);
+    throw new UserError(`the answer is no whole safetensors file: ${shown((error as Error).message)}`);
   }
 }

@@ -1,68 +1,107 @@
-/** Failures below the requests: bytes that are no HTTP, headers that are too slow or too large. */
+/** One record per connection: the requests on it in their order, and the exchange in progress for the timeouts. */
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import type { ProblemCode } from "../problems.ts";
-import { Problem } from "../problems.ts";
-import { rawProblem } from "./refuse.ts";
-import { requestId } from "./request-id.ts";
+import type { Problem } from "../problems.ts";
 
-/** Node's codes for what it could not read, where it is not simply malformed. */
-const CODES: Readonly<Record<string, ProblemCode>> = {
-  HPE_HEADER_OVERFLOW: "headers_too_large",
-  ERR_HTTP_REQUEST_TIMEOUT: "request_timeout",
-};
+/** Requests that a client may pipeline ahead of their responses on one connection. */
+const MAX_PIPELINED = 64;
 
-/** Bytes, and milliseconds, for the headers of a request. */
-export const HEADERS = { bytes: 16 * 1024, time: 5000 } as const;
+/** The one expectation that is met, recognised as Node does before it emits `checkContinue`. */
+export const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
 
-/** What waits on a connection: a refusal written before all requests are answered would stand in the middle of an answer. */
-interface Turns {
-  /** Requests that are not answered yet, the one that runs among them. */
-  unanswered: number;
-  /** Starts those that wait, in order. */
-  readonly waiting: (() => void)[];
-}
+/** A request and its response, from its turn on the connection until both are through. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Bytes that the socket had read when the exchange began. */
+  readonly bytesBefore: number;
+  /** Whether the client may hold its body back until its expectation is met (RFC 9110, section 10.1.1). HTTP/1.0 has none. */
+  holdsBody: boolean;
+  /** Rejects a body that is too slow; undefined while nobody reads one. */
+  onSlowBody: ((problem: Problem) => void) | undefined;
+  /** Milliseconds spent waiting for the body, and for the rest of a rejected one. */
+  waitedMs = 0;
+  lingeredMs = 0;
+  /** Bytes that the socket had taken at the last sweep, and milliseconds since they last changed. */
+  takenBytes = -1;
+  stalledMs = 0;
 
-const turns = new WeakMap<Socket, Turns>();
-
-/** Requests that a client may send ahead of its answers on one connection. */
-const MAX_AHEAD = 64;
-
-/** Starts a request when those before it on its connection are answered: a client that pipelines 20,000 has one running. */
-export function beginRequest(socket: Socket, start: () => void): void {
-  let turn = turns.get(socket);
-  if (turn === undefined) {
-    turn = { unanswered: 0, waiting: [] };
-    turns.set(socket, turn);
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.request = request;
+    this.response = response;
+    this.bytesBefore = request.socket.bytesRead;
+    this.holdsBody = request.headers.expect !== undefined && request.httpVersionMinor === 1;
   }
-  turn.unanswered++;
-  if (turn.unanswered === 1) start();
-  else if (turn.waiting.push(start) > MAX_AHEAD) socket.destroy();
+
+  /** Asks for the body, if the client holds it back, and bounds the wait for it. */
+  expectBody(onSlow: (problem: Problem) => void): void {
+    this.onSlowBody = onSlow;
+    if (!this.holdsBody) return;
+    this.holdsBody = false;
+    this.response.writeContinue();
+  }
 }
 
-/** A request of this connection has its answer: the next one starts. */
-export function endRequest(socket: Socket): void {
-  const turn = turns.get(socket);
-  if (turn === undefined) return;
-  turn.unanswered--;
-  if (socket.destroyed) turn.waiting.length = 0;
-  turn.waiting.shift()?.();
+/** Starts the requests of a connection one after another: a client that pipelines 20,000 has one running. */
+export class Connection {
+  readonly socket: Socket;
+  /** The exchange that runs, or the last one while its body still arrives. */
+  exchange: Exchange | undefined;
+  #unanswered = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+  }
+
+  /** Whether a response is under way or due; then nothing else may be written. */
+  get isAnswering(): boolean {
+    return this.#unanswered > 0;
+  }
+
+  /** Starts a request once those before it have their responses. */
+  begin(request: IncomingMessage, response: ServerResponse, start: (exchange: Exchange) => void): void {
+    this.#unanswered++;
+    if (this.#unanswered === 1) this.#start(request, response, start);
+    else if (this.#waiting.push(() => this.#start(request, response, start)) > MAX_PIPELINED)
+      this.socket.destroy();
+  }
+
+  #start(request: IncomingMessage, response: ServerResponse, start: (exchange: Exchange) => void): void {
+    this.exchange = new Exchange(request, response);
+    start(this.exchange);
+  }
+
+  /** Ends the exchange, unless its body still arrives, and starts the next one. */
+  end(): void {
+    this.#unanswered--;
+    if (this.exchange?.request.complete) this.exchange = undefined;
+    if (this.socket.destroyed) this.#waiting.length = 0;
+    this.#waiting.shift()?.();
+  }
 }
 
-/** Answers on the bare socket, then closes it, and lets `note` know; closes at once where another answer is under way. */
-export function handleClientError(
-  error: NodeJS.ErrnoException,
-  socket: Socket,
-  note: (code: ProblemCode, id: string) => void,
-): void {
-  const isAnswering = (turns.get(socket)?.unanswered ?? 0) > 0;
-  if (error.code === "ECONNRESET" || !socket.writable || isAnswering) return void socket.destroy();
-  const code = CODES[error.code ?? ""] ?? "malformed_request";
-  const id = requestId({ headers: {} });
-  socket.end(rawProblem(new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1"), id));
-  note(code, id);
-}
+/** The connections of one server. */
+export class Connections implements Iterable<Connection> {
+  readonly #bySocket = new Map<Socket, Connection>();
 
-const DETAILS: Partial<Record<ProblemCode, string>> = {
-  headers_too_large: `expected at most ${HEADERS.bytes} bytes of headers`,
-  request_timeout: `the headers did not arrive within ${HEADERS.time / 1000} seconds`,
-};
+  /** The record of a socket, made with its first request and dropped when it closes. */
+  of(socket: Socket): Connection {
+    let connection = this.#bySocket.get(socket);
+    if (connection === undefined) {
+      connection = new Connection(socket);
+      this.#bySocket.set(socket, connection);
+      socket.once("close", () => this.#bySocket.delete(socket));
+    }
+    return connection;
+  }
+
+  /** Whether a response is under way or due on a socket. */
+  isAnswering(socket: Socket): boolean {
+    return this.#bySocket.get(socket)?.isAnswering ?? false;
+  }
+
+  [Symbol.iterator](): Iterator<Connection> {
+    return this.#bySocket.values();
+  }
+}

@@ -1,8 +1,8 @@
 /** The folds over rows: operands, sums, and the steps that run them in slices. */
-import type { Axis } from "../tensor/axis.ts";
+
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
 

@@ -1,6 +1,7 @@
 /** What callers without types, or with old ones, get wrong: every argument is looked at before the losses ask PyTorch's questions of it. */
-import { LossRefusal } from "../loss/refusal.ts";
-import { nearest } from "../near.ts";
+
+import { nearest } from "../errors.ts";
+import { LossError } from "../loss/errors.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import { MAX_RANK } from "../tensor/tensor.ts";
@@ -92,13 +93,13 @@ function checkShape(where: string, value: unknown): number[] {
 
 const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
 
-/** A bigint, or a number that stands for one integer only; refuses with {@link LossRefusal} what int64 cannot hold. */
+/** A bigint, or a number that stands for one integer only; refuses with {@link LossError} what int64 cannot hold. */
 function checkIgnoreIndex(where: string, value: unknown): bigint {
   if (typeof value !== "bigint" && !Number.isSafeInteger(value))
     throw wrong(where, "a bigint or a safe integer", value);
   const index = BigInt(value as bigint | number);
   if (index >= INT64.min && index <= INT64.max) return index;
-  throw new LossRefusal(
+  throw new LossError(
     "option_out_of_range",
     "ignore_index",
     `ignore_index must be between ${INT64.min} and ${INT64.max}. Got: ${describe(index)}`,

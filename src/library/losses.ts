@@ -25,7 +25,7 @@ import type {
  * - `input`: any shape; float64, float32, float16 or bfloat16, or with `dtype` integers, too.
  * - `output` has the input's shape, in `dtype` or the input's dtype; `gradInput` the input's shape and dtype.
  *
- * Throws a `LossRefusal` where PyTorch raises: a gradient of integers, a `dim` outside [-rank, rank - 1], an integer
+ * Throws a `LossError` where PyTorch raises: a gradient of integers, a `dim` outside [-rank, rank - 1], an integer
  * dtype, a `gradOutput` that does not have exactly the output's shape, or none where the output has not one element; and for a
  * shape that does not fit its data. Throws a TypeError for arguments of another kind and unknown options, a RangeError where memory does not suffice.
  */
@@ -70,7 +70,7 @@ export function logSoftmax(input: ArrayTensor, options: LogSoftmaxOptions = {}):
  * - `target`: class indices, (), (N) or (N, d1..dK); int64, int32 or uint8.
  * - `losses` have the target's shape and the input's dtype; `gradInput` the input's shape and dtype.
  *
- * Throws a `LossRefusal` where PyTorch raises: an unknown reduction, a gradient of integers, shapes that do not fit, a weight that is not
+ * Throws a `LossError` where PyTorch raises: an unknown reduction, a gradient of integers, shapes that do not fit, a weight that is not
  * (C) or not of the input's dtype, dtypes, a target that is no class, a `gradOutput` that does not have exactly the output's shape; for an
  * `ignoreIndex` outside int64, and for a shape that does not fit its data. Throws a TypeError for arguments of another kind and unknown options,
  * a RangeError where memory does not suffice.
@@ -97,7 +97,7 @@ export function nllLoss<D extends FloatDType>(
  * - `losses` have the input's shape without the class dimension; beside class indices the input's dtype, beside probabilities the widest
  *   of input, target and weight. `gradInput` and `gradTarget` have the shapes and dtypes of input and target.
  *
- * Throws a `LossRefusal` where PyTorch raises: what `nllLoss` refuses; `labelSmoothing` over 1; beside probabilities an
+ * Throws a `LossError` where PyTorch raises: what `nllLoss` refuses; `labelSmoothing` over 1; beside probabilities an
  * integer target and an `ignoreIndex` >= 0, beside class indices `returnGradTarget`. Throws a TypeError for arguments of another kind and
  * unknown options, a RangeError where memory does not suffice.
  */

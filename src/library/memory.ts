@@ -2,10 +2,10 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import { loadKernel } from "../kernel/kernel.ts";
 import { runToEnd } from "../kernel/step.ts";
+import type { FieldName } from "../loss/errors.ts";
+import { LossError, show } from "../loss/errors.ts";
 import type { Plan } from "../loss/plan.ts";
 import { computeWhole } from "../loss/plan.ts";
-import type { FieldName } from "../loss/refusal.ts";
-import { LossRefusal, show } from "../loss/refusal.ts";
 import type { Region } from "../tensor/arena.ts";
 import { Arena, ArenaFull } from "../tensor/arena.ts";
 import { DTYPES } from "../tensor/dtype.ts";
@@ -59,7 +59,7 @@ export function place(work: Workspace, field: FieldName, { dtype, shape, data }:
   const expected = elementCount(shape);
   const { bytes } = DTYPES[dtype];
   if (data.length !== expected) {
-    throw new LossRefusal(
+    throw new LossError(
       "shape_mismatch",
       field,
       `${field}: shape ${show(shape)} of ${dtype} needs ${expected} elements of ${bytes} bytes, got ${data.length} of ${data.BYTES_PER_ELEMENT}`,

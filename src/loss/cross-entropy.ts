@@ -3,15 +3,15 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
+import { LossError, show } from "./errors.ts";
+import { checkGradRequest } from "./grad-output.ts";
+import { checkIndexOperands, classAxis, requireFloat } from "./index-checks.ts";
 import type { IndexLoss, IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
 import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
 import type { Plan } from "./plan.ts";
 import { ProbabilityPlan } from "./probability-loss.ts";
 import type { Reduction } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
-import { LossRefusal, show } from "./refusal.ts";
-import { checkIndexOperands, classAxis, requireFloat } from "./target.ts";
-import { checkGradRequest } from "./upstream.ts";
 
 export interface CrossEntropyOptions extends LossOptions {
   /** How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off. Default 0. */
@@ -66,7 +66,7 @@ function checkIndexPath(
   checkIndexOperands(input, target, weight);
   if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(input, target, weight, reduction);
   if (options.returnGradTarget) {
-    throw new LossRefusal(
+    throw new LossError(
       "option_not_applicable",
       "return_grad_target",
       "class indices have no gradient: return_grad_target needs a target of probabilities, of the input's shape",
@@ -88,7 +88,7 @@ function checkIndexPath(
 /** `torch.nn.functional.log_softmax`'s refusals for the class dimension of logits. */
 function checkLogits(input: Tensor): void {
   if (input.shape.length === 0) {
-    throw new LossRefusal(
+    throw new LossError(
       "dim_out_of_range",
       "input",
       "Dimension out of range (expected to be in range of [-1, 0], but got 1): input must have at least 1 dimension",
@@ -104,21 +104,21 @@ function checkLogits(input: Tensor): void {
 
 function checkProbabilityOperands(input: Tensor, target: Tensor, options: CrossEntropyOptions): void {
   if (!isFloat(target.dtype)) {
-    throw new LossRefusal(
+    throw new LossError(
       "dtype_not_supported",
       "target",
       `Expected floating point type for target with class probabilities, got ${DTYPES[target.dtype].torch}: a target of the input's shape holds probabilities`,
     );
   }
   if ((options.ignoreIndex ?? IGNORE_INDEX) >= 0n) {
-    throw new LossRefusal(
+    throw new LossError(
       "option_not_applicable",
       "ignore_index",
       "ignore_index is not supported for floating point target",
     );
   }
   if (input.shape.length === 0) {
-    throw new LossRefusal(
+    throw new LossError(
       "dim_out_of_range",
       "input",
       "Dimension specified as 1 but tensor has no dimensions: input must have at least 1 dimension",
@@ -127,7 +127,7 @@ function checkProbabilityOperands(input: Tensor, target: Tensor, options: CrossE
   const classes = input.shape[classAxis(input.shape)];
   const { weight } = options;
   if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes)) {
-    throw new LossRefusal(
+    throw new LossError(
       "shape_mismatch",
       "weight",
       `cross_entropy: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${show(weight.shape)}`,
@@ -139,7 +139,7 @@ function checkProbabilityOperands(input: Tensor, target: Tensor, options: CrossE
 /** The smoothing that applies: 0 unless it is over 0, as in PyTorch; over 1 is refused. */
 function checkSmoothing(labelSmoothing = 0): number {
   if (labelSmoothing > 1) {
-    throw new LossRefusal(
+    throw new LossError(
       "option_out_of_range",
       "label_smoothing",
       `label_smoothing must be between 0.0 and 1.0. Got: ${labelSmoothing}`,
@@ -158,7 +158,7 @@ function checkSmoothedWeight(input: Tensor, target: Tensor, weight: Tensor, redu
     weight.shape[0] === classes
       ? "Index tensor must have the same number of dimensions as input tensor"
       : `shape '${show(input.shape.map((_, axis) => (axis === 1 ? (weight.shape[0] ?? 0) : 1)))}' is invalid for input of size ${classes}`;
-  throw new LossRefusal(
+  throw new LossError(
     "shape_mismatch",
     "weight",
     `${message}: with label_smoothing the weight must have shape [${classes}]`,

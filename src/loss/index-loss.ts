@@ -3,20 +3,18 @@ import type { Sum } from "../kernel/fold.ts";
 import { checkTargetsStep, foldStep, NO_SUM, NO_SUMS, totalOf, weighLossesStep } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
-import type { Axis } from "../tensor/axis.ts";
-import { axisOf } from "../tensor/axis.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { partOf, sameShape } from "../tensor/tensor.ts";
-import type { ComputeDType, Scalar } from "./numbers.ts";
+import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
+import { axisOf, partOf, sameShape } from "../tensor/tensor.ts";
+import { LossError } from "./errors.ts";
+import type { GradOptions, UpstreamPlan } from "./grad-output.ts";
+import { gradOutputFault, planUpstream, Upstream } from "./grad-output.ts";
+import { classAxis } from "./index-checks.ts";
+import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
 import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
-import { LossRefusal } from "./refusal.ts";
-import { classAxis } from "./target.ts";
-import type { GradOptions, UpstreamPlan } from "./upstream.ts";
-import { gradOutputFault, planUpstream, Upstream } from "./upstream.ts";
 
 /** The options that `nll_loss` and `cross_entropy` have in common. */
 export interface LossOptions extends ReductionOptions, GradOptions {
@@ -79,7 +77,7 @@ export class IndexPlan implements Plan<LossResult> {
   readonly losses: Slot | undefined;
   readonly upstream: UpstreamPlan | undefined;
   /** Thrown once the targets have been checked: PyTorch reads them in the forward pass, and `grad_output` in the backward pass. */
-  readonly gradFault: LossRefusal | undefined;
+  readonly gradFault: LossError | undefined;
   readonly warnings: readonly string[];
 
   constructor(loss: IndexLoss, warnings: readonly string[], streaming?: IndexStreaming) {
@@ -237,7 +235,7 @@ class IndexRun implements Run<LossResult> {
     const { target, ignoreIndex } = this.#plan.loss;
     const classes = this.#plan.axis.length;
     const refuse = (element: number, value: bigint): never => {
-      throw new LossRefusal(
+      throw new LossError(
         "target_out_of_bounds",
         "target",
         `Target ${value} is out of bounds. Expected a class index in [0, ${classes - 1}] or ignore_index (${ignoreIndex})`,

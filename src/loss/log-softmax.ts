@@ -4,19 +4,17 @@ import { convertStep } from "../kernel/convert.ts";
 import { foldStep } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
-import type { Axis } from "../tensor/axis.ts";
-import { axisOf } from "../tensor/axis.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { elementCount } from "../tensor/tensor.ts";
+import type { Axis, Tensor } from "../tensor/tensor.ts";
+import { axisOf, elementCount } from "../tensor/tensor.ts";
+import { LossError } from "./errors.ts";
+import type { GradOptions } from "./grad-output.ts";
+import { checkGradOutput, checkGradRequest } from "./grad-output.ts";
+import { requireFloat } from "./index-checks.ts";
 import { castStep, planCast } from "./numbers.ts";
 import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
-import { LossRefusal } from "./refusal.ts";
-import { requireFloat } from "./target.ts";
-import type { GradOptions } from "./upstream.ts";
-import { checkGradOutput, checkGradRequest } from "./upstream.ts";
 
 export interface LogSoftmaxOptions extends GradOptions {
   /** The dimension that is normalised, from -rank to rank - 1. Absent or null: PyTorch's legacy rule, with a warning. */
@@ -217,7 +215,7 @@ function resolveDim(rank: number, dim: number | null, warnings: string[]): numbe
   }
   const dims = Math.max(rank, 1);
   if (dim >= -dims && dim < dims) return dim < 0 ? dim + dims : dim;
-  throw new LossRefusal(
+  throw new LossError(
     "dim_out_of_range",
     "dim",
     `Dimension out of range (expected to be in range of [${-dims}, ${dims - 1}], but got ${dim})`,

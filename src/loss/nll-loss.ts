@@ -1,12 +1,12 @@
 /** `torch.nn.functional.nll_loss`: the checks, in PyTorch's order, and the plan. */
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { checkGradRequest } from "./grad-output.ts";
+import { checkIndexOperands } from "./index-checks.ts";
 import type { IndexLoss, IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
 import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
 import type { Plan } from "./plan.ts";
 import { resolveReduction } from "./reduction.ts";
-import { checkIndexOperands } from "./target.ts";
-import { checkGradRequest } from "./upstream.ts";
 
 /**
  * `torch.nn.functional.nll_loss`: the loss of a position is `-input[target] * weight[target]`, exactly 0 where the target

@@ -4,15 +4,9 @@ import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Scalar, Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Layout, Slot } from "./plan.ts";
-
-/** One number with the dtype in which it is stored; `value` is exact in that dtype. */
-export interface Scalar {
-  readonly dtype: FloatDType;
-  readonly value: number;
-}
 
 /** The type in which the kernels compute: float64 as soon as one operand has it, else float32. */
 export type ComputeDType = "float64" | "float32";

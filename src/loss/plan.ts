@@ -5,10 +5,9 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import { alignUp } from "../tensor/arena.ts";
-import type { Axis } from "../tensor/axis.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { byteLength } from "../tensor/tensor.ts";
 
 /** The place of a tensor in the block of memory that a plan asks for. */

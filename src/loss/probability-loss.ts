@@ -2,21 +2,19 @@
 import { foldStep, NO_SUMS, totalOf } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
-import type { Axis } from "../tensor/axis.ts";
-import { axisOf } from "../tensor/axis.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { partOf } from "../tensor/tensor.ts";
+import type { Axis, Tensor } from "../tensor/tensor.ts";
+import { axisOf, partOf } from "../tensor/tensor.ts";
+import type { UpstreamPlan } from "./grad-output.ts";
+import { checkGradOutput, planUpstream, promote, Upstream } from "./grad-output.ts";
+import { classAxis } from "./index-checks.ts";
 import type { LossResult } from "./index-loss.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
 import type { Output, Plan, RowsRun, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, SCRATCH_BYTES } from "./plan.ts";
 import type { Reduction } from "./reduction.ts";
-import { classAxis } from "./target.ts";
-import type { UpstreamPlan } from "./upstream.ts";
-import { checkGradOutput, planUpstream, promote, Upstream } from "./upstream.ts";
 
 /** The operands of a loss over probabilities, checked. `target` has the input's shape; `smoothing` 0 is off. */
 export interface ProbabilityLoss {

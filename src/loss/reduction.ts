@@ -1,4 +1,4 @@
-import { LossRefusal } from "./refusal.ts";
+import { LossError } from "./errors.ts";
 
 /** How per-position losses become the answer. */
 export type Reduction = "none" | "mean" | "sum";
@@ -31,7 +31,7 @@ export function resolveReduction(options: ReductionOptions, warnings: string[]):
     return "mean";
   }
   if (reduction === "none" || reduction === "mean" || reduction === "sum") return reduction;
-  throw new LossRefusal(
+  throw new LossError(
     "invalid_reduction",
     "reduction",
     `${reduction.slice(0, 64).toWellFormed()} is not a valid value for reduction; expected none, mean or sum`,

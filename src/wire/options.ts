@@ -1,5 +1,5 @@
 /** Options that a format carries as text: a query string's, a safetensors file's metadata. */
-import { echo, refuseAt } from "../problems.ts";
+import { echo, rejectAt } from "../problems.ts";
 
 /** What writers of safetensors files say about themselves in `format`; no option of a request. */
 const WRITERS = new Set(["pt", "np", "tf", "flax", "mlx"]);
@@ -21,7 +21,7 @@ export function readOptions(
   }
   for (const [name, text] of Object.entries(query)) {
     if (typeof text !== "string")
-      throw refuseAt("duplicate_key", `/${echo(name)}`, "this option stands twice");
+      throw rejectAt("duplicate_key", `/${echo(name)}`, "this option stands twice");
     options.set(name, readOption(name, text));
   }
   return Object.fromEntries(options);

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { readTokens } from "../../src/http/tokens.ts";
+import { digestTokens } from "../../src/http/server/auth.ts";
 import { EXAMPLES } from "../../src/playground/examples.ts";
 import { useService } from "../service.ts";
 import { CHROMIUM, cells, choose, faultsOf, useVisits, widthOf } from "./visit.ts";
@@ -12,7 +12,7 @@ const run = promisify(execFile);
 
 describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
   const service = useService();
-  const guarded = useService({ tokens: readTokens("sesame") });
+  const guarded = useService({ tokens: digestTokens(["sesame"]) });
   const visit = useVisits(service);
 
   it.each(EXAMPLES.map((example) => [example.title, example] as const))(

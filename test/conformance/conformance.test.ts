@@ -28,10 +28,10 @@ const KNOWN = new Set(["float64", "float32", "float16", "bfloat16", "int64", "in
 const FILES = ["torch-cases.jsonl", "torch2-cases.jsonl", "torch2-grid.jsonl"];
 
 const FORMS = { flat, nested, base64 };
-type Form = keyof typeof FORMS;
+type TensorFormat = keyof typeof FORMS;
 
 /** Why a case cannot be asked in a form, if so. */
-function notInForm(test: Case, form: Form): string | undefined {
+function notInForm(test: Case, form: TensorFormat): string | undefined {
   const tensors = [test.input, test.target, test.weight, test.grad_output].filter(
     (tensor) => tensor !== undefined,
   );
@@ -71,7 +71,7 @@ function mismatch(
 
 for (const file of FILES) {
   const cases = readCases(file);
-  for (const form of Object.keys(FORMS) as Form[]) {
+  for (const form of Object.keys(FORMS) as TensorFormat[]) {
     describe(`${file} in ${form} form`, () => {
       const service = useService();
       const asked = cases.filter(

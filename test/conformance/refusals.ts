@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { crossEntropy, logSoftmax, nllLoss } from "../../src/library/losses.ts";
 import type { ArrayTensor } from "../../src/library/types.ts";
-import { LossRefusal } from "../../src/loss/refusal.ts";
+import { LossError } from "../../src/loss/errors.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { bytesOf, numbersOf } from "./forms.ts";
 
@@ -136,7 +136,7 @@ export function askLibrary(call: Call): Outcome {
     };
     return outcomeOf(results[call.op]());
   } catch (error) {
-    if (error instanceof LossRefusal) return { refused: error.message };
+    if (error instanceof LossError) return { refused: error.message };
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import { loadKernel } from "../../src/kernel/kernel.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
-import { JsonReader } from "../../src/wire/json.ts";
+import { JsonReader } from "../../src/wire/json/reader.ts";
 
 /** Patterns at a time: their text fits the sheet of paper. */
 const BLOCK = 1024;

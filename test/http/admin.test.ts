@@ -4,8 +4,8 @@ import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import pino from "pino";
 import { afterAll, expect, it } from "vitest";
-import { buildAdmin } from "../../src/http/admin.ts";
-import type { Lifecycle } from "../../src/http/drain.ts";
+import { buildAdmin } from "../../src/http/server/admin.ts";
+import type { Lifecycle } from "../../src/http/server/shutdown.ts";
 
 const lifecycle: Lifecycle = { phase: "ready" };
 const admin = buildAdmin({ lifecycle, logger: pino({ level: "silent" }) }, async () => {

@@ -4,9 +4,9 @@ import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { chooseCoding } from "../../src/http/accept-encoding.ts";
-import { MAX_COMPRESSORS } from "../../src/http/answer-coding.ts";
-import { LIMITS } from "../../src/http/watch.ts";
+import { MAX_COMPRESSORS } from "../../src/http/encoder.ts";
+import { chooseCoding } from "../../src/http/limits/accept-encoding.ts";
+import { LIMITS } from "../../src/http/server/timeouts.ts";
 import { inferenceCall } from "../conformance/inference.ts";
 import type { Service } from "../service.ts";
 import { useService } from "../service.ts";
@@ -124,7 +124,7 @@ describe("clients that do not read", () => {
   const failures: string[] = [];
   const impatient = useService({
     compressAnswers: true,
-    limits: { ...LIMITS, stall: 1500 },
+    limits: { ...LIMITS, stallMs: 1500 },
     log: (line) => void (line.includes("failed") && failures.push(line)),
   });
   // The compressed response is larger than the buffers of both sockets.

@@ -5,26 +5,26 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Backlog, estimate } from "../../src/http/backlog.ts";
+import { LoadEstimate, secondsFor } from "../../src/http/limits/load-estimate.ts";
 import { Problem } from "../../src/problems.ts";
 import { useService } from "../service.ts";
 
-describe("the estimate", () => {
+describe("the secondsFor", () => {
   const none = () => 0;
 
   it("makes a request wait for each other one no longer than either takes", () => {
     const seconds = fc.double({ min: 0.1, max: 1000, noNaN: true });
     fc.assert(
       fc.property(fc.array(seconds), seconds, (others, own) => {
-        const backlog = new Backlog(Infinity);
-        for (const other of others) backlog.add(other, none);
+        const load = new LoadEstimate(Infinity);
+        for (const other of others) load.add(other, none);
         const wait = others.reduce((sum, other) => sum + Math.min(other, own), 0);
-        expect(backlog.seconds).toBeCloseTo(
+        expect(load.seconds).toBeCloseTo(
           others.reduce((sum, other) => sum + other, 0),
           6,
         );
-        const strict = new Backlog(wait * 0.999 - 1e-9);
-        const lenient = new Backlog(wait * 1.001 + 1e-9);
+        const strict = new LoadEstimate(wait * 0.999 - 1e-9);
+        const lenient = new LoadEstimate(wait * 1.001 + 1e-9);
         for (const other of others) {
           strict.add(other, none);
           lenient.add(other, none);
@@ -36,63 +36,63 @@ describe("the estimate", () => {
   });
 
   it("counts down while a body arrives, and to nothing when its request leaves", () => {
-    const backlog = new Backlog(10);
+    const load = new LoadEstimate(10);
     let arrived = 0;
-    const leave = backlog.add(40, () => arrived);
-    expect(() => backlog.check(100)).toThrow("would make this one wait 40.0 s, expected at most 10");
+    const leave = load.add(40, () => arrived);
+    expect(() => load.check(100)).toThrow("would make this one wait 40.0 s, expected at most 10");
     arrived = 1;
-    expect(backlog.seconds).toBe(20);
-    leave();
-    expect(backlog.seconds).toBe(0);
-    backlog.check(100);
+    expect(load.seconds).toBe(20);
+    leave?.();
+    expect(load.seconds).toBe(0);
+    load.check(100);
   });
 
   it("counts what is only announced for half a second, then no more than eight times what has come", () => {
     let now = 0;
-    const backlog = new Backlog(10, () => now);
+    const load = new LoadEstimate(10, () => now);
     let arrived = 0;
-    backlog.add(40, () => arrived);
+    load.add(40, () => arrived);
     now = 500;
-    expect(backlog.seconds).toBe(40);
+    expect(load.seconds).toBe(40);
     now = 501;
-    expect(backlog.seconds).toBe(0);
+    expect(load.seconds).toBe(0);
     arrived = 0.01;
-    expect(backlog.seconds).toBeCloseTo(3.2, 6);
+    expect(load.seconds).toBeCloseTo(3.2, 6);
     arrived = 0.5;
-    expect(backlog.seconds).toBe(30);
+    expect(load.seconds).toBe(30);
   });
 
   it("gives announcements the weight of what has come of those before", () => {
-    const backlog = new Backlog(10);
-    for (let k = 0; k < 24; k++) backlog.add(40, none)();
-    for (let k = 0; k < 24; k++) backlog.add(40, none);
-    backlog.check(2);
-    for (let k = 0; k < 24; k++) backlog.add(40, () => 1)();
-    expect(() => backlog.check(2)).toThrow(Problem);
+    const load = new LoadEstimate(10);
+    for (let k = 0; k < 24; k++) load.add(40, none)?.();
+    for (let k = 0; k < 24; k++) load.add(40, none);
+    load.check(2);
+    for (let k = 0; k < 24; k++) load.add(40, () => 1)?.();
+    expect(() => load.check(2)).toThrow(Problem);
   });
 
   it("weighs by the event loop what has begun, also when clients come and go, and not what is announced", async () => {
     let now = 0;
-    const backlog = new Backlog(10, () => now);
-    const leave = backlog.add(40, () => 0.5);
+    const load = new LoadEstimate(10, () => now);
+    const leave = load.add(40, () => 0.5);
     now = 1000;
-    await expect.poll(() => backlog.seconds, { timeout: 10_000 }).toBeLessThan(20);
-    leave();
-    backlog.add(40, () => 0.5)();
-    const last = backlog.add(40, () => 0.5);
-    expect(backlog.seconds).toBeGreaterThan(20);
+    await expect.poll(() => load.seconds, { timeout: 10_000 }).toBeLessThan(20);
+    leave?.();
+    load.add(40, () => 0.5)?.();
+    const last = load.add(40, () => 0.5);
+    expect(load.seconds).toBeGreaterThan(20);
     now = 2000;
-    expect(backlog.seconds).toBeLessThan(20);
-    last();
+    expect(load.seconds).toBeLessThan(20);
+    last?.();
   });
 
   it("lets in 1 MiB of JSON and 17 MiB of numbers whatever is under way", () => {
-    const backlog = new Backlog(0.1);
-    backlog.add(1000, none);
-    backlog.check(estimate(2 ** 20, 0));
-    backlog.check(estimate(0, 17 * 2 ** 20));
-    expect(() => backlog.check(estimate(2 ** 23, 0))).toThrow(Problem);
-    expect(() => backlog.check(estimate(0, 128 * 2 ** 20))).toThrow(Problem);
+    const load = new LoadEstimate(0.1);
+    load.add(1000, none);
+    load.check(secondsFor(2 ** 20, 0));
+    load.check(secondsFor(0, 17 * 2 ** 20));
+    expect(() => load.check(secondsFor(2 ** 23, 0))).toThrow(Problem);
+    expect(() => load.check(secondsFor(0, 128 * 2 ** 20))).toThrow(Problem);
   });
 });
 

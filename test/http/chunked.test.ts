@@ -1,7 +1,7 @@
 /** JSON in chunks, whose length nobody announces, as .NET's clients send every body. */
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
-import { SHORT } from "../../src/http/admission.ts";
+import { SHORT_BYTES } from "../../src/http/body/admission.ts";
 import { useService } from "../service.ts";
 
 const MiB = 2 ** 20;
@@ -28,7 +28,7 @@ describe("JSON in chunks", () => {
   const service = useService({ memoryBudget: 128 * MiB, bodyLimit: 16 * MiB });
   const tight = useService({ memoryBudget: 16 * MiB });
 
-  it.each([60, 100_000, SHORT - 1, SHORT, SHORT + 1, SHORT + 70_000, 3 * MiB])(
+  it.each([60, 100_000, SHORT_BYTES - 1, SHORT_BYTES, SHORT_BYTES + 1, SHORT_BYTES + 70_000, 3 * MiB])(
     "of %i bytes gets the bits of a body whose length is known, in pieces of any size",
     async (bytes) => {
       const body = bodyOf(bytes).padEnd(bytes);
@@ -51,7 +51,7 @@ describe("JSON in chunks", () => {
       socket.write('d\r\n{"input": [[0\r\n');
       return socket;
     });
-    await expect.poll(() => service().arena.reserved).toBeGreaterThan(24 * 5 * SHORT);
+    await expect.poll(() => service().arena.reserved).toBeGreaterThan(24 * 5 * SHORT_BYTES);
     const answers = clients.map(async (socket) => {
       socket.write('14\r\n, 0]], "target":[1]}\r\n0\r\n\r\n');
       let text = "";
@@ -72,7 +72,7 @@ describe("JSON in chunks", () => {
   });
 
   it("is refused like every other where it is none", async () => {
-    for (const body of ["", "{", '{"input": [[1, 2], [3]]}', `${" ".repeat(SHORT + 10)}x`]) {
+    for (const body of ["", "{", '{"input": [[1, 2], [3]]}', `${" ".repeat(SHORT_BYTES + 10)}x`]) {
       const known = await service().post(PATH, body);
       const chunked = await service().send("POST", PATH, pieces(body, 10_000), JSON_TYPE);
       const { request_id: _, ...problem } = chunked.json;

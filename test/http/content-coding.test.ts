@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import * as zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { FREE_BYTES, MAX_RATIO } from "../../src/http/content-coding.ts";
+import { FREE_BYTES, MAX_RATIO } from "../../src/http/limits/content-coding.ts";
 import { fileBegin } from "../conformance/files.ts";
 import { inferenceCall } from "../conformance/inference.ts";
 import { useService } from "../service.ts";

@@ -1,7 +1,7 @@
 /** CORS_ORIGINS: pages of other origins in a browser. */
 import { describe, expect, it } from "vitest";
 import { ConfigError, readConfig } from "../../src/config.ts";
-import { readTokens } from "../../src/http/tokens.ts";
+import { digestTokens } from "../../src/http/server/auth.ts";
 import { tensor, writeTestFile } from "../conformance/files.ts";
 import { useService } from "../service.ts";
 
@@ -16,7 +16,7 @@ const PREFLIGHT = {
 const none = useService();
 const some = useService({
   origins: ["http://localhost:5173", APP],
-  tokens: readTokens("secret-token\n"),
+  tokens: digestTokens(["secret-token"]),
   bodyLimit: 1024,
 });
 const all = useService({ origins: ["*"] });

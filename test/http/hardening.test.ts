@@ -4,8 +4,9 @@ import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { readTokens } from "../../src/http/tokens.ts";
-import { LIMITS } from "../../src/http/watch.ts";
+import { digestTokens } from "../../src/http/server/auth.ts";
+import { LIMITS } from "../../src/http/server/timeouts.ts";
+import { readTokenLines } from "../../src/server/tokens-file.ts";
 import { useService } from "../service.ts";
 
 const service = useService({ bodyLimit: 1_000_000 });
@@ -165,7 +166,7 @@ describe("a refusal in the middle of a body", () => {
 });
 
 describe("tokens", () => {
-  const tokens = readTokens("# the team's\n\nfirst-token\n  second.token \n");
+  const tokens = digestTokens(readTokenLines("# the team's\n\nfirst-token\n  second.token \n"));
   const locked = useService({ tokens });
   const ask = (authorization: string | undefined) =>
     locked().post(CE, BODY, authorization === undefined ? {} : { authorization });
@@ -217,7 +218,7 @@ describe("tokens", () => {
 describe("slow clients", () => {
   const strict = useService({
     bodyLimit: 10_000_000,
-    limits: { ...LIMITS, grace: 1000, linger: 1500, stall: 1500 },
+    limits: { ...LIMITS, graceMs: 1000, lingerMs: 1500, stallMs: 1500 },
   });
 
   it("a body below the minimum rate is request_timeout, and its memory comes back", async () => {

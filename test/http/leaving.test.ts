@@ -3,8 +3,8 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { expect, it, vi } from "vitest";
-import type { Stage } from "../../src/http/stages.ts";
-import { Stages } from "../../src/http/stages.ts";
+import type { Stage } from "../../src/http/context.ts";
+import { Timings } from "../../src/http/context.ts";
 import { useService } from "../service.ts";
 
 const service = useService();
@@ -31,9 +31,12 @@ const reserved = () => service().arena.reserved;
 
 /** Resolves when a request enters a stage. */
 function entered(stage: Stage): Promise<void> {
-  const { enter } = Stages.prototype;
+  const { enter } = Timings.prototype;
   return new Promise((resolve) => {
-    const spy = vi.spyOn(Stages.prototype, "enter").mockImplementation(function (this: Stages, next: Stage) {
+    const spy = vi.spyOn(Timings.prototype, "enter").mockImplementation(function (
+      this: Timings,
+      next: Stage,
+    ) {
       enter.call(this, next);
       if (next !== stage) return;
       spy.mockRestore();

@@ -1,6 +1,6 @@
 /** null stands for a member that is not given, wherever one may be left out: on /v1, in a tensor, in a query string, on /v2. */
 import { describe, expect, it } from "vitest";
-import { OPERATIONS } from "../../src/http/operations.ts";
+import { OPERATIONS } from "../../src/http/losses/routes.ts";
 import { fileBegin } from "../conformance/files.ts";
 import { useService } from "../service.ts";
 

@@ -2,12 +2,12 @@
 import { readdirSync } from "node:fs";
 import fastify from "fastify";
 import { describe, expect, it } from "vitest";
-import { registerPages } from "../../src/http/pages.ts";
-import { readTokens } from "../../src/http/tokens.ts";
+import { digestTokens } from "../../src/http/server/auth.ts";
+import { registerPages } from "../../src/http/static/pages.ts";
 import { useService } from "../service.ts";
 
 describe("GET /", () => {
-  const service = useService({ tokens: readTokens("sesame") });
+  const service = useService({ tokens: digestTokens(["sesame"]) });
   const files = [
     "/",
     "/playground/main.js",
@@ -60,7 +60,7 @@ it("a page is read when it is first asked for, and once", async () => {
 });
 
 describe("GET /guide/", () => {
-  const service = useService({ tokens: readTokens("sesame") });
+  const service = useService({ tokens: digestTokens(["sesame"]) });
   const open = useService();
 
   it("is where /guide leads, also below a proxy's path", async () => {

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
-import { LIMITS } from "../../src/http/watch.ts";
+import { LIMITS } from "../../src/http/server/timeouts.ts";
 import { useService } from "../service.ts";
 
 const MiB = 1024 * 1024;
@@ -76,7 +76,7 @@ it("two bodies whose first bytes find room for one of them: the other one gets 5
   await expect.poll(() => service().arena.reserved).toBe(0);
 });
 
-const impatient = useService({ limits: { ...LIMITS, silence: 500 } });
+const impatient = useService({ limits: { ...LIMITS, silenceMs: 500 } });
 
 it("a body of which nothing comes is given up before one that is slow", async () => {
   const silent = await announce(impatient().url, 1000);

@@ -2,12 +2,12 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
-import { readTokens } from "../../src/http/tokens.ts";
+import { digestTokens } from "../../src/http/server/auth.ts";
 import { useService } from "../service.ts";
 
 const lines: string[] = [];
 const service = useService({ log: (line) => void lines.push(line) });
-const locked = useService({ tokens: readTokens("secret") });
+const locked = useService({ tokens: digestTokens(["secret"]) });
 
 /** What the server answers to these bytes until it closes. */
 async function say(url: string, bytes: string): Promise<string> {

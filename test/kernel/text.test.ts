@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
-import { JsonReader } from "../../src/wire/json.ts";
+import { JsonReader } from "../../src/wire/json/reader.ts";
 import { bytesOf, numbersOf } from "../conformance/forms.ts";
 import { inRegion, kernel } from "./place.ts";
 

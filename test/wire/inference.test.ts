@@ -4,10 +4,10 @@ import { runToEnd } from "../../src/kernel/step.ts";
 import { Problem } from "../../src/problems.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
-import type { Datatype, InferenceInput } from "../../src/wire/inference.ts";
-import { binarySize, DATATYPES, datatypeOf, InferenceOperands } from "../../src/wire/inference.ts";
-import type { InferenceOutput } from "../../src/wire/inference-write.ts";
-import { binaryLength, binaryPages, inferencePages } from "../../src/wire/inference-write.ts";
+import type { Datatype, InferenceInput } from "../../src/wire/inference/reader.ts";
+import { binarySize, DATATYPES, datatypeOf, InferenceOperands } from "../../src/wire/inference/reader.ts";
+import type { InferenceOutput } from "../../src/wire/inference/writer.ts";
+import { binaryLength, binaryPages, inferencePages } from "../../src/wire/inference/writer.ts";
 import { bytesOf, numbersOf } from "../conformance/forms.ts";
 import { inRegion, kernel, scan } from "./reading.ts";
 

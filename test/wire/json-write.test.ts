@@ -4,9 +4,9 @@ import { describe, expect, it } from "vitest";
 import type { FloatDType } from "../../src/tensor/dtype.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { byteLength, elementCount } from "../../src/tensor/tensor.ts";
-import type { Member } from "../../src/wire/json-write.ts";
-import { writeJson } from "../../src/wire/json-write.ts";
-import type { Form } from "../../src/wire/tensors.ts";
+import type { TensorFormat } from "../../src/wire/json/tensors.ts";
+import type { Member } from "../../src/wire/json/writer.ts";
+import { writeJson } from "../../src/wire/json/writer.ts";
 import { bytesOf } from "../conformance/forms.ts";
 import { arena, inRegion, kernel } from "./reading.ts";
 
@@ -19,7 +19,7 @@ function place(dtype: FloatDType, shape: readonly number[], numbers: readonly nu
   return tensor;
 }
 
-function write(members: Readonly<Record<string, Member | undefined>>, form: Form = "nested"): string {
+function write(members: Readonly<Record<string, Member | undefined>>, form: TensorFormat = "nested"): string {
   const pages = [...writeJson(kernel, members, form)];
   for (const page of pages) expect(page.length).toBeLessThanOrEqual(PAGE);
   return Buffer.concat(pages).toString();

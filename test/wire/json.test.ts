@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Problem } from "../../src/problems.ts";
-import { JsonReader } from "../../src/wire/json.ts";
+import { JsonReader } from "../../src/wire/json/reader.ts";
 import { inRegion, kernel } from "../kernel/place.ts";
 
 /** What a body reads as, cut into pieces at `places`: the skeleton, the cuts with their numbers, or the refusal. */

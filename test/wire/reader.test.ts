@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Problem } from "../../src/problems.ts";
 import { Arena, ArenaFull } from "../../src/tensor/arena.ts";
-import { JsonReader } from "../../src/wire/json.ts";
+import { JsonReader } from "../../src/wire/json/reader.ts";
 import type { Pieces } from "./reading.ts";
 import { arena, inRegion, kernel, read, scan } from "./reading.ts";
 

@@ -5,8 +5,8 @@ import { loadKernel } from "../../src/kernel/kernel.ts";
 import { Problem } from "../../src/problems.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import { Arena } from "../../src/tensor/arena.ts";
-import type { Cut, JsonBody, JsonMode } from "../../src/wire/json.ts";
-import { JsonReader } from "../../src/wire/json.ts";
+import type { Cut, JsonBody, JsonMode } from "../../src/wire/json/reader.ts";
+import { JsonReader } from "../../src/wire/json/reader.ts";
 
 export const kernel: Kernel = loadKernel(48 * 1024 * 1024);
 export const arena = new Arena(kernel.heapBase, kernel.u8.length);

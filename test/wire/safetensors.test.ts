@@ -9,14 +9,14 @@ import type { ProblemCode } from "../../src/problems.ts";
 import { PROBLEMS, Problem } from "../../src/problems.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
-import type { Entry, Header, TensorInfo } from "../../src/wire/safetensors.ts";
+import type { Entry, Header, TensorInfo } from "../../src/wire/safetensors/header.ts";
 import {
   checkDataBytes,
   MAX_HEADER_BYTES,
   readHeader,
   readHeaderLength,
   writeHeader,
-} from "../../src/wire/safetensors.ts";
+} from "../../src/wire/safetensors/header.ts";
 
 const FILES: Readonly<Record<string, string>> = JSON.parse(
   readFileSync(join(import.meta.dirname, "safetensors-files.json"), "utf8"),

@@ -6,13 +6,13 @@ import { Problem } from "../../src/problems.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
 import { elementCount } from "../../src/tensor/tensor.ts";
-import type { Form } from "../../src/wire/tensors.ts";
-import { describeTensor, elementPointer, toTensor } from "../../src/wire/tensors.ts";
+import type { TensorFormat } from "../../src/wire/json/tensors.ts";
+import { describeTensor, elementPointer, toTensor } from "../../src/wire/json/tensors.ts";
 import { bytesOf, numbersOf } from "../conformance/forms.ts";
 import { inRegion, kernel, scan } from "./reading.ts";
 
 interface Read {
-  readonly form: Form;
+  readonly form: TensorFormat;
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly numbers: readonly number[];
@@ -42,7 +42,7 @@ function read(input: string, dtype: DType = "float64"): Read | Problem {
   });
 }
 
-const float64 = (form: Form, shape: readonly number[], numbers: readonly number[]): Read => ({
+const float64 = (form: TensorFormat, shape: readonly number[], numbers: readonly number[]): Read => ({
   form,
   dtype: "float64",
   shape,

@@ -1,0 +1,203 @@
+/** JSON bodies: a short one is taken in one piece and scanned when its last byte arrives, a longer one chunk by chunk. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyRequest } from "fastify";
+import { Problem, rejectAt } from "../../problems.ts";
+import type { JsonBody, JsonMode } from "../../wire/json/reader.ts";
+import { JsonReader } from "../../wire/json/reader.ts";
+import type { LossContext } from "../context.ts";
+import { tooLarge } from "../limits/content-headers.ts";
+import { SHORT_BYTES } from "./admission.ts";
+import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
+
+/** Bodies of at most so many bytes, announced by Content-Length, are taken in one piece. */
+const ONE_PIECE_BYTES = 64 * 1024;
+
+/** The callback of Fastify's content-type parsers. */
+export type ParserDone = (error: Error | null, body?: unknown) => void;
+
+/** Reads a JSON body: in this turn of the event loop if it is short and there, so that nothing waits for a promise. */
+export function readJson(
+  request: FastifyRequest,
+  payload: IncomingMessage,
+  mode: JsonMode,
+  done: ParserDone,
+): void {
+  const { coding } = request.context.loss!;
+  const length = Number(request.headers["content-length"] ?? Number.POSITIVE_INFINITY);
+  if (coding === undefined && length <= ONE_PIECE_BYTES) readInOnePiece(request, payload, mode, length, done);
+  else scanChunks(request, payload, mode).then((body) => done(null, body), done);
+}
+
+/** Collects a body of `length` bytes and scans it. */
+function readInOnePiece(
+  request: FastifyRequest,
+  payload: IncomingMessage,
+  mode: JsonMode,
+  length: number,
+  done: ParserDone,
+): void {
+  const loss = request.context.loss!;
+  const { timings } = loss;
+  let chunks: Buffer[] = [];
+  let isOver = false;
+  const end = (error: Error | null, body?: JsonBody): void => {
+    isOver = true;
+    chunks = [];
+    done(error, body);
+  };
+  const scan = (): void => {
+    timings.enter("decode");
+    let body: JsonBody;
+    try {
+      const reader = new JsonReader(loss.kernel, loss.region, mode);
+      for (const chunk of chunks) reader.push(chunk);
+      body = reader.end();
+    } catch (error) {
+      end(describeTarget(error, loss.operation) as Error);
+      return;
+    }
+    end(null, body);
+  };
+  const onData = (chunk: Buffer): void => {
+    if (isOver) return;
+    loss.bytes += chunk.length;
+    chunks.push(chunk);
+    if (loss.bytes === length) {
+      scan();
+      return;
+    }
+    try {
+      // A body that arrives in parts waits for the next one: it reserves its memory with its first byte, as a long one does.
+      loss.region.open();
+    } catch (error) {
+      end(error as Error);
+    }
+  };
+  timings.enter("read");
+  request.context.exchange.expectBody((problem) => {
+    if (!isOver) end(problem);
+  });
+  payload.on("data", onData).once("close", () => {
+    if (!isOver) end(endedEarly());
+  });
+  if (length === 0) scan();
+}
+
+/** Pushes each chunk of a body through the scanner. The body is never held as a whole. */
+function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: JsonMode): Promise<JsonBody> {
+  const loss = request.context.loss!;
+  const { coding, limit, timings } = loss;
+  const body = openBody(payload, coding);
+  const scan = new ChunkScan(loss, mode);
+  return new Promise((resolve, reject) => {
+    const onData = (chunk: Buffer<ArrayBuffer>): void => {
+      loss.bytes += chunk.length;
+      if (loss.bytes > limit.bytes) onError(tooLarge("more", limit));
+      else {
+        timings.enter("decode");
+        attempt(() => scan.push(chunk));
+        freeChunk(chunk, coding);
+        timings.enter("read");
+      }
+    };
+    const onEnd = (): void => {
+      timings.enter("decode");
+      attempt(() => {
+        const read = scan.end();
+        detach();
+        resolve(read);
+      });
+    };
+    const onFailure = (error?: unknown): void => onError(bodyProblem(error, coding));
+    const onError = (error: unknown): void => {
+      detach();
+      if (body !== payload) body.destroy();
+      reject(describeTarget(error, loss.operation));
+    };
+    const detach = (): void => {
+      body.off("data", onData).off("end", onEnd).off("close", onFailure);
+      // A decoder that is destroyed may still fail.
+      if (body === payload) body.off("error", onFailure);
+    };
+    const attempt = (read: () => void): void => {
+      try {
+        read();
+      } catch (error) {
+        onError(error);
+      }
+    };
+    timings.enter("read");
+    request.context.exchange.expectBody(onError);
+    body.on("data", onData).once("end", onEnd).once("error", onFailure).once("close", onFailure);
+  });
+}
+
+/** Scans chunks as they arrive. A body of unknown length is kept as text while it is short, so that it takes no more memory than it needs. */
+class ChunkScan {
+  readonly #loss: LossContext;
+  readonly #mode: JsonMode;
+  #reader: JsonReader | undefined;
+  #text: number | undefined;
+  #keptBytes = 0;
+
+  constructor(loss: LossContext, mode: JsonMode) {
+    this.#loss = loss;
+    this.#mode = mode;
+  }
+
+  push(chunk: Uint8Array): void {
+    const { kernel, region, reserveLongest } = this.#loss;
+    if (reserveLongest === undefined) {
+      this.#scan(chunk);
+      return;
+    }
+    if (this.#keptBytes + chunk.length <= SHORT_BYTES) {
+      this.#text ??= region.alloc(SHORT_BYTES);
+      kernel.u8.set(chunk, this.#text + this.#keptBytes);
+      this.#keptBytes += chunk.length;
+      return;
+    }
+    // Copied, since the longer reservation may lie at the same address.
+    const text = this.#keptText().slice();
+    reserveLongest();
+    this.#loss.reserveLongest = undefined;
+    this.#scan(text);
+    this.#scan(chunk);
+  }
+
+  end(): JsonBody {
+    if (this.#loss.reserveLongest !== undefined) this.#scan(this.#keptText());
+    return this.#open().end();
+  }
+
+  #keptText(): Uint8Array {
+    const start = this.#text ?? 0;
+    return this.#loss.kernel.u8.subarray(start, start + this.#keptBytes);
+  }
+
+  #scan(bytes: Uint8Array): void {
+    this.#open().push(bytes);
+  }
+
+  #open(): JsonReader {
+    this.#reader ??= new JsonReader(this.#loss.kernel, this.#loss.region, this.#mode);
+    return this.#reader;
+  }
+}
+
+const INDEX = "a class index, an integer";
+
+/** The elements of an operation's target, in the words of an error. */
+const TARGETS: Readonly<Record<string, string>> = {
+  nllLoss: INDEX,
+  crossEntropy: `${INDEX}, or a probability, a number`,
+};
+
+/** Words an invalid element of the target for clients that send class names: the scanner, which reads every field as numbers, cannot. */
+function describeTarget(error: unknown, operation: string): unknown {
+  const target = TARGETS[operation];
+  if (target === undefined || !(error instanceof Problem) || error.code !== "invalid_element") return error;
+  const [place] = error.errors;
+  if (place === undefined || !place.pointer.startsWith("/target/")) return error;
+  return rejectAt(error.code, place.pointer, `expected ${target}`);
+}

@@ -1,0 +1,140 @@
+/** Reads a request's body on demand: bytes that nobody asks for stay in the socket and hold the client up. */
+import type { IncomingMessage } from "node:http";
+import type { Readable } from "node:stream";
+import type { Problem } from "../../problems.ts";
+import type { LossContext, RequestContext } from "../context.ts";
+import type { SizeLimit } from "../limits/content-headers.ts";
+import { tooLarge } from "../limits/content-headers.ts";
+import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
+
+/** A call of {@link BodyReader.fill} or {@link BodyReader.end} that waits; the latter wants no bytes. */
+interface Wanted {
+  readonly into: Uint8Array;
+  filled: number;
+  readonly resolve: (isEnd: boolean) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+export class BodyReader {
+  readonly #payload: IncomingMessage;
+  /** The payload, or what it inflates to. */
+  readonly #body: Readable;
+  readonly #limit: SizeLimit;
+  readonly #loss: LossContext;
+  /** The rest of a chunk that held more than was asked for. */
+  #rest: Buffer<ArrayBuffer> | undefined;
+  /** The whole chunk, whose memory is given back as soon as all of it is used. */
+  #chunk: Buffer<ArrayBuffer> | undefined;
+  #wanted: Wanted | undefined;
+  #received = 0;
+  #hasEnded = false;
+  #failed: Problem | undefined;
+
+  /** Reads the body of a request, at most `limit`; nothing else may read it. Its rest passes unread once the request has ended. */
+  constructor({ exchange, loss: admitted }: RequestContext, payload: IncomingMessage, limit: SizeLimit) {
+    const loss = admitted!;
+    const { coding, timings, region } = loss;
+    // The decoder's memory lies outside of the Arena, but it counts.
+    if (coding !== undefined) region.alloc(Math.min(coding.decoderBytes, limit.bytes));
+    this.#payload = payload;
+    this.#body = openBody(payload, coding);
+    this.#limit = limit;
+    this.#loss = loss;
+    this.#body.pause();
+    timings.enter("read");
+    exchange.expectBody((problem) => this.#fail(problem));
+    this.#body.on("data", (chunk: Buffer<ArrayBuffer>) => this.#take(chunk));
+    this.#body.once("end", () => this.#end());
+    this.#body.once("error", (error) => this.#fail(bodyProblem(error, coding)));
+    this.#body.once("close", () => {
+      if (!this.#hasEnded) this.#fail(endedEarly());
+    });
+    loss.onEnd(() => this.#discard());
+  }
+
+  /** Fills `into` with the next bytes. Rejects a body that ends before that, and one that is over the limit. */
+  async fill(into: Uint8Array): Promise<void> {
+    if (into.length > 0 && (await this.#want(into))) throw endedEarly();
+  }
+
+  /** Waits for the end of the body; false if more bytes arrive instead. */
+  end(): Promise<boolean> {
+    return this.#want(NO_BYTES);
+  }
+
+  /** Settles when `into` is full (false) or the body has ended before (true). */
+  #want(into: Uint8Array): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#wanted = { into, filled: 0, resolve, reject };
+      this.#serve();
+    });
+  }
+
+  /** Lets the rest of the body pass unread, so that the connection can go on. */
+  #discard(): void {
+    this.#rest = undefined;
+    if (this.#body !== this.#payload) {
+      this.#body.destroy();
+      return;
+    }
+    this.#payload.removeAllListeners("data");
+    this.#payload.resume();
+  }
+
+  #take(chunk: Buffer<ArrayBuffer>): void {
+    this.#received += chunk.length;
+    this.#loss.bytes += chunk.length;
+    if (this.#received > this.#limit.bytes) this.#fail(tooLarge("more", this.#limit));
+    else {
+      this.#rest = chunk;
+      this.#chunk = chunk;
+    }
+    this.#serve();
+  }
+
+  /** Hands over the bytes that are there. Pauses the payload while nobody wants more. */
+  #serve(): void {
+    const wanted = this.#wanted;
+    if (wanted !== undefined) this.#fillFromRest(wanted);
+    if (wanted === undefined) this.#body.pause();
+    else if (wanted.filled === wanted.into.length && (wanted.filled > 0 || this.#rest !== undefined)) {
+      this.#settle(false);
+    } else if (this.#failed !== undefined) this.#fail(this.#failed);
+    else if (this.#hasEnded) this.#settle(true);
+    else this.#body.resume();
+  }
+
+  #fillFromRest(wanted: Wanted): void {
+    if (this.#rest === undefined) return;
+    const piece = this.#rest.subarray(0, wanted.into.length - wanted.filled);
+    wanted.into.set(piece, wanted.filled);
+    wanted.filled += piece.length;
+    if (piece.length < this.#rest.length) {
+      this.#rest = this.#rest.subarray(piece.length);
+      return;
+    }
+    this.#rest = undefined;
+    freeChunk(this.#chunk!, this.#loss.coding);
+  }
+
+  #settle(isEnd: boolean): void {
+    const wanted = this.#wanted!;
+    this.#wanted = undefined;
+    this.#body.pause();
+    wanted.resolve(isEnd);
+  }
+
+  #end(): void {
+    this.#hasEnded = true;
+    if (this.#wanted !== undefined) this.#serve();
+  }
+
+  #fail(problem: Problem): void {
+    this.#failed ??= problem;
+    const wanted = this.#wanted;
+    this.#wanted = undefined;
+    wanted?.reject(this.#failed);
+  }
+}

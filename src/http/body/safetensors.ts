@@ -1,0 +1,97 @@
+/** safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyRequest } from "fastify";
+import { nearest } from "../../errors.ts";
+import { echo, Problem, rejectAt } from "../../problems.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { byteLength } from "../../tensor/tensor.ts";
+import { checkSpan } from "../../wire/json/tensors.ts";
+import type { Operands } from "../../wire/operands.ts";
+import { isOperand, OPERANDS, TensorOperands } from "../../wire/operands.ts";
+import { readOptions } from "../../wire/options.ts";
+import type { Entry, Header } from "../../wire/safetensors/header.ts";
+import { readHeader, readHeaderLength } from "../../wire/safetensors/header.ts";
+import type { LossContext, ParsedBody } from "../context.ts";
+import { tellsLength, tooLarge } from "../limits/content-headers.ts";
+import type { Engine } from "./admission.ts";
+import { BodyReader } from "./reader.ts";
+
+/** A safetensors body of which only the header has been read. */
+export interface SafetensorsBody extends ParsedBody {
+  readonly header: Header;
+  /** Gives the tensors' bytes, which are still in the socket. */
+  readonly reader: BodyReader;
+}
+
+const PREFIX_BYTES = 8;
+
+/** Reads the header. `value` is the body that a JSON request would have had: the options, and a number in the place of each tensor. */
+export async function readSafetensors(
+  engine: Engine,
+  { context, headers, query }: FastifyRequest,
+  payload: IncomingMessage,
+): Promise<SafetensorsBody> {
+  const reader = new BodyReader(context, payload, { bytes: engine.streamLimit, setting: "STREAM_LIMIT" });
+  const bodyBytes = tellsLength(headers, context.loss!.coding)
+    ? Number(headers["content-length"])
+    : undefined;
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  // A body that is shorter than the prefix is rejected as such.
+  if (bodyBytes !== undefined && bodyBytes < PREFIX_BYTES)
+    readHeaderLength(prefix.subarray(0, bodyBytes), bodyBytes);
+  await reader.fill(prefix);
+  const bytes = new Uint8Array(readHeaderLength(prefix, bodyBytes));
+  await reader.fill(bytes);
+  const begin = PREFIX_BYTES + bytes.length;
+  const header = readHeader(bytes, bodyBytes === undefined ? undefined : bodyBytes - begin, checkName);
+  const value = readOptions(header.metadata, query as Record<string, unknown>);
+  for (const name of OPERANDS) {
+    if (value[name] !== undefined && value[name] !== null)
+      throw rejectAt("invalid_request", `/${name}`, "expected a tensor of the file, got an option");
+  }
+  for (const { name } of header.entries) value[name] = 0;
+  return { value, header, reader };
+}
+
+function checkName(name: string): void {
+  if (isOperand(name)) return;
+  const meant = nearest(name, OPERANDS);
+  const detail =
+    meant === undefined
+      ? `expected no tensors but ${OPERANDS.join(", ")}`
+      : `unknown tensor; did you mean ${meant}?`;
+  throw rejectAt("invalid_request", `/${echo(name)}`, detail);
+}
+
+/** Reads all tensors into the Arena. */
+export async function readTensors(loss: LossContext, { header, reader }: SafetensorsBody): Promise<Operands> {
+  const tensors = new Map<string, Tensor>();
+  for (const entry of header.entries) {
+    const tensor = reserveTensor(loss, entry);
+    await readTensor(loss, reader, tensor);
+    tensors.set(entry.name, tensor);
+  }
+  await endBody(reader);
+  return new TensorOperands(tensors);
+}
+
+/** Reserves memory for a tensor of the file. */
+export function reserveTensor({ region }: LossContext, { name, dtype, shape }: Entry): Tensor {
+  checkSpan(shape, `/${name}`);
+  const bytes = byteLength({ dtype, shape });
+  if (bytes > region.largest)
+    throw tooLarge(`${bytes} bytes of ${name}`, { bytes: region.largest, setting: "MEMORY_BUDGET" });
+  return { dtype, shape, address: region.alloc(bytes) };
+}
+
+/** Reads the next tensor of the file. */
+export async function readTensor({ kernel }: LossContext, reader: BodyReader, tensor: Tensor): Promise<void> {
+  const { address } = tensor;
+  await reader.fill(kernel.u8.subarray(address, address + byteLength(tensor)));
+}
+
+/** Rejects bytes behind the tensors, which only a body without Content-Length can have. */
+export async function endBody(reader: BodyReader): Promise<void> {
+  if (await reader.end()) return;
+  throw new Problem("malformed_safetensors", "bytes follow the last tensor");
+}

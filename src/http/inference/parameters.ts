@@ -1,0 +1,112 @@
+/** Holds an inference request to its model: the names first, then the options by the schema of the JSON contract. */
+import type { LossError } from "../../loss/errors.ts";
+import type { Problem, ProblemError } from "../../problems.ts";
+import { echo, rejectAt } from "../../problems.ts";
+import { isOperand, OPERANDS } from "../../wire/operands.ts";
+import { withoutNulls } from "../losses/optional.ts";
+import { JSON_OPTIONS } from "../losses/options.ts";
+import type { Refused, Validate } from "../server/validation.ts";
+import { describeValidation } from "../server/validation.ts";
+import { isJsonOption } from "./metadata.ts";
+import type { InferenceBody } from "./request.ts";
+
+/** The protocol's own parameter: whether outputs come as bytes. */
+export const BINARY = "binary_data_output";
+
+/** The parameters that are no options, by their type: the protocol's own, and those of MLServer's types, which have no effect. */
+const OTHER_PARAMETERS: Readonly<Record<string, { readonly type: string; readonly expected: string }>> = {
+  [BINARY]: { type: "boolean", expected: "true or false" },
+  content_type: { type: "string", expected: "a text" },
+  headers: { type: "null", expected: "null" },
+};
+
+/** The one version that every model has. */
+export const MODEL_VERSION = "1";
+
+/** Refuses a model or a version other than those of the path; an empty version stands for any, as in Triton's protocol. */
+export function checkModel(
+  name: string,
+  { model_name: asked = name, model_version: version = MODEL_VERSION }: InferenceBody,
+): void {
+  if (asked !== name) throw otherThan("/model_name", name, asked);
+  if (version !== MODEL_VERSION && version !== "") throw otherThan("/model_version", MODEL_VERSION, version);
+}
+
+function otherThan(pointer: string, expected: string, got: string): Problem {
+  return rejectAt(
+    "invalid_request",
+    pointer,
+    `expected ${expected} or none, got ${JSON.stringify(echo(got))}`,
+  );
+}
+
+interface Named {
+  readonly name: string;
+}
+
+/** Refuses inputs and outputs that the model does not have, and those that stand twice, before a tensor is read. */
+export function checkNames(
+  model: { readonly inputs: readonly Named[]; readonly outputs: readonly Named[] },
+  { inputs, outputs = [] }: InferenceBody,
+): void {
+  checkList("inputs", model.inputs, inputs);
+  checkList("outputs", model.outputs, outputs);
+}
+
+function checkList(list: "inputs" | "outputs", known: readonly Named[], asked: readonly Named[]): void {
+  const names = known.map(({ name }) => name);
+  for (const [at, { name }] of asked.entries()) {
+    const pointer = `/${list}/${at}/name`;
+    if (!names.includes(name)) {
+      throw rejectAt(
+        "invalid_request",
+        pointer,
+        `expected one of ${names.join(", ")}, got ${JSON.stringify(echo(name))}`,
+      );
+    }
+    if (asked.findIndex((other) => other.name === name) < at)
+      throw rejectAt("duplicate_key", pointer, `${name} stands twice`);
+  }
+}
+
+/** The operation's options, with a number in the place of each tensor, as `validate` has accepted them for the JSON contract. */
+export function optionsOf(
+  body: InferenceBody,
+  validate: Validate,
+  contract: Pick<Refused, "schema" | "find">,
+): Record<string, unknown> {
+  // Without a prototype, `__proto__` is a name like others, and refused like others.
+  const fields: Record<string, unknown> = Object.create(null);
+  for (const [name, value] of Object.entries(body.parameters ?? {})) {
+    if (Object.hasOwn(OTHER_PARAMETERS, name)) {
+      const { type, expected } = OTHER_PARAMETERS[name]!;
+      if (value !== null && typeof value !== type)
+        throw rejectAt("invalid_request", `/parameters/${name}`, `expected ${expected}`);
+    } else if (isJsonOption(name) || isOperand(name)) {
+      throw rejectAt("invalid_request", `/parameters/${name}`, "unknown field");
+    } else fields[name] = value;
+  }
+  for (const { name } of body.inputs) fields[name] = 0;
+  if (validate(fields)) return withoutNulls(fields);
+  throw describeValidation(validate.errors ?? [], {
+    ...contract,
+    value: fields,
+    unoffered: [...OPERANDS, ...JSON_OPTIONS],
+    show: (place) => placeIn(body, place),
+  });
+}
+
+/** The problem of a loss's error in a whole field, at the field's place in the inference request. */
+export function fieldProblem(body: InferenceBody, { code, field, message }: LossError): Problem {
+  const { pointer, detail } = placeIn(body, { pointer: `/${field}`, detail: message });
+  return rejectAt(code, pointer, detail);
+}
+
+/** A place in the JSON contract's body, where an inference request has it. */
+function placeIn(body: InferenceBody, { pointer, detail }: ProblemError): ProblemError {
+  const [, name = ""] = pointer.split("/");
+  const at = body.inputs.findIndex((input) => input.name === name);
+  if (at >= 0) return { pointer: `/inputs/${at}`, detail };
+  if (isOperand(name)) return { pointer: "/inputs", detail: `${name}: ${detail}` };
+  return { pointer: `/parameters${pointer}`, detail };
+}

@@ -1,0 +1,188 @@
+/** From the socket to the operands of an inference request. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyRequest } from "fastify";
+import { echo, Problem } from "../../problems.ts";
+import type { InferenceInput } from "../../wire/inference/reader.ts";
+import { binarySize, DATATYPES, InferenceOperands } from "../../wire/inference/reader.ts";
+import type { JsonBody } from "../../wire/json/reader.ts";
+import { JsonReader } from "../../wire/json/reader.ts";
+import type { Engine } from "../body/admission.ts";
+import { admitLoss, bodyLimitOf, priceOf } from "../body/admission.ts";
+import type { ParserDone } from "../body/json.ts";
+import { readJson } from "../body/json.ts";
+import { BodyReader } from "../body/reader.ts";
+import type { LossContext } from "../context.ts";
+import {
+  announcedLength,
+  checkFraming,
+  inflatedSizeLimit,
+  knownFormat,
+  rejectQuery,
+  tellsLength,
+  tooLarge,
+} from "../limits/content-headers.ts";
+import { withoutNulls } from "../losses/optional.ts";
+
+/** A request's body that its schema has accepted, without the members that are null. */
+export interface InferenceBody {
+  readonly id?: string;
+  readonly model_name?: string;
+  readonly model_version?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly inputs: readonly InferenceInput[];
+  readonly outputs?: readonly {
+    readonly name: string;
+    readonly parameters?: { readonly binary_data?: boolean };
+  }[];
+}
+
+/** Takes the members that are null, which stand for those that are not given, out of a body that its schema has accepted. */
+export function givenMembers(body: InferenceBody): InferenceBody {
+  withoutNulls(body);
+  for (const tensor of [...body.inputs, ...(body.outputs ?? [])]) {
+    withoutNulls(tensor);
+    if (tensor.parameters !== undefined) withoutNulls(tensor.parameters);
+  }
+  return body;
+}
+
+const JSON_BYTES = "inference-header-content-length";
+/** Bytes of JSON before binary inputs that are read at once. */
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * Checks the headers and plans the memory, which is taken with the first byte: 4 bytes for each byte of JSON, one for each byte behind it. With
+ * Inference-Header-Content-Length any media type is taken, without it JSON or none, as the protocol's clients send them.
+ */
+export function admitInference(engine: Engine, operation: string, request: FastifyRequest): void {
+  const { headers } = request;
+  const coding = checkFraming(headers);
+  rejectQuery(request.query);
+  const length = announcedLength(headers, coding, bodyLimitOf(engine));
+  const json = jsonBytes(request);
+  if (json === undefined && headers["content-type"] !== undefined) checkJson(headers["content-type"]);
+  if (json !== undefined && json > length) {
+    if (coding !== undefined)
+      throw tooLarge(`${json} bytes of JSON`, inflatedSizeLimit(length, bodyLimitOf(engine)));
+    throw malformed(`expected a body of at least ${json} bytes, got ${length}`);
+  }
+  const binary = json === undefined ? 0 : length - json;
+  admitLoss(engine, operation, request, {
+    price: priceOf(length - binary, binary),
+    responseFormat: "json",
+    coding,
+    mayBeShort: json === undefined && !tellsLength(headers, coding),
+  });
+}
+
+function checkJson(type: string): void {
+  if (knownFormat(type) === "json") return;
+  const expected = "Content-Type application/json or none, or the header Inference-Header-Content-Length";
+  throw new Problem("unsupported_media_type", `expected ${expected}, got ${echo(type)}`);
+}
+
+function jsonBytes({ headers }: FastifyRequest): number | undefined {
+  const text = headers[JSON_BYTES];
+  if (text === undefined) return undefined;
+  if (typeof text === "string" && /^\d{1,12}$/.test(text)) return Number(text);
+  throw malformed(`expected a number of bytes, got ${echo(String(text))}`);
+}
+
+function malformed(detail: string): Problem {
+  return new Problem("malformed_request", `Inference-Header-Content-Length: ${detail}`);
+}
+
+/** The JSON of a request; `reader` gives the bytes behind it, which stay in the socket until their inputs have been checked. */
+export interface InferenceJson extends JsonBody {
+  readonly reader?: BodyReader;
+}
+
+/** The content-type parser: reads the JSON. */
+export function readInference(request: FastifyRequest, payload: IncomingMessage, done: ParserDone): void {
+  if (request.headers[JSON_BYTES] === undefined) readJson(request, payload, "inference", done);
+  else readPrefix(request, payload).then((body) => done(null, body), done);
+}
+
+async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Promise<InferenceJson> {
+  const { kernel, region, limit } = request.context.loss!;
+  let left = jsonBytes(request)!;
+  const reader = new BodyReader(request.context, payload, limit);
+  const piece = new Uint8Array(Math.min(left, PIECE_BYTES));
+  let part = piece;
+  await reader.fill(part);
+  const json = new JsonReader(kernel, region, "inference");
+  for (;;) {
+    json.push(part);
+    left -= part.length;
+    if (left === 0) break;
+    part = piece.subarray(0, Math.min(left, PIECE_BYTES));
+    await reader.fill(part);
+  }
+  return { ...json.end(), reader };
+}
+
+/**
+ * The operands: from the JSON, and in the order of the inputs from the bytes behind it. No memory is taken for tensors that the body does not
+ * hold. A promise only if there are bytes.
+ */
+export function readOperands(
+  request: FastifyRequest,
+  json: InferenceJson,
+  { inputs }: InferenceBody,
+): InferenceOperands | Promise<InferenceOperands> {
+  const { reader } = json;
+  const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, reader !== undefined));
+  if (reader !== undefined) return readBinary(request, json, reader, inputs, sizes);
+  const operands = new InferenceOperands();
+  for (const [at, input] of inputs.entries()) operands.addText(json, input, `/inputs/${at}`);
+  return operands;
+}
+
+async function readBinary(
+  request: FastifyRequest,
+  json: JsonBody,
+  reader: BodyReader,
+  inputs: readonly InferenceInput[],
+  sizes: readonly (number | undefined)[],
+): Promise<InferenceOperands> {
+  const loss = request.context.loss!;
+  checkCover(
+    request,
+    loss,
+    sizes.reduce<number>((sum, size = 0) => sum + size, 0),
+  );
+  const operands = new InferenceOperands();
+  for (const [at, input] of inputs.entries()) {
+    const pointer = `/inputs/${at}`;
+    const size = sizes[at];
+    if (size === undefined) operands.addText(json, input, pointer);
+    else operands.addTensor(input.name, await readTensor(loss, reader, input, size), pointer);
+  }
+  if (!(await reader.end())) throw new Problem("malformed_request", "bytes follow the last binary input");
+  return operands;
+}
+
+/** Rejects inputs that take more or less than the bytes behind the JSON; of a chunked or compressed body only the limit is known. */
+function checkCover(request: FastifyRequest, { coding, limit }: LossContext, bytes: number): void {
+  const { headers } = request;
+  const json = jsonBytes(request)!;
+  const isTold = tellsLength(headers, coding);
+  const behind = (isTold ? Number(headers["content-length"]) : limit.bytes) - json;
+  if (!isTold) {
+    if (bytes > behind) throw tooLarge(`${json + bytes} bytes of JSON and inputs`, limit);
+  } else if (bytes !== behind) {
+    const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${behind}`;
+    throw new Problem("malformed_request", detail);
+  }
+}
+
+async function readTensor(
+  { kernel, region }: LossContext,
+  reader: BodyReader,
+  { datatype, shape }: InferenceInput,
+  bytes: number,
+) {
+  const address = region.alloc(bytes);
+  await reader.fill(kernel.u8.subarray(address, address + bytes));
+  return { dtype: DATATYPES[datatype], shape, address };
+}

@@ -1,0 +1,86 @@
+/** From an operation's result to the outputs that an inference request asks for. */
+import type { FastifyReply } from "fastify";
+import { rejectAt } from "../../problems.ts";
+import type { InferenceOutput } from "../../wire/inference/writer.ts";
+import { binaryLength, binaryPages, inferencePages } from "../../wire/inference/writer.ts";
+import type { JsonPages } from "../../wire/json/pages.ts";
+import type { Members } from "../../wire/json/writer.ts";
+import type { LossContext } from "../context.ts";
+import { pageStream, sendJson } from "../reply.ts";
+import { ClientGone, turn } from "../slices.ts";
+import { BINARY } from "./parameters.ts";
+import type { InferenceBody } from "./request.ts";
+
+/** The JSON before bytes is kept up to this length: it is printed once for its length, and again where it is longer. */
+const KEPT_BYTES = 256 * 1024;
+
+/** Sends the outputs that were asked for, or all. */
+export function sendInference(
+  reply: FastifyReply,
+  loss: LossContext,
+  model: string,
+  body: InferenceBody,
+  members: Members,
+): FastifyReply | Promise<FastifyReply> {
+  const { kernel } = loss;
+  loss.timings.enter("encode");
+  const outputs = chooseOutputs(body, members);
+  const warnings = (members.warnings ?? []) as readonly string[];
+  const json = () => inferencePages(kernel, { model, id: body.id, warnings }, outputs);
+  if (!outputs.some(({ binary }) => binary)) return sendJson(reply, loss, json());
+  return sendBinary(reply, loss, json, outputs);
+}
+
+/** Sends JSON, whose length a header announces, and the bytes of the binary outputs behind it. */
+async function sendBinary(
+  reply: FastifyReply,
+  loss: LossContext,
+  json: () => JsonPages,
+  outputs: readonly InferenceOutput[],
+): Promise<FastifyReply> {
+  const { kernel } = loss;
+  const { length, pages } = await measure(json(), () => reply.raw.destroyed);
+  const whole = length + binaryLength(outputs);
+  reply
+    .header("content-type", "application/octet-stream")
+    .header("inference-header-content-length", length)
+    .header("content-length", whole);
+  const bytes = binaryPages(kernel, outputs);
+  if (pages !== undefined && whole <= KEPT_BYTES) return reply.send(Buffer.concat([...pages, ...bytes]));
+  return reply.send(pageStream(loss, pages ?? json(), bytes));
+}
+
+/** The length of the JSON that bytes follow, which leaves before it; and its pages, if they are few. */
+async function measure(
+  json: Iterable<Buffer>,
+  gone: () => boolean,
+): Promise<{ length: number; pages: Buffer[] | undefined }> {
+  const pages: Buffer[] = [];
+  let length = 0;
+  for (const page of json) {
+    if (length > 0) await turn();
+    if (gone()) throw new ClientGone("the client has left");
+    length += page.length;
+    if (length <= KEPT_BYTES) pages.push(page);
+  }
+  return { length, pages: length <= KEPT_BYTES ? pages : undefined };
+}
+
+function chooseOutputs({ outputs, parameters }: InferenceBody, members: Members): InferenceOutput[] {
+  const binary = parameters?.[BINARY] === true;
+  const there = Object.entries(members).flatMap(([name, member]) =>
+    member !== undefined && "dtype" in member ? [{ name, member, binary }] : [],
+  );
+  // None are asked for: all are, as with Triton.
+  if (outputs === undefined || outputs.length === 0) return there;
+  return outputs.map((wanted, at) => {
+    const found = there.find(({ name }) => name === wanted.name);
+    if (found !== undefined) return { ...found, binary: wanted.parameters?.binary_data ?? binary };
+    const names = there.map(({ name }) => name).join(", ");
+    throw rejectAt(
+      "invalid_request",
+      `/outputs/${at}/name`,
+      `with these inputs and parameters there are ${names}, but no ${wanted.name}`,
+    );
+  });
+}

@@ -1,0 +1,217 @@
+/** The Open Inference Protocol v2: the operations as models, for the clients that the field has. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
+import type { TSchema } from "typebox";
+import { Type } from "typebox";
+import { LossError } from "../../loss/errors.ts";
+import { VERSION } from "../../version.ts";
+import type { InferenceOperands } from "../../wire/inference/reader.ts";
+import type { Members } from "../../wire/json/writer.ts";
+import type { Engine } from "../body/admission.ts";
+import type { ParserDone } from "../body/json.ts";
+import { compute, OperandReader } from "../losses/compute.ts";
+import type { Operation } from "../losses/routes.ts";
+import { OPERATIONS } from "../losses/routes.ts";
+import { errorResponses } from "../server/problem-schemas.ts";
+import type { Lifecycle } from "../server/shutdown.ts";
+import { readiness } from "../server/shutdown.ts";
+import { validatorOf } from "../server/validation.ts";
+import { describeOptions } from "./metadata.ts";
+import { checkModel, checkNames, fieldProblem, optionsOf } from "./parameters.ts";
+import type { InferenceBody, InferenceJson } from "./request.ts";
+import { admitInference, givenMembers, readInference, readOperands } from "./request.ts";
+import { sendInference } from "./response.ts";
+import {
+  INFERENCE_SCHEMAS,
+  InferenceModel,
+  InferenceModels,
+  InferenceReady,
+  InferenceRequest,
+  InferenceResponse,
+  InferenceServer,
+  MODEL_TENSORS,
+} from "./schemas.ts";
+
+type ModelName = keyof typeof MODEL_TENSORS;
+
+const ref = (schema: TSchema) => Type.Ref(`${(schema as { $id?: string }).$id}#`);
+
+const json = (description: string, schema: TSchema) => ({
+  description,
+  content: { "application/json": { schema: ref(schema) } },
+});
+
+const answers = (description: string, schema: TSchema, refused: readonly number[] = []) => ({
+  200: json(description, schema),
+  ...errorResponses("inference", refused),
+});
+
+/** Readiness is answered in one form, whatever it is. */
+const readinessAnswers = (description: string, refused: readonly number[]) => ({
+  ...answers(description, InferenceReady, refused),
+  503: json("Not ready: send no new requests.", InferenceReady),
+});
+
+export async function registerInference(
+  app: FastifyInstance,
+  engine: Engine,
+  lifecycle: Lifecycle,
+): Promise<void> {
+  for (const schema of INFERENCE_SCHEMAS) app.addSchema(schema);
+  // A scope of its own: its bodies may have any media type, or none.
+  await app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser("*", (request: FastifyRequest, payload: IncomingMessage, done: ParserDone) =>
+      readInference(request, payload, done),
+    );
+    registerServer(scope, lifecycle);
+    for (const operation of OPERATIONS) {
+      for (const version of ["", "/versions/1"] as const) {
+        const model = modelOf(operation, version);
+        registerMetadata(scope, lifecycle, model);
+        registerInfer(scope, engine, model);
+      }
+    }
+  });
+}
+
+function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
+  // What never answers 401 asks for no token.
+  const schema = (operationId: string, summary: string, response: object) => ({
+    schema: {
+      operationId,
+      tags: ["inference"],
+      summary,
+      response,
+      ...(401 in response ? {} : { security: [] }),
+    },
+  });
+  const server = { name: "lossd", version: VERSION, extensions: ["binary_tensor_data"] };
+  app.get(
+    "/v2",
+    schema(
+      "inferenceServer",
+      "The server and its extensions",
+      answers("The server.", InferenceServer, [401]),
+    ),
+    async () => server,
+  );
+  app.get(
+    "/v2/models",
+    schema("inferenceModels", "The models", answers("The models.", InferenceModels, [401])),
+    async () => ({ models: Object.keys(MODEL_TENSORS) }),
+  );
+  const live = answers("It works.", InferenceReady);
+  app.get("/v2/health/live", schema("inferenceLive", "Whether the process works", live), async () => ({
+    live: true,
+  }));
+  const ready = readinessAnswers("Send requests.", []);
+  app.get(
+    "/v2/health/ready",
+    schema("inferenceReady", "Whether to send traffic", ready),
+    async (_request, reply) => readyAnswer(lifecycle, reply),
+  );
+}
+
+function readyAnswer(lifecycle: Lifecycle, reply: FastifyReply): { ready: boolean } {
+  const { ready, status } = readiness(lifecycle);
+  reply.code(status);
+  return { ready };
+}
+
+interface Model {
+  readonly operation: Operation;
+  readonly name: ModelName;
+  readonly path: string;
+  /** What the ids of its routes end in. */
+  readonly suffix: string;
+}
+
+function modelOf(operation: Operation, version: "" | "/versions/1"): Model {
+  const { path, operationId } = operation;
+  const name = path.slice(path.lastIndexOf("/") + 1) as ModelName;
+  const suffix = `${operationId[0]!.toUpperCase()}${operationId.slice(1)}${version === "" ? "" : "V1"}`;
+  return { operation, name, path: `/v2/models/${name}${version}`, suffix };
+}
+
+function registerMetadata(
+  app: FastifyInstance,
+  lifecycle: Lifecycle,
+  { operation, name, path, suffix }: Model,
+): void {
+  const metadata = {
+    name,
+    versions: ["1"],
+    platform: "lossd",
+    ...MODEL_TENSORS[name],
+    parameters: describeOptions(operation.request),
+  };
+  const schema = {
+    operationId: `model${suffix}`,
+    tags: ["inference"],
+    summary: `Inputs, outputs and parameters of ${name}`,
+    response: answers("The model.", InferenceModel, [401]),
+  };
+  app.get(path, { schema }, async () => metadata);
+  const ready = {
+    operationId: `modelReady${suffix}`,
+    tags: ["inference"],
+    summary: `Whether ${name} takes requests`,
+    response: readinessAnswers("It does.", [401]),
+  };
+  app.get(`${path}/ready`, { schema: ready }, async (_request, reply) => ({
+    name,
+    ...readyAnswer(lifecycle, reply),
+  }));
+}
+
+function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
+  const { operationId, summary, request, plan } = operation;
+  const options: RouteShorthandOptions = {
+    onRequest: (asked, _reply, done) => {
+      admitInference(engine, operationId, asked);
+      done();
+    },
+    schema: {
+      operationId: `infer${suffix}`,
+      tags: ["inference"],
+      summary,
+      consumes: ["application/json"],
+      body: ref(InferenceRequest),
+      response: answers("The outputs.", InferenceResponse, [401, 408, 411, 413, 415, 422, 503]),
+    },
+  };
+  const contract = { schema: request, find: (id: string) => app.getSchema(id) };
+  const validateFields = validatorOf(app, { $ref: `${request.$id}#` });
+  app.post(`${path}/infer`, options, (asked: FastifyRequest, reply: FastifyReply) => {
+    const loss = asked.context.loss!;
+    const json = asked.body as InferenceJson;
+    const body = givenMembers(json.value as InferenceBody);
+    checkModel(name, body);
+    checkNames(MODEL_TENSORS[name], body);
+    const fields = optionsOf(body, validateFields, contract);
+    const isGone = (): boolean => reply.raw.destroyed;
+    const infer = (operands: InferenceOperands): FastifyReply | Promise<FastifyReply> => {
+      const reader = new OperandReader(loss, operands);
+      loss.timings.enter("compute");
+      const send = (members: Members) => sendInference(reply, loss, name, body, members);
+      try {
+        const members = compute(loss, reader, plan(reader, fields as never), isGone);
+        if (!(members instanceof Promise)) return send(members);
+        return members.then(send, (error) => {
+          throw located(error, body, reader);
+        });
+      } catch (error) {
+        throw located(error, body, reader);
+      }
+    };
+    const operands = readOperands(asked, json, body);
+    return operands instanceof Promise ? operands.then(infer) : infer(operands);
+  });
+}
+
+/** Points a loss's error to its place in the inference request; other errors stay as they are. */
+function located(error: unknown, body: InferenceBody, reader: OperandReader): unknown {
+  if (!(error instanceof LossError)) return error;
+  return error.element === undefined ? fieldProblem(body, error) : reader.problemOf(error);
+}

@@ -1,0 +1,247 @@
+/** The Open Inference Protocol v2 (KServe's, with Triton's binary tensor data extension): its schemas, and the operations as its models. */
+import { Type } from "typebox";
+import { MAX_RANK } from "../../tensor/tensor.ts";
+import { DATATYPES } from "../../wire/inference/reader.ts";
+import { optional } from "../losses/optional.ts";
+
+const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+const Datatype = Type.Enum(Object.keys(DATATYPES), {
+  $id: "InferenceDatatype",
+  title: "InferenceDatatype",
+  description: "Element type, by the protocol's name; BF16 is Triton's.",
+});
+
+const Parameters = Type.Record(
+  Type.String(),
+  Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]),
+  {
+    $id: "InferenceParameters",
+    title: "InferenceParameters",
+    description:
+      "The operation's options by the names of the JSON contract (`reduction`, `return_grad`, ...), and `binary_data_output`: whether outputs come as bytes. MLServer's `content_type` has no effect. null stands for an option that is not given.",
+  },
+);
+
+/** What MLServer's codecs and types add to every parameters object; numbers are read by their datatype, whatever it says. */
+const mlserver = {
+  content_type: optional(Type.String({ description: "MLServer's codec, such as np. Has no effect." })),
+  headers: Type.Optional(Type.Null({ description: "MLServer's types write it as null." })),
+};
+
+const Input = Type.Object(
+  {
+    name: Type.Enum(["input", "target", "weight", "grad_output"], {
+      description: "The field of the JSON contract.",
+    }),
+    shape: Type.Array(Size, { maxItems: MAX_RANK }),
+    datatype: Type.Ref("InferenceDatatype#"),
+    parameters: optional(
+      Type.Object(
+        {
+          binary_data_size: optional(
+            Type.Integer({
+              minimum: 0,
+              description: "Bytes of this input behind the JSON; instead of `data`.",
+            }),
+          ),
+          ...mlserver,
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    data: optional(
+      Type.Array(Type.Union([Type.Ref("Real#"), Type.Ref("NestedTensor#")]), {
+        description: "The elements, row-major, flat or nested as the shape says.",
+      }),
+    ),
+  },
+  { $id: "InferenceInput", title: "InferenceInput", additionalProperties: false },
+);
+
+const OutputRequest = Type.Object(
+  {
+    name: Type.String(),
+    parameters: optional(
+      Type.Object(
+        {
+          binary_data: optional(Type.Boolean({ description: "Whether this output comes as bytes." })),
+          ...mlserver,
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { $id: "InferenceOutputRequest", title: "InferenceOutputRequest", additionalProperties: false },
+);
+
+export const InferenceRequest = Type.Object(
+  {
+    id: optional(Type.String({ maxLength: 1024, description: "Comes back in the answer." })),
+    model_name: optional(
+      Type.String({
+        description: "The model of the path, as KServe's SDK repeats it; another one is refused.",
+      }),
+    ),
+    model_version: optional(
+      Type.String({ description: "The version, 1; empty stands for any. Another one is refused." }),
+    ),
+    parameters: optional(Type.Ref("InferenceParameters#")),
+    inputs: Type.Array(Type.Ref("InferenceInput#")),
+    outputs: optional(
+      Type.Array(Type.Ref("InferenceOutputRequest#"), {
+        description: "The outputs to return, in this order. Default: all.",
+      }),
+    ),
+  },
+  { $id: "InferenceRequest", title: "InferenceRequest", additionalProperties: false },
+);
+
+const Output = Type.Object(
+  {
+    name: Type.String({ description: "output, loss, losses, total_weight, grad_input or grad_target." }),
+    shape: Type.Array(Size),
+    datatype: Type.Ref("InferenceDatatype#"),
+    parameters: Type.Optional(Type.Object({ binary_data_size: Size })),
+    data: Type.Optional(
+      Type.Array(Type.Ref("Real#"), {
+        description: "The elements, flat, row-major. Non-finite ones are strings.",
+      }),
+    ),
+  },
+  { $id: "InferenceOutput", title: "InferenceOutput" },
+);
+
+export const InferenceResponse = Type.Object(
+  {
+    model_name: Type.String(),
+    model_version: Type.String(),
+    id: Type.Optional(Type.String()),
+    parameters: Type.Optional(Type.Object({ warnings: Type.String() })),
+    outputs: Type.Array(Type.Ref("InferenceOutput#")),
+  },
+  { $id: "InferenceResponse", title: "InferenceResponse" },
+);
+
+const InferenceError = Type.Object(
+  { error: Type.String({ description: "What was wrong, with the place in the body." }) },
+  { $id: "InferenceError", title: "InferenceError" },
+);
+
+const TensorMetadata = Type.Object(
+  {
+    name: Type.String(),
+    datatype: Type.String({
+      description:
+        "The usual one. Where it is FP32, FP64, FP16 and BF16 are taken, too; for class indices INT64, INT32 and UINT8. A target of probabilities has the input's shape and a float type.",
+    }),
+    shape: Type.Array(Type.Integer(), {
+      description: "The usual one; -1 stands for any size. Other ranks are taken as under /v1.",
+    }),
+    parameters: Type.Object(
+      {
+        optional: Type.Boolean({ description: "Whether a request, or an answer, may be without it." }),
+        variable_rank: Type.Boolean({ description: "Whether it may have another rank than the usual one." }),
+      },
+      { description: "What the protocol has no member for, in MLServer's place for it." },
+    ),
+  },
+  { $id: "InferenceTensorMetadata", title: "InferenceTensorMetadata" },
+);
+
+const ParameterMetadata = Type.Object(
+  {
+    type: Type.String({ description: "JSON types, joined by or." }),
+    default: Type.Optional(Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()])),
+    description: Type.String(),
+  },
+  { $id: "InferenceParameterMetadata", title: "InferenceParameterMetadata" },
+);
+
+export const InferenceModel = Type.Object(
+  {
+    name: Type.String(),
+    versions: Type.Array(Type.String()),
+    platform: Type.String(),
+    inputs: Type.Array(Type.Ref("InferenceTensorMetadata#")),
+    outputs: Type.Array(Type.Ref("InferenceTensorMetadata#")),
+    parameters: Type.Record(Type.String(), Type.Ref("InferenceParameterMetadata#"), {
+      description: "The options by their names.",
+    }),
+  },
+  { $id: "InferenceModel", title: "InferenceModel" },
+);
+
+export const InferenceModels = Type.Object(
+  { models: Type.Array(Type.String(), { description: "The names of all models, as KServe lists them." }) },
+  { $id: "InferenceModels", title: "InferenceModels" },
+);
+
+export const InferenceServer = Type.Object(
+  { name: Type.String(), version: Type.String(), extensions: Type.Array(Type.String()) },
+  { $id: "InferenceServer", title: "InferenceServer" },
+);
+
+export const InferenceReady = Type.Object(
+  {
+    name: Type.Optional(Type.String()),
+    live: Type.Optional(Type.Boolean()),
+    ready: Type.Optional(Type.Boolean()),
+  },
+  { $id: "InferenceReady", title: "InferenceReady" },
+);
+
+/** In the order in which they refer to each other. */
+export const INFERENCE_SCHEMAS = [
+  Datatype,
+  Parameters,
+  Input,
+  OutputRequest,
+  InferenceRequest,
+  Output,
+  InferenceResponse,
+  InferenceError,
+  TensorMetadata,
+  ParameterMetadata,
+  InferenceModel,
+  InferenceModels,
+  InferenceServer,
+  InferenceReady,
+];
+
+/** A tensor of a model; -1 stands for any size. Datatypes are the usual ones: floats go as FP64, FP16 and BF16 too, indices as INT32 and UINT8. */
+const tensor = (
+  name: string,
+  datatype: string,
+  shape: readonly number[],
+  { optional = true, variable_rank = true } = {},
+) => ({ name, datatype, shape, parameters: { optional, variable_rank } });
+
+const REQUIRED = { optional: false };
+const FIXED_RANK = { variable_rank: false };
+
+const LOSS_INPUTS = [
+  tensor("input", "FP32", [-1, -1], REQUIRED),
+  tensor("target", "INT64", [-1], REQUIRED),
+  tensor("weight", "FP32", [-1], FIXED_RANK),
+  tensor("grad_output", "FP32", [-1]),
+];
+const LOSS_OUTPUTS = [
+  tensor("loss", "FP32", [], FIXED_RANK),
+  tensor("losses", "FP32", [-1]),
+  tensor("total_weight", "FP32", [], FIXED_RANK),
+  tensor("grad_input", "FP32", [-1, -1]),
+];
+
+/** What each model takes and gives, by the name of the operation. */
+export const MODEL_TENSORS = {
+  log_softmax: {
+    inputs: [tensor("input", "FP32", [-1, -1], REQUIRED), tensor("grad_output", "FP32", [-1, -1])],
+    outputs: [tensor("output", "FP32", [-1, -1], REQUIRED), tensor("grad_input", "FP32", [-1, -1])],
+  },
+  nll_loss: { inputs: LOSS_INPUTS, outputs: LOSS_OUTPUTS },
+  cross_entropy: {
+    inputs: LOSS_INPUTS,
+    outputs: [...LOSS_OUTPUTS, tensor("grad_target", "FP32", [-1, -1])],
+  },
+} as const;

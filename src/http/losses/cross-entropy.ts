@@ -1,0 +1,64 @@
+import type { Static } from "typebox";
+import { Type } from "typebox";
+import { planCrossEntropy } from "../../loss/cross-entropy.ts";
+import type { LossResult } from "../../loss/index-loss.ts";
+import type { Plan } from "../../loss/plan.ts";
+import { sameShape } from "../../tensor/tensor.ts";
+import type { OperandReader } from "./compute.ts";
+import { optional } from "./optional.ts";
+import { lossAnswer, lossOptions } from "./options.ts";
+import { resultTensor } from "./result-schemas.ts";
+import type { StreamedInput } from "./streaming.ts";
+import { realField, tensorField, WARNINGS } from "./tensor-schemas.ts";
+
+export const CrossEntropyRequest = Type.Object(
+  {
+    input: tensorField("The logits, shape (C), (N, C) or (N, C, d1..dK)."),
+    target: tensorField(
+      "Class indices in [0, C), shape (), (N) or (N, d1..dK); or probabilities of the input's shape, one-hot rows among them.",
+    ),
+    ...lossOptions,
+    label_smoothing: optional(
+      realField(
+        "How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off.",
+        0,
+      ),
+    ),
+    return_grad_target: optional(
+      Type.Boolean({
+        default: false,
+        description: "Probabilities only: also return `grad_target`, the gradient with respect to target.",
+      }),
+    ),
+  },
+  { $id: "CrossEntropyRequest", title: "CrossEntropyRequest", additionalProperties: false },
+);
+
+export const CrossEntropyResult = Type.Object(
+  {
+    ...lossAnswer,
+    grad_target: Type.Optional(
+      resultTensor("With return_grad_target: the gradient with respect to target, of its shape and dtype."),
+    ),
+    warnings: WARNINGS,
+  },
+  { $id: "CrossEntropyResult", title: "CrossEntropyResult" },
+);
+
+/** POST /v1/cross_entropy */
+export function crossEntropyPlan(
+  reader: OperandReader,
+  body: Static<typeof CrossEntropyRequest>,
+  streamed?: StreamedInput,
+): Plan<LossResult> {
+  const input = reader.tensor("input", "float32");
+  // JSON does not tell 1 from 1.0: without a dtype, a target of the input's shape holds probabilities.
+  const isProbabilities = sameShape(input.shape, reader.operands.shape("target"));
+  const target = reader.tensor("target", isProbabilities ? input.dtype : "int64");
+  const options = {
+    ...reader.lossOptions(body, input.dtype),
+    labelSmoothing: body.label_smoothing === undefined ? undefined : Number(body.label_smoothing),
+    returnGradTarget: body.return_grad_target,
+  };
+  return planCrossEntropy(input, target, options, streamed);
+}

@@ -1,0 +1,70 @@
+import type { Static } from "typebox";
+import { Type } from "typebox";
+import { planLogSoftmax } from "../../loss/log-softmax.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import type { OperandReader } from "./compute.ts";
+import { optional } from "./optional.ts";
+import { format, gradOutput, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
+import { resultTensor } from "./result-schemas.ts";
+import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
+import { tensorField, WARNINGS } from "./tensor-schemas.ts";
+
+export const LogSoftmaxRequest = Type.Object(
+  {
+    input: tensorField("The logits, of any shape."),
+    dim: optional(
+      Type.Integer({
+        minimum: -MAX_JSON_INTEGER,
+        maximum: MAX_JSON_INTEGER,
+        default: null,
+        description:
+          "The dimension whose exponentials add up to 1, from -rank to rank - 1. Left out or null, PyTorch's legacy rule chooses it (0 for ranks 0, 1 and 3, else 1), with a warning.",
+      }),
+    ),
+    dtype: optional(
+      Type.Unsafe<DType>({
+        $ref: "DType#",
+        default: null,
+        description: "Cast the input to this dtype before computing; the output keeps it.",
+      }),
+    ),
+    return_grad: returnGrad,
+    grad_output: gradOutput,
+    format,
+    non_finite: nonFinite,
+  },
+  { $id: "LogSoftmaxRequest", title: "LogSoftmaxRequest", additionalProperties: false },
+);
+
+export const LogSoftmaxResult = Type.Object(
+  {
+    output: resultTensor("The log-probabilities, of the input's shape."),
+    grad_input: Type.Optional(
+      resultTensor("With return_grad: the gradient with respect to input, of its shape and dtype."),
+    ),
+    warnings: WARNINGS,
+  },
+  { $id: "LogSoftmaxResult", title: "LogSoftmaxResult" },
+);
+
+/** POST /v1/log_softmax */
+export function logSoftmaxPlan(
+  reader: OperandReader,
+  body: Static<typeof LogSoftmaxRequest>,
+  streamed?: StreamedInput,
+): ReturnType<typeof planLogSoftmax> {
+  const input = reader.tensor("input", "float32");
+  const options = {
+    dim: body.dim,
+    dtype: body.dtype,
+    returnGrad: body.return_grad,
+    gradOutput: reader.optional("grad_output", input.dtype),
+  };
+  return planLogSoftmax(input, options, streamed?.windowBytes);
+}
+
+/** How POST /v1/log_softmax takes a safetensors body. */
+export function logSoftmaxStreaming(body: Static<typeof LogSoftmaxRequest>): Streaming | Obstacle {
+  if (body.return_grad) return { obstacle: "the gradient needs the rows and grad_output side by side" };
+  return { leaves: "output", last: [] };
+}

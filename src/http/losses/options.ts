@@ -1,0 +1,98 @@
+/** The options that several operations share, with PyTorch's names and defaults. */
+import { Type } from "typebox";
+import { optional } from "./optional.ts";
+import { resultNumber, resultTensor } from "./result-schemas.ts";
+import { tensorField } from "./tensor-schemas.ts";
+
+/** A JSON number beyond this is no longer exact, so it is refused where an integer is wanted. */
+export const MAX_JSON_INTEGER = 2 ** 53;
+
+const Reduction = Type.String({
+  $id: "Reduction",
+  title: "Reduction",
+  description:
+    "How the losses of all positions become the answer: none (not at all), mean (over the weights of the kept targets), or sum. elementwise_mean is a deprecated name of mean.",
+});
+
+const NonFiniteStyle = Type.Enum(["string", "null"], {
+  $id: "NonFiniteStyle",
+  title: "NonFiniteStyle",
+  description:
+    'How a JSON answer writes numbers that JSON has no literal for: as the strings "NaN", "Infinity" and "-Infinity", or each as null, for clients whose numbers cannot be strings. Tensors in base64 keep all of them.',
+});
+
+export const OPTION_SCHEMAS = [Reduction, NonFiniteStyle];
+
+/** The options that say how a JSON answer is written, and nothing of the operation. */
+export const JSON_OPTIONS = ["format", "non_finite"] as const;
+
+export const returnGrad = optional(
+  Type.Boolean({ default: false, description: "Also return `grad_input`, the gradient of the answer." }),
+);
+
+export const gradOutput = optional(
+  tensorField(
+    "The upstream gradient, of exactly the output's shape. Default 1 where the output has one element; otherwise required with return_grad.",
+  ),
+);
+
+export const format = optional(
+  Type.Unsafe<"nested" | "flat" | "base64">({
+    $ref: "Format#",
+    description: "How the tensors of the answer are written.",
+  }),
+);
+
+export const nonFinite = optional(
+  Type.Unsafe<"string" | "null">({
+    $ref: "NonFiniteStyle#",
+    default: "string",
+    description: "How non-finite numbers of the answer are written.",
+  }),
+);
+
+const legacy = (description: string) =>
+  optional(Type.Boolean({ default: null, deprecated: true, description }));
+
+/** What nll_loss and cross_entropy share. */
+export const lossOptions = {
+  weight: optional(
+    tensorField("One factor for each class, shape (C), in the input's dtype. Default: 1 for each."),
+  ),
+  ignore_index: optional(
+    Type.Integer({
+      minimum: -MAX_JSON_INTEGER,
+      maximum: MAX_JSON_INTEGER,
+      default: -100,
+      description:
+        "Targets of this value give no loss and no gradient, and do not count in the mean. Inside or outside [0, C). Class indices only.",
+    }),
+  ),
+  reduction: optional(Type.Unsafe<string>({ $ref: "Reduction#", default: "mean" })),
+  size_average: legacy("Deprecated: with reduce, overrides reduction."),
+  reduce: legacy("Deprecated: with size_average, overrides reduction."),
+  return_grad: returnGrad,
+  grad_output: gradOutput,
+  format,
+  non_finite: nonFinite,
+};
+
+/** What the answers of nll_loss and cross_entropy share. */
+export const lossAnswer = {
+  loss: Type.Optional(
+    resultNumber("The mean or the sum, in the input's dtype. A mean over nothing is NaN, with a warning."),
+  ),
+  losses: Type.Optional(
+    resultTensor(
+      "With reduction none: one loss for each position, the input's shape without the class dimension.",
+    ),
+  ),
+  total_weight: Type.Optional(
+    resultNumber(
+      "Class indices only: the weights of the kept targets added up, the divisor of the mean. Means over shards combine as sum(loss * total_weight) / sum(total_weight).",
+    ),
+  ),
+  grad_input: Type.Optional(
+    resultTensor("With return_grad: the gradient with respect to input, of its shape and dtype."),
+  ),
+};

@@ -1,0 +1,218 @@
+/** The operations, and POST /v1/...: a parsed body becomes operands, a plan, a result and a response. */
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
+import type { TSchema } from "typebox";
+import { Type } from "typebox";
+import { LossError } from "../../loss/errors.ts";
+import { rejectAt } from "../../problems.ts";
+import type { NonFinite } from "../../wire/json/pages.ts";
+import type { JsonBody } from "../../wire/json/reader.ts";
+import type { TensorFormat } from "../../wire/json/tensors.ts";
+import { JsonOperands } from "../../wire/json/tensors.ts";
+import type { Members } from "../../wire/json/writer.ts";
+import type { Header } from "../../wire/safetensors/header.ts";
+import type { Engine } from "../body/admission.ts";
+import { admit, bodyLimitOf } from "../body/admission.ts";
+import type { ParserDone } from "../body/json.ts";
+import { readJson } from "../body/json.ts";
+import type { SafetensorsBody } from "../body/safetensors.ts";
+import { readSafetensors, readTensors } from "../body/safetensors.ts";
+import type { LossContext } from "../context.ts";
+import type { BodyFormat } from "../limits/content-headers.ts";
+import { tooLarge } from "../limits/content-headers.ts";
+import { sendMembers } from "../reply.ts";
+import { errorResponses } from "../server/problem-schemas.ts";
+import type { LossPlan } from "./compute.ts";
+import { compute, OperandReader } from "./compute.ts";
+import { CrossEntropyRequest, CrossEntropyResult, crossEntropyPlan } from "./cross-entropy.ts";
+import { LogSoftmaxRequest, LogSoftmaxResult, logSoftmaxPlan, logSoftmaxStreaming } from "./log-softmax.ts";
+import { NllLossRequest, NllLossResult, nllLossPlan } from "./nll-loss.ts";
+import { withoutNulls } from "./optional.ts";
+import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
+import { RESULT_SCHEMAS } from "./result-schemas.ts";
+import { computeRows, openRows, sendRows } from "./row-stream.ts";
+import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
+import { lossStreaming } from "./streaming.ts";
+import { TENSOR_SCHEMAS } from "./tensor-schemas.ts";
+
+export interface Operation {
+  readonly path: string;
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly request: TSchema & { $id?: string };
+  readonly response: TSchema & { $id?: string };
+  /** Checks the operands and plans the loss. `fields` have passed the schema `request`, from which their type comes. */
+  readonly plan: (reader: OperandReader, fields: never, streamed?: StreamedInput) => LossPlan;
+  /** How it takes a safetensors body. */
+  readonly streaming: (fields: never, header: Header) => Streaming | Obstacle;
+}
+
+export const OPERATIONS: readonly Operation[] = [
+  {
+    path: "/v1/log_softmax",
+    operationId: "logSoftmax",
+    summary: "Logarithm of the softmax along a dimension",
+    description:
+      "`torch.nn.functional.log_softmax`: every line along `dim` becomes (x - max) - log(sum(exp(x - max))). With return_grad also `grad_output - exp(output) * sum(grad_output)`.",
+    request: LogSoftmaxRequest,
+    response: LogSoftmaxResult,
+    plan: logSoftmaxPlan,
+    streaming: logSoftmaxStreaming,
+  },
+  {
+    path: "/v1/nll_loss",
+    operationId: "nllLoss",
+    summary: "Negative log-likelihood of class indices, given log-probabilities",
+    description:
+      "`torch.nn.functional.nll_loss`: -input[target] * weight[target] at each position, exactly 0 where the target is ignore_index. The mean divides by the weights of the kept targets (`total_weight`).",
+    request: NllLossRequest,
+    response: NllLossResult,
+    plan: nllLossPlan,
+    streaming: lossStreaming,
+  },
+  {
+    path: "/v1/cross_entropy",
+    operationId: "crossEntropy",
+    summary: "Cross entropy between logits and class indices or probabilities",
+    description:
+      "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss; with a target of the input's shape minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
+    request: CrossEntropyRequest,
+    response: CrossEntropyResult,
+    plan: crossEntropyPlan,
+    streaming: lossStreaming,
+  },
+];
+
+export function registerOperations(app: FastifyInstance, engine: Engine): void {
+  for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS, ...RESULT_SCHEMAS]) app.addSchema(schema);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    "application/json",
+    (request: FastifyRequest, payload: IncomingMessage, done: ParserDone) =>
+      readJson(request, payload, "contract", done),
+  );
+  app.addContentTypeParser(
+    ["application/vnd.safetensors", "application/x-safetensors"],
+    (request: FastifyRequest, payload: IncomingMessage) => readSafetensors(engine, request, payload),
+  );
+  for (const operation of OPERATIONS) registerOperation(app, engine, operation);
+}
+
+/** The options of a request that say how a JSON response is written. */
+interface JsonFields {
+  readonly format?: TensorFormat;
+  readonly non_finite?: NonFinite;
+}
+
+function registerOperation(app: FastifyInstance, engine: Engine, operation: Operation): void {
+  const { path, operationId, summary, description, request, response, plan } = operation;
+  app.addSchema(request);
+  app.addSchema(response);
+  const options: RouteShorthandOptions = {
+    onRequest: (request, _reply, done) => {
+      admit(engine, operationId, request);
+      done();
+    },
+    schema: {
+      operationId,
+      tags: ["lossd"],
+      summary,
+      description,
+      consumes: ["application/json"],
+      body: Type.Ref(`${request.$id}#`),
+      response: {
+        200: {
+          description: "The result.",
+          content: { "application/json": { schema: Type.Ref(`${response.$id}#`) } },
+        },
+        ...errorResponses("problem", [401, 404, 406, 408, 411, 413, 415, 422, 500, 503]),
+      },
+    },
+  };
+  app.post(path, options, (request, reply) => {
+    const loss = request.context.loss!;
+    const body = request.body as JsonBody | SafetensorsBody;
+    const fields = withoutNulls(body.value as JsonFields);
+    if (loss.responseFormat !== "json") rejectJsonOptions(fields);
+    const isGone = (): boolean => reply.raw.destroyed;
+    if ("header" in body) return respondToFile(engine, operation, { reply, loss, body, fields, isGone });
+    const reader = new OperandReader(loss, new JsonOperands(body));
+    loss.timings.enter("compute");
+    const send = (members: Members): FastifyReply | Promise<FastifyReply> =>
+      sendMembers(reply, loss, members, fields.format ?? reader.operands.form("input"), fields.non_finite);
+    // A loss that ends in its first slice is answered in this turn of the event loop, without a promise.
+    try {
+      const members = compute(loss, reader, plan(reader, fields as never), isGone);
+      if (!(members instanceof Promise)) return send(members);
+      return members.then(send, (error) => {
+        throw located(error, reader);
+      });
+    } catch (error) {
+      throw located(error, reader);
+    }
+  });
+}
+
+/** Points a loss's error to the place in the body; other errors stay as they are. */
+function located(error: unknown, reader: OperandReader): unknown {
+  return error instanceof LossError ? reader.problemOf(error) : error;
+}
+
+/** Rejects options of JSON for a response in safetensors. */
+function rejectJsonOptions(fields: JsonFields): void {
+  for (const name of JSON_OPTIONS) {
+    if (fields[name] === undefined) continue;
+    throw rejectAt("option_without_effect", `/${name}`, `${name} has no effect on an answer in safetensors`);
+  }
+}
+
+/** A request with a safetensors body. */
+interface FileRequest {
+  readonly reply: FastifyReply;
+  readonly loss: LossContext;
+  readonly body: SafetensorsBody;
+  readonly fields: JsonFields;
+  readonly isGone: () => boolean;
+}
+
+/** Responds to a safetensors body: row by row as it arrives, or once all of it is there. */
+async function respondToFile(
+  engine: Engine,
+  operation: Operation,
+  { reply, loss, body, fields, isGone }: FileRequest,
+): Promise<FastifyReply> {
+  const { dataBytes } = body.header;
+  const fits = dataBytes <= engine.bodyLimit;
+  const way = operation.streaming(fields as never, body.header);
+  let reader: OperandReader | undefined;
+  try {
+    if (!("obstacle" in way) && streams(way, loss.responseFormat, fits)) {
+      const stream = await openRows(loss, body, way, engine.bodyLimit, isGone, (operands, streamed) => {
+        reader = new OperandReader(loss, operands);
+        return { reader, plan: operation.plan(reader, fields as never, streamed) };
+      });
+      if (way.leaves !== undefined) return await sendRows(reply, stream);
+      return await sendMembers(reply, loss, await computeRows(stream), "nested", fields.non_finite);
+    }
+    if (!fits) throw tooLargeAtOnce(engine, dataBytes, way);
+    reader = new OperandReader(loss, await readTensors(loss, body));
+    loss.timings.enter("compute");
+    const members = await compute(loss, reader, operation.plan(reader, fields as never), isGone);
+    return await sendMembers(reply, loss, members, fields.format ?? "nested", fields.non_finite);
+  } catch (error) {
+    throw reader === undefined ? error : located(error, reader);
+  }
+}
+
+function tooLargeAtOnce(engine: Engine, dataBytes: number, way: Streaming | Obstacle) {
+  const obstacle =
+    "obstacle" in way ? way.obstacle : `${way.leaves} would stream in an answer of safetensors`;
+  const got = `${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`;
+  return tooLarge(got, bodyLimitOf(engine));
+}
+
+/** A response of the body's size leaves while it arrives only if it has to: a client that writes all before it reads would wait for itself. */
+function streams({ leaves }: Streaming, responseFormat: BodyFormat, fits: boolean): boolean {
+  return leaves === undefined || (responseFormat === "safetensors" && !fits);
+}

@@ -1,0 +1,193 @@
+/** safetensors bodies of any size: rows are folded as they arrive, and the response leaves while the body still arrives. */
+import type { OutgoingHttpHeaders } from "node:http";
+import type { FastifyReply } from "fastify";
+import type { LossResult } from "../../loss/index-loss.ts";
+import type { Plan, Run } from "../../loss/plan.ts";
+import { Problem } from "../../problems.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { byteLength } from "../../tensor/tensor.ts";
+import { checkSpan } from "../../wire/json/tensors.ts";
+import type { Members } from "../../wire/json/writer.ts";
+import type { Operands } from "../../wire/operands.ts";
+import { TensorOperands } from "../../wire/operands.ts";
+import type { Entry } from "../../wire/safetensors/header.ts";
+import { answerHeader, inFileOrder, memberPages } from "../../wire/safetensors/writer.ts";
+import type { SafetensorsBody } from "../body/safetensors.ts";
+import { endBody, readTensor, reserveTensor } from "../body/safetensors.ts";
+import type { LossContext } from "../context.ts";
+import type { SizeLimit } from "../limits/content-headers.ts";
+import { MEDIA_TYPES, tooLarge } from "../limits/content-headers.ts";
+import { write } from "../reply.ts";
+import { runSlices } from "../slices.ts";
+import type { LossPlan, OperandReader } from "./compute.ts";
+import { allocBlock, MEMBERS, toMembers } from "./compute.ts";
+import type { StreamedInput, Streaming } from "./streaming.ts";
+
+/** The rows that are in memory at one time, unless one row takes more: they stay in the second-level cache. */
+const WINDOW_BYTES = 256 * 1024;
+
+/** Plans the computation of a stream once its operands before the input are known. */
+type PlanRows = (
+  operands: Operands,
+  streamed: StreamedInput,
+) => { readonly reader: OperandReader; readonly plan: LossPlan };
+
+/** A body whose computation is open: the input comes next. */
+export interface RowStream {
+  readonly loss: LossContext;
+  readonly body: SafetensorsBody;
+  readonly last: readonly Tensor[];
+  readonly plan: Plan<LossResult>;
+  readonly run: Run<LossResult>;
+  /** The address of the plan's block. */
+  readonly block: number;
+  readonly isGone: () => boolean;
+}
+
+/** Reads the tensors before the input and opens the computation. Rejects rows and other tensors that take more than `limit` bytes. */
+export async function openRows(
+  loss: LossContext,
+  body: SafetensorsBody,
+  { last }: Streaming,
+  limit: number,
+  isGone: () => boolean,
+  planRows: PlanRows,
+): Promise<RowStream> {
+  const tensors = new Map<string, Tensor>();
+  const late: Tensor[] = [];
+  let input: Entry | undefined;
+  const { entries } = body.header;
+  const held = entries.reduce((sum, entry) => sum + (entry.name === "input" ? 0 : byteLength(entry)), 0);
+  if (held > limit)
+    throw tooLarge(`${held} bytes of tensors beside the input`, { bytes: limit, setting: "BODY_LIMIT" });
+  for (const entry of entries) {
+    if (entry.name === "input") {
+      input = entry;
+      tensors.set("input", { ...entry, address: 0 });
+      continue;
+    }
+    const tensor = reserveTensor(loss, entry);
+    tensors.set(entry.name, tensor);
+    if ((last as readonly string[]).includes(entry.name)) late.push(tensor);
+    else await readTensor(loss, body.reader, tensor);
+  }
+  if (input === undefined) throw new Error("the validator lets no body without input pass");
+  if (byteLength(input) === 0) checkSpan(input.shape, "/input");
+  const streamed = { windowBytes: WINDOW_BYTES, weightComesLast: late.length > 0 };
+  const planned = planRows(new TensorOperands(tensors), streamed);
+  const plan = planned.plan as Plan<LossResult>;
+  checkRow(loss, plan, limit);
+  const block = allocBlock(loss, planned.reader, plan);
+  const run = plan.start(loss.kernel, block);
+  await runSlices(run.begin, isGone);
+  return { loss, body, last: late, plan, run, block, isGone };
+}
+
+/** Rejects a row that does not fit into memory, or into `limit` bytes. */
+function checkRow({ region }: LossContext, plan: Plan<LossResult>, limit: number): void {
+  const { largest } = region;
+  const most: SizeLimit =
+    largest < limit ? { bytes: largest, setting: "MEMORY_BUDGET" } : { bytes: limit, setting: "BODY_LIMIT" };
+  const { rowBytes } = plan.window!;
+  if (rowBytes > most.bytes) throw tooLarge(`${rowBytes} bytes in one row`, most);
+}
+
+/** Folds all rows, window by window, and gives what is known of each window before the next one overwrites it. */
+async function* foldRows({
+  loss,
+  body: { reader },
+  last,
+  plan,
+  run,
+  block,
+  isGone,
+}: RowStream): AsyncGenerator<Tensor, void> {
+  const { timings } = loss;
+  const { u8 } = loss.kernel;
+  const { outer } = plan.axis;
+  const { rows, rowBytes, slot } = plan.window!;
+  const window = block + slot.offset;
+  const readLast = async (): Promise<void> => {
+    for (const tensor of last) await readTensor(loss, reader, tensor);
+    await endBody(reader);
+  };
+  for (let first = 0; first < outer; first += rows) {
+    const count = Math.min(rows, outer - first);
+    timings.enter("read");
+    await reader.fill(u8.subarray(window, window + count * rowBytes));
+    timings.enter("compute");
+    const { steps, output } = run.rows(window, first, count);
+    await runSlices(steps, isGone);
+    // What is known of the last rows waits for the end of the body: an answer that is whole belongs to a body that is.
+    if (first + count === outer) await readLast();
+    if (output !== undefined) yield output;
+  }
+  if (outer === 0) await readLast();
+}
+
+/** Computes an upload of which nothing leaves before its end. */
+export async function computeRows(stream: RowStream): Promise<Members> {
+  for await (const _ of foldRows(stream));
+  return endRows(stream);
+}
+
+/** The members that the rows did not give. */
+async function endRows({ run, isGone }: RowStream): Promise<Members> {
+  await runSlices(run.end, isGone);
+  return { ...toMembers(run.result()), warnings: run.warnings };
+}
+
+/**
+ * Answers an upload while it comes. Rows leave from where they were computed, and the next ones are asked for when the socket has taken
+ * them: a reader that stops holds the upload up. The answer has a length from its beginning, so that a reader never takes one that
+ * ends early, for a body that turns out to be broken, for a whole one.
+ */
+export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<FastifyReply> {
+  const { plan, run, isGone } = stream;
+  const { kernel, timings } = stream.loss;
+  const members = inFileOrder(plan.outputs.map((output) => ({ ...output, name: MEMBERS[output.name] })));
+  const names = members.map(({ name }) => name);
+  const header = answerHeader(members, run.warnings);
+  const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
+  // What the first rows find wrong, or find no room for, still gets a status.
+  const parts = foldRows(stream);
+  let part = await parts.next();
+  reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length).hijack();
+  const response = reply.raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
+  try {
+    // The order of the file: what is known from the start, what leaves with the rows, what is known at their end.
+    const known = toMembers(run.known());
+    await write(response, Buffer.concat([header, ...memberPages(kernel, known, names)]));
+    for (; !part.done; part = await parts.next()) {
+      const { dtype, shape, address } = part.value;
+      timings.enter("write");
+      await write(response, kernel.u8.subarray(address, address + byteLength({ dtype, shape })));
+    }
+    const answer = await endRows(stream);
+    const rest = names.filter((name) => known[name] === undefined);
+    for (const page of memberPages(kernel, answer, rest)) await write(response, page);
+    response.end();
+  } catch (error) {
+    noteCut(reply, error, isGone());
+    response.destroy();
+  }
+  return reply;
+}
+
+/** What a write to a connection that has been closed fails with. */
+const CLOSED = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
+
+/** Notes why an answer that had begun is cut. */
+function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean): void {
+  const { context } = request;
+  const isProblem = error instanceof Problem;
+  if (isProblem) context.problem = error.code;
+  const isClosed =
+    isGone || request.raw.socket.destroyed || CLOSED.has((error as NodeJS.ErrnoException).code ?? "");
+  if (isClosed && !request.raw.complete)
+    log.warn({ operation: context.loss?.operation, bytes: context.loss?.bytes }, CUT_SHORT);
+  else if (!isClosed && !isProblem) log.error({ err: error }, "answer failed");
+}
+
+const CUT_SHORT =
+  "the connection closed while the request was still sent and its answer had begun: a client that left, or a proxy that does not send both at once, such as nginx";

@@ -1,0 +1,46 @@
+/** Which safetensors bodies can be computed row by row: what a row needs has to come before it. */
+import type { IndexStreaming } from "../../loss/index-loss.ts";
+import { sameShape } from "../../tensor/tensor.ts";
+import type { Header } from "../../wire/safetensors/header.ts";
+import type { LossFields } from "./compute.ts";
+
+/** How an operation computes the rows of a body as they arrive. */
+export interface Streaming {
+  /** The member of the answer that leaves while rows come, if one does. */
+  readonly leaves: "output" | "grad_input" | undefined;
+  /** Tensors whose elements are needed only after the last row. */
+  readonly last: readonly "weight"[];
+}
+
+/** An input that is streamed: only its shape and dtype are known when the loss is planned. */
+export type StreamedInput = IndexStreaming;
+
+/** Why an upload has to be in memory at once. */
+export interface Obstacle {
+  readonly obstacle: string;
+}
+
+interface LossOptions extends LossFields {
+  readonly label_smoothing?: number | string;
+}
+
+/** How nll_loss or cross_entropy takes an upload, from the order of its tensors. */
+export function lossStreaming(options: LossOptions, { entries }: Header): Streaming | Obstacle {
+  const names = entries.map(({ name }) => name);
+  const comesLast = (name: string): boolean => names.indexOf(name) > names.indexOf("input");
+  const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);
+  const { return_grad: wantsGrad = false } = options;
+  if (sameShape(input!.shape, target!.shape)) {
+    return { obstacle: "each row of a target of the input's shape is needed beside its logits" };
+  }
+  for (const name of ["target", "grad_output"]) {
+    if (comesLast(name)) return { obstacle: `it would stream with ${name} before input` };
+  }
+  const weightComesLast = comesLast("weight");
+  const smoothing = Number(options.label_smoothing ?? 0) > 0;
+  if (weightComesLast && (wantsGrad || smoothing)) {
+    const what = wantsGrad ? "the gradient needs" : "label_smoothing needs";
+    return { obstacle: `${what} the weight at every row: it would stream with weight before input` };
+  }
+  return { leaves: wantsGrad ? "grad_input" : undefined, last: weightComesLast ? ["weight"] : [] };
+}

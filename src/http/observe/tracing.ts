@@ -1,0 +1,87 @@
+/**
+ * Spans of requests for an OpenTelemetry collector (OTLP over HTTP, protobuf). Loaded only where a collector is set: the packages behind it
+ * take longer to load than all else. Their own OTEL_ variables (headers, sampler, service name, resource attributes) are read by them.
+ */
+import type { Span } from "@opentelemetry/api";
+import { defaultTextMapGetter, ROOT_CONTEXT, SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry/core";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import { VERSION } from "../../version.ts";
+import type { Trace, Tracing } from "../context.ts";
+import { STAGES } from "../context.ts";
+import { finalStatus } from "./log.ts";
+
+const UNTRACED = /^\/(health\/|v2\/health\/|metrics$)/;
+
+/** Milliseconds for one export, retries among them: a collector that is not there holds the end of the process up no longer. */
+const TIMEOUT = 1000;
+
+/** The most characters of a value: paths and user agents are the client's, and a collector keeps what it gets. */
+const LONGEST = 256;
+
+/** Sends spans to a collector by POST to `url`; those that it does not take are lost, and the log says so. */
+export function startTracing(url: string, logger: Logger): Tracing {
+  const onError = (error: unknown): void => logger.warn({ err: error }, "spans are lost");
+  setGlobalErrorHandler(onError);
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({ "service.name": "lossd", "service.version": VERSION }).merge(
+      detectResources({ detectors: [envDetector] }),
+    ),
+    spanLimits: { attributeValueLengthLimit: LONGEST },
+    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: TIMEOUT }))],
+  });
+  const tracer = provider.getTracer("lossd", VERSION);
+  const propagator = new W3CTraceContextPropagator();
+  return {
+    begin(request) {
+      if (UNTRACED.test(request.routeOptions.url ?? "")) return undefined;
+      const parent = propagator.extract(ROOT_CONTEXT, request.headers, defaultTextMapGetter);
+      return traceOf(tracer.startSpan(request.method, { kind: SpanKind.SERVER }, parent));
+    },
+    stop: () => provider.shutdown().catch(onError),
+  };
+}
+
+function traceOf(span: Span): Trace {
+  return {
+    id: span.spanContext().traceId,
+    end(request, reply) {
+      if (span.isRecording()) describe(span, request, reply);
+      span.end();
+    },
+  };
+}
+
+/** OpenTelemetry's conventions for HTTP servers, then what lossd knows: the work, and the seconds in each stage. */
+function describe(span: Span, request: FastifyRequest, reply: FastifyReply): void {
+  const { loss, problem } = request.context;
+  const { url: route } = request.routeOptions;
+  const status = finalStatus(reply);
+  if (route !== undefined) span.updateName(`${request.method} ${route}`);
+  span.setAttributes({
+    "http.request.method": request.method,
+    "http.route": route,
+    "http.response.status_code": status,
+    "url.path": request.url.split("?", 1)[0]!,
+    "url.scheme": request.protocol,
+    "network.protocol.version": request.raw.httpVersion,
+    "user_agent.original": request.headers["user-agent"],
+    "lossd.request_id": request.id,
+    "lossd.problem": problem,
+  });
+  if (status >= 500)
+    span.setAttribute("error.type", String(status)).setStatus({ code: SpanStatusCode.ERROR });
+  if (loss === undefined) return;
+  const { input } = loss;
+  span.setAttributes({
+    "http.request.body.size": loss.bytes,
+    "lossd.operation": loss.operation,
+    "lossd.input.dtype": input?.dtype,
+    "lossd.input.shape": input && [...input.shape],
+  });
+  for (const stage of STAGES) span.setAttribute(`lossd.stage.${stage}_seconds`, loss.timings.seconds(stage));
+}

@@ -1,0 +1,59 @@
+/** The worked examples with tensors as objects, as the OpenAPI 3.0 document shows them. A test sends each, too. */
+
+import { OPERANDS } from "../../wire/operands.ts";
+import type { Example } from "./examples.ts";
+import { EXAMPLES } from "./examples.ts";
+
+const RESULTS: readonly string[] = ["output", "losses", "grad_input", "grad_target"];
+
+export const FLAT_EXAMPLES = mapValues(EXAMPLES, (examples) => mapValues(examples, toFlat));
+
+/**
+ * Flat requests have no dtype where nested ones have none; flat answers always have one. Numbers that are not finite go out as base64 and come
+ * back as null.
+ */
+function toFlat({ summary, request, response }: Example): Example {
+  const { dtype = "float32" } = request.input as { dtype?: string };
+  const members = mapValues(request, (value, name) =>
+    OPERANDS.includes(name as never) ? flat(value) : value,
+  );
+  const { base64 } = members.input as { base64?: string };
+  const isBytes = base64 !== undefined && Array.isArray(request.input);
+  return {
+    summary,
+    request: { ...members, ...(isBytes && { format: "flat" }), non_finite: "null" },
+    response: mapValues(response, (value, name) =>
+      nulled(RESULTS.includes(name) ? flat(value, { dtype }) : value),
+    ),
+  };
+}
+
+/** Nested lists as a flat tensor, in base64 where a request holds names of numbers. */
+function flat(value: unknown, type?: { readonly dtype: string }): unknown {
+  if (!Array.isArray(value)) return value;
+  const shape = shapeOf(value);
+  const data = value.flat(8);
+  if (type !== undefined || data.every((element) => typeof element === "number")) {
+    return { ...type, shape, data };
+  }
+  const bytes = Buffer.from(Float32Array.from(data, Number).buffer);
+  return { dtype: "float32", shape, base64: bytes.toString("base64") };
+}
+
+/** An answer's member with null for the names of numbers. */
+function nulled(value: unknown): unknown {
+  if (value === "NaN" || value === "Infinity" || value === "-Infinity") return null;
+  const { data } = value as { data?: readonly unknown[] };
+  return data === undefined ? value : { ...(value as object), data: data.map(nulled) };
+}
+
+function shapeOf(value: unknown): number[] {
+  return Array.isArray(value) ? [value.length, ...shapeOf(value[0])] : [];
+}
+
+function mapValues<A, B>(
+  record: Readonly<Record<string, A>>,
+  map: (value: A, name: string) => B,
+): Readonly<Record<string, B>> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
+}

@@ -1,0 +1,176 @@
+/** What the document says beyond the routes' schemas: worked examples, and words that the wire checks later than the schema. */
+import type { OpenAPIV3_1 } from "openapi-types";
+import { DTYPES } from "../../tensor/dtype.ts";
+import { isOperand } from "../../wire/operands.ts";
+import { MEDIA_TYPES } from "../limits/content-headers.ts";
+import { OPERATIONS } from "../losses/routes.ts";
+import { CODE_SAMPLES } from "./code-samples.ts";
+import { EXAMPLES, REFUSAL_EXAMPLES } from "./examples.ts";
+
+/** The document as @fastify/swagger hands it over. */
+export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
+
+const INT32_MAX = 2 ** 31 - 1;
+
+/** Adds the worked examples, which test/openapi.test.ts sends and compares with their answers, and the binary format. */
+export function withExamples(document: Document): void {
+  nameReductions(document);
+  nameFloats(document);
+  describeFields(document);
+  const schemas = document.components?.schemas;
+  if (schemas !== undefined) schemas.Safetensors = SAFETENSORS;
+  if (schemas !== undefined) schemas.InferenceBinary = INFERENCE_BINARY;
+  for (const path of Object.keys(EXAMPLES)) addBinary(document, path);
+  for (const path of Object.keys(document.paths ?? {})) {
+    if (path.endsWith("/infer")) addInferenceBinary(document, path);
+  }
+  for (const [path, samples] of Object.entries(CODE_SAMPLES)) {
+    const operation = document.paths?.[path]?.post;
+    if (operation !== undefined) Object.assign(operation, { "x-codeSamples": samples });
+  }
+  for (const [path, examples] of Object.entries(EXAMPLES)) {
+    const operation = document.paths?.[path]?.post;
+    const request = contentOf(operation?.requestBody, "application/json");
+    const response = contentOf(operation?.responses?.["200"], "application/json");
+    if (request === undefined || response === undefined) continue;
+    request.examples = mapValues(examples, ({ summary, request: value }) => ({ summary, value }));
+    response.examples = mapValues(examples, ({ summary, response: value }) => ({ summary, value }));
+  }
+  for (const { path, summary, response } of REFUSAL_EXAMPLES) {
+    const media = contentOf(
+      document.paths?.[path]?.post?.responses?.[response.status],
+      "application/problem+json",
+    );
+    if (media !== undefined)
+      media.examples = { ...media.examples, [response.code]: { summary, value: response } };
+  }
+  addWidths(document.components?.schemas);
+  for (const item of Object.values(document.paths ?? {})) addWidths(item?.post?.parameters);
+}
+
+/** Gives numbers and integers the format that generators choose a type by; without one, some read float32 and 32-bit integers. */
+function addWidths(part: unknown): void {
+  if (typeof part !== "object" || part === null) return;
+  const schema = part as { type?: unknown; format?: string; maximum?: number };
+  if (schema.type === "number") schema.format = "double";
+  if (schema.type === "integer") {
+    schema.format = (schema.maximum ?? Infinity) <= INT32_MAX ? "int32" : "int64";
+  }
+  for (const value of Object.values(part)) addWidths(value);
+}
+
+// The wire refuses other dtypes as PyTorch does, with dtype_not_supported; the validator would say invalid_request.
+function nameFloats(document: Document): void {
+  const schemas = document.components?.schemas ?? {};
+  const field = schemas.LogSoftmaxRequest?.properties?.dtype as OpenAPIV3_1.SchemaObject | undefined;
+  if (field === undefined) return;
+  schemas.FloatDType = {
+    title: "FloatDType",
+    description: "A floating-point element type, by PyTorch's name.",
+    enum: Object.entries(DTYPES)
+      .filter(([, { float }]) => float)
+      .map(([name]) => name),
+  };
+  field.anyOf = [{ $ref: "#/components/schemas/FloatDType" }, { type: "null" }];
+}
+
+// The wire lets any word pass where size_average or reduce is given, as PyTorch does, so the validator's schema has no enum.
+function nameReductions(document: Document): void {
+  const reduction = document.components?.schemas?.Reduction;
+  if (reduction !== undefined) {
+    (reduction as OpenAPIV3_1.SchemaObject).enum = ["none", "mean", "sum", "elementwise_mean"];
+  }
+}
+
+/** Fields that refer to a shared schema lose their own words in @fastify/swagger, which OpenAPI 3.1 allows beside $ref. */
+function describeFields(document: Document): void {
+  for (const { request, response } of OPERATIONS) {
+    for (const { $id = "", properties } of [request, response] as unknown as readonly ObjectSchema[]) {
+      for (const [name, field] of Object.entries(document.components?.schemas?.[$id]?.properties ?? {})) {
+        const { description, default: byDefault } = properties[name]!;
+        if ("$ref" in field) Object.assign(field, { description, default: byDefault });
+      }
+    }
+  }
+}
+
+interface ObjectSchema {
+  readonly $id?: string;
+  readonly properties: Readonly<
+    Record<string, { readonly description?: string; readonly default?: unknown }>
+  >;
+}
+
+const SAFETENSORS: OpenAPIV3_1.SchemaObject = {
+  title: "Safetensors",
+  type: "string",
+  format: "binary",
+  contentMediaType: MEDIA_TYPES.safetensors,
+  description:
+    "A safetensors file whose tensors have the names of the JSON body's tensor fields, or in an answer of its members, scalars with shape []. Options stand in the query string or in `__metadata__`, the query string winning; warnings stand in the answer's `__metadata__`.",
+};
+
+const JSON_LENGTH = "Inference-Header-Content-Length";
+
+const INFERENCE_BINARY: OpenAPIV3_1.SchemaObject = {
+  title: "InferenceBinary",
+  type: "string",
+  format: "binary",
+  description: `The binary tensor data extension: JSON of ${JSON_LENGTH} bytes, then the bytes of the inputs or outputs that have binary_data_size, in their order, little-endian and row-major.`,
+};
+
+/** The binary tensor data extension of an inference route. */
+function addInferenceBinary(document: Document, path: string): void {
+  const operation = document.paths?.[path]?.post;
+  const request = operation?.requestBody as OpenAPIV3_1.RequestBodyObject | undefined;
+  const response = operation?.responses?.["200"] as OpenAPIV3_1.ResponseObject | undefined;
+  if (operation === undefined || request === undefined || response === undefined) return;
+  const binary = { "application/octet-stream": { schema: { $ref: "#/components/schemas/InferenceBinary" } } };
+  request.content = { ...request.content, ...binary };
+  response.content = { ...response.content, ...binary };
+  const description = "The bytes of JSON in a body that has tensors behind it.";
+  const schema = { type: "integer", minimum: 0 } as const;
+  operation.parameters = [{ name: JSON_LENGTH, in: "header", description, schema }];
+  response.headers = { [JSON_LENGTH]: { description, schema } };
+}
+
+/** safetensors bodies and answers, with the options in the query string. Whether there are tensors and which is not what a schema of bytes can say. */
+function addBinary(document: Document, path: string): void {
+  const operation = document.paths?.[path]?.post;
+  const type = MEDIA_TYPES.safetensors;
+  const schema = { $ref: "#/components/schemas/Safetensors" };
+  const request = operation?.requestBody as OpenAPIV3_1.RequestBodyObject | undefined;
+  const response = operation?.responses?.["200"] as OpenAPIV3_1.ResponseObject | undefined;
+  const json = contentOf(request, MEDIA_TYPES.json)?.schema as OpenAPIV3_1.ReferenceObject | undefined;
+  if (operation === undefined || request === undefined || response === undefined || json === undefined)
+    return;
+  request.content[type] = { schema };
+  response.content = { ...response.content, [type]: { schema } };
+  const body = document.components?.schemas?.[json.$ref.slice(json.$ref.lastIndexOf("/") + 1)];
+  const options = Object.entries(body?.properties ?? {}).filter(([name]) => !isOperand(name));
+  operation.parameters = options.map(([name, option]) =>
+    queryParameter(name, option as OpenAPIV3_1.SchemaObject),
+  ) as typeof operation.parameters & object;
+}
+
+/** An option of a safetensors body. Its default is only told: a page that fills it in would send it beside a JSON body, where it is refused. */
+function queryParameter(
+  name: string,
+  { default: byDefault, anyOf, ...annotations }: OpenAPIV3_1.SchemaObject,
+) {
+  // A query string leaves a member out instead of sending null.
+  const forms =
+    (anyOf as OpenAPIV3_1.SchemaObject[] | undefined)?.filter(({ type }) => type !== "null") ?? [];
+  const schema = { ...annotations, ...(forms.length === 1 ? forms[0] : { anyOf: forms }) };
+  const told = byDefault === undefined || byDefault === null ? "" : ` Default: ${byDefault}.`;
+  const description = `Only with a safetensors body; in JSON, put it into the body.${told}`;
+  return { name, in: "query", description, schema };
+}
+
+function contentOf(part: unknown, type: string): OpenAPIV3_1.MediaTypeObject | undefined {
+  return (part as { content?: Record<string, OpenAPIV3_1.MediaTypeObject> } | undefined)?.content?.[type];
+}
+
+function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
+}

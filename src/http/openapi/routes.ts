@@ -1,0 +1,96 @@
+/** The contract as a document: GET /openapi.json, /openapi.yaml, /openapi-3.0.json, and an interactive reference at /docs that needs no internet. */
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import type { FastifyInstance } from "fastify";
+import type { OpenAPIV3_1 } from "openapi-types";
+import { VERSION } from "../../version.ts";
+import { StaticDocument, sendRepresentation } from "../static/document.ts";
+import type { Document } from "./openapi.ts";
+import { withExamples } from "./openapi.ts";
+import { toOpenApi30 } from "./openapi-3.0.ts";
+
+/** Its links lead on from where it is rendered, /docs/, also below a proxy's path. */
+const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\` and \`cross_entropy\`, with their gradients, for programs that are not in a Python process.
+
+Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are refused, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable \`code\`.
+
+[The guide](../guide/) begins with the first quarter of an hour, and has recipes, formats and every refusal. [The playground](../) shows the steps of a loss as pictures; [openapi-3.0.json](../openapi-3.0.json) is this contract for SDK generators.`;
+
+/** Has to be registered before the routes that it describes. */
+export async function registerOpenApi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "lossd",
+        version: VERSION,
+        summary: "PyTorch's classification losses over HTTP",
+        description: DESCRIPTION,
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/", description: "This server" }],
+      tags: [{ name: "lossd", description: "The losses and the state of the server." }],
+      // Tokens are the operator's choice.
+      security: [{}, { bearer: [] }],
+      components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
+    },
+    refResolver: {
+      buildLocalReference: (schema, _base, _fragment, index) => String(schema.$id ?? `def-${index}`),
+    },
+    transformObject: (document) => {
+      if (!("openapiObject" in document)) return document.swaggerObject;
+      withExamples(document.openapiObject as Document);
+      return document.openapiObject;
+    },
+  });
+}
+
+export async function registerDocs(app: FastifyInstance): Promise<void> {
+  const hidden = { schema: { hide: true } };
+  const contracts = [
+    { path: "/openapi.json", type: "application/json; charset=utf-8", write: openApiJson },
+    { path: "/openapi.yaml", type: "application/yaml", write: openApiYaml },
+    { path: "/openapi-3.0.json", type: "application/json; charset=utf-8", write: openApi30Json },
+  ];
+  for (const { path, type, write } of contracts) {
+    const contract = new StaticDocument(() => Buffer.from(write(app)));
+    app.get(path, hidden, async (_request, reply) => {
+      return sendRepresentation(reply.type(type), await contract.negotiate(reply));
+    });
+  }
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    theme: { title: "lossd reference" },
+    uiConfig: {
+      layout: "BaseLayout",
+      validatorUrl: null,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+    },
+    // Without the slash, or with a query, the page would name its files by their whole paths, which do not hold below a proxy's.
+    uiHooks: {
+      onRequest: ({ url }, reply, done) => {
+        const isPage = /^\/docs(\/?)(?:\?.*)?$/.exec(url);
+        if (isPage === null || url === "/docs/") done();
+        else reply.redirect(isPage[1] === "" ? "docs/" : "./", 308);
+      },
+    },
+    staticCSP:
+      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; object-src 'none'",
+  });
+}
+
+/** The bytes of openapi/openapi.json. */
+export function openApiJson(app: FastifyInstance): string {
+  return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+}
+
+/** The bytes of openapi/openapi-3.0.json. */
+export function openApi30Json(app: FastifyInstance): string {
+  return `${JSON.stringify(toOpenApi30(app.swagger() as OpenAPIV3_1.Document), null, 2)}\n`;
+}
+
+/** The bytes of openapi/openapi.yaml. */
+export function openApiYaml(app: FastifyInstance): string {
+  return app.swagger({ yaml: true });
+}

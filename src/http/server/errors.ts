@@ -1,0 +1,130 @@
+/** From any failure to the one form in which clients see it: RFC 9457, application/problem+json. */
+import { STATUS_CODES } from "node:http";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { ProblemCode, ProblemError } from "../../problems.ts";
+import { PROBLEMS, Problem } from "../../problems.ts";
+import { ArenaFull, ArenaTooSmall } from "../../tensor/arena.ts";
+import type { ParsedBody } from "../context.ts";
+import { READABLE_CODINGS } from "../limits/content-coding.ts";
+import { ACCEPTED, tooLarge } from "../limits/content-headers.ts";
+import { CLIENT_GONE } from "../observe/log.ts";
+import { ClientGone } from "../slices.ts";
+import { hasBody } from "./head-checks.ts";
+import { describeValidation } from "./validation.ts";
+
+const PROBLEM_TYPE = "application/problem+json";
+
+/** Seconds after which a client that found no memory free may try again: buffered requests end within a few of them. */
+const RETRY_AFTER = 1;
+
+/** A problem document (RFC 9457, section 3.1) with lossd's extensions. */
+interface ProblemDocument {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: ProblemCode;
+  readonly errors?: readonly ProblemError[];
+  readonly request_id: string;
+}
+
+/** The document for a refusal. `type` is a tag that names the row of the table in docs/problems.md. */
+function problemDocument(problem: Problem, requestId: string): ProblemDocument {
+  const { status, title } = PROBLEMS[problem.code];
+  return {
+    type: `urn:lossd:problem:${problem.code}`,
+    title,
+    status,
+    detail: problem.message,
+    code: problem.code,
+    ...(problem.errors.length > 0 ? { errors: problem.errors } : {}),
+    request_id: requestId,
+  };
+}
+
+/** Whether a path, which proxies' clients write with scheme and host, belongs to the Open Inference Protocol, whose errors have a form of their own. */
+function isInference(url: string): boolean {
+  return /^(?:https?:\/\/[^/]*)?\/v2(?:[/?]|$)/.test(url);
+}
+
+/** Answers with a refusal. */
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  const document = problemDocument(problem, reply.request.id);
+  if (document.status === 503) reply.header("retry-after", problem.retryAfter ?? RETRY_AFTER);
+  if (problem.code === "unsupported_content_encoding") reply.header("accept-encoding", READABLE_CODINGS);
+  if (document.status === 401) reply.header("www-authenticate", "Bearer");
+  // Whether the client now sends the body that it holds back, or another request, nobody knows.
+  const { context } = reply.request;
+  if (context?.exchange.holdsBody) reply.header("connection", "close");
+  // Closed at once, as Fastify would where a body is refused, a client that is still writing never sees why; see watch.ts.
+  else if (!reply.request.raw.complete && hasBody(reply.request.headers)) reply.removeHeader("connection");
+  if (context) context.problem = problem.code;
+  if (isInference(reply.request.url)) {
+    const error = Buffer.from(JSON.stringify({ error: document.detail }));
+    return reply.code(document.status).header("content-type", "application/json").send(error);
+  }
+  // As bytes: Fastify would add a charset to text, which RFC 8259 does not define for JSON.
+  return reply
+    .code(document.status)
+    .header("content-type", PROBLEM_TYPE)
+    .send(Buffer.from(JSON.stringify(document)));
+}
+
+/** Fastify's error handler: a stranger's exception becomes "internal error" outside and keeps its cause in the log. */
+export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof ClientGone) return reply.code(CLIENT_GONE).send();
+  const problem = problemOf(error, request);
+  if (problem.code === "internal_error") request.log.error({ err: error }, "request failed");
+  return sendProblem(reply, problem);
+}
+
+function problemOf(error: FastifyError | Problem, request: FastifyRequest): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof ArenaFull) return new Problem("overloaded", "no memory is free for this request now");
+  if (error instanceof ArenaTooSmall) {
+    return tooLarge(`${error.bytes} bytes of memory`, { bytes: error.limit, setting: "MEMORY_BUDGET" });
+  }
+  if (error.validation !== undefined) return describeBody(error.validation, request);
+  switch (error.code) {
+    case "FST_ERR_BAD_URL":
+      return new Problem("malformed_request", "the path is not a valid URL path");
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return new Problem("unsupported_media_type", `expected Content-Type ${ACCEPTED}`);
+    default:
+      return foreignProblem(error.statusCode ?? 500);
+  }
+}
+
+function describeBody(errors: NonNullable<FastifyError["validation"]>, request: FastifyRequest): Problem {
+  const { body, routeOptions, server } = request;
+  const value = (body as ParsedBody | undefined)?.value;
+  return describeValidation(errors, {
+    value,
+    schema: routeOptions.schema?.body,
+    find: (id) => server.getSchema(id),
+  });
+}
+
+/** What a plugin refused for reasons of its own: files that are not to be had, conditions that do not hold. */
+function foreignProblem(status: number): Problem {
+  if (status === 403 || status === 404) return new Problem("not_found", "nothing is at this path");
+  if (status >= 400 && status < 500)
+    return new Problem("malformed_request", "the request's headers cannot be met");
+  return new Problem("internal_error", "the request could not be completed");
+}
+
+/** The bytes of a refusal for a socket on which no request could be read; the connection ends with it. */
+export function rawProblem(problem: Problem, requestId: string): string {
+  const document = problemDocument(problem, requestId);
+  const body = JSON.stringify(document);
+  return [
+    `HTTP/1.1 ${document.status} ${STATUS_CODES[document.status]}`,
+    `content-type: ${PROBLEM_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    "x-content-type-options: nosniff",
+    "connection: close",
+    "",
+    body,
+  ].join("\r\n");
+}

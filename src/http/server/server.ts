@@ -1,0 +1,154 @@
+/** The part that every port shares: the hooks that each request passes first, its errors, and the clean-up and the log line at its end. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import Fastify, { LogController } from "fastify";
+import { Connections } from "../connection.ts";
+import type { Tracing } from "../context.ts";
+import { RequestContext } from "../context.ts";
+import { logRequest, logUnread, requestId } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
+import type { Tokens } from "./auth.ts";
+import { checkToken } from "./auth.ts";
+import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
+import type { Origins } from "./cors.ts";
+import { answerPreflight, isPreflight, shareAnswer } from "./cors.ts";
+import { handleError } from "./errors.ts";
+import { checkExpectation, checkHead } from "./head-checks.ts";
+import type { Route } from "./not-found.ts";
+import { handleNotFound, routeOf } from "./not-found.ts";
+import type { Lifecycle } from "./shutdown.ts";
+import type { TimeoutLimits } from "./timeouts.ts";
+import { watchTimeouts } from "./timeouts.ts";
+import { compileLazily } from "./validation.ts";
+
+export interface ServerOptions {
+  readonly lifecycle: Readonly<Lifecycle>;
+  readonly logger: FastifyBaseLogger;
+  /** Tokens that are accepted; default: none are asked for. */
+  readonly tokens?: Tokens;
+  /** Origins whose pages may read responses; default: none. */
+  readonly origins?: Origins;
+  readonly limits?: TimeoutLimits;
+  /** Milliseconds for which an idle connection stays open; default: Fastify's 72 s. */
+  readonly keepAlive?: number;
+  /** Counts the requests; default: nothing does. */
+  readonly metrics?: Metrics;
+  /** Collects traces; default: nothing does. */
+  readonly tracing?: Tracing | undefined;
+}
+
+/** A server without routes. */
+export function createServer(options: ServerOptions): FastifyInstance {
+  const { logger, metrics } = options;
+  const connections = new Connections();
+  const begin = beginner(options, connections);
+  const app: FastifyInstance = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: (request) => requestId(request),
+    clientErrorHandler: (error, socket) =>
+      handleClientError(error, socket, connections, (code, id) => {
+        metrics?.countUnread(code);
+        logUnread(logger, code, id);
+      }),
+    // A path that is not a URL path finds no route, and no hook runs.
+    frameworkErrors: (error, request, reply) =>
+      begin(request, reply, () => handleUnrouted(options, error, request, reply)),
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: 1000,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    ...(options.keepAlive === undefined ? {} : { keepAliveTimeout: options.keepAlive }),
+    // A request on a connection that was accepted is answered, also while closing.
+    return503OnClosing: false,
+  });
+  app.setValidatorCompiler(compileLazily(app));
+  // Responses of losses leave as bytes that the kernels have printed; for the small objects of the other routes, compiling a serializer
+  // for each schema would only slow the start.
+  app.setSerializerCompiler(() => JSON.stringify);
+  app.decorateRequest("context", null as unknown as RequestContext);
+  const routes: Route[] = [];
+  app.addHook("onRoute", ({ method, url }) => void routes.push(...routeOf(method, url)));
+  app.setErrorHandler(handleError);
+  // For paths that a plugin does not find; the hook below rejects unknown paths.
+  app.setNotFoundHandler((request, reply) => handleNotFound(app, routes, request, reply));
+  takeExpectations(app);
+  const timer = watchTimeouts(connections, options.limits);
+  app.addHook("onClose", async () => clearInterval(timer));
+  app.addHook("onRequest", (request, reply, done) =>
+    begin(request, reply, () => {
+      try {
+        checkIn(options, request, reply);
+      } catch (error) {
+        done(error as Error);
+        return;
+      }
+      if (options.origins !== undefined && isPreflight(options.origins, request)) answerPreflight(reply);
+      // Here, since a not-found handler comes after the parsing of a body that nobody wants.
+      else if (request.is404) handleNotFound(app, routes, request, reply);
+      else done();
+    }),
+  );
+  return app;
+}
+
+/** Node would respond to expectations before the request has passed a check. */
+function takeExpectations({ server }: FastifyInstance): void {
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
+    server.emit("request", request, response);
+  };
+  server.on("checkContinue", take).on("checkExpectation", take);
+}
+
+/** Makes the record of a request when its turn on the connection comes, and ends it when its response is through or its connection is gone. */
+function beginner({ metrics, tracing }: ServerOptions, connections: Connections) {
+  return (request: FastifyRequest, reply: FastifyReply, start: () => void): void => {
+    const connection = connections.of(request.raw.socket);
+    const trace = tracing?.begin(request);
+    connection.begin(request.raw, reply.raw, (exchange) => {
+      request.context = new RequestContext(exchange, trace);
+      start();
+    });
+    // Not Fastify's onResponse, which never comes for a response that is cut or a client that leaves.
+    reply.raw.once("close", () => {
+      request.context?.end();
+      metrics?.count(request, reply);
+      logRequest(request, reply);
+      trace?.end(request, reply);
+      connection.end();
+    });
+  };
+}
+
+/** Checks all that the head of a request decides on every path. */
+function checkIn(
+  { lifecycle, tokens = [], origins = [] }: ServerOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  reply.header("x-request-id", request.id);
+  reply.header("x-content-type-options", "nosniff");
+  if (origins.length > 0) shareAnswer(origins, request, reply);
+  if (lifecycle.phase === "stopping") reply.header("connection", "close");
+  checkHead(request.raw);
+  if (origins.length > 0 && isPreflight(origins, request)) return;
+  if (tokens.length > 0) checkToken(tokens, request.raw);
+  checkExpectation(request.context.exchange);
+}
+
+/** Rejects a request for which Fastify looked for no route: for its head first, as every other one. */
+function handleUnrouted(
+  options: ServerOptions,
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  let first = error;
+  try {
+    checkIn(options, request, reply);
+  } catch (fault) {
+    first = fault as FastifyError;
+  }
+  handleError(first, request, reply);
+}

@@ -1,0 +1,40 @@
+/** Runs long work in slices, so that the event loop serves other requests between two of them. */
+import type { Step } from "../kernel/step.ts";
+import { SLICE_ELEMENTS } from "../kernel/step.ts";
+
+/** Thrown out of a computation whose client has left. */
+export class ClientGone extends Error {
+  override readonly name = "ClientGone";
+}
+
+/**
+ * Runs all steps in order. Short work ends in its first slice and never leaves this turn of the event loop: then nothing is returned. Long
+ * work yields to the loop after each slice and stops with {@link ClientGone} once `gone()` is true.
+ */
+export function runSlices(steps: Iterable<Step>, gone: () => boolean): Promise<void> | undefined {
+  const left = steps[Symbol.iterator]();
+  for (let next = left.next(); !next.done; next = left.next()) {
+    if (!next.value(SLICE_ELEMENTS)) return runRest(next.value, left, gone);
+  }
+  return undefined;
+}
+
+async function runRest(step: Step, left: Iterator<Step>, gone: () => boolean): Promise<void> {
+  let isDone = false;
+  for (let current = step; ; ) {
+    while (!isDone) {
+      await turn();
+      if (gone()) throw new ClientGone("the client has left");
+      isDone = current(SLICE_ELEMENTS);
+    }
+    const next = left.next();
+    if (next.done) return;
+    current = next.value;
+    isDone = current(SLICE_ELEMENTS);
+  }
+}
+
+/** The next turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

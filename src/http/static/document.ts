@@ -1,0 +1,67 @@
+/** Documents that stay the same while the server runs, compressed once for each coding. */
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { brotliCompress, constants, gzip, zstdCompress } from "node:zlib";
+import type { FastifyReply } from "fastify";
+import type { ResponseCoding } from "../limits/accept-encoding.ts";
+import { chooseCoding, varyByCoding } from "../limits/accept-encoding.ts";
+
+/** A document shorter than this fits one packet, so a coding would save nothing. */
+const MIN_COMPRESSED_BYTES = 1400;
+
+/** High levels, because each document is compressed once. All run outside of the event loop. */
+const COMPRESS: Readonly<Record<ResponseCoding, (bytes: Buffer) => Promise<Buffer>>> = {
+  zstd: (bytes) => promisify(zstdCompress)(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 12 } }),
+  br: (bytes) => promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
+  gzip: (bytes) => promisify(gzip)(bytes, { level: 9 }),
+};
+
+/** The bytes of a document in one coding, with their entity tag. */
+export interface Representation {
+  readonly bytes: Buffer;
+  readonly etag: string;
+  /** Undefined is identity. */
+  readonly coding: ResponseCoding | undefined;
+}
+
+/** A document that is read when it is first requested, and then kept. */
+export class StaticDocument {
+  readonly #read: () => Buffer;
+  #identity: Representation | undefined;
+  readonly #encoded = new Map<ResponseCoding, Promise<Representation>>();
+
+  constructor(read: () => Buffer) {
+    this.#read = read;
+  }
+
+  /** The representation that the client prefers. Sets Vary. */
+  async negotiate(reply: FastifyReply): Promise<Representation> {
+    this.#identity ??= represent(this.#read());
+    const identity = this.#identity;
+    if (identity.bytes.length < MIN_COMPRESSED_BYTES) return identity;
+    varyByCoding(reply);
+    const { coding } = chooseCoding(reply.request.headers["accept-encoding"]);
+    return coding === undefined ? identity : this.#encode(identity, coding);
+  }
+
+  #encode(identity: Representation, coding: ResponseCoding): Promise<Representation> {
+    let encoded = this.#encoded.get(coding);
+    if (encoded === undefined) {
+      encoded = COMPRESS[coding](identity.bytes).then((bytes) => represent(bytes, coding));
+      this.#encoded.set(coding, encoded);
+    }
+    return encoded;
+  }
+}
+
+/** Sends a representation. */
+export function sendRepresentation(reply: FastifyReply, { bytes, coding }: Representation): FastifyReply {
+  if (coding !== undefined) reply.header("content-encoding", coding);
+  return reply.send(bytes);
+}
+
+/** Each coding has an entity tag of its own (RFC 9110, section 8.8.3.3), which the hash of its bytes gives. */
+function represent(bytes: Buffer, coding?: ResponseCoding): Representation {
+  const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
+  return { bytes, etag, coding };
+}

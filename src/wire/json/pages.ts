@@ -1,0 +1,150 @@
+/** Pages of text: pieces of an answer, printed by the kernels into whatever buffer in their memory has room. */
+import type { Kernel } from "../../kernel/kernel.ts";
+import { DTYPES } from "../../tensor/dtype.ts";
+import type { Scalar } from "../../tensor/tensor.ts";
+import { elementCount } from "../../tensor/tensor.ts";
+
+/** Elements with the punctuation between them, but without the outer brackets. */
+export interface Elements {
+  readonly address: number;
+  /** The kernels' code of the element type, and bytes an element. */
+  readonly code: number;
+  readonly bytes: number;
+  readonly shape: readonly number[];
+}
+
+/** Bytes that are written as base64. */
+export interface Base64 {
+  readonly address: number;
+  readonly byteCount: number;
+}
+
+/** A part of an answer, in the order in which it is written. */
+export type Piece = string | Scalar | Elements | Base64;
+
+/** How non-finite numbers are written: as "NaN", "Infinity" and "-Infinity", or all as null. */
+export type NonFinite = "string" | "null";
+
+/** The most bytes that the kernels write for an element: see `assembly/print/index.ts`. */
+const ELEMENT_BYTES = 49;
+/** A page is full when less than this is free: room for any number, and for a few elements. */
+const MARGIN_BYTES = 64 * ELEMENT_BYTES;
+/** Added to a dtype's code, makes the kernels print non-finite numbers as null. */
+const NULLS = 8;
+
+const utf8 = new TextEncoder();
+
+/** The text of an answer, printed page by page. */
+export class JsonPages implements Iterable<Buffer> {
+  readonly #kernel: Kernel;
+  readonly #pieces: readonly Piece[];
+  readonly #nulls: number;
+  /** The piece that is printed next, and the characters, elements or bytes of it that have been printed. */
+  #piece = 0;
+  #done = 0;
+  #at = 0;
+  #end = 0;
+
+  constructor(kernel: Kernel, pieces: readonly Piece[], nonFinite: NonFinite = "string") {
+    this.#kernel = kernel;
+    this.#pieces = pieces;
+    this.#nulls = nonFinite === "null" ? NULLS : 0;
+  }
+
+  /** Whether everything has been printed. */
+  get isDone(): boolean {
+    return this.#piece === this.#pieces.length;
+  }
+
+  /** Prints into [start, end), which has room for a few thousand bytes, until it is full or nothing is left; returns the address after the last character. */
+  print(start: number, end: number): number {
+    this.#at = start;
+    this.#end = end;
+    while (this.#piece < this.#pieces.length) {
+      if (!this.#printPiece(this.#pieces[this.#piece]!)) break;
+      this.#piece++;
+      this.#done = 0;
+    }
+    return this.#at;
+  }
+
+  /** Pages of at most 64 KiB, each a copy of its own: the kernels' buffer is shared by all answers. */
+  *[Symbol.iterator](): Generator<Buffer, void> {
+    const { run, u8 } = this.#kernel;
+    while (!this.isDone) {
+      const end = this.print(run.paperAt, run.paperAt + run.paperBytes);
+      yield Buffer.from(u8.subarray(run.paperAt, end));
+    }
+  }
+
+  /** Prints what fits of a piece; returns whether that was the rest of it. */
+  #printPiece(piece: Piece): boolean {
+    if (typeof piece === "string") return this.#printText(piece);
+    if ("value" in piece) return this.#printScalar(piece);
+    return "byteCount" in piece ? this.#printBase64(piece) : this.#printElements(piece);
+  }
+
+  #printText(text: string): boolean {
+    const { u8 } = this.#kernel;
+    for (; this.#done < text.length; this.#done++) {
+      const code = text.charCodeAt(this.#done);
+      if (code > 127) return this.#printUtf8(text);
+      if (this.#at === this.#end) return false;
+      u8[this.#at++] = code;
+    }
+    return true;
+  }
+
+  #printUtf8(text: string): boolean {
+    const rest = text.slice(this.#done);
+    const { read, written } = utf8.encodeInto(rest, this.#kernel.u8.subarray(this.#at, this.#end));
+    this.#done += read;
+    this.#at += written;
+    return this.#done === text.length;
+  }
+
+  #printElements({ address, code, bytes, shape }: Elements): boolean {
+    const { run, i32 } = this.#kernel;
+    const count = elementCount(shape);
+    for (let axis = shape.length - 1, span = 1; axis > 0; axis--) {
+      span *= shape[axis]!;
+      i32[run.spansAt / 4 + shape.length - 1 - axis] = span;
+    }
+    const levels = Math.max(shape.length - 1, 0);
+    while (this.#done < count) {
+      const room = this.#end - this.#at;
+      if (room < MARGIN_BYTES) return false;
+      const n = Math.min(count - this.#done, Math.floor(room / ELEMENT_BYTES));
+      const from = address + this.#done * bytes;
+      this.#at = run.printElements(from, code + this.#nulls, this.#done, n, levels, this.#at);
+      this.#done += n;
+    }
+    return true;
+  }
+
+  #printBase64({ address, byteCount }: Base64): boolean {
+    const { run } = this.#kernel;
+    while (this.#done < byteCount) {
+      const room = this.#end - this.#at;
+      if (room < MARGIN_BYTES) return false;
+      const n = Math.min(byteCount - this.#done, Math.floor(room / 4) * 3);
+      this.#at = run.encodeBase64(address + this.#done, n, this.#at);
+      this.#done += n;
+    }
+    return true;
+  }
+
+  #printScalar({ dtype, value }: Scalar): boolean {
+    if (this.#end - this.#at < MARGIN_BYTES) return false;
+    const { run, f64 } = this.#kernel;
+    const { code } = DTYPES[dtype];
+    const scratch = run.paperAt + run.paperBytes + SCRATCH_OFFSET;
+    f64[scratch / 8] = value;
+    run.convert(scratch, DTYPES.float64.code, scratch, code, 1);
+    this.#at = run.printElements(scratch, code + this.#nulls, 0, 1, 0, this.#at);
+    return true;
+  }
+}
+
+/** Where a single number is put to be printed: behind the shared buffer, and the bytes that the printers may write beyond it. */
+const SCRATCH_OFFSET = 64;

@@ -1,0 +1,285 @@
+/** JSON: from a body's bytes to tensors and options; json-write.ts is the way back. */
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { ProblemCode } from "../../problems.ts";
+import { echo, Problem, pointerStep, rejectAt } from "../../problems.ts";
+import type { Region } from "../../tensor/arena.ts";
+import { ArenaFull } from "../../tensor/arena.ts";
+import { MAX_RANK } from "../../tensor/tensor.ts";
+
+/** Which lists are tensors: those of the contract's fields, or those under `data` in an Open Inference Protocol body. */
+export type JsonMode = "contract" | "inference";
+
+/** A tensor's numbers, cut out of a body and written to the Arena: doubles, or the bytes of a base64 text. */
+export interface Cut {
+  readonly kind: "numbers" | "base64";
+  readonly address: number;
+  /** Numbers, or bytes. */
+  readonly length: number;
+  /** The first number that reads as 2^53 but was written otherwise, so may have been its neighbour; if there is one. */
+  readonly rounded: number | undefined;
+  /** The lengths of the nested lists, outermost first; empty for base64. */
+  readonly shape: readonly number[];
+}
+
+/** A scanned body: what JSON.parse gives, with `[k]` or `"k"` in the place of cut k. */
+export interface JsonBody {
+  readonly value: unknown;
+  readonly cuts: readonly Cut[];
+}
+
+/** The numbers with which `assembly/scan.ts` ends; the place in the list is the number. */
+const REFUSALS: readonly (ProblemCode | "full" | undefined)[] = [
+  undefined,
+  "malformed_json",
+  "too_deep",
+  "number_too_long",
+  "options_too_long",
+  "ragged_tensor",
+  "invalid_element",
+  "invalid_base64",
+  "rank_too_high",
+  "full",
+];
+
+/** What may follow in each state of `assembly/scan.ts`. */
+const EXPECTED: readonly string[] = [
+  "a value",
+  'a field name in quotes or "}"',
+  "a field name in quotes",
+  "a field name without control characters",
+  '":"',
+  '"," or a closing bracket',
+  'a value or "]"',
+  "text without control characters",
+  "an escape that JSON knows",
+  "a hexadecimal digit",
+  "a number, a list, a comma or a closing bracket",
+  "base64",
+  "the end of the body",
+];
+
+/** The first of these states. */
+const VALUE = 0;
+
+// Places of the fields of class Scan in assembly/scan.ts, in 32-bit words.
+const STATE = 0;
+const DEPTH = 1;
+const SKELETON_LENGTH = 3;
+const CUT_COUNT = 4;
+const MEMBERS = 5;
+const NEXT = 6;
+const STOP = 9;
+const STOP_BYTE = 10;
+const LEVEL = 11;
+const FRAME_WORDS = 3;
+const CUT_WORDS = 12;
+const OBJECT = 123;
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Reads a JSON body that arrives in pieces of any size; the same bytes give the same result however they are cut. */
+export class JsonReader {
+  readonly #kernel: Kernel;
+  readonly #region: Region;
+  readonly #scan: number;
+  /** What the last piece left unused: a token that goes on in the next one. */
+  #rest: Uint8Array | undefined;
+  /** Bytes of the body that are used. */
+  #used = 0;
+
+  constructor(kernel: Kernel, region: Region, mode: JsonMode) {
+    this.#kernel = kernel;
+    this.#region = region;
+    const { run } = kernel;
+    this.#scan = region.alloc(run.scanBytes);
+    run.scanStart(this.#scan, mode === "inference" ? 1 : 0, region.next, region.next + region.left);
+  }
+
+  /** Scans the next bytes. Refuses what is not JSON or no tensor, with the byte or the pointer at which it stopped. */
+  push(chunk: Uint8Array): void {
+    const { run, u8 } = this.#kernel;
+    const window = run.windowAt;
+    for (let at = 0; at < chunk.length; ) {
+      const kept = this.#rest?.length ?? 0;
+      if (this.#rest !== undefined) u8.set(this.#rest, window);
+      const n = Math.min(chunk.length - at, run.windowBytes - kept);
+      u8.set(chunk.subarray(at, at + n), window + kept);
+      at += n;
+      const end = window + kept + n;
+      const result = run.scanPiece(this.#scan, window, end);
+      const stop = this.#word(STOP);
+      this.#used += stop - window;
+      if (result !== 0) throw this.#refusal(result);
+      this.#rest = stop < end ? u8.slice(stop, end) : undefined;
+    }
+  }
+
+  /** The whole body. Refuses one that is not complete, not UTF-8, or that says one thing twice. */
+  end(): JsonBody {
+    if (this.#kernel.run.scanIsDone(this.#scan) === 0) {
+      throw new Problem(
+        "malformed_json",
+        `byte ${this.#used}: expected ${this.#expected()}, got the end of the body`,
+      );
+    }
+    this.#region.alloc(Math.max(0, this.#word(NEXT) - this.#region.next));
+    const value: unknown = JSON.parse(this.#skeleton());
+    if (countMembers(value) !== this.#word(MEMBERS)) throw duplicateKey(this.#skeleton());
+    return { value, cuts: this.#cuts() };
+  }
+
+  #word(place: number): number {
+    return this.#kernel.i32[this.#scan / 4 + place]! >>> 0;
+  }
+
+  #skeleton(): string {
+    const start = this.#scan + this.#kernel.run.scanSkeleton;
+    try {
+      return utf8.decode(this.#kernel.u8.subarray(start, start + this.#word(SKELETON_LENGTH)));
+    } catch (_error) {
+      throw new Problem("malformed_json", "the body is not UTF-8");
+    }
+  }
+
+  #cuts(): Cut[] {
+    const { i32, run } = this.#kernel;
+    const cuts: Cut[] = [];
+    const count = this.#word(CUT_COUNT);
+    for (let k = 0; k < count; k++) {
+      const at = (this.#scan + run.scanCuts) / 4 + k * CUT_WORDS;
+      const rounded = i32[at]!;
+      cuts.push({
+        kind: rounded < 0 ? "base64" : "numbers",
+        rounded: rounded > 0 ? rounded - 1 : undefined,
+        address: i32[at + 1]! >>> 0,
+        length: i32[at + 2]! >>> 0,
+        shape: Array.from(i32.subarray(at + 4, at + 4 + i32[at + 3]!), (size) => size >>> 0),
+      });
+    }
+    return cuts;
+  }
+
+  #refusal(result: number): Error {
+    const code = REFUSALS[result];
+    if (code === undefined) throw new Error(`the scanner ended with ${result}`);
+    if (code === "full") return new ArenaFull(0);
+    const place = `byte ${this.#used}`;
+    switch (code) {
+      case "ragged_tensor":
+        return rejectAt(
+          code,
+          this.#pointer(true),
+          "expected a list of the same length and depth as those beside it",
+        );
+      case "invalid_element":
+        return rejectAt(
+          code,
+          this.#pointer(true),
+          `expected ${ELEMENT}${this.#word(STOP_BYTE) === N ? GOT_NULL : ""}`,
+        );
+      case "invalid_base64":
+        return rejectAt(
+          code,
+          this.#pointer(false),
+          `expected padded base64, which ends at ${place} of the body`,
+        );
+      case "rank_too_high":
+        return rejectAt(code, this.#pointer(false), `expected at most ${MAX_RANK} dimensions`);
+      case "too_deep":
+        return new Problem(code, `${place}: expected at most 32 levels of brackets`);
+      case "number_too_long":
+        return new Problem(code, `${place}: expected at most 1000 characters in a number`);
+      case "options_too_long":
+        return new Problem(
+          code,
+          `${place}: expected at most 16384 bytes and 32 lists outside of the tensors' numbers`,
+        );
+      default:
+        return new Problem(
+          code,
+          `${place}: expected ${this.#expected()}, got ${showByte(this.#word(STOP_BYTE))}`,
+        );
+    }
+  }
+
+  /** What the scanner waited for where it stopped, or where the body ended. */
+  #expected(): string | undefined {
+    const state = this.#word(STATE);
+    return state === VALUE && this.#word(DEPTH) === 0 ? "a JSON object" : EXPECTED[state];
+  }
+
+  /** The field name that begins at an address of the skeleton, behind its quote. */
+  #key(start: number): string {
+    const { u8 } = this.#kernel;
+    let end = start;
+    while (u8[end] !== QUOTE) end += u8[end] === BACKSLASH ? 2 : 1;
+    return JSON.parse(`"${Buffer.from(u8.subarray(start, end)).toString()}"`);
+  }
+
+  /** The pointer to the value at hand; with `elements` down to the element of a number list. */
+  #pointer(elements: boolean): string {
+    const { run } = this.#kernel;
+    const stack = run.scanStack / 4;
+    const skeleton = this.#scan + run.scanSkeleton;
+    let pointer = "";
+    for (let depth = 1; depth <= this.#word(DEPTH); depth++) {
+      const frame = stack + depth * FRAME_WORDS;
+      if (this.#word(frame) !== OBJECT) {
+        pointer += `/${this.#word(frame + 2)}`;
+        continue;
+      }
+      pointer += `/${pointerStep(this.#key(skeleton + this.#word(frame + 1)))}`;
+    }
+    pointer = echo(pointer);
+    if (!elements) return pointer;
+    const counts = run.scanCounts / 4;
+    for (let level = 1; level <= this.#word(LEVEL); level++) pointer += `/${this.#word(counts + level)}`;
+    return pointer;
+  }
+}
+
+const ELEMENT = 'a number, "NaN", "Infinity" or "-Infinity"';
+/** Begins null, the one refused word of JSON that stands for a number in some writers. */
+const N = 110;
+const GOT_NULL = ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null';
+
+function showByte(byte: number): string {
+  if (byte > 32 && byte < 127) return JSON.stringify(String.fromCharCode(byte));
+  return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
+}
+
+/** The members of all objects in a value: fewer than the text has when it says one key twice. */
+function countMembers(value: unknown): number {
+  if (value === null || typeof value !== "object") return 0;
+  const inner = Object.values(value);
+  let count = Array.isArray(value) ? 0 : inner.length;
+  for (const part of inner) count += countMembers(part);
+  return count;
+}
+
+/** Names the key that stands twice; only called for a text in which one does. */
+function duplicateKey(skeleton: string): Problem {
+  const tokens = skeleton.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g) ?? [];
+  const open: { names: Set<string> | undefined; path: string; item: number }[] = [];
+  let path = "";
+  let last = "";
+  for (const token of tokens) {
+    const top = open.at(-1);
+    if (token === "{" || token === "[") {
+      open.push({ names: token === "{" ? new Set() : undefined, path, item: 0 });
+      if (token === "[") path = `${path}/0`;
+    } else if (token === "}" || token === "]") path = open.pop()!.path;
+    else if (token === "," && top?.names === undefined && top !== undefined)
+      path = `${top.path}/${++top.item}`;
+    else if (token === ":" && top?.names !== undefined) {
+      const name: string = JSON.parse(last);
+      path = `${top.path}/${pointerStep(name)}`;
+      if (top.names.has(name)) return rejectAt("duplicate_key", echo(path), "this field stands twice");
+      top.names.add(name);
+    }
+    last = token;
+  }
+  return new Problem("duplicate_key", "a field stands twice");
+}

@@ -1,0 +1,251 @@
+/**
+ * The header of a safetensors file, read and written without its data: the length of the header in 8 bytes, JSON that says where each
+ * tensor lies, then the tensors themselves. The JSON is read by a reader of its own, because JSON.parse keeps the last of two
+ * equal keys, moves keys such as "0" to the front and does not tell 1 from 1.0, which the reference implementation refuses. Reading
+ * stops at the first fault: what is no JSON is malformed, what is JSON but describes no tensor gets a pointer into the header.
+ */
+import { echo, Problem, rejectAt } from "../../problems.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import { DTYPES } from "../../tensor/dtype.ts";
+import { byteLength, MAX_RANK } from "../../tensor/tensor.ts";
+import { HeaderText, invalid, malformed, under } from "./header-text.ts";
+
+/** lossd's own limit, which holds ten thousand tensors; the format's is 100 MB. */
+export const MAX_HEADER_BYTES = 1024 * 1024;
+
+/** Texts in the metadata: a hundred thousand of them would hold the event loop up for a tenth of a second. */
+const MAX_TEXTS = 1000;
+
+/** A longer header is none, but the beginning of some other file: text there reads as a number far beyond it. */
+const FORMAT_HEADER_BYTES = 100_000_000;
+const LENGTH_BYTES = 8;
+/** White space, or a brace. */
+const BEGINS_JSON: ReadonlySet<number> = new Set(Buffer.from(" \t\n\r{"));
+const METADATA = "__metadata__";
+
+/** A tensor's name, type and shape. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** A tensor of a file: its bytes are those from `begin` up to `end` of the data, which follow the header. */
+export interface Entry extends TensorInfo {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** What a header says. */
+export interface Header {
+  /** In the order of their data, which they cover without gaps; tensors without data in the order of the header. */
+  readonly entries: readonly Entry[];
+  /** Without a prototype, so that only the file's own names are in it. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The bytes that have to follow the header. */
+  readonly dataBytes: number;
+}
+
+const FORMAT_NAMES: Readonly<Record<DType, string>> = {
+  float64: "F64",
+  float32: "F32",
+  float16: "F16",
+  bfloat16: "BF16",
+  int64: "I64",
+  int32: "I32",
+  uint8: "U8",
+};
+
+const BY_FORMAT_NAME: ReadonlyMap<string, DType> = new Map(
+  Object.entries(FORMAT_NAMES).map(([dtype, name]) => [name, dtype as DType]),
+);
+
+/**
+ * The length of the header, from the first 8 bytes of a body. `bodyBytes` are all the bytes of the body where they are known: before it
+ * is read by Content-Length, or when it has ended too early.
+ */
+export function readHeaderLength(prefix: Uint8Array, bodyBytes: number | undefined): number {
+  if (prefix.length < LENGTH_BYTES) {
+    throw malformed(`expected ${LENGTH_BYTES} bytes of header length, got ${prefix.length}`);
+  }
+  const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
+  if (length < 2 || length > FORMAT_HEADER_BYTES) {
+    const hint = BEGINS_JSON.has(prefix[0]!)
+      ? "; this looks like JSON; send it with Content-Type: application/json"
+      : "";
+    throw malformed(
+      `the first 8 bytes give the header's length as ${length}, expected 2 to ${FORMAT_HEADER_BYTES}${hint}`,
+    );
+  }
+  if (bodyBytes !== undefined && length > bodyBytes - LENGTH_BYTES) {
+    throw malformed(`expected a header of ${length} bytes, got a body that ends after ${bodyBytes} bytes`);
+  }
+  if (length > MAX_HEADER_BYTES) {
+    throw new Problem(
+      "safetensors_header_too_large",
+      `expected at most ${MAX_HEADER_BYTES} bytes of header, got ${length}`,
+    );
+  }
+  return Number(length);
+}
+
+/**
+ * Reads a header. `dataBytes` are the bytes that follow it, where Content-Length tells; see {@link checkDataBytes}. `accept` is given each
+ * tensor's name before the rest is read, and refuses one that nobody wants: a header of many thousands holds nobody up.
+ */
+export function readHeader(
+  bytes: Uint8Array,
+  dataBytes: number | undefined,
+  accept: (name: string) => void = () => {},
+): Header {
+  const text = new HeaderText(bytes);
+  const entries: Entry[] = [];
+  let metadata: Readonly<Record<string, string>> = Object.create(null);
+  for (const name of text.members("", "an object")) {
+    if (name === METADATA) metadata = readMetadata(text);
+    else {
+      accept(name);
+      entries.push(readEntry(text, name));
+    }
+  }
+  text.end();
+  // A tensor without data at the place where another begins comes before it; the sort is stable.
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  const header: Header = { entries, metadata, dataBytes: checkCover(entries) };
+  if (dataBytes !== undefined) checkDataBytes(header, dataBytes);
+  return header;
+}
+
+/** Refuses a body whose data end elsewhere than its last tensor. */
+export function checkDataBytes(header: Header, dataBytes: number): void {
+  if (header.dataBytes === dataBytes) return;
+  throw malformed(`expected ${header.dataBytes} bytes of tensors behind the header, got ${dataBytes}`);
+}
+
+/**
+ * The beginning of a file with these tensors in this order: the header's length and the header, with spaces up to a multiple of 8, where
+ * the data start. Names have to differ; text that is no Unicode gets U+FFFD, since the reference implementation refuses its escapes.
+ */
+export function writeHeader(
+  tensors: readonly TensorInfo[],
+  metadata: Readonly<Record<string, string>>,
+): Buffer {
+  const members: string[] = [];
+  const notes = Object.entries(metadata).map(([key, value]) => `${quote(key)}:${quote(value)}`);
+  if (notes.length > 0) members.push(`"${METADATA}":{${notes.join()}}`);
+  let begin = 0;
+  for (const tensor of tensors) {
+    const { name, dtype, shape } = tensor;
+    const end = begin + byteLength(tensor);
+    const entry = `{"dtype":"${FORMAT_NAMES[dtype]}","shape":[${shape.join()}],"data_offsets":[${begin},${end}]}`;
+    members.push(`${quote(name)}:${entry}`);
+    begin = end;
+  }
+  const json = Buffer.from(`{${members.join()}}`);
+  const length = Math.ceil(json.length / 8) * 8;
+  const header = Buffer.alloc(LENGTH_BYTES + length, " ");
+  header.writeBigUInt64LE(BigInt(length));
+  header.set(json, LENGTH_BYTES);
+  return header;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.toWellFormed());
+}
+
+/** The file's own texts. null stands for none, as in the reference implementation, whose metadata is an Option. */
+function readMetadata(text: HeaderText): Readonly<Record<string, string>> {
+  const notes: [string, string][] = [];
+  if (text.isNull()) return Object.create(null);
+  for (const key of text.members(`/${METADATA}`, "an object of texts")) {
+    if (notes.length === MAX_TEXTS)
+      throw new Problem("options_too_long", `/${METADATA}: expected at most ${MAX_TEXTS} texts`);
+    notes.push([key, text.string(under(`/${METADATA}`, key), "a text")]);
+  }
+  return Object.setPrototypeOf(Object.fromEntries(notes), null);
+}
+
+function readEntry(text: HeaderText, name: string): Entry {
+  const pointer = under("", name);
+  let dtype: DType | undefined;
+  let shape: number[] | undefined;
+  let offsets: [number, number] | undefined;
+  for (const member of text.members(pointer, "an object with dtype, shape and data_offsets")) {
+    if (member === "dtype") dtype = readDType(text, `${pointer}/dtype`);
+    else if (member === "shape") shape = readShape(text, `${pointer}/shape`);
+    else if (member === "data_offsets") offsets = readOffsets(text, `${pointer}/data_offsets`);
+    else throw invalid(under(pointer, member), "expected no member but dtype, shape and data_offsets");
+  }
+  if (dtype === undefined || shape === undefined || offsets === undefined) {
+    throw invalid(pointer, "expected dtype, shape and data_offsets");
+  }
+  const [begin, end] = offsets;
+  const bytes = checkedBytes(dtype, shape, `${pointer}/shape`);
+  if (end - begin === bytes) return { name, dtype, shape, begin, end };
+  throw rejectAt(
+    "shape_data_mismatch",
+    `${pointer}/shape`,
+    `shape [${echo(shape.join(", "))}] of ${dtype} needs ${bytes} bytes, data_offsets give ${end - begin}`,
+  );
+}
+
+function readDType(text: HeaderText, pointer: string): DType {
+  const name = text.string(pointer, "the name of a dtype");
+  const dtype = BY_FORMAT_NAME.get(name);
+  if (dtype !== undefined) return dtype;
+  const names = Object.values(FORMAT_NAMES).join(", ");
+  throw rejectAt("dtype_not_supported", pointer, `expected one of ${names}, got ${echo(name)}`);
+}
+
+function readShape(text: HeaderText, pointer: string): number[] {
+  const shape: number[] = [];
+  for (const axis of text.items(pointer, "a list of sizes")) {
+    if (axis === MAX_RANK) {
+      throw rejectAt("rank_too_high", pointer, `expected at most ${MAX_RANK} dimensions`);
+    }
+    shape.push(text.integer(`${pointer}/${axis}`));
+  }
+  return shape;
+}
+
+function readOffsets(text: HeaderText, pointer: string): [number, number] {
+  const offsets: number[] = [];
+  for (const at of text.items(pointer, "a list of two offsets")) {
+    if (at === 2) throw invalid(pointer, "expected two offsets, got more");
+    offsets.push(text.integer(`${pointer}/${at}`));
+  }
+  const [begin, end] = offsets;
+  if (begin === undefined || end === undefined) {
+    throw invalid(pointer, `expected two offsets, got ${offsets.length}`);
+  }
+  if (begin > end) throw invalid(pointer, `expected the begin before the end, got ${begin} and ${end}`);
+  return [begin, end];
+}
+
+/** The bytes of a tensor, which have to be a number that can be counted to, whatever sizes of 0 stand in its shape. */
+function checkedBytes(dtype: DType, shape: readonly number[], pointer: string): number {
+  let span = DTYPES[dtype].bytes;
+  for (const size of shape) span *= Math.max(size, 1);
+  if (span <= Number.MAX_SAFE_INTEGER) return byteLength({ dtype, shape });
+  throw rejectAt(
+    "shape_data_mismatch",
+    pointer,
+    `the product of [${echo(shape.join(", "))}] of ${dtype} is too large`,
+  );
+}
+
+/** The end of the last tensor. Refuses tensors, in the order of their data, that leave bytes out or share some. */
+function checkCover(entries: readonly Entry[]): number {
+  let covered = 0;
+  for (const { name, begin, end } of entries) {
+    if (begin !== covered) {
+      const fault = begin > covered ? "leaves a hole behind" : "overlaps with";
+      throw invalid(
+        `${under("", name)}/data_offsets`,
+        `begins at ${begin} and so ${fault} the tensors before it, which end at ${covered}`,
+      );
+    }
+    covered = end;
+  }
+  return covered;
+}
