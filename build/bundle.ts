@@ -18,7 +18,7 @@ const server: BuildOptions = {
   platform: "node",
   external: [
     /kernel\/kernel\.js$/,
-    /dist[^/]*\/errors\.js$/,
+    join(DIST, "errors.js"),
     /observe\/tracing\.js$/,
     /cli\/(?:check|help|send)\.js$/,
     "@fastify/swagger-ui",
