@@ -17,6 +17,9 @@ import { turn } from "./slices.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
+/** Nothing for a response in one piece, which a handler may return at once: Fastify attaches listeners to every reply that a handler returns. */
+export type Sending = Promise<FastifyReply> | undefined;
+
 /** Sends a result; its tensors are read until the last page has been written, so the region stays reserved until then. */
 export function sendMembers(
   reply: FastifyReply,
@@ -24,7 +27,7 @@ export function sendMembers(
   members: Members,
   format: TensorFormat,
   nonFinite: NonFinite | undefined,
-): FastifyReply | Promise<FastifyReply> {
+): Sending {
   const { kernel, timings } = loss;
   timings.enter("encode");
   if (loss.responseFormat === "json")
@@ -32,15 +35,12 @@ export function sendMembers(
   const { length, pages } = writeFile(kernel, members);
   reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length);
   const first = nextPage(pages)!;
-  return reply.send(first.length === length ? first : pageStream(loss, [first], pages));
+  reply.send(first.length === length ? first : pageStream(loss, [first], pages));
+  return undefined;
 }
 
-/** Sends JSON: at once with its length where it fits a page, otherwise page by page. */
-export function sendJson(
-  reply: FastifyReply,
-  loss: LossContext,
-  pages: JsonPages,
-): FastifyReply | Promise<FastifyReply> {
+/** Sends JSON: in one piece with its length where it fits a page, otherwise page by page. */
+export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPages): Sending {
   const { run, u8 } = loss.kernel;
   const end = pages.print(run.paperAt, run.paperAt + run.paperBytes);
   const printed = Buffer.from(u8.buffer, run.paperAt, end - run.paperAt);
@@ -48,7 +48,23 @@ export function sendJson(
   if (!pages.isDone) return sendPages(reply, loss, Buffer.from(printed), pages);
   loss.timings.enter("write");
   // As text, Node writes a short answer and its headers in one piece; bytes would take a second.
-  return reply.send(printed.toString());
+  sendAtEndOfTurn(reply, printed.toString());
+  return undefined;
+}
+
+/** Responses in one piece that wait for the end of this turn of the event loop. */
+const waiting: [reply: FastifyReply, text: string][] = [];
+
+/**
+ * Sends a response at the end of this turn of the event loop, together with the others: a write that wakes a sleeping client costs up to 24 µs, and
+ * clients that are answered in a row are awake after the first one. On two cores this takes 35 of 77 µs from a small request.
+ */
+function sendAtEndOfTurn(reply: FastifyReply, text: string): void {
+  if (waiting.push([reply, text]) === 1) setImmediate(sendWaiting);
+}
+
+function sendWaiting(): void {
+  for (const [reply, text] of waiting.splice(0)) reply.send(text);
 }
 
 /** Bytes that are printed at once into a request's own memory. */

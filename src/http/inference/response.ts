@@ -6,6 +6,7 @@ import { binaryLength, binaryPages, inferencePages } from "../../wire/inference/
 import type { JsonPages } from "../../wire/json/pages.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { LossContext } from "../context.ts";
+import type { Sending } from "../reply.ts";
 import { pageStream, sendJson } from "../reply.ts";
 import { ClientGone, turn } from "../slices.ts";
 import { BINARY } from "./parameters.ts";
@@ -21,7 +22,7 @@ export function sendInference(
   model: string,
   body: InferenceBody,
   members: Members,
-): FastifyReply | Promise<FastifyReply> {
+): Sending {
   const { kernel } = loss;
   loss.timings.enter("encode");
   const outputs = chooseOutputs(body, members);

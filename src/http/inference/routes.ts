@@ -12,6 +12,7 @@ import type { ParserDone } from "../body/json.ts";
 import { compute, OperandReader } from "../losses/compute.ts";
 import type { Operation } from "../losses/routes.ts";
 import { OPERATIONS } from "../losses/routes.ts";
+import type { Sending } from "../reply.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
 import type { Lifecycle } from "../server/shutdown.ts";
 import { readiness } from "../server/shutdown.ts";
@@ -191,22 +192,26 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
     checkNames(MODEL_TENSORS[name], body);
     const fields = optionsOf(body, validateFields, contract);
     const isGone = (): boolean => reply.raw.destroyed;
-    const infer = (operands: InferenceOperands): FastifyReply | Promise<FastifyReply> => {
+    const infer = (operands: InferenceOperands): Sending => {
       const reader = new OperandReader(loss, operands);
       loss.timings.enter("compute");
       const send = (members: Members) => sendInference(reply, loss, name, body, members);
       try {
         const members = compute(loss, reader, plan(reader, fields as never), isGone);
         if (!(members instanceof Promise)) return send(members);
-        return members.then(send, (error) => {
-          throw located(error, body, reader);
-        });
+        return members.then(
+          async (later) => (await send(later)) ?? reply,
+          (error) => {
+            throw located(error, body, reader);
+          },
+        );
       } catch (error) {
         throw located(error, body, reader);
       }
     };
     const operands = readOperands(asked, json, body);
-    return operands instanceof Promise ? operands.then(infer) : infer(operands);
+    if (!(operands instanceof Promise)) return infer(operands);
+    return operands.then(async (read) => (await infer(read)) ?? reply);
   });
 }
 

@@ -20,6 +20,7 @@ import { readSafetensors, readTensors } from "../body/safetensors.ts";
 import type { LossContext } from "../context.ts";
 import type { BodyFormat } from "../limits/content-headers.ts";
 import { tooLarge } from "../limits/content-headers.ts";
+import type { Sending } from "../reply.ts";
 import { sendMembers } from "../reply.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
 import type { LossPlan } from "./compute.ts";
@@ -139,15 +140,18 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     if ("header" in body) return respondToFile(engine, operation, { reply, loss, body, fields, isGone });
     const reader = new OperandReader(loss, new JsonOperands(body));
     loss.timings.enter("compute");
-    const send = (members: Members): FastifyReply | Promise<FastifyReply> =>
+    const send = (members: Members): Sending =>
       sendMembers(reply, loss, members, fields.format ?? reader.operands.form("input"), fields.non_finite);
     // A loss that ends in its first slice is answered in this turn of the event loop, without a promise.
     try {
       const members = compute(loss, reader, plan(reader, fields as never), isGone);
       if (!(members instanceof Promise)) return send(members);
-      return members.then(send, (error) => {
-        throw located(error, reader);
-      });
+      return members.then(
+        async (later) => (await send(later)) ?? reply,
+        (error) => {
+          throw located(error, reader);
+        },
+      );
     } catch (error) {
       throw located(error, reader);
     }
@@ -193,13 +197,15 @@ async function respondToFile(
         return { reader, plan: operation.plan(reader, fields as never, streamed) };
       });
       if (way.leaves !== undefined) return await sendRows(reply, stream);
-      return await sendMembers(reply, loss, await computeRows(stream), "nested", fields.non_finite);
+      return (
+        (await sendMembers(reply, loss, await computeRows(stream), "nested", fields.non_finite)) ?? reply
+      );
     }
     if (!fits) throw tooLargeAtOnce(engine, dataBytes, way);
     reader = new OperandReader(loss, await readTensors(loss, body));
     loss.timings.enter("compute");
     const members = await compute(loss, reader, operation.plan(reader, fields as never), isGone);
-    return await sendMembers(reply, loss, members, fields.format ?? "nested", fields.non_finite);
+    return (await sendMembers(reply, loss, members, fields.format ?? "nested", fields.non_finite)) ?? reply;
   } catch (error) {
     throw reader === undefined ? error : located(error, reader);
   }
