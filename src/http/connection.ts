@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Problem } from "../problems.ts";
+import { sendNow } from "./slices.ts";
 
 /** Requests that a client may pipeline ahead of their responses on one connection. */
 const MAX_PIPELINED = 64;
@@ -61,6 +62,8 @@ export class Connection {
 
   /** Starts a request once those before it have their responses. */
   begin(request: IncomingMessage, response: ServerResponse, start: (exchange: Exchange) => void): void {
+    // A pipelining client has its responses in the order of its requests, so the next one starts when this one is sent.
+    if (this.#unanswered > 0) sendNow();
     this.#unanswered++;
     if (this.#unanswered === 1) this.#start(request, response, start);
     else if (this.#waiting.push(() => this.#start(request, response, start)) > MAX_PIPELINED)
