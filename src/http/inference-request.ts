@@ -111,10 +111,12 @@ export async function readInference(
   await source.fill(part);
   const reader = new JsonReader(job.work.kernel, job.work.region, "inference");
   for (;;) {
+    job.stages.enter("decode");
     reader.push(part);
     left -= part.length;
     if (left === 0) break;
     part = piece.subarray(0, Math.min(left, PIECE));
+    job.stages.enter("read");
     await source.fill(part);
   }
   job.json = reader.end();
@@ -165,8 +167,10 @@ function checkCover(request: FastifyRequest, limit: SizeLimit, bytes: number): v
   }
 }
 
-async function place({ work, source }: Job, { datatype, shape }: InferenceInput, bytes: number) {
+async function place(job: Job, { datatype, shape }: InferenceInput, bytes: number) {
+  const { work, source, stages } = job;
   const address = work.region.alloc(bytes);
+  stages.enter("read");
   await source!.fill(work.kernel.u8.subarray(address, address + bytes));
   return { dtype: DATATYPES[datatype], shape, address };
 }
