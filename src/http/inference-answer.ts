@@ -4,6 +4,8 @@ import { refuseAt } from "../problems.ts";
 import type { InferenceOutput } from "../wire/inference-write.ts";
 import { binaryLength, binaryPages, inferencePages } from "../wire/inference-write.ts";
 import { pageStream, sendJson } from "./answer.ts";
+import type { ModelName } from "./contract/inference.ts";
+import { MODEL_TENSORS } from "./contract/inference.ts";
 import { BINARY } from "./inference-check.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import type { Answer, Job } from "./job.ts";
@@ -16,13 +18,13 @@ const KEPT = 256 * 1024;
 export async function sendInference(
   reply: FastifyReply,
   job: Job,
-  model: string,
+  model: ModelName,
   body: InferenceBody,
   answer: Answer,
 ): Promise<FastifyReply> {
   const { kernel } = job.work;
   job.stages.enter("encode");
-  const outputs = chooseOutputs(body, answer);
+  const outputs = chooseOutputs(MODEL_TENSORS[model].outputs.length, body, answer);
   const warnings = (answer.warnings ?? []) as readonly string[];
   const json = () => inferencePages(kernel, { model, id: body.id, warnings }, outputs);
   if (!outputs.some(({ binary }) => binary)) return sendJson(reply, job, json());
@@ -53,16 +55,24 @@ async function measure(
   return { length, pages: length <= KEPT ? pages : undefined };
 }
 
-function chooseOutputs({ outputs, parameters }: InferenceBody, answer: Answer): InferenceOutput[] {
+/** The outputs that a request names; those that there are, where it names none, or each of the `known` ones of its model. */
+function chooseOutputs(
+  known: number,
+  { outputs, parameters }: InferenceBody,
+  answer: Answer,
+): InferenceOutput[] {
   const binary = parameters?.[BINARY] === true;
   const there = Object.entries(answer).flatMap(([name, member]) =>
     member !== undefined && "dtype" in member ? [{ name, member, binary }] : [],
   );
   // None are asked for: all are, as with Triton.
   if (outputs === undefined || outputs.length === 0) return there;
-  return outputs.map((wanted, at) => {
+  // No request has all of them, as `loss` and `losses` exclude each other; perf_analyzer names all that the metadata list.
+  const isAll = outputs.length === known;
+  return outputs.flatMap((wanted, at) => {
     const found = there.find(({ name }) => name === wanted.name);
-    if (found !== undefined) return { ...found, binary: wanted.parameters?.binary_data ?? binary };
+    if (found !== undefined) return [{ ...found, binary: wanted.parameters?.binary_data ?? binary }];
+    if (isAll) return [];
     const names = there.map(({ name }) => name).join(", ");
     throw refuseAt(
       "invalid_request",

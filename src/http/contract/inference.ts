@@ -245,3 +245,6 @@ export const MODEL_TENSORS = {
     outputs: [...LOSS_OUTPUTS, tensor("grad_target", "FP32", [-1, -1])],
   },
 } as const;
+
+/** The names of the models. */
+export type ModelName = keyof typeof MODEL_TENSORS;
