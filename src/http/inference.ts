@@ -7,6 +7,7 @@ import { LossRefusal } from "../loss/refusal.ts";
 import { VERSION } from "../version.ts";
 import type { Engine } from "./admission.ts";
 import { compute } from "./compute.ts";
+import type { ModelName } from "./contract/inference.ts";
 import {
   INFERENCE_SCHEMAS,
   InferenceModel,
@@ -17,6 +18,12 @@ import {
   InferenceServer,
   MODEL_TENSORS,
 } from "./contract/inference.ts";
+import {
+  configOf,
+  EXTENSION_SCHEMAS,
+  InferenceConfig,
+  InferenceStatistics,
+} from "./contract/inference-extensions.ts";
 import { describeOptions } from "./contract/inference-options.ts";
 import { refusals } from "./contract/problem.ts";
 import type { Lifecycle } from "./drain.ts";
@@ -25,12 +32,11 @@ import { sendInference } from "./inference-answer.ts";
 import { checkModel, checkNames, optionsOf, refuseLoss } from "./inference-check.ts";
 import type { InferenceBody } from "./inference-request.ts";
 import { admitInference, givenMembers, readInference, receiveInputs } from "./inference-request.ts";
+import { statisticsOf } from "./inference-stats.ts";
 import type { Answer } from "./job.ts";
 import type { Operation } from "./operations.ts";
 import { OPERATIONS } from "./operations.ts";
 import { jobOf } from "./request.ts";
-
-type ModelName = keyof typeof MODEL_TENSORS;
 
 const ref = (schema: TSchema) => Type.Ref(`${(schema as { $id?: string }).$id}#`);
 
@@ -54,8 +60,9 @@ export async function registerInference(
   app: FastifyInstance,
   engine: Engine,
   lifecycle: Lifecycle,
+  metricsText: () => Promise<string>,
 ): Promise<void> {
-  for (const schema of INFERENCE_SCHEMAS) app.addSchema(schema);
+  for (const schema of [...INFERENCE_SCHEMAS, ...EXTENSION_SCHEMAS]) app.addSchema(schema);
   // A scope of its own: its bodies may have any media type, or none.
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -63,10 +70,13 @@ export async function registerInference(
       readInference(engine, request, payload),
     );
     registerServer(scope, lifecycle);
+    registerStatistics(scope, "/v2/models", "", metricsText);
     for (const operation of OPERATIONS) {
       for (const version of ["", "/versions/1"] as const) {
         const model = modelOf(operation, version);
         registerMetadata(scope, lifecycle, model);
+        registerConfig(scope, model);
+        registerStatistics(scope, model.path, model.suffix, metricsText, [model.name]);
         registerInfer(scope, engine, model);
       }
     }
@@ -84,7 +94,8 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
       ...(401 in response ? {} : { security: [] }),
     },
   });
-  const server = { name: "lossd", version: VERSION, extensions: ["binary_tensor_data"] };
+  const extensions = ["binary_tensor_data", "model_configuration", "statistics"];
+  const server = { name: "lossd", version: VERSION, extensions };
   app.get(
     "/v2",
     schema(
@@ -163,13 +174,43 @@ function registerMetadata(
   }));
 }
 
+function registerConfig(app: FastifyInstance, { name, path, suffix }: Model): void {
+  const config = configOf(name);
+  const schema = {
+    operationId: `modelConfig${suffix}`,
+    tags: ["inference"],
+    summary: `Configuration of ${name}, as Triton's model configuration extension has it`,
+    response: answers("The configuration.", InferenceConfig, [401]),
+  };
+  app.get(`${path}/config`, { schema }, async () => config);
+}
+
+/** The statistics of `models`, or of all: read from the page of metrics, which has the counts of a whole group. */
+function registerStatistics(
+  app: FastifyInstance,
+  path: string,
+  suffix: string,
+  metricsText: () => Promise<string>,
+  models?: readonly ModelName[],
+): void {
+  const schema = {
+    operationId: models === undefined ? "statistics" : `modelStatistics${suffix}`,
+    tags: ["inference"],
+    summary: `Inferences of ${models?.[0] ?? "every model"}, as Triton's statistics extension counts them`,
+    response: answers("The statistics.", InferenceStatistics, [401, 503]),
+  };
+  app.get(`${path}/stats`, { schema }, async () => statisticsOf(await metricsText(), models));
+}
+
 function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
   const { operationId, summary, request, plan } = operation;
   const options: RouteShorthandOptions = {
     onRequest: (asked, reply, done) => {
       admitInference(engine, operationId, asked, reply);
+      jobOf(asked).model = name;
       done();
     },
+    config: { model: name },
     schema: {
       operationId: `infer${suffix}`,
       tags: ["inference"],

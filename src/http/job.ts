@@ -58,6 +58,8 @@ export class Job {
   source: BodySource | undefined;
   /** The JSON of an inference request. */
   json: JsonBody | undefined;
+  /** The model of an inference request. */
+  model: string | undefined;
   /** A safetensors body of which only the header has been read. */
   upload: Upload | undefined;
   /** The steps after which the elements of all operands that were read have their dtypes. */

@@ -7,6 +7,7 @@ import { PROBLEMS } from "../problems.ts";
 import type { Arena } from "../tensor/arena.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Backlog } from "./backlog.ts";
+import { InferenceCounts } from "./inference-stats.ts";
 import { finalStatus } from "./log.ts";
 import { STAGES } from "./stages.ts";
 
@@ -23,6 +24,7 @@ function add(pending: Pending, labels: string, value = 1): void {
 /** Requests add numbers here; prom-client gets them when somebody looks. Its own bookkeeping would cost a small request a tenth of its time. */
 export class Metrics {
   readonly registry = new Registry();
+  readonly #inferences = new InferenceCounts(this.registry);
   readonly #requests: Pending = new Map();
   readonly #refusals: Pending = new Map();
   #bytes = 0;
@@ -43,6 +45,7 @@ export class Metrics {
     const { job, problem } = request;
     add(this.#requests, `${job?.operation ?? "other"} ${finalStatus(reply)}`);
     if (problem !== undefined) add(this.#refusals, problem);
+    this.#inferences.count(request, reply);
     if (job === undefined) return;
     this.#bytes += job.bytes;
     for (let at = 0; at < STAGES.length; at++) {

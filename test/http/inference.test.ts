@@ -31,9 +31,10 @@ const RECORDED: readonly Recorded[] = JSON.parse(
 const infer = (body: unknown, path = `${CE}/infer`): Promise<Answer> => service().post(path, body);
 
 describe("the server and its models", () => {
-  it("GET /v2 names the server and the binary extension", async () => {
+  it("GET /v2 names the server and its extensions", async () => {
     const { json } = await service().get("/v2");
-    expect(json).toMatchObject({ name: "lossd", extensions: ["binary_tensor_data"] });
+    const extensions = ["binary_tensor_data", "model_configuration", "statistics"];
+    expect(json).toMatchObject({ name: "lossd", extensions });
   });
 
   it("GET /v2/models lists the models", async () => {
@@ -52,10 +53,10 @@ describe("the server and its models", () => {
     expect((await infer({ inputs: [TARGET] })).status).toBe(422);
   });
 
-  it.each(["config", "stats", "trace/setting"])(
-    "%s of a model, which is not there, is 404 in the protocol's form",
-    async (extension) => {
-      const answer = await service().get(`${CE}/${extension}`);
+  it.each([`${CE}/trace/setting`, "/v2/logging", "/v2/repository/index", "/v2/systemsharedmemory/status"])(
+    "%s, of an extension that is not there, is 404 in the protocol's form",
+    async (path) => {
+      const answer = await service().get(path);
       expect([answer.status, Object.keys(answer.json)]).toEqual([404, ["error"]]);
     },
   );
@@ -207,6 +208,25 @@ describe("an inference", () => {
       await infer({ inputs: [INPUT, TARGET] }),
     ];
     expect(some.json).toEqual(all.json);
+  });
+
+  it("returns the outputs that there are where each one of the metadata is asked for, as perf_analyzer does", async () => {
+    for (const [name, inputs, given] of [
+      ["log_softmax", [INPUT], ["output"]],
+      ["nll_loss", [INPUT, TARGET], ["loss", "total_weight"]],
+      ["cross_entropy", [INPUT, TARGET], ["loss", "total_weight"]],
+    ] as const) {
+      const path = `/v2/models/${name}`;
+      const outputs = (await service().get(path)).json.outputs.map((output: { name: string }) => ({
+        name: output.name,
+        parameters: { binary_data: true },
+      }));
+      const answer = await infer({ inputs, outputs }, `${path}/infer`);
+      expect(answer.status, answer.text).toBe(200);
+      expect(Object.keys(outputsOf(answer.bytes, answer.headers))).toEqual(given);
+      const some = await infer({ inputs, outputs: outputs.slice(1) }, `${path}/infer`);
+      expect(some.json.error).toMatch(/^\/outputs\/\d\/name: with these inputs and parameters there are /);
+    }
   });
 
   it("mixes inputs in JSON and as bytes", async () => {
