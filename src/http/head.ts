@@ -2,11 +2,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { echo, Problem } from "../problems.ts";
 
-/**
- * Refuses two Host headers (RFC 9112, section 3.2), Transfer-Encoding in HTTP/1.0 (6.1), codings other than chunked, and bodies of GET and HEAD, which have no meaning
- * (RFC 9110, section 9.3.1).
- */
-export function checkHead({ rawHeaders, headers, httpVersion, method }: IncomingMessage): void {
+/** Refuses two Host headers (RFC 9112, section 3.2), Transfer-Encoding in HTTP/1.0 (6.1), and codings other than chunked. */
+export function checkHead({ rawHeaders, headers, httpVersion }: IncomingMessage): void {
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
@@ -20,6 +17,10 @@ export function checkHead({ rawHeaders, headers, httpVersion, method }: Incoming
       throw malformed(`expected Transfer-Encoding: chunked, got ${echo(coding)}`);
     }
   }
+}
+
+/** Refuses bodies of GET and HEAD, which have no meaning (RFC 9110, section 9.3.1). */
+export function checkNoBody({ headers, method }: IncomingMessage): void {
   if (hasBody(headers) && (method === "GET" || method === "HEAD")) throw malformed(`${method} takes no body`);
 }
 

@@ -6,7 +6,7 @@ import type { Origins } from "./cors.ts";
 import { answerPreflight, isPreflight, shareAnswer } from "./cors.ts";
 import type { Lifecycle } from "./drain.ts";
 import { checkExpectation, decideExpectations } from "./expect.ts";
-import { checkHead } from "./head.ts";
+import { checkHead, checkNoBody } from "./head.ts";
 import { logRequest, logUnread } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { handleError } from "./refuse.ts";
@@ -109,6 +109,8 @@ function checkIn(
   shareAnswer(origins, request, reply);
   if (lifecycle.phase === "stopping") reply.header("connection", "close");
   checkHead(request.raw);
+  // A path without this method is refused for the method: 405 with Allow, or 404.
+  if (!request.is404) checkNoBody(request.raw);
   if (isPreflight(origins, request)) return;
   checkToken(tokens, request.raw);
   checkExpectation(request.raw);

@@ -1,6 +1,7 @@
 /** The Open Inference Protocol v2: what its clients send, what its specification shows, and what is refused. */
 import { execFile, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -109,14 +110,29 @@ describe("the server and its models", () => {
     },
   );
 
-  it("another method is 405 with Allow, in the protocol's form", async () => {
-    const answer = await service().get(`${CE}/infer`);
-    expect([answer.status, answer.headers.allow, Object.keys(answer.json)]).toEqual([
-      405,
-      "POST, OPTIONS",
-      ["error"],
-    ]);
-  });
+  it.each(["", '{"inputs":[]}'])(
+    "another method, with the body '%s', is 405 with Allow, in the protocol's form",
+    async (body) => {
+      for (const method of ["GET", "HEAD", "PUT", "PATCH", "DELETE"]) {
+        const { host, hostname, port } = new URL(service().url);
+        const socket = connect(Number(port), hostname);
+        // A chunked body of no bytes is its end alone.
+        const chunk = body === "" ? "" : `${body.length.toString(16)}\r\n${body}\r\n`;
+        const [length, bytes] =
+          method === "DELETE"
+            ? ["transfer-encoding: chunked", `${chunk}0\r\n\r\n`]
+            : [`content-length: ${body.length}`, body];
+        // The next request on the connection is read where this one ends.
+        const next = `GET ${CE}/ready HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
+        socket.write(`${method} ${CE}/infer HTTP/1.1\r\nhost: ${host}\r\n${length}\r\n\r\n${bytes}${next}`);
+        const text = Buffer.concat(await socket.toArray()).toString();
+        expect(text, method).toMatch(/^HTTP\/1\.1 405 /);
+        expect(text, method).toMatch(/\r\nallow: POST, OPTIONS\r\n/i);
+        if (method !== "HEAD") expect(text, method).toContain(`infer takes POST, not ${method}"}`);
+        expect(text.match(/HTTP\/1\.1 \d+/g), method).toEqual(["HTTP/1.1 405", "HTTP/1.1 200"]);
+      }
+    },
+  );
 });
 
 describe("an inference", () => {
