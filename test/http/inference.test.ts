@@ -376,6 +376,24 @@ it.skipIf(!hasClient)(
   30_000,
 );
 
+describe("compression", () => {
+  const compressing = useService({ compressAnswers: true });
+
+  // Answers in JSON are long enough; bytes are not compressed, and deflate is no coding of answers.
+  it.skipIf(!hasClient).each([
+    ["", service, 0],
+    [" and COMPRESS_ANSWERS", compressing, 3],
+  ] as const)(
+    "tritonclient, unmodified, with gzip and deflate both ways%s (needs the Python package tritonclient[http])",
+    async (_setting, server, compressed) => {
+      const script = fileURLToPath(new URL("tritonclient-compression.py", import.meta.url));
+      const { stdout } = await run("python3", [script, new URL(server().url).host]);
+      expect(stdout).toBe(`18 answers agree, ${compressed} were compressed\n`);
+    },
+    30_000,
+  );
+});
+
 describe("requests that KServe's SDK sent, in its versions 0.14 and 0.21 (test/http/kserve-requests.py)", () => {
   const recorded: readonly Omit<Recorded, "path" | "outputs">[] = JSON.parse(
     readFileSync(new URL("kserve-requests.json", import.meta.url), "utf8"),
