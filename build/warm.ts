@@ -25,7 +25,7 @@ let report = "";
 try {
   const url = new URL(`http://127.0.0.1:${await portOf(child)}`);
   const failed = await check(
-    { name: "check", url, tokenFile: undefined, timeout: ANSWER_LIMIT_MS, json: false },
+    { name: "check", url, tokenFile: undefined, socket: undefined, timeout: ANSWER_LIMIT_MS, json: false },
     {
       out: async (text) => {
         report += text;

@@ -16,6 +16,7 @@ export async function renderContract(): Promise<{ json: string; yaml: string; js
     lifecycle: { phase: "starting" },
     metrics: new Metrics(arena, load),
     metricsPage: undefined,
+    metricsText: async () => "",
     logger: pino({ level: "silent" }),
   });
   await app.ready();

@@ -8,8 +8,6 @@ import { spawnSync } from "node:child_process";
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   positive_data_acceptance:
     "no schema says that shapes fit together, that data fill a shape, or what PyTorch refuses; those are 422",
-  unsupported_method:
-    "its GET carries a body, which is 400 before the method is looked at (RFC 9110, section 9.3.1)",
 };
 /** The same, of one document alone. */
 const DOCUMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {

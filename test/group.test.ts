@@ -43,6 +43,31 @@ it("shares a port, and its page of metrics counts every process's requests", asy
     .toContain('lossd_requests_total{operation="crossEntropy",status="200"} 40');
 });
 
+it("answers /v2/models/stats with the counts of every process, whichever is asked", async () => {
+  const { url, pids } = await start({});
+  const dispatcher = new Agent({ pipelining: 0 });
+  const inputs = [{ name: "input", shape: [2], datatype: "FP32", data: [0, 0] }];
+  const infer = async () => {
+    const path = `${url}/v2/models/log_softmax/infer`;
+    const answer = await request(path, { method: "POST", body: JSON.stringify({ inputs }), dispatcher });
+    await answer.body.dump();
+    return answer.statusCode;
+  };
+  const statuses = await Promise.all(Array.from({ length: 40 }, infer));
+  expect(new Set(statuses)).toEqual(new Set([200]));
+  const counts = async () => {
+    const stats = await Promise.all(
+      Array.from({ length: 8 }, async () => {
+        const answer = await request(`${url}/v2/models/log_softmax/stats`, { dispatcher });
+        return (await answer.body.json()) as { model_stats: { inference_count: number }[] };
+      }),
+    );
+    return [...new Set(stats.map(({ model_stats }) => model_stats[0]!.inference_count))];
+  };
+  await expect.poll(counts).toEqual([40]);
+  expect(new Set(pids()).size).toBe(2);
+});
+
 it("with a process killed every 300 ms loses only what it had in flight, and replaces it within a second", async () => {
   const { url, pids } = await start({});
   const dispatcher = new Agent({ pipelining: 0, connections: 8 });
@@ -152,6 +177,9 @@ it("every metric has the field's naming: a unit or _total, and help", async () =
   expect(names.map(([name]) => name).sort()).toEqual([
     "lossd_backlog_seconds",
     "lossd_elements_total",
+    "lossd_inference_last_timestamp_seconds",
+    "lossd_inference_requests_total",
+    "lossd_inference_seconds_total",
     "lossd_log_lines_dropped_total",
     "lossd_memory_budget_bytes",
     "lossd_refusals_total",

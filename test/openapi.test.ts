@@ -8,7 +8,7 @@ import { renderContract } from "../openapi/render.ts";
 import { EXAMPLES, REFUSAL_EXAMPLES } from "../src/http/openapi/examples.ts";
 import { digestTokens } from "../src/http/server/auth.ts";
 import { LIMITS } from "../src/http/server/timeouts.ts";
-import { PROBLEMS } from "../src/problems.ts";
+import { PROBLEMS, Problem } from "../src/problems.ts";
 import { DTYPES } from "../src/tensor/dtype.ts";
 import { expectAlmost } from "./almost.ts";
 import type { Service } from "./service.ts";
@@ -126,6 +126,10 @@ it("answers of the Open Inference Protocol have the schemas of the document", as
     ["InferenceReady", await service().get(`${model}/versions/1/ready`)],
     ["InferenceModel", await service().get(model)],
     ["InferenceModel", await service().get("/v2/models/cross_entropy")],
+    ["InferenceConfig", await service().get(`${model}/config`)],
+    ["InferenceConfig", await service().get("/v2/models/nll_loss/versions/1/config")],
+    ["InferenceStatistics", await service().get(`${model}/stats`)],
+    ["InferenceStatistics", await service().get("/v2/models/stats")],
     ["InferenceResponse", await service().post(`${model}/infer`, body)],
     ["InferenceError", await service().post(`${model}/infer`, {})],
   ] as const) {
@@ -139,6 +143,8 @@ describe("refusals", () => {
   const hasty = useService({ limits: { ...LIMITS, graceMs: 0 } });
   const full = useService();
   const stopping = useService();
+  // As a process whose group is silent.
+  const alone = useService({ metricsPage: () => Promise.reject(new Problem("overloaded", "no answer")) });
   beforeAll(() => {
     const { arena } = full();
     arena.reserve(arena.largest - 1_000_000);
@@ -171,9 +177,10 @@ describe("refusals", () => {
     const statuses = Object.keys(responses).filter((status) => !["200", "500"].includes(status));
     for (const status of statuses) {
       const [ask, head, body = ""] = WAYS[status]!;
-      // A GET has no body: it is turned away for its token, or because the server stops.
+      // A GET has no body: it is turned away for its token, or because the server stops or cannot count.
       const more = method === "GET" && head.startsWith(JSON_BODY) ? "" : `${head}\r\n`;
-      const { url } = method === "GET" && status === "503" ? stopping() : ask();
+      const unready = path.endsWith("/stats") ? alone : stopping;
+      const { url } = method === "GET" && status === "503" ? unready() : ask();
       // A client gets 404 where its address of the server is wrong.
       const target = status === "404" ? `${path}/nothing` : path;
       const answer = await refusalOf(url, `${method} ${target} HTTP/1.1\r\nhost: x\r\n${more}\r\n${body}`);

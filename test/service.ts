@@ -31,6 +31,8 @@ export interface ServiceOptions {
   readonly limits?: TimeoutLimits;
   /** Is told of every range of memory that a request takes. */
   readonly onTake?: (kernel: Kernel, start: number, end: number) => void;
+  /** The page of metrics; default: that of this server. */
+  readonly metricsPage?: () => Promise<string>;
   /** Takes the lines of the log; default: there is none. */
   readonly log?: (line: string) => void;
 }
@@ -78,7 +80,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const { tokens = [], origins = [], limits = LIMITS, log } = options;
   const logger = log === undefined ? pino({ level: "silent" }) : pino({}, { write: log });
   const metrics = new Metrics(arena, load);
-  const metricsPage = () => metrics.registry.metrics();
+  const { metricsPage = () => metrics.registry.metrics() } = options;
   const lifecycle: Lifecycle = { phase: "ready" };
   const pages = readPages();
   const app = await buildApp({
@@ -89,6 +91,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     limits,
     metrics,
     metricsPage,
+    metricsText: metricsPage,
     pages,
     origins,
   });

@@ -9,6 +9,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
+import { lossd, zeros } from "./command.ts";
+import { startProcess } from "./process.ts";
 
 function makeFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "lossd-socket-"));
@@ -90,6 +92,62 @@ it("a process of two that dies leaves the socket to the other, and its successor
   await expect.poll(pids, { timeout: 15_000 }).toHaveLength(3);
   expect(statSync(path).mode & 0o777).toBe(0o660);
   for (let count = 0; count < 10; count++) expect(await ask(path)).toBe(RIGHT);
+});
+
+it("lossd check and lossd send connect to it with --socket, below the folder where the person is", async () => {
+  const folder = makeFolder();
+  const path = join(folder, "lossd.sock");
+  await start(path, "1");
+  const file = join(folder, "few.safetensors");
+  writeFileSync(
+    file,
+    zeros([
+      { name: "target", dtype: "int64", shape: [2] },
+      { name: "input", dtype: "float32", shape: [2, 3] },
+    ]),
+  );
+  const checked = await lossd(["check", "http://localhost", "--socket", "lossd.sock"], { cwd: folder });
+  expect(checked.out).toMatch(/^(\d+) of \1 checks passed on http:\/\/localhost\/ at .*lossd\.sock$/m);
+  expect(checked.code).toBe(0);
+  const told = await lossd(["check", "http://localhost", "--socket", path, "--json"]);
+  expect(JSON.parse(told.out)).toMatchObject({ url: "http://localhost/", socket: path, ok: true });
+  const sent = await lossd(["send", "few.safetensors", "http://localhost", "--socket", path], {
+    cwd: folder,
+  });
+  expect(JSON.parse(sent.out).loss).toBeCloseTo(Math.log(3), 6);
+  expect(sent.code).toBe(0);
+});
+
+it("lossd check and lossd send say what is wrong with a socket", async () => {
+  const folder = makeFolder();
+  const [none, file] = [join(folder, "none.sock"), join(folder, "few.safetensors")];
+  writeFileSync(file, zeros([{ name: "input", dtype: "float32", shape: [2, 3] }]));
+  const missing = `there is no socket ${none}: is lossd running there?\n`;
+  const checked = await lossd(["check", "http://localhost", "--socket", none]);
+  expect([checked.code, checked.out]).toEqual([1, expect.stringContaining(`FAIL  it is ready: ${missing}`)]);
+  const sent = await lossd(["send", file, "http://localhost", "--socket", none]);
+  expect([sent.code, sent.err]).toEqual([1, expect.stringContaining(`lossd: ${missing}`)]);
+  const silent = await lossd(["check", "http://localhost", "--socket", file]);
+  expect(silent.out).toContain(`FAIL  it is ready: nothing listens on ${file}: is lossd running there?\n`);
+});
+
+it("the image's health check asks SOCKET where there is one, otherwise PORT", async () => {
+  const dockerfile = readFileSync(new URL("../Dockerfile", import.meta.url), "utf8");
+  const [, words] = /^HEALTHCHECK [^\n]*\\\n {2}CMD (\[.*\])$/m.exec(dockerfile)!;
+  const [, ...args] = JSON.parse(words!) as string[];
+  const isHealthy = async (env: Record<string, string>): Promise<number> => {
+    const [code] = await once(spawn(process.execPath, args, { env: { PORT: "1", ...env } }), "exit");
+    return code;
+  };
+  const path = join(makeFolder(), "lossd.sock");
+  await start(path, "1");
+  const { port, stop } = await startProcess({ DRAIN_LAG_MS: "0" });
+  expect(await isHealthy({ SOCKET: path })).toBe(0);
+  expect(await isHealthy({ SOCKET: `${path}x` })).toBe(1);
+  expect(await isHealthy({ SOCKET: "", PORT: String(port) })).toBe(0);
+  expect(await isHealthy({ PORT: String(port) })).toBe(0);
+  await stop();
+  expect(await isHealthy({ PORT: String(port) })).toBe(1);
 });
 
 /** The one line with which it does not start. */

@@ -1,7 +1,7 @@
 /** `lossd check`: whether a running server answers as it should. */
 import { CHECKS } from "./checks.ts";
 import type { Check } from "./command.ts";
-import { readToken } from "./files.ts";
+import { readToken, socketOf } from "./files.ts";
 import { Hopeless, Remote } from "./remote.ts";
 import type { Terminal } from "./terminal.ts";
 import { shown } from "./text.ts";
@@ -15,9 +15,12 @@ interface Result {
 }
 
 /** Runs the checks, up to one after which the others have no hope; the exit code. */
-export async function check({ url, tokenFile, json, timeout }: Check, terminal: Terminal): Promise<number> {
+export async function check(command: Check, terminal: Terminal): Promise<number> {
+  const { url, tokenFile, json, timeout } = command;
   const { stopped } = terminal;
-  const remote = new Remote(url, { token: await readToken(tokenFile, terminal), timeout, stopped });
+  const token = await readToken(tokenFile, terminal);
+  const socketPath = socketOf(command, terminal);
+  const remote = new Remote(url, { token, timeout, stopped, socketPath });
   const results: Result[] = [];
   for (const { title, run } of CHECKS) {
     const begun = performance.now();
@@ -36,7 +39,9 @@ export async function check({ url, tokenFile, json, timeout }: Check, terminal: 
   }
   const ok = results.length === CHECKS.length && results.every((result) => result.ok);
   await terminal.out(
-    json ? `${JSON.stringify({ url: url.href, ok, results })}\n` : summary(results, url.href),
+    json
+      ? `${JSON.stringify({ url: url.href, ...(socketPath === undefined ? {} : { socket: socketPath }), ok, results })}\n`
+      : summary(results, socketPath === undefined ? url.href : `${url.href} at ${socketPath}`),
   );
   return ok ? 0 : 1;
 }

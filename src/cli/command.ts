@@ -26,6 +26,8 @@ export interface Check {
   readonly url: URL;
   /** A file with a bearer token. */
   readonly tokenFile: string | undefined;
+  /** The Unix socket to connect to, in the place of the address's host and port. */
+  readonly socket: string | undefined;
   /** Milliseconds that an answer may take. */
   readonly timeout: number;
   /** One JSON document instead of lines. */
@@ -39,6 +41,7 @@ export interface Send {
   /** The operation's address, with the options in the query string. */
   readonly url: URL;
   readonly tokenFile: string | undefined;
+  readonly socket: string | undefined;
   /** Milliseconds in which no byte moves after which it is given up. */
   readonly timeout: number;
   /** Where the answer goes as a safetensors file; undefined: JSON on standard output. */
@@ -60,6 +63,7 @@ const COMMON: ParseArgsOptionsConfig = {
 const CLIENT: ParseArgsOptionsConfig = {
   ...COMMON,
   "token-file": { type: "string" },
+  socket: { type: "string" },
   timeout: { type: "string" },
 };
 
@@ -119,6 +123,7 @@ function readCheck(args: readonly string[]): Command {
     name: "check",
     url: readUrl(url!),
     tokenFile: values["token-file"] as string | undefined,
+    socket: values.socket as string | undefined,
     timeout: readTimeout(values.timeout ?? "10"),
     json: values.json === true,
   };
@@ -148,6 +153,7 @@ function readSend(args: readonly string[]): Command {
     file: file!,
     url,
     tokenFile: values["token-file"] as string | undefined,
+    socket: values.socket as string | undefined,
     timeout: readTimeout(values.timeout ?? "30"),
     output: output as string | undefined,
   };

@@ -45,7 +45,11 @@ export function networkFault(error: NodeJS.ErrnoException, url: URL): Error {
   return error.code === undefined ? error : new UserError(faultText(error, url));
 }
 
-function faultText({ code = "", message }: NodeJS.ErrnoException, { protocol, hostname, host, port }: URL) {
+function faultText(error: NodeJS.ErrnoException, { protocol, hostname, host, port }: URL): string {
+  const { code = "", message } = error;
+  // Where a Unix socket cannot be connected to, the address is its path.
+  const { address: path } = error as { address?: string };
+  if (error.syscall === "connect" && path?.startsWith("/") === true) return socketFault(code, path);
   switch (code) {
     case "ECONNREFUSED": {
       const place = port === "" ? `${host}:${protocol === "https:" ? 443 : 80}` : host;
@@ -64,5 +68,18 @@ function faultText({ code = "", message }: NodeJS.ErrnoException, { protocol, ho
     default:
       if (code.startsWith("HPE_")) return `the server does not speak HTTP there: ${shown(message)}`;
       return shown(message);
+  }
+}
+
+function socketFault(code: string, path: string): string {
+  switch (code) {
+    case "ENOENT":
+      return `there is no socket ${path}: is lossd running there?`;
+    case "ECONNREFUSED":
+      return `nothing listens on ${path}: is lossd running there?`;
+    case "EACCES":
+      return `access to ${path} is denied`;
+    default:
+      return `${path}: ${code}`;
   }
 }

@@ -17,6 +17,11 @@ export async function readToken(file: string | undefined, { folder }: Terminal):
   }
 }
 
+/** The path of the Unix socket that a command connects to. */
+export function socketOf({ socket }: { readonly socket: string | undefined }, { folder }: Terminal) {
+  return socket === undefined ? undefined : resolve(folder, socket);
+}
+
 /** A file that is to be sent. */
 export interface Input {
   readonly path: string;

@@ -9,16 +9,18 @@ lossd send FILE URL     uploads a safetensors file, with its progress
 lossd help COMMAND, or --help behind it, says more; --version, -v is what it says.
 `;
 
-const CHECK = `lossd check URL [--token-file FILE] [--timeout SECONDS] [--json]
+const CHECK = `lossd check URL [--socket PATH] [--token-file FILE] [--timeout SECONDS] [--json]
 
 Sends small requests to a running server and compares its answers with PyTorch's. Ends with 0 if all are right.
 
+  --socket PATH       a Unix socket to connect to, in the place of the URL's host and port
   --token-file FILE   a file with a bearer token in a line of its own
   --timeout SECONDS   how long an answer may take (10)
   --json              one JSON document instead of lines
 `;
 
-const SEND = `lossd send FILE URL [--operation NAME] [--option NAME=VALUE]... [--output FILE] [--token-file FILE] [--timeout SECONDS]
+const SEND = `lossd send FILE URL [--operation NAME] [--option NAME=VALUE]... [--output FILE] [--socket PATH]
+                    [--token-file FILE] [--timeout SECONDS]
 
 Uploads a safetensors file whose tensors have the names of the operation's fields, while the answer comes back. Ends
 with 0 only if the answer is whole.
@@ -26,6 +28,7 @@ with 0 only if the answer is whole.
   --operation NAME      cross_entropy (default), nll_loss or log_softmax
   --option NAME=VALUE   an option of the operation, such as reduction=sum or return_grad=true; may stand more than once
   --output FILE         where the answer goes as a safetensors file, once it is whole; otherwise it is printed as JSON
+  --socket PATH         a Unix socket to connect to, in the place of the URL's host and port
   --token-file FILE     a file with a bearer token in a line of its own
   --timeout SECONDS     how long no byte may move, in either direction, before it is given up (30)
 `;

@@ -29,6 +29,8 @@ export interface RemoteOptions {
   /** Milliseconds that an answer may take. */
   readonly timeout: number;
   readonly stopped: AbortSignal;
+  /** The Unix socket to connect to; undefined: the address's host and port. */
+  readonly socketPath: string | undefined;
 }
 
 /** A server at an address. */
@@ -64,12 +66,13 @@ export class Remote {
   }
 
   async #ask(path: string, options: RequestOptions, body: string | Buffer): Promise<RemoteAnswer> {
-    const { timeout, stopped, token } = this.#options;
+    const { timeout, stopped, token, socketPath } = this.#options;
     const url = below(this.#base, path);
     const limit = AbortSignal.timeout(timeout);
     const length = { "content-length": Buffer.byteLength(body) };
     const headers = { ...options.headers, ...length, ...authorization(token) };
-    const request = begin(url, { ...options, headers, signal: AbortSignal.any([limit, stopped]) });
+    const signal = AbortSignal.any([limit, stopped]);
+    const request = begin(url, { ...options, headers, signal, socketPath });
     request.end(body);
     const late = new Hopeless(`no answer within ${timeout / 1000} s`);
     const answer = await answerOf(request, url).catch((error: Error) => {

@@ -3,7 +3,7 @@ import { ACCEPT, checkType, print, refusalOf, store } from "./answers.ts";
 import type { Send } from "./command.ts";
 import { authorization } from "./exchange.ts";
 import type { Input } from "./files.ts";
-import { lookAt, readToken } from "./files.ts";
+import { lookAt, readToken, socketOf } from "./files.ts";
 import { bytesText, Progress } from "./progress.ts";
 import type { Sink } from "./sink.ts";
 import { openSink } from "./sink.ts";
@@ -32,12 +32,13 @@ export async function send(command: Send, terminal: Terminal): Promise<number> {
 
 /** Sends the file and prints or stores the answer; the bytes that were stored. */
 async function exchange(
-  { url, timeout }: Send,
+  command: Send,
   token: string | undefined,
   input: Input,
   sink: Sink | undefined,
   terminal: Terminal,
 ): Promise<number> {
+  const { url, timeout } = command;
   const { size } = input.about;
   const types = sink === undefined ? ACCEPT.json : ACCEPT.safetensors;
   const headers = {
@@ -47,7 +48,9 @@ async function exchange(
   };
   const progress = new Progress(terminal, size);
   const onProgress = (sent: number): void => progress.update(sent);
-  const upload = new Upload(url, input, { headers, timeout, signal: terminal.stopped, onProgress });
+  const socketPath = socketOf(command, terminal);
+  const options = { headers, timeout, signal: terminal.stopped, socketPath, onProgress };
+  const upload = new Upload(url, input, options);
   try {
     const answer = await upload.answer();
     if (answer.statusCode !== 200) throw await refusalOf(answer, token !== undefined);

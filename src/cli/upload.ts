@@ -17,6 +17,8 @@ export interface UploadOptions {
   /** Milliseconds in which no byte moves, in either direction, after which it is given up. */
   readonly timeout: number;
   readonly signal: AbortSignal;
+  /** The Unix socket to connect to; undefined: the address's host and port. */
+  readonly socketPath: string | undefined;
   onProgress(sent: number): void;
 }
 
@@ -32,11 +34,11 @@ export class Upload {
   #sent = 0;
 
   constructor(url: URL, { path, about: { size } }: Input, options: UploadOptions) {
-    const { timeout, signal } = options;
+    const { timeout, signal, socketPath } = options;
     this.#url = url;
     this.#size = size;
     const headers = { ...options.headers, "content-length": size };
-    this.#request = begin(url, { method: "POST", headers, signal });
+    this.#request = begin(url, { method: "POST", headers, signal, socketPath });
     this.#request.once("socket", (socket) => {
       socket.setTimeout(timeout).on("timeout", () => this.#standStill(socket, timeout));
     });

@@ -18,18 +18,20 @@ export interface AppOptions extends ServerOptions {
   readonly metrics: Metrics;
   /** The page of GET /metrics; undefined: it has a port of its own. */
   readonly metricsPage: (() => Promise<string>) | undefined;
+  /** The same page, from which statistics of inferences are read wherever GET /metrics is. */
+  readonly metricsText: () => Promise<string>;
   /** The playground and the guide; default: there is none. */
   readonly pages?: readonly Page[];
 }
 
 /** The server, ready to listen. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { engine, lifecycle, metricsPage, pages = [] } = options;
+  const { engine, lifecycle, metricsPage, metricsText, pages = [] } = options;
   const app = createServer(options);
   await registerOpenApi(app);
   for (const schema of [...PROBLEM_SCHEMAS, ...HEALTH_SCHEMAS]) app.addSchema(schema);
   registerOperations(app, engine);
-  await registerInference(app, engine, lifecycle);
+  await registerInference(app, engine, lifecycle, metricsText);
   registerHealth(app, lifecycle);
   if (metricsPage !== undefined) registerMetrics(app, metricsPage);
   registerPages(app, pages);

@@ -55,6 +55,8 @@ export interface Tracing {
 export interface Admitted {
   /** The operationId. */
   readonly operation: string;
+  /** The model of an inference request. */
+  readonly model?: string | undefined;
   readonly kernel: Kernel;
   readonly region: Region;
   readonly responseFormat: BodyFormat;
@@ -74,6 +76,7 @@ export interface ParsedBody {
 /** A loss that has been admitted: its memory, its body's bytes, its timings. */
 export class LossContext implements Admitted {
   readonly operation: string;
+  readonly model: string | undefined;
   readonly kernel: Kernel;
   readonly region: Region;
   readonly responseFormat: BodyFormat;
@@ -91,6 +94,7 @@ export class LossContext implements Admitted {
 
   constructor(admitted: Admitted) {
     this.operation = admitted.operation;
+    this.model = admitted.model;
     this.kernel = admitted.kernel;
     this.region = admitted.region;
     this.responseFormat = admitted.responseFormat;

@@ -71,6 +71,7 @@ export async function serve(
     tokens,
     metrics,
     metricsPage: hasOwnPort ? undefined : page,
+    metricsText: page,
     pages: readPages(),
     tracing,
     keepAlive,

@@ -1,6 +1,7 @@
 /** The Open Inference Protocol v2: what its clients send, what its specification shows, and what is refused. */
 import { execFile, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -31,9 +32,10 @@ const RECORDED: readonly Recorded[] = JSON.parse(
 const infer = (body: unknown, path = `${CE}/infer`): Promise<Answer> => service().post(path, body);
 
 describe("the server and its models", () => {
-  it("GET /v2 names the server and the binary extension", async () => {
+  it("GET /v2 names the server and its extensions", async () => {
     const { json } = await service().get("/v2");
-    expect(json).toMatchObject({ name: "lossd", extensions: ["binary_tensor_data"] });
+    const extensions = ["binary_tensor_data", "model_configuration", "statistics"];
+    expect(json).toMatchObject({ name: "lossd", extensions });
   });
 
   it("GET /v2/models lists the models", async () => {
@@ -52,10 +54,10 @@ describe("the server and its models", () => {
     expect((await infer({ inputs: [TARGET] })).status).toBe(422);
   });
 
-  it.each(["config", "stats", "trace/setting"])(
-    "%s of a model, which is not there, is 404 in the protocol's form",
-    async (extension) => {
-      const answer = await service().get(`${CE}/${extension}`);
+  it.each([`${CE}/trace/setting`, "/v2/logging", "/v2/repository/index", "/v2/systemsharedmemory/status"])(
+    "%s, of an extension that is not there, is 404 in the protocol's form",
+    async (path) => {
+      const answer = await service().get(path);
       expect([answer.status, Object.keys(answer.json)]).toEqual([404, ["error"]]);
     },
   );
@@ -108,14 +110,29 @@ describe("the server and its models", () => {
     },
   );
 
-  it("another method is 405 with Allow, in the protocol's form", async () => {
-    const answer = await service().get(`${CE}/infer`);
-    expect([answer.status, answer.headers.allow, Object.keys(answer.json)]).toEqual([
-      405,
-      "POST, OPTIONS",
-      ["error"],
-    ]);
-  });
+  it.each(["", '{"inputs":[]}'])(
+    "another method, with the body '%s', is 405 with Allow, in the protocol's form",
+    async (body) => {
+      for (const method of ["GET", "HEAD", "PUT", "PATCH", "DELETE"]) {
+        const { host, hostname, port } = new URL(service().url);
+        const socket = connect(Number(port), hostname);
+        // A chunked body of no bytes is its end alone.
+        const chunk = body === "" ? "" : `${body.length.toString(16)}\r\n${body}\r\n`;
+        const [length, bytes] =
+          method === "DELETE"
+            ? ["transfer-encoding: chunked", `${chunk}0\r\n\r\n`]
+            : [`content-length: ${body.length}`, body];
+        // The next request on the connection is read where this one ends.
+        const next = `GET ${CE}/ready HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
+        socket.write(`${method} ${CE}/infer HTTP/1.1\r\nhost: ${host}\r\n${length}\r\n\r\n${bytes}${next}`);
+        const text = Buffer.concat(await socket.toArray()).toString();
+        expect(text, method).toMatch(/^HTTP\/1\.1 405 /);
+        expect(text, method).toMatch(/\r\nallow: POST, OPTIONS\r\n/i);
+        if (method !== "HEAD") expect(text, method).toContain(`infer takes POST, not ${method}"}`);
+        expect(text.match(/HTTP\/1\.1 \d+/g), method).toEqual(["HTTP/1.1 405", "HTTP/1.1 200"]);
+      }
+    },
+  );
 });
 
 describe("an inference", () => {
@@ -207,6 +224,25 @@ describe("an inference", () => {
       await infer({ inputs: [INPUT, TARGET] }),
     ];
     expect(some.json).toEqual(all.json);
+  });
+
+  it("returns the outputs that there are where each one of the metadata is asked for, as perf_analyzer does", async () => {
+    for (const [name, inputs, given] of [
+      ["log_softmax", [INPUT], ["output"]],
+      ["nll_loss", [INPUT, TARGET], ["loss", "total_weight"]],
+      ["cross_entropy", [INPUT, TARGET], ["loss", "total_weight"]],
+    ] as const) {
+      const path = `/v2/models/${name}`;
+      const outputs = (await service().get(path)).json.outputs.map((output: { name: string }) => ({
+        name: output.name,
+        parameters: { binary_data: true },
+      }));
+      const answer = await infer({ inputs, outputs }, `${path}/infer`);
+      expect(answer.status, answer.text).toBe(200);
+      expect(Object.keys(outputsOf(answer.bytes, answer.headers))).toEqual(given);
+      const some = await infer({ inputs, outputs: outputs.slice(1) }, `${path}/infer`);
+      expect(some.json.error).toMatch(/^\/outputs\/\d\/name: with these inputs and parameters there are /);
+    }
   });
 
   it("mixes inputs in JSON and as bytes", async () => {
@@ -339,6 +375,24 @@ it.skipIf(!hasClient)(
   },
   30_000,
 );
+
+describe("compression", () => {
+  const compressing = useService({ compressAnswers: true });
+
+  // Answers in JSON are long enough; bytes are not compressed, and deflate is no coding of answers.
+  it.skipIf(!hasClient).each([
+    ["", service, 0],
+    [" and COMPRESS_ANSWERS", compressing, 3],
+  ] as const)(
+    "tritonclient, unmodified, with gzip and deflate both ways%s (needs the Python package tritonclient[http])",
+    async (_setting, server, compressed) => {
+      const script = fileURLToPath(new URL("tritonclient-compression.py", import.meta.url));
+      const { stdout } = await run("python3", [script, new URL(server().url).host]);
+      expect(stdout).toBe(`18 answers agree, ${compressed} were compressed\n`);
+    },
+    30_000,
+  );
+});
 
 describe("requests that KServe's SDK sent, in its versions 0.14 and 0.21 (test/http/kserve-requests.py)", () => {
   const recorded: readonly Omit<Recorded, "path" | "outputs">[] = JSON.parse(

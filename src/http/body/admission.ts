@@ -63,6 +63,8 @@ export interface Announced {
   readonly price: Price;
   readonly responseFormat: BodyFormat;
   readonly coding: Coding | undefined;
+  /** The model of an inference request. */
+  readonly model?: string;
   /** Whether the body is JSON of unknown length. */
   readonly mayBeShort: boolean;
 }
@@ -104,7 +106,7 @@ export function admitLoss(
   engine: Engine,
   operation: string,
   request: FastifyRequest,
-  { price, responseFormat, coding, mayBeShort }: Announced,
+  { price, responseFormat, coding, model, mayBeShort }: Announced,
 ): void {
   const { arena, kernel } = engine;
   const paysShort = mayBeShort && price.memory > SHORT_PRICE.memory;
@@ -114,6 +116,7 @@ export function admitLoss(
   const longest = paysShort ? longestPrice(engine, price, coding) : undefined;
   const loss = new LossContext({
     operation,
+    model,
     kernel,
     region,
     responseFormat,

@@ -54,7 +54,11 @@ const PIECE_BYTES = 64 * 1024;
  * Checks the headers and plans the memory, which is taken with the first byte: 4 bytes for each byte of JSON, one for each byte behind it. With
  * Inference-Header-Content-Length any media type is taken, without it JSON or none, as the protocol's clients send them.
  */
-export function admitInference(engine: Engine, operation: string, request: FastifyRequest): void {
+export function admitInference(
+  engine: Engine,
+  { operation, model }: { readonly operation: string; readonly model: string },
+  request: FastifyRequest,
+): void {
   const { headers } = request;
   const coding = checkFraming(headers);
   rejectQuery(request.query);
@@ -70,6 +74,7 @@ export function admitInference(engine: Engine, operation: string, request: Fasti
   admitLoss(engine, operation, request, {
     price: priceOf(length - binary, binary),
     responseFormat: "json",
+    model,
     coding,
     mayBeShort: json === undefined && !tellsLength(headers, coding),
   });
@@ -104,7 +109,7 @@ export function readInference(request: FastifyRequest, payload: IncomingMessage,
 }
 
 async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Promise<InferenceJson> {
-  const { kernel, region, limit } = request.context.loss!;
+  const { kernel, region, limit, timings } = request.context.loss!;
   let left = jsonBytes(request)!;
   const reader = new BodyReader(request.context, payload, limit);
   const piece = new Uint8Array(Math.min(left, PIECE_BYTES));
@@ -112,10 +117,12 @@ async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Pr
   await reader.fill(part);
   const json = new JsonReader(kernel, region, "inference");
   for (;;) {
+    timings.enter("decode");
     json.push(part);
     left -= part.length;
     if (left === 0) break;
     part = piece.subarray(0, Math.min(left, PIECE_BYTES));
+    timings.enter("read");
     await reader.fill(part);
   }
   return { ...json.end(), reader };
@@ -177,12 +184,13 @@ function checkCover(request: FastifyRequest, { coding, limit }: LossContext, byt
 }
 
 async function readTensor(
-  { kernel, region }: LossContext,
+  { kernel, region, timings }: LossContext,
   reader: BodyReader,
   { datatype, shape }: InferenceInput,
   bytes: number,
 ) {
   const address = region.alloc(bytes);
+  timings.enter("read");
   await reader.fill(kernel.u8.subarray(address, address + bytes));
   return { dtype: DATATYPES[datatype], shape, address };
 }

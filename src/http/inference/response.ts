@@ -6,11 +6,13 @@ import { binaryLength, binaryPages, inferencePages } from "../../wire/inference/
 import type { JsonPages } from "../../wire/json/pages.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { LossContext } from "../context.ts";
+import type { ModelName } from "../observe/inferences.ts";
 import type { Sending } from "../reply.ts";
 import { pageStream, sendJson } from "../reply.ts";
 import { ClientGone, turn } from "../slices.ts";
 import { BINARY } from "./parameters.ts";
 import type { InferenceBody } from "./request.ts";
+import { MODEL_TENSORS } from "./schemas.ts";
 
 /** The JSON before bytes is kept up to this length: it is printed once for its length, and again where it is longer. */
 const KEPT_BYTES = 256 * 1024;
@@ -19,13 +21,13 @@ const KEPT_BYTES = 256 * 1024;
 export function sendInference(
   reply: FastifyReply,
   loss: LossContext,
-  model: string,
+  model: ModelName,
   body: InferenceBody,
   members: Members,
 ): Sending {
   const { kernel } = loss;
   loss.timings.enter("encode");
-  const outputs = chooseOutputs(body, members);
+  const outputs = chooseOutputs(MODEL_TENSORS[model].outputs.length, body, members);
   const warnings = (members.warnings ?? []) as readonly string[];
   const json = () => inferencePages(kernel, { model, id: body.id, warnings }, outputs);
   if (!outputs.some(({ binary }) => binary)) return sendJson(reply, loss, json());
@@ -67,16 +69,24 @@ async function measure(
   return { length, pages: length <= KEPT_BYTES ? pages : undefined };
 }
 
-function chooseOutputs({ outputs, parameters }: InferenceBody, members: Members): InferenceOutput[] {
+/** The outputs that a request names; those that there are, if it names none, or each of the `known` ones of its model. */
+function chooseOutputs(
+  known: number,
+  { outputs, parameters }: InferenceBody,
+  members: Members,
+): InferenceOutput[] {
   const binary = parameters?.[BINARY] === true;
   const there = Object.entries(members).flatMap(([name, member]) =>
     member !== undefined && "dtype" in member ? [{ name, member, binary }] : [],
   );
   // None are asked for: all are, as with Triton.
   if (outputs === undefined || outputs.length === 0) return there;
-  return outputs.map((wanted, at) => {
+  // No request has all of them, as `loss` and `losses` exclude each other; perf_analyzer names all that the metadata list.
+  const isAll = outputs.length === known;
+  return outputs.flatMap((wanted, at) => {
     const found = there.find(({ name }) => name === wanted.name);
-    if (found !== undefined) return { ...found, binary: wanted.parameters?.binary_data ?? binary };
+    if (found !== undefined) return [{ ...found, binary: wanted.parameters?.binary_data ?? binary }];
+    if (isAll) return [];
     const names = there.map(({ name }) => name).join(", ");
     throw rejectAt(
       "invalid_request",

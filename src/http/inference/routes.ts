@@ -12,11 +12,14 @@ import type { ParserDone } from "../body/json.ts";
 import { compute, OperandReader } from "../losses/compute.ts";
 import type { Operation } from "../losses/routes.ts";
 import { OPERATIONS } from "../losses/routes.ts";
+import type { ModelName } from "../observe/inferences.ts";
+import { statisticsOf } from "../observe/inferences.ts";
 import type { Sending } from "../reply.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
 import type { Lifecycle } from "../server/shutdown.ts";
 import { readiness } from "../server/shutdown.ts";
 import { validatorOf } from "../server/validation.ts";
+import { configOf, EXTENSION_SCHEMAS, InferenceConfig, InferenceStatistics } from "./extensions.ts";
 import { describeOptions } from "./metadata.ts";
 import { checkModel, checkNames, fieldProblem, optionsOf } from "./parameters.ts";
 import type { InferenceBody, InferenceJson } from "./request.ts";
@@ -32,8 +35,6 @@ import {
   InferenceServer,
   MODEL_TENSORS,
 } from "./schemas.ts";
-
-type ModelName = keyof typeof MODEL_TENSORS;
 
 const ref = (schema: TSchema) => Type.Ref(`${(schema as { $id?: string }).$id}#`);
 
@@ -57,8 +58,9 @@ export async function registerInference(
   app: FastifyInstance,
   engine: Engine,
   lifecycle: Lifecycle,
+  metricsText: () => Promise<string>,
 ): Promise<void> {
-  for (const schema of INFERENCE_SCHEMAS) app.addSchema(schema);
+  for (const schema of [...INFERENCE_SCHEMAS, ...EXTENSION_SCHEMAS]) app.addSchema(schema);
   // A scope of its own: its bodies may have any media type, or none.
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -66,10 +68,13 @@ export async function registerInference(
       readInference(request, payload, done),
     );
     registerServer(scope, lifecycle);
+    registerStatistics(scope, "/v2/models", "", metricsText);
     for (const operation of OPERATIONS) {
       for (const version of ["", "/versions/1"] as const) {
         const model = modelOf(operation, version);
         registerMetadata(scope, lifecycle, model);
+        registerConfig(scope, model);
+        registerStatistics(scope, model.path, model.suffix, metricsText, [model.name]);
         registerInfer(scope, engine, model);
       }
     }
@@ -87,7 +92,8 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
       ...(401 in response ? {} : { security: [] }),
     },
   });
-  const server = { name: "lossd", version: VERSION, extensions: ["binary_tensor_data"] };
+  const extensions = ["binary_tensor_data", "model_configuration", "statistics"];
+  const server = { name: "lossd", version: VERSION, extensions };
   app.get(
     "/v2",
     schema(
@@ -166,13 +172,42 @@ function registerMetadata(
   }));
 }
 
+function registerConfig(app: FastifyInstance, { name, path, suffix }: Model): void {
+  const config = configOf(name);
+  const schema = {
+    operationId: `modelConfig${suffix}`,
+    tags: ["inference"],
+    summary: `Configuration of ${name}, as Triton's model configuration extension has it`,
+    response: answers("The configuration.", InferenceConfig, [401]),
+  };
+  app.get(`${path}/config`, { schema }, async () => config);
+}
+
+/** The statistics of `models`, or of all: read from the page of metrics, which has the counts of a whole cluster. */
+function registerStatistics(
+  app: FastifyInstance,
+  path: string,
+  suffix: string,
+  metricsText: () => Promise<string>,
+  models?: readonly ModelName[],
+): void {
+  const schema = {
+    operationId: models === undefined ? "statistics" : `modelStatistics${suffix}`,
+    tags: ["inference"],
+    summary: `Inferences of ${models?.[0] ?? "every model"}, as Triton's statistics extension counts them`,
+    response: answers("The statistics.", InferenceStatistics, [401, 503]),
+  };
+  app.get(`${path}/stats`, { schema }, async () => statisticsOf(await metricsText(), models));
+}
+
 function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
   const { operationId, summary, request, plan } = operation;
   const options: RouteShorthandOptions = {
     onRequest: (asked, _reply, done) => {
-      admitInference(engine, operationId, asked);
+      admitInference(engine, { operation: operationId, model: name }, asked);
       done();
     },
+    config: { model: name },
     schema: {
       operationId: `infer${suffix}`,
       tags: ["inference"],

@@ -8,6 +8,7 @@ import type { Arena } from "../../tensor/arena.ts";
 import { elementCount } from "../../tensor/tensor.ts";
 import { STAGES } from "../context.ts";
 import type { LoadEstimate } from "../limits/load-estimate.ts";
+import { InferenceCounts } from "./inferences.ts";
 import { finalStatus } from "./log.ts";
 
 /** From a small request's microseconds to a large upload's minutes. */
@@ -23,6 +24,7 @@ function add(pending: Pending, labels: string, value = 1): void {
 /** Requests add numbers here; prom-client gets them when somebody looks. Its own bookkeeping would cost a small request a tenth of its time. */
 export class Metrics {
   readonly registry = new Registry();
+  readonly #inferences = new InferenceCounts(this.registry);
   readonly #requests: Pending = new Map();
   readonly #refusals: Pending = new Map();
   #bytes = 0;
@@ -44,6 +46,7 @@ export class Metrics {
     const problem = request.context?.problem;
     add(this.#requests, `${loss?.operation ?? "other"} ${finalStatus(reply)}`);
     if (problem !== undefined) add(this.#refusals, problem);
+    this.#inferences.count(request, reply);
     if (loss === undefined) return;
     this.#bytes += loss.bytes;
     for (let at = 0; at < STAGES.length; at++) {

@@ -4,11 +4,8 @@ import { echo, Problem } from "../../problems.ts";
 import type { Exchange } from "../connection.ts";
 import { CONTINUE } from "../connection.ts";
 
-/**
- * Rejects two Host headers (RFC 9112, section 3.2), Transfer-Encoding in HTTP/1.0 (6.1), codings other than chunked, and bodies of GET and HEAD, which
- * have no meaning (RFC 9110, section 9.3.1).
- */
-export function checkHead({ rawHeaders, headers, httpVersion, method }: IncomingMessage): void {
+/** Rejects two Host headers (RFC 9112, section 3.2), Transfer-Encoding in HTTP/1.0 (6.1), and codings other than chunked. */
+export function checkHead({ rawHeaders, headers, httpVersion }: IncomingMessage): void {
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!;
@@ -22,6 +19,10 @@ export function checkHead({ rawHeaders, headers, httpVersion, method }: Incoming
       throw malformed(`expected Transfer-Encoding: chunked, got ${echo(coding)}`);
     }
   }
+}
+
+/** Rejects bodies of GET and HEAD, which have no meaning (RFC 9110, section 9.3.1). */
+export function checkNoBody({ headers, method }: IncomingMessage): void {
   if ((method === "GET" || method === "HEAD") && hasBody(headers)) throw malformed(`${method} takes no body`);
 }
 

@@ -13,7 +13,7 @@ import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./clien
 import type { Origins } from "./cors.ts";
 import { answerPreflight, isPreflight, shareAnswer } from "./cors.ts";
 import { handleError } from "./errors.ts";
-import { checkExpectation, checkHead } from "./head-checks.ts";
+import { checkExpectation, checkHead, checkNoBody } from "./head-checks.ts";
 import type { Route } from "./not-found.ts";
 import { handleNotFound, routeOf } from "./not-found.ts";
 import type { Lifecycle } from "./shutdown.ts";
@@ -132,6 +132,8 @@ function checkIn(
   if (origins.length > 0) shareAnswer(origins, request, reply);
   if (lifecycle.phase === "stopping") reply.header("connection", "close");
   checkHead(request.raw);
+  // A path without this method is rejected for the method: 405 with Allow, or 404.
+  if (!request.is404) checkNoBody(request.raw);
   if (origins.length > 0 && isPreflight(origins, request)) return;
   if (tokens.length > 0) checkToken(tokens, request.raw);
   checkExpectation(request.context.exchange);

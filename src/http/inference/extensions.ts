@@ -1,0 +1,138 @@
+/** Triton's model configuration and statistics extensions: their schemas, and what the models say by them. */
+import { Type } from "typebox";
+import type { ModelName } from "../observe/inferences.ts";
+import { MODEL_TENSORS } from "./schemas.ts";
+
+const ConfigTensor = Type.Object(
+  {
+    name: Type.String(),
+    data_type: Type.String({ description: "The datatype of the model's metadata behind `TYPE_`." }),
+    dims: Type.Array(Type.Integer(), {
+      description: "The usual shape; -1 stands for any size. A tensor without dimensions has `[1]`.",
+    }),
+    optional: Type.Optional(Type.Boolean({ description: "Whether a request may be without it." })),
+  },
+  { $id: "InferenceConfigTensor", title: "InferenceConfigTensor" },
+);
+
+export const InferenceConfig = Type.Object(
+  {
+    name: Type.String(),
+    platform: Type.String(),
+    backend: Type.String(),
+    version_policy: Type.Object({ latest: Type.Object({ num_versions: Type.Integer() }) }),
+    max_batch_size: Type.Integer({ description: "0: the server does not batch requests." }),
+    input: Type.Array(Type.Ref("InferenceConfigTensor#")),
+    output: Type.Array(Type.Ref("InferenceConfigTensor#"), {
+      description:
+        "The output that every request with the default `reduction` gets. Clients request each output listed here; the model's metadata list the others.",
+    }),
+  },
+  { $id: "InferenceConfig", title: "InferenceConfig" },
+);
+
+const Count = (description: string) =>
+  Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description });
+
+const Duration = Type.Object(
+  { count: Count("Requests."), ns: Count("Nanoseconds in all.") },
+  { $id: "InferenceDuration", title: "InferenceDuration" },
+);
+
+const duration = (description: string) => Type.Unsafe<unknown>({ $ref: "InferenceDuration#", description });
+
+const computed = {
+  compute_input: duration("Decoding the inputs."),
+  compute_infer: duration("Computing the loss."),
+  compute_output: duration("Encoding the outputs."),
+};
+
+const InferenceDurations = Type.Object(
+  {
+    success: duration(
+      "Requests with status 200, from the end of the head to the end of the answer. Reading and writing the network are in it, and in no other member.",
+    ),
+    fail: duration("Requests with another status, or whose client left."),
+    queue: duration("Waiting for memory and the body's first byte."),
+    ...computed,
+    cache_hit: duration("0: there is no cache."),
+    cache_miss: duration("0: there is no cache."),
+  },
+  {
+    $id: "InferenceDurations",
+    title: "InferenceDurations",
+    description: "queue and the compute members are those of requests with status 200.",
+  },
+);
+
+const InferenceBatch = Type.Object(
+  { batch_size: Count("Always 1."), ...computed },
+  { $id: "InferenceBatch", title: "InferenceBatch" },
+);
+
+const InferenceModelStatistics = Type.Object(
+  {
+    name: Type.String(),
+    version: Type.String(),
+    last_inference: Count("When the last request was answered, in milliseconds since 1970; 0: none was."),
+    inference_count: Count("Requests with status 200, each of which is one inference."),
+    execution_count: Count("The same: requests are not batched."),
+    inference_stats: Type.Ref("InferenceDurations#"),
+    batch_stats: Type.Array(Type.Ref("InferenceBatch#"), {
+      description: "Empty until the first request has been answered.",
+    }),
+  },
+  { $id: "InferenceModelStatistics", title: "InferenceModelStatistics" },
+);
+
+export const InferenceStatistics = Type.Object(
+  { model_stats: Type.Array(Type.Ref("InferenceModelStatistics#")) },
+  { $id: "InferenceStatistics", title: "InferenceStatistics" },
+);
+
+/** In the order in which they refer to each other. */
+export const EXTENSION_SCHEMAS = [
+  ConfigTensor,
+  InferenceConfig,
+  Duration,
+  InferenceDurations,
+  InferenceBatch,
+  InferenceModelStatistics,
+  InferenceStatistics,
+];
+
+/** The one output that a request without parameters always gets; nvidia-pytriton requests every output that the configuration lists. */
+const MAIN_OUTPUT: Readonly<Record<ModelName, string>> = {
+  log_softmax: "output",
+  nll_loss: "loss",
+  cross_entropy: "loss",
+};
+
+interface ModelTensor {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  readonly parameters: { readonly optional: boolean };
+}
+
+/** The configuration of a model, with the members of Triton's ModelConfig that clients read. */
+export function configOf(name: ModelName) {
+  const { inputs, outputs } = MODEL_TENSORS[name] as {
+    readonly inputs: readonly ModelTensor[];
+    readonly outputs: readonly ModelTensor[];
+  };
+  return {
+    name,
+    platform: "lossd",
+    backend: "lossd",
+    version_policy: { latest: { num_versions: 1 } },
+    max_batch_size: 0,
+    input: inputs.map((tensor) => ({ ...configTensor(tensor), optional: tensor.parameters.optional })),
+    output: outputs.filter((tensor) => tensor.name === MAIN_OUTPUT[name]).map(configTensor),
+  };
+}
+
+/** Clients refuse a tensor without dims. */
+function configTensor({ name, datatype, shape }: ModelTensor) {
+  return { name, data_type: `TYPE_${datatype}`, dims: shape.length === 0 ? [1] : shape };
+}

@@ -1,0 +1,156 @@
+/** Counts the inferences of each model, and reads them back from the page of metrics as Triton's statistics extension has them. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Registry } from "prom-client";
+import { Counter, Gauge } from "prom-client";
+import type { Stage } from "../context.ts";
+import { finalStatus } from "./log.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** The model that the route asks for an inference. */
+    model?: string;
+  }
+}
+
+/** The models of the Open Inference Protocol. */
+export const MODELS = ["log_softmax", "nll_loss", "cross_entropy"] as const;
+
+export type ModelName = (typeof MODELS)[number];
+
+/** The stages of a successful request whose seconds each part has. Reading and writing wait for the client, and are in `success` alone. */
+const PARTS = {
+  queue: ["wait"],
+  compute_input: ["decode"],
+  compute_infer: ["compute"],
+  compute_output: ["encode"],
+} as const satisfies Record<string, readonly Stage[]>;
+
+type Part = keyof typeof PARTS;
+type Outcome = "success" | "fail";
+
+const OUTCOMES: readonly Outcome[] = ["success", "fail"];
+const TIMES: readonly (Outcome | Part)[] = [...OUTCOMES, ...(Object.keys(PARTS) as Part[])];
+
+interface Tally {
+  readonly requests: Record<Outcome, number>;
+  readonly seconds: Record<Outcome | Part, number>;
+  /** Seconds since 1970; 0: there was none. */
+  last: number;
+}
+
+const REQUESTS = "lossd_inference_requests_total";
+const SECONDS = "lossd_inference_seconds_total";
+const LAST = "lossd_inference_last_timestamp_seconds";
+
+/** Counts the inferences of one process. */
+export class InferenceCounts {
+  readonly #tallies = new Map<string, Tally>(MODELS.map((model) => [model, emptyTally()]));
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const tallies = this.#tallies;
+    new Counter({
+      name: REQUESTS,
+      help: "Inference requests under /v2 that have been answered, by model and outcome.",
+      labelNames: ["model", "outcome"] as const,
+      registers,
+      collect() {
+        this.reset();
+        for (const [model, { requests }] of tallies)
+          for (const outcome of OUTCOMES) this.inc({ model, outcome }, requests[outcome]);
+      },
+    });
+    new Counter({
+      name: SECONDS,
+      help: "Seconds of inference requests under /v2: in all by outcome, and of the successful ones by part.",
+      labelNames: ["model", "part"] as const,
+      registers,
+      collect() {
+        this.reset();
+        for (const [model, { seconds }] of tallies)
+          for (const part of TIMES) this.inc({ model, part }, seconds[part]);
+      },
+    });
+    new Gauge({
+      name: LAST,
+      help: "When the last inference request under /v2 was answered, in seconds since 1970; 0: none was.",
+      labelNames: ["model"] as const,
+      registers,
+      aggregator: "max",
+      collect() {
+        for (const [model, { last }] of tallies) this.set({ model }, last);
+      },
+    });
+  }
+
+  /** Counts a request that has ended, where it asked for an inference. */
+  count(request: FastifyRequest, reply: FastifyReply): void {
+    const loss = request.context?.loss;
+    // Fastify builds routeOptions anew each time; a request that was rejected for its headers has no loss.
+    const model = loss === undefined ? request.routeOptions.config?.model : loss.model;
+    if (model === undefined) return;
+    const tally = this.#tallies.get(model)!;
+    const { requests, seconds } = tally;
+    const outcome = finalStatus(reply) === 200 ? "success" : "fail";
+    requests[outcome]++;
+    seconds[outcome] += reply.elapsedTime / 1000;
+    tally.last = Date.now() / 1000;
+    if (outcome === "fail" || loss === undefined) return;
+    for (const [part, stages] of Object.entries(PARTS) as [Part, readonly Stage[]][])
+      for (const stage of stages) seconds[part] += loss.timings.seconds(stage);
+  }
+}
+
+function emptyTally(): Tally {
+  const seconds = Object.fromEntries(TIMES.map((time) => [time, 0])) as Tally["seconds"];
+  return { requests: { success: 0, fail: 0 }, seconds, last: 0 };
+}
+
+/** The statistics of models from a page of metrics: of one process, or of a whole group. */
+export function statisticsOf(page: string, models: readonly ModelName[] = MODELS) {
+  const values = readPage(page);
+  return { model_stats: models.map((model) => modelStatistics(model, values)) };
+}
+
+function modelStatistics(name: ModelName, values: ReadonlyMap<string, number>) {
+  const value = (metric: string, label = ""): number => values.get(`${metric} ${name} ${label}`) ?? 0;
+  const success = value(REQUESTS, "success");
+  const duration = (part: Outcome | Part, count = success) => ({
+    count,
+    ns: Math.round(value(SECONDS, part) * 1e9),
+  });
+  const computed = {
+    compute_input: duration("compute_input"),
+    compute_infer: duration("compute_infer"),
+    compute_output: duration("compute_output"),
+  };
+  const none = { count: 0, ns: 0 };
+  return {
+    name,
+    version: "1",
+    last_inference: Math.round(value(LAST) * 1000),
+    inference_count: success,
+    execution_count: success,
+    inference_stats: {
+      success: duration("success"),
+      fail: duration("fail", value(REQUESTS, "fail")),
+      queue: duration("queue"),
+      ...computed,
+      cache_hit: none,
+      cache_miss: none,
+    },
+    batch_stats: success === 0 ? [] : [{ batch_size: 1, ...computed }],
+  };
+}
+
+/** The values of the metrics of inferences, by name, model and the other label. */
+function readPage(page: string): Map<string, number> {
+  const values = new Map<string, number>();
+  for (const [, metric, labels, value] of page.matchAll(/^(lossd_inference_\w+)\{([^}]*)\} (\S+)$/gm)) {
+    const { model, outcome, part } = Object.fromEntries(
+      [...labels!.matchAll(/(\w+)="(\w+)"/g)].map(([, label, text]) => [label, text]),
+    );
+    values.set(`${metric} ${model} ${outcome ?? part ?? ""}`, Number(value));
+  }
+  return values;
+}
