@@ -1,14 +1,13 @@
 /** Before `npm start` builds: checks the settings, on its command line and in the environment, and that the ports are free. */
-import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { argv, env } from "node:process";
 import { readCommand } from "../src/cli/command.ts";
 import { UsageError } from "../src/cli/usage.ts";
 import type { Config } from "../src/config.ts";
 import { ConfigError, readConfig } from "../src/config.ts";
-import { faultOf, UserError } from "../src/errors.ts";
+import { UserError } from "../src/errors.ts";
 import { listenError } from "../src/server/listen.ts";
-import { readTokenLines } from "../src/server/tokens-file.ts";
+import { readTokensFile } from "../src/server/tokens-file.ts";
 
 /** As of the server itself, for a command line that cannot be read. */
 const USAGE = 2;
@@ -24,12 +23,7 @@ try {
 }
 
 async function checkSettings(config: Config): Promise<void> {
-  const { TOKENS_FILE: file } = config;
-  try {
-    if (file !== "") readTokenLines(readFileSync(file, "utf8"));
-  } catch (error) {
-    throw new ConfigError(`TOKENS_FILE=${file}: ${faultOf(error)}`);
-  }
+  if (config.TOKENS_FILE !== "") readTokensFile(config.TOKENS_FILE);
   for (const setting of ["METRICS_PORT", "PORT"] as const)
     if (config[setting] > 0 && (setting !== "PORT" || config.SOCKET === "")) await checkPort(config, setting);
 }

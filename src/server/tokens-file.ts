@@ -1,5 +1,7 @@
 /** Files of bearer tokens, read in one way by the server and by the commands that ask it. */
-import { UserError } from "../errors.ts";
+import { readFileSync } from "node:fs";
+import { ConfigError } from "../config.ts";
+import { faultOf, UserError } from "../errors.ts";
 
 /** What a bearer token is made of (RFC 6750, section 2.1), as the source of a pattern. */
 export const TOKEN = "[A-Za-z0-9._~+/-]+=*";
@@ -23,4 +25,13 @@ export function readTokenLines(text: string): string[] {
   }
   if (tokens.length === 0) throw new UserError("expected a token a line, got none");
   return tokens;
+}
+
+/** The tokens of the setting TOKENS_FILE. Rejects with {@link ConfigError} a file that cannot be read or that {@link readTokenLines} rejects. */
+export function readTokensFile(file: string): string[] {
+  try {
+    return readTokenLines(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new ConfigError(`TOKENS_FILE=${file}: ${faultOf(error)}`);
+  }
 }

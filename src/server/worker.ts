@@ -1,10 +1,8 @@
 /** One process that answers requests: its memory, its server, its end. */
-import { readFileSync } from "node:fs";
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
-import { ConfigError, originsOf, spansUrl } from "../config.ts";
-import { faultOf } from "../errors.ts";
+import { originsOf, spansUrl } from "../config.ts";
 import { buildApp } from "../http/app.ts";
 import type { Tracing } from "../http/context.ts";
 import { LoadEstimate } from "../http/limits/load-estimate.ts";
@@ -20,7 +18,7 @@ import type { Membership } from "./cluster-member.ts";
 import { listenBoth } from "./listen.ts";
 import type { DroppedLines } from "./log-stream.ts";
 import { readPages } from "./page-files.ts";
-import { readTokenLines } from "./tokens-file.ts";
+import { readTokensFile } from "./tokens-file.ts";
 
 /** A server that listens. */
 export interface Serving {
@@ -112,10 +110,5 @@ async function loadTracing(url: string | undefined, logger: Logger): Promise<Tra
 
 /** The tokens of a file, none where no file is named. An empty one would let everybody in, so it is refused. */
 export function loadTokens(file: string): Tokens {
-  if (file === "") return [];
-  try {
-    return digestTokens(readTokenLines(readFileSync(file, "utf8")));
-  } catch (error) {
-    throw new ConfigError(`TOKENS_FILE=${file}: ${faultOf(error)}`);
-  }
+  return file === "" ? [] : digestTokens(readTokensFile(file));
 }
