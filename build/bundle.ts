@@ -21,7 +21,6 @@ const server: BuildOptions = {
     join(DIST, "errors.js"),
     /observe\/tracing\.js$/,
     /cli\/(?:check|help|send)\.js$/,
-    "@fastify/swagger-ui",
     "thread-stream",
   ],
   output: { file: join(DIST, "cli/run.js"), format: "esm", codeSplitting: false },

@@ -80,10 +80,22 @@ async function makeDist(folder: string): Promise<void> {
   mkdirSync(join(folder, "playground"));
   for (const file of globSync("src/playground/*.{html,css}", { cwd: ROOT }))
     copyFileSync(join(ROOT, file), join(folder, "playground", basename(file)));
+  copyReference(join(folder, "reference"));
   for (const name of ["bundle.ts", "guide.ts", "prune.ts", "warm.ts"])
     await runStep(`build/${name}`, [script(name), folder]);
   setModes(folder, ["main.js"]);
   swapFolder(folder, join(ROOT, "dist"));
+}
+
+/** The files of Swagger UI that the reference loads: from @fastify/swagger-ui, because swagger-ui-dist comes with a package that runs at its installation. */
+const SWAGGER_UI = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"];
+
+function copyReference(folder: string): void {
+  mkdirSync(folder);
+  for (const name of ["index.html", "reference.js"])
+    copyFileSync(join(ROOT, "reference", name), join(folder, name));
+  for (const name of SWAGGER_UI)
+    copyFileSync(join(ROOT, "node_modules/@fastify/swagger-ui/static", name), join(folder, name));
 }
 
 /** Removes the folders of builds that were killed. */

@@ -23,7 +23,7 @@ function reach(file: string): void {
 
 for (const entry of ENTRIES) reach(join(DIST, entry));
 for (const file of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
-  if (/^(?!playground\/).*\.(?:js|d\.ts)$/.test(file) && !reached.has(join(DIST, file)))
+  if (/^(?!playground\/|reference\/).*\.(?:js|d\.ts)$/.test(file) && !reached.has(join(DIST, file)))
     rmSync(join(DIST, file));
 }
 // Folders last, the innermost first; what is not empty stays.

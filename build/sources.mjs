@@ -27,6 +27,7 @@ export const PARTS = {
     sources: [
       "src",
       "docs",
+      "reference",
       "build",
       ".md",
       "package.json",

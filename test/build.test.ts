@@ -42,6 +42,7 @@ const SOURCES = {
   "tsconfig.build.json": "{}",
   "README.md": "",
   "docs/start.md": "",
+  "reference/index.html": "",
   "build/kernels.ts": "",
   "src/main.ts": "",
   "src/kernel/assembly/index.ts": "",

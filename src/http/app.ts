@@ -35,6 +35,6 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   registerHealth(app, lifecycle);
   if (metricsPage !== undefined) registerMetrics(app, metricsPage);
   registerPages(app, pages);
-  await registerDocs(app);
+  registerDocs(app);
   return app;
 }

@@ -1,9 +1,12 @@
 /** The files of the pages for people, as the build leaves them. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { Page } from "../http/static/pages.ts";
+import { REFERENCE_POLICY } from "../http/static/pages.ts";
 
 /** Where the bundle is, whose folder has another name while it is built, and for src/ the last build. */
 const DIST = new URL(import.meta.url.endsWith(".ts") ? "../../dist/" : "../", import.meta.url);
+
+const DOCS = "/docs/static/";
 
 const FILES = [
   { path: "/", file: "playground/index.html" },
@@ -12,6 +15,11 @@ const FILES = [
   { path: "/playground/base.css", file: "playground/base.css" },
   { path: "/playground/style.css", file: "playground/style.css" },
   { path: "/playground/guide.css", file: "playground/guide.css" },
+  { path: "/docs/", file: "reference/index.html", policy: REFERENCE_POLICY },
+  { path: `${DOCS}reference.js`, file: "reference/reference.js" },
+  { path: `${DOCS}swagger-ui-bundle.js`, file: "reference/swagger-ui-bundle.js" },
+  { path: `${DOCS}swagger-ui.css`, file: "reference/swagger-ui.css" },
+  { path: `${DOCS}favicon-32x32.png`, file: "reference/favicon-32x32.png" },
 ] as const;
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -19,6 +27,7 @@ const TYPES: Readonly<Record<string, string>> = {
   js: "text/javascript; charset=utf-8",
   css: "text/css; charset=utf-8",
   svg: "image/svg+xml",
+  png: "image/png",
 };
 
 /** What there is; a file is read when it is first asked for, and not before the server listens. */
@@ -27,7 +36,8 @@ export function readPages(): Page[] {
     path: `/guide/${file.replace(/(?:index)?\.html$/, "")}`,
     file: `guide/${file}`,
   }));
-  return [...FILES, ...guide].map(({ path, file }) => ({
+  return [...FILES, ...guide].map(({ path, file, ...rest }) => ({
+    ...rest,
     path,
     type: TYPES[file.slice(file.lastIndexOf(".") + 1)]!,
     read: () => readFileSync(new URL(file, DIST)),

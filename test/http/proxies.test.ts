@@ -82,7 +82,9 @@ describe("behind a proxy that puts /loss in front of each path", () => {
   );
 
   it("the reference finds the contract beside it", async () => {
-    const answer = await fetch(`${url}/docs/json`);
+    const script = await fetch(`${url}/docs/static/reference.js`);
+    const [, contract] = /new URL\("([^"]+)", document\.baseURI\)/.exec(await script.text())!;
+    const answer = await fetch(new URL(contract!, `${url}/docs/`));
     expect(await answer.json()).toMatchObject({ openapi: "3.1.0" });
   });
 });

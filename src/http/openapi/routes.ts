@@ -1,6 +1,5 @@
-/** The contract as a document: GET /openapi.json, /openapi.yaml, /openapi-3.0.json, and an interactive reference at /docs that needs no internet. */
+/** The contract as documents: GET /openapi.json, /openapi.yaml and /openapi-3.0.json. */
 import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance } from "fastify";
 import type { OpenAPIV3_1 } from "openapi-types";
 import { VERSION } from "../../version.ts";
@@ -45,7 +44,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
   });
 }
 
-export async function registerDocs(app: FastifyInstance): Promise<void> {
+export function registerDocs(app: FastifyInstance): void {
   const hidden = { schema: { hide: true } };
   const contracts = [
     { path: "/openapi.json", type: "application/json; charset=utf-8", write: openApiJson },
@@ -58,26 +57,6 @@ export async function registerDocs(app: FastifyInstance): Promise<void> {
       return sendRepresentation(reply.type(type), await contract.negotiate(reply));
     });
   }
-  await app.register(swaggerUi, {
-    routePrefix: "/docs",
-    theme: { title: "lossd reference" },
-    uiConfig: {
-      layout: "BaseLayout",
-      validatorUrl: null,
-      tryItOutEnabled: true,
-      displayRequestDuration: true,
-    },
-    // Without the slash, or with a query, the page would name its files by their whole paths, which do not hold below a proxy's.
-    uiHooks: {
-      onRequest: ({ url }, reply, done) => {
-        const isPage = /^\/docs(\/?)(?:\?.*)?$/.exec(url);
-        if (isPage === null || url === "/docs/") done();
-        else reply.redirect(isPage[1] === "" ? "docs/" : "./", 308);
-      },
-    },
-    staticCSP:
-      "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; object-src 'none'",
-  });
 }
 
 /** The bytes of openapi/openapi.json. */

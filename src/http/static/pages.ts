@@ -1,4 +1,4 @@
-/** Pages for people: the playground at GET /, the guide at GET /guide/, and the files that they load. They talk to the same API as every client. */
+/** Pages for people: the playground at GET /, the guide at GET /guide/, the reference at GET /docs/, and the files that they load. They talk to the same API as every client. */
 import type { FastifyInstance } from "fastify";
 import { StaticDocument, sendRepresentation } from "./document.ts";
 
@@ -6,12 +6,18 @@ import { StaticDocument, sendRepresentation } from "./document.ts";
 export interface Page {
   readonly path: string;
   readonly type: string;
+  /** Content-Security-Policy; default: the strictest, without inline styles. */
+  readonly policy?: string;
   read(): Buffer;
 }
 
 /** Nothing but the server's own files and its API: no inline script or style, no frame, no form that leaves. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/** Swagger UI writes inline styles. */
+export const REFERENCE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const HIDDEN = { schema: { hide: true } };
 
@@ -26,13 +32,14 @@ export function registerPages(app: FastifyInstance, pages: readonly Page[]): voi
       if (isKnown(request.headers["if-none-match"], etag)) return reply.code(304).send();
       reply
         .header("content-type", page.type)
-        .header("content-security-policy", POLICY)
+        .header("content-security-policy", page.policy ?? POLICY)
         .header("referrer-policy", "no-referrer");
       return sendRepresentation(reply, representation);
     });
   }
   // Relative, so that it also holds below a proxy's path.
-  app.get("/guide", HIDDEN, (_request, reply) => reply.redirect("guide/", 308));
+  for (const folder of ["guide", "docs"])
+    app.get(`/${folder}`, HIDDEN, (_request, reply) => reply.redirect(`${folder}/`, 308));
 }
 
 /** Whether a client has this version (RFC 9110, section 13.1.2). */
