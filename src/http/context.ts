@@ -71,6 +71,8 @@ export interface Admitted {
 /** A body as its parser returns it: the validator reads `value`, in which a number stands for each tensor. */
 export interface ParsedBody {
   readonly value: unknown;
+  /** Remembers the validator that has accepted the value, if other bodies share it. */
+  readonly skeleton?: { acceptedBy: unknown };
 }
 
 /** A loss that has been admitted: its memory, its body's bytes, its timings. */

@@ -90,7 +90,7 @@ async function sendPages(
     }
     (encoder ?? response).end();
   } catch (error) {
-    if (!response.destroyed) reply.log.error({ err: error }, "answer failed");
+    if (!response.destroyed) reply.log.error({ reqId: reply.request.id, err: error }, "response failed");
     response.destroy();
   }
   return reply;

@@ -126,3 +126,11 @@ it("a safetensors request takes null in its query string for every option, and f
   const answer = await service().send("POST", `/v1/log_softmax?${query}`, body, headers);
   expect([answer.status, answer.json.output]).toEqual([200, [[0]]]);
 });
+
+it("null for an option of one operation stays an unknown field of another, whichever is asked first", async () => {
+  const body = '{"input": [[0, 0]], "target": [1], "label_smoothing": null}';
+  for (const round of [1, 2]) {
+    expect((await service().post("/v1/cross_entropy", body)).status, `round ${round}`).toBe(200);
+    expect((await service().post("/v1/nll_loss", body)).json.detail).toMatch(/^\/label_smoothing: unknown field/);
+  }
+});

@@ -36,14 +36,19 @@ export interface InferenceBody {
   }[];
 }
 
-/** Takes the members that are null, which stand for those that are not given, out of a body that its schema has accepted. */
+/** A body that its schema has accepted, without the members that are null, which stand for members that are not given. */
 export function givenMembers(body: InferenceBody): InferenceBody {
-  withoutNulls(body);
-  for (const tensor of [...body.inputs, ...(body.outputs ?? [])]) {
-    withoutNulls(tensor);
-    if (tensor.parameters !== undefined) withoutNulls(tensor.parameters);
-  }
-  return body;
+  const { inputs, outputs, ...rest } = withoutNulls(body);
+  return {
+    ...rest,
+    inputs: inputs.map(givenOfTensor),
+    ...(outputs === undefined ? {} : { outputs: outputs.map(givenOfTensor) }),
+  };
+}
+
+function givenOfTensor<Named extends { readonly parameters?: object }>(tensor: Named): Named {
+  const given = withoutNulls(tensor);
+  return given.parameters === undefined ? given : { ...given, parameters: withoutNulls(given.parameters) };
 }
 
 const JSON_BYTES = "inference-header-content-length";

@@ -24,9 +24,12 @@ interface Annotated {
   readonly description?: string;
 }
 
-/** Takes the members that are null out of an object that its schema has accepted, in place. Members of members stay. */
+/** An object that its schema has accepted, without the members that are null; members of members stay. A copy if there is one: bodies share their skeletons. */
 export function withoutNulls<Value extends object>(object: Value): Value {
   const members = object as Record<string, unknown>;
-  for (const name in members) if (members[name] === null) delete members[name];
+  for (const name in members) {
+    if (members[name] !== null) continue;
+    return Object.fromEntries(Object.entries(members).filter(([, member]) => member !== null)) as Value;
+  }
   return object;
 }

@@ -138,7 +138,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     if (loss.responseFormat !== "json") rejectJsonOptions(fields);
     const isGone = (): boolean => reply.raw.destroyed;
     if ("header" in body) return respondToFile(engine, operation, { reply, loss, body, fields, isGone });
-    const reader = new OperandReader(loss, new JsonOperands(body));
+    const reader = new OperandReader(loss, new JsonOperands(body, fields));
     loss.timings.enter("compute");
     const send = (members: Members): Sending =>
       sendMembers(reply, loss, members, fields.format ?? reader.operands.form("input"), fields.non_finite);

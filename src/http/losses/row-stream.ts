@@ -185,8 +185,11 @@ function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean
   const isClosed =
     isGone || request.raw.socket.destroyed || CLOSED.has((error as NodeJS.ErrnoException).code ?? "");
   if (isClosed && !request.raw.complete)
-    log.warn({ operation: context.loss?.operation, bytes: context.loss?.bytes }, CUT_SHORT);
-  else if (!isClosed && !isProblem) log.error({ err: error }, "answer failed");
+    log.warn(
+      { reqId: request.id, operation: context.loss?.operation, bytes: context.loss?.bytes },
+      CUT_SHORT,
+    );
+  else if (!isClosed && !isProblem) log.error({ reqId: request.id, err: error }, "response failed");
 }
 
 const CUT_SHORT =

@@ -2,6 +2,8 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import pino from "pino";
 import type { ProblemCode } from "../../problems.ts";
 import { echo, PROBLEMS } from "../../problems.ts";
 
@@ -27,25 +29,57 @@ export function finalStatus({ raw, statusCode }: FastifyReply): number {
   return raw.headersSent ? statusCode : CLIENT_GONE;
 }
 
-export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
-  const { log, context } = request;
-  const loss = context?.loss;
-  const input = loss?.input;
-  log.info(
-    {
-      operation: loss?.operation ?? request.routeOptions.url ?? "none",
-      path: request.is404 ? echo(request.url.split("?", 1)[0]!) : undefined,
-      method: request.method,
-      status: finalStatus(reply),
-      problem: context?.problem,
-      dtype: input?.dtype,
-      shape: input?.shape,
-      bytes: loss?.bytes,
-      ms: Math.round(reply.elapsedTime * 1000) / 1000,
-      trace_id: context?.trace?.id ?? traceId(request.headers),
-    },
-    "request",
-  );
+/** The parts of a pino logger from which it builds its lines. */
+interface LineParts {
+  /** The bindings of all lines, such as pid, as members of a JSON object. */
+  readonly bindings: string;
+  readonly stream: { write(line: string): void };
+  /** The time as a member of a JSON object. */
+  readonly time: () => string;
+}
+
+function partsOf(logger: Logger): LineParts {
+  const { chindingsSym, streamSym, timeSym } = pino.symbols;
+  const parts = logger as unknown as Record<symbol, unknown>;
+  return {
+    bindings: parts[chindingsSym] as string,
+    stream: parts[streamSym] as LineParts["stream"],
+    time: parts[timeSym] as LineParts["time"],
+  };
+}
+
+/** Writes one line per request, as pino's `info` would; pino's own formatting takes 3 µs of a request's 40. */
+export class RequestLog {
+  readonly #logger: Logger;
+  readonly #parts: LineParts;
+  readonly #level: string;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+    this.#parts = partsOf(logger);
+    this.#level = `{"level":${pino.levels.values.info}`;
+  }
+
+  write(request: FastifyRequest, reply: FastifyReply): void {
+    if (!this.#logger.isLevelEnabled("info")) return;
+    const { id, context, method } = request;
+    const loss = context?.loss;
+    const ms = Math.round(reply.elapsedTime * 1000) / 1000;
+    const { bindings, stream, time } = this.#parts;
+    let line = `${this.#level}${time()}${bindings},"reqId":"${id}"`;
+    if (loss === undefined) line += `,"operation":${JSON.stringify(request.routeOptions.url ?? "none")}`;
+    else line += `,"operation":"${loss.operation}"`;
+    if (request.is404) line += `,"path":${JSON.stringify(echo(request.url.split("?", 1)[0]!))}`;
+    line += `,"method":"${method}","status":${finalStatus(reply)}`;
+    if (context?.problem !== undefined) line += `,"problem":"${context.problem}"`;
+    if (loss?.input !== undefined)
+      line += `,"dtype":"${loss.input.dtype}","shape":[${loss.input.shape.join()}]`;
+    if (loss !== undefined) line += `,"bytes":${loss.bytes}`;
+    line += `,"ms":${ms}`;
+    const trace = context?.trace?.id ?? traceId(request.headers);
+    if (trace !== undefined) line += `,"trace_id":"${trace}"`;
+    stream.write(`${line},"msg":"request"}\n`);
+  }
 }
 
 /** Logs an error of bytes that could not be read as a request. */

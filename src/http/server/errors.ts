@@ -78,7 +78,8 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error instanceof ClientGone) return reply.code(CLIENT_GONE).send();
   const problem = problemOf(error, request);
-  if (problem.code === "internal_error") request.log.error({ err: error }, "request failed");
+  if (problem.code === "internal_error")
+    request.log.error({ reqId: request.id, err: error }, "request failed");
   return sendProblem(reply, problem);
 }
 

@@ -2,10 +2,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
+import type { Logger } from "pino";
 import { Connections } from "../connection.ts";
 import type { Tracing } from "../context.ts";
 import { RequestContext } from "../context.ts";
-import { logRequest, logUnread, requestId } from "../observe/log.ts";
+import { logUnread, RequestLog, requestId } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { Tokens } from "./auth.ts";
 import { checkToken } from "./auth.ts";
@@ -23,7 +24,7 @@ import { compileLazily } from "./validation.ts";
 
 export interface ServerOptions {
   readonly lifecycle: Readonly<Lifecycle>;
-  readonly logger: FastifyBaseLogger;
+  readonly logger: Logger;
   /** Tokens that are accepted; default: none are asked for. */
   readonly tokens?: Tokens;
   /** Origins whose pages may read responses; default: none. */
@@ -43,9 +44,11 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const connections = new Connections();
   const begin = beginner(options, connections);
   const app: FastifyInstance = Fastify({
-    loggerInstance: logger,
+    loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: (request) => requestId(request),
+    // Lines of a request name its id themselves; a child logger for each would cost more than the line.
+    childLoggerFactory: (parent) => parent,
     clientErrorHandler: (error, socket) =>
       handleClientError(error, socket, connections, (code, id) => {
         metrics?.countUnread(code);
@@ -102,7 +105,8 @@ function takeExpectations({ server }: FastifyInstance): void {
 }
 
 /** Makes the record of a request when its turn on the connection comes, and ends it when its response is through or its connection is gone. */
-function beginner({ metrics, tracing }: ServerOptions, connections: Connections) {
+function beginner({ logger, metrics, tracing }: ServerOptions, connections: Connections) {
+  const log = new RequestLog(logger);
   return (request: FastifyRequest, reply: FastifyReply, start: () => void): void => {
     const connection = connections.of(request.raw.socket);
     const trace = tracing?.begin(request);
@@ -114,7 +118,7 @@ function beginner({ metrics, tracing }: ServerOptions, connections: Connections)
     reply.raw.once("close", () => {
       request.context?.end();
       metrics?.count(request, reply);
-      logRequest(request, reply);
+      log.write(request, reply);
       trace?.end(request, reply);
       connection.end();
     });

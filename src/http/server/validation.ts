@@ -31,7 +31,9 @@ export function compileLazily(app: FastifyInstance): FastifySchemaCompiler<unkno
   return ({ schema }) => {
     const validate = validatorOf(app, schema as object);
     const validateBody = (body: ParsedBody | undefined): boolean => {
+      if (body?.skeleton !== undefined && body.skeleton.acceptedBy === validate) return true;
       const isValid = validate(body?.value);
+      if (isValid && body?.skeleton !== undefined) body.skeleton.acceptedBy = validate;
       validateBody.errors = validate.errors;
       return isValid;
     };

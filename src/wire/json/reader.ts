@@ -24,6 +24,7 @@ export interface Cut {
 /** A scanned body: what JSON.parse gives, with `[k]` or `"k"` in the place of cut k. */
 export interface JsonBody {
   readonly value: unknown;
+  readonly skeleton: Skeleton;
   readonly cuts: readonly Cut[];
 }
 
@@ -79,6 +80,24 @@ const BACKSLASH = 92;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** A body outside of its numbers. Bodies that differ in their numbers alone share it, so its value must not be changed. */
+export interface Skeleton {
+  readonly value: unknown;
+  /** The validator that has accepted the value. */
+  acceptedBy: unknown;
+}
+
+/** Skeletons by their text: clients send the same options again and again. */
+const skeletons = new Map<string, Skeleton>();
+const MAX_SKELETONS = 256;
+const MAX_SKELETON_CHARS = 512;
+
+function remember(text: string, skeleton: Skeleton): void {
+  if (text.length > MAX_SKELETON_CHARS) return;
+  if (skeletons.size >= MAX_SKELETONS) skeletons.clear();
+  skeletons.set(text, skeleton);
+}
+
 /** Reads a JSON body that arrives in pieces of any size; the same bytes give the same result however they are cut. */
 export class JsonReader {
   readonly #kernel: Kernel;
@@ -125,9 +144,14 @@ export class JsonReader {
       );
     }
     this.#region.alloc(Math.max(0, this.#word(NEXT) - this.#region.next));
-    const value: unknown = JSON.parse(this.#skeleton());
-    if (countMembers(value) !== this.#word(MEMBERS)) throw duplicateKey(this.#skeleton());
-    return { value, cuts: this.#cuts() };
+    const text = this.#skeleton();
+    let skeleton = skeletons.get(text);
+    if (skeleton === undefined) {
+      skeleton = { value: JSON.parse(text), acceptedBy: undefined };
+      if (countMembers(skeleton.value) !== this.#word(MEMBERS)) throw duplicateKey(text);
+      remember(text, skeleton);
+    }
+    return { value: skeleton.value, skeleton, cuts: this.#cuts() };
   }
 
   #word(place: number): number {

@@ -155,17 +155,19 @@ export function elementPath(shape: readonly number[], element: number): string {
   return path;
 }
 
-/** The fields of a JSON body that its schema has accepted. */
+/** The fields of a JSON body that its schema has accepted, without those that are null. */
 export class JsonOperands {
   readonly #body: JsonBody;
+  readonly #fields: Readonly<Record<string, unknown>>;
   readonly #texts = new Map<string, TensorText>();
 
-  constructor(body: JsonBody) {
+  constructor(body: JsonBody, fields: object) {
     this.#body = body;
+    this.#fields = fields as Readonly<Record<string, unknown>>;
   }
 
   has(name: string): boolean {
-    return (this.#body.value as Record<string, unknown>)[name] !== undefined;
+    return this.#fields[name] !== undefined;
   }
 
   shape(name: string): readonly number[] {
@@ -187,8 +189,7 @@ export class JsonOperands {
   #text(name: string): TensorText {
     const known = this.#texts.get(name);
     if (known !== undefined) return known;
-    const value = (this.#body.value as Record<string, unknown>)[name];
-    const text = describeTensor(this.#body, value, `/${name}`);
+    const text = describeTensor(this.#body, this.#fields[name], `/${name}`);
     this.#texts.set(name, text);
     return text;
   }
