@@ -19,7 +19,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "problems.ts": [],
   "errors.ts": [],
   "version.ts": [],
-  cli: ["server", "wire", "config.ts", "errors.ts", "version.ts"],
+  cli: ["server", "wire", "loss", "config.ts", "errors.ts", "version.ts"],
   server: ["http", "kernel", "tensor", "config.ts", "errors.ts", "problems.ts", "version.ts"],
   http: ["wire", "loss", "kernel", "tensor", "errors.ts", "problems.ts", "version.ts"],
   library: ["loss", "kernel", "tensor", "errors.ts"],

@@ -55,6 +55,8 @@ export interface Tracing {
 export interface Admitted {
   /** The operationId. */
   readonly operation: string;
+  /** An element of the target, in the words of an error. */
+  readonly targetElement?: string | undefined;
   /** The model of an inference request. */
   readonly model?: string | undefined;
   readonly kernel: Kernel;
@@ -78,6 +80,7 @@ export interface ParsedBody {
 /** A loss that has been admitted: its memory, its body's bytes, its timings. */
 export class LossContext implements Admitted {
   readonly operation: string;
+  readonly targetElement: string | undefined;
   readonly model: string | undefined;
   readonly kernel: Kernel;
   readonly region: Region;
@@ -96,6 +99,7 @@ export class LossContext implements Admitted {
 
   constructor(admitted: Admitted) {
     this.operation = admitted.operation;
+    this.targetElement = admitted.targetElement;
     this.model = admitted.model;
     this.kernel = admitted.kernel;
     this.region = admitted.region;

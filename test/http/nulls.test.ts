@@ -1,6 +1,6 @@
 /** null stands for a member that is not given, wherever one may be left out: on /v1, in a tensor, in a query string, on /v2. */
 import { describe, expect, it } from "vitest";
-import { OPERATIONS } from "../../src/http/losses/routes.ts";
+import { OPERATIONS } from "../../src/http/losses/operations.ts";
 import { fileBegin } from "../conformance/files.ts";
 import { useService } from "../service.ts";
 
@@ -17,68 +17,65 @@ interface RequestSchema {
   readonly required: readonly string[];
 }
 
-describe.each(OPERATIONS.map(({ path, request }) => [path, request as unknown as RequestSchema] as const))(
-  "%s",
-  (path, { properties, required }) => {
-    const given = required.includes("target") ? { input: INPUT, target: [2, 0] } : { input: INPUT };
-    const optional = Object.keys(properties).filter((name) => !required.includes(name));
-    const nulls = Object.fromEntries(optional.map((name) => [name, null]));
+describe.each(
+  OPERATIONS.map(({ name, request }) => [`/v1/${name}`, request as unknown as RequestSchema] as const),
+)("%s", (path, { properties, required }) => {
+  const given = required.includes("target") ? { input: INPUT, target: [2, 0] } : { input: INPUT };
+  const optional = Object.keys(properties).filter((name) => !required.includes(name));
+  const nulls = Object.fromEntries(optional.map((name) => [name, null]));
 
-    it("takes null for each member that may be left out, alone and all at once, as not given", async () => {
-      const plain = await service().post(path, given);
-      expect(plain.status).toBe(200);
-      for (const name of optional) {
-        const answer = await service().post(path, { ...given, [name]: null });
-        expect([name, answer.text]).toEqual([name, plain.text]);
-      }
-      expect((await service().post(path, { ...nulls, ...given })).text).toBe(plain.text);
+  it("takes null for each member that may be left out, alone and all at once, as not given", async () => {
+    const plain = await service().post(path, given);
+    expect(plain.status).toBe(200);
+    for (const name of optional) {
+      const answer = await service().post(path, { ...given, [name]: null });
+      expect([name, answer.text]).toEqual([name, plain.text]);
+    }
+    expect((await service().post(path, { ...nulls, ...given })).text).toBe(plain.text);
+  });
+
+  it("takes them so in the parameters of an inference, format and non_finite aside, and in every other place of one", async () => {
+    const { format: _format, non_finite: _style, ...options } = nulls;
+    for (const name of ["weight", "grad_output"]) delete options[name];
+    const tensor = (name: string, datatype: string, shape: number[], data: unknown) => ({
+      name,
+      datatype,
+      shape,
+      data,
     });
-
-    it("takes them so in the parameters of an inference, format and non_finite aside, and in every other place of one", async () => {
-      const { format: _format, non_finite: _style, ...options } = nulls;
-      for (const name of ["weight", "grad_output"]) delete options[name];
-      const tensor = (name: string, datatype: string, shape: number[], data: unknown) => ({
+    const inputs = [tensor("input", "FP32", [2, 3], INPUT)];
+    if ("target" in given) inputs.push(tensor("target", "INT64", [2], [2, 0]));
+    const model = `/v2/models${path.slice("/v1".length)}/infer`;
+    const plain = await service().post(model, { inputs });
+    expect(plain.status).toBe(200);
+    const { outputs } = plain.json as { outputs: { name: string }[] };
+    const withNulls = {
+      id: null,
+      model_name: null,
+      model_version: null,
+      parameters: { ...options, binary_data_output: null, content_type: null, headers: null },
+      inputs: inputs.map((input, at) => ({
+        ...input,
+        parameters: at === 0 ? null : { binary_data_size: null, content_type: null, headers: null },
+      })),
+      outputs: outputs.map(({ name }, at) => ({
         name,
-        datatype,
-        shape,
-        data,
-      });
-      const inputs = [tensor("input", "FP32", [2, 3], INPUT)];
-      if ("target" in given) inputs.push(tensor("target", "INT64", [2], [2, 0]));
-      const model = `/v2/models${path.slice("/v1".length)}/infer`;
-      const plain = await service().post(model, { inputs });
-      expect(plain.status).toBe(200);
-      const { outputs } = plain.json as { outputs: { name: string }[] };
-      const withNulls = {
-        id: null,
-        model_name: null,
-        model_version: null,
-        parameters: { ...options, binary_data_output: null, content_type: null, headers: null },
-        inputs: inputs.map((input, at) => ({
-          ...input,
-          parameters: at === 0 ? null : { binary_data_size: null, content_type: null, headers: null },
-        })),
-        outputs: outputs.map(({ name }, at) => ({
-          name,
-          parameters: at === 0 ? null : { binary_data: null, content_type: null, headers: null },
-        })),
-      };
-      expect((await service().post(model, withNulls)).text).toBe(plain.text);
-      expect((await service().post(model, { inputs, outputs: null, parameters: null })).text).toBe(
-        plain.text,
-      );
-    });
+        parameters: at === 0 ? null : { binary_data: null, content_type: null, headers: null },
+      })),
+    };
+    expect((await service().post(model, withNulls)).text).toBe(plain.text);
+    expect((await service().post(model, { inputs, outputs: null, parameters: null })).text).toBe(plain.text);
+  });
 
-    it("refuses null for a member that it needs, and for one that it does not know", async () => {
-      for (const name of required) {
-        const { json } = await service().post(path, { ...given, [name]: null });
-        expect([json.code, json.errors[0].pointer]).toEqual(["invalid_request", `/${name}`]);
-      }
-      const { json } = await service().post(path, { ...given, weigth: null });
-      expect(json.errors).toEqual([{ pointer: "/weigth", detail: expect.stringContaining("unknown field") }]);
-    });
-  },
-);
+  it("refuses null for a member that it needs, and for one that it does not know", async () => {
+    for (const name of required) {
+      const { json } = await service().post(path, { ...given, [name]: null });
+      expect([json.code, json.errors[0].pointer]).toEqual(["invalid_request", `/${name}`]);
+    }
+    const { json } = await service().post(path, { ...given, weigth: null });
+    expect(json.errors).toEqual([{ pointer: "/weigth", detail: expect.stringContaining("unknown field") }]);
+  });
+});
 
 describe("a tensor object", () => {
   it("takes null for dtype, and for the one of data and base64 that is not there", async () => {
@@ -131,6 +128,8 @@ it("null for an option of one operation stays an unknown field of another, which
   const body = '{"input": [[0, 0]], "target": [1], "label_smoothing": null}';
   for (const round of [1, 2]) {
     expect((await service().post("/v1/cross_entropy", body)).status, `round ${round}`).toBe(200);
-    expect((await service().post("/v1/nll_loss", body)).json.detail).toMatch(/^\/label_smoothing: unknown field/);
+    expect((await service().post("/v1/nll_loss", body)).json.detail).toMatch(
+      /^\/label_smoothing: unknown field/,
+    );
   }
 });

@@ -58,6 +58,12 @@ export function priceOf(json: number, binary: number): Price {
 /** The first price of a JSON body of unknown length: its text and its numbers. */
 const SHORT_PRICE: Price = { ...priceOf(SHORT_BYTES, 0), memory: 5 * SHORT_BYTES };
 
+/** The facts about an operation that its requests need before they are computed. */
+export interface AdmittedOperation {
+  readonly operationId: string;
+  readonly targetElement?: string;
+}
+
 /** The facts about a body that its headers tell. */
 export interface Announced {
   readonly price: Price;
@@ -73,7 +79,7 @@ export interface Announced {
  * Checks a request's headers and plans its memory. JSON reserves all of it with its first byte; safetensors once its header has been read. The
  * memory returns at the end of the request.
  */
-export function admit(engine: Engine, operation: string, request: FastifyRequest): void {
+export function admit(engine: Engine, operation: AdmittedOperation, request: FastifyRequest): void {
   const { headers } = request;
   const { format, length, coding } = checkBodyHeaders(headers, {
     json: bodyLimitOf(engine),
@@ -104,7 +110,7 @@ export function admit(engine: Engine, operation: string, request: FastifyRequest
  */
 export function admitLoss(
   engine: Engine,
-  operation: string,
+  operation: AdmittedOperation,
   request: FastifyRequest,
   { price, responseFormat, coding, model, mayBeShort }: Announced,
 ): void {
@@ -115,7 +121,8 @@ export function admitLoss(
   const region = arena.plan(first.memory + FIXED_BYTES);
   const longest = paysShort ? longestPrice(engine, price, coding) : undefined;
   const loss = new LossContext({
-    operation,
+    operation: operation.operationId,
+    targetElement: operation.targetElement,
     model,
     kernel,
     region,

@@ -53,7 +53,7 @@ function readInOnePiece(
       for (const chunk of chunks) reader.push(chunk);
       body = reader.end();
     } catch (error) {
-      end(describeTarget(error, loss.operation) as Error);
+      end(describeTarget(error, loss) as Error);
       return;
     }
     end(null, body);
@@ -112,7 +112,7 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
     const onError = (error: unknown): void => {
       detach();
       if (body !== payload) body.destroy();
-      reject(describeTarget(error, loss.operation));
+      reject(describeTarget(error, loss));
     };
     const detach = (): void => {
       body.off("data", onData).off("end", onEnd).off("close", onFailure);
@@ -185,19 +185,11 @@ class ChunkScan {
   }
 }
 
-const INDEX = "a class index, an integer";
-
-/** The elements of an operation's target, in the words of an error. */
-const TARGETS: Readonly<Record<string, string>> = {
-  nllLoss: INDEX,
-  crossEntropy: `${INDEX}, or a probability, a number`,
-};
-
 /** Words an invalid element of the target for clients that send class names: the scanner, which reads every field as numbers, cannot. */
-function describeTarget(error: unknown, operation: string): unknown {
-  const target = TARGETS[operation];
-  if (target === undefined || !(error instanceof Problem) || error.code !== "invalid_element") return error;
+function describeTarget(error: unknown, { targetElement }: LossContext): unknown {
+  if (targetElement === undefined || !(error instanceof Problem) || error.code !== "invalid_element")
+    return error;
   const [place] = error.errors;
   if (place === undefined || !place.pointer.startsWith("/target/")) return error;
-  return rejectAt(error.code, place.pointer, `expected ${target}`);
+  return rejectAt(error.code, place.pointer, `expected ${targetElement}`);
 }

@@ -1,7 +1,6 @@
 /** Triton's model configuration and statistics extensions: their schemas, and what the models say by them. */
 import { Type } from "typebox";
-import type { ModelName } from "../observe/inferences.ts";
-import { MODEL_TENSORS } from "./schemas.ts";
+import type { ModelTensor, Operation } from "../losses/operation.ts";
 
 const ConfigTensor = Type.Object(
   {
@@ -101,26 +100,8 @@ export const EXTENSION_SCHEMAS = [
   InferenceStatistics,
 ];
 
-/** The one output that a request without parameters always gets; nvidia-pytriton requests every output that the configuration lists. */
-const MAIN_OUTPUT: Readonly<Record<ModelName, string>> = {
-  log_softmax: "output",
-  nll_loss: "loss",
-  cross_entropy: "loss",
-};
-
-interface ModelTensor {
-  readonly name: string;
-  readonly datatype: string;
-  readonly shape: readonly number[];
-  readonly parameters: { readonly optional: boolean };
-}
-
 /** The configuration of a model, with the members of Triton's ModelConfig that clients read. */
-export function configOf(name: ModelName) {
-  const { inputs, outputs } = MODEL_TENSORS[name] as {
-    readonly inputs: readonly ModelTensor[];
-    readonly outputs: readonly ModelTensor[];
-  };
+export function configOf({ name, model: { inputs, outputs, mainOutput } }: Operation) {
   return {
     name,
     platform: "lossd",
@@ -128,11 +109,11 @@ export function configOf(name: ModelName) {
     version_policy: { latest: { num_versions: 1 } },
     max_batch_size: 0,
     input: inputs.map((tensor) => ({ ...configTensor(tensor), optional: tensor.parameters.optional })),
-    output: outputs.filter((tensor) => tensor.name === MAIN_OUTPUT[name]).map(configTensor),
+    output: outputs.filter(({ name }) => name === mainOutput).map(configTensor),
   };
 }
 
-/** Clients refuse a tensor without dims. */
+/** Clients reject a tensor without dims. */
 function configTensor({ name, datatype, shape }: ModelTensor) {
   return { name, data_type: `TYPE_${datatype}`, dims: shape.length === 0 ? [1] : shape };
 }

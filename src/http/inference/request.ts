@@ -21,6 +21,7 @@ import {
   tellsLength,
   tooLarge,
 } from "../limits/content-headers.ts";
+import type { Operation } from "../losses/operation.ts";
 import { withoutNulls } from "../losses/optional.ts";
 
 /** A request's body that its schema has accepted, without the members that are null. */
@@ -59,11 +60,7 @@ const PIECE_BYTES = 64 * 1024;
  * Checks the headers and plans the memory, which is taken with the first byte: 4 bytes for each byte of JSON, one for each byte behind it. With
  * Inference-Header-Content-Length any media type is taken, without it JSON or none, as the protocol's clients send them.
  */
-export function admitInference(
-  engine: Engine,
-  { operation, model }: { readonly operation: string; readonly model: string },
-  request: FastifyRequest,
-): void {
+export function admitInference(engine: Engine, operation: Operation, request: FastifyRequest): void {
   const { headers } = request;
   const coding = checkFraming(headers);
   rejectQuery(request.query);
@@ -79,7 +76,7 @@ export function admitInference(
   admitLoss(engine, operation, request, {
     price: priceOf(length - binary, binary),
     responseFormat: "json",
-    model,
+    model: operation.name,
     coding,
     mayBeShort: json === undefined && !tellsLength(headers, coding),
   });

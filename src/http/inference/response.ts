@@ -6,13 +6,12 @@ import { binaryLength, binaryPages, inferencePages } from "../../wire/inference/
 import type { JsonPages } from "../../wire/json/pages.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { LossContext } from "../context.ts";
-import type { ModelName } from "../observe/inferences.ts";
+import type { Operation } from "../losses/operation.ts";
 import type { Sending } from "../reply.ts";
 import { pageStream, sendJson } from "../reply.ts";
 import { ClientGone, turn } from "../slices.ts";
 import { BINARY } from "./parameters.ts";
 import type { InferenceBody } from "./request.ts";
-import { MODEL_TENSORS } from "./schemas.ts";
 
 /** The JSON before bytes is kept up to this length: it is printed once for its length, and again where it is longer. */
 const KEPT_BYTES = 256 * 1024;
@@ -21,15 +20,15 @@ const KEPT_BYTES = 256 * 1024;
 export function sendInference(
   reply: FastifyReply,
   loss: LossContext,
-  model: ModelName,
+  { name, model }: Operation,
   body: InferenceBody,
   members: Members,
 ): Sending {
   const { kernel } = loss;
   loss.timings.enter("encode");
-  const outputs = chooseOutputs(MODEL_TENSORS[model].outputs.length, body, members);
+  const outputs = chooseOutputs(model.outputs.length, body, members);
   const warnings = (members.warnings ?? []) as readonly string[];
-  const json = () => inferencePages(kernel, { model, id: body.id, warnings }, outputs);
+  const json = () => inferencePages(kernel, { model: name, id: body.id, warnings }, outputs);
   if (!outputs.some(({ binary }) => binary)) return sendJson(reply, loss, json());
   return sendBinary(reply, loss, json, outputs);
 }

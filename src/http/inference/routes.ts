@@ -4,15 +4,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptio
 import type { TSchema } from "typebox";
 import { Type } from "typebox";
 import { LossError } from "../../loss/errors.ts";
+import type { LossName } from "../../loss/names.ts";
+import { LOSSES } from "../../loss/names.ts";
 import { VERSION } from "../../version.ts";
 import type { InferenceOperands } from "../../wire/inference/reader.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { Engine } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
 import { compute, OperandReader } from "../losses/compute.ts";
-import type { Operation } from "../losses/routes.ts";
-import { OPERATIONS } from "../losses/routes.ts";
-import type { ModelName } from "../observe/inferences.ts";
+import type { Operation } from "../losses/operation.ts";
+import { OPERATIONS } from "../losses/operations.ts";
 import { statisticsOf } from "../observe/inferences.ts";
 import type { Sending } from "../reply.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
@@ -33,7 +34,6 @@ import {
   InferenceRequest,
   InferenceResponse,
   InferenceServer,
-  MODEL_TENSORS,
 } from "./schemas.ts";
 
 const ref = (schema: TSchema) => Type.Ref(`${(schema as { $id?: string }).$id}#`);
@@ -106,7 +106,7 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.get(
     "/v2/models",
     schema("inferenceModels", "The models", answers("The models.", InferenceModels, [401])),
-    async () => ({ models: Object.keys(MODEL_TENSORS) }),
+    async () => ({ models: LOSSES }),
   );
   const live = answers("It works.", InferenceReady);
   app.get("/v2/health/live", schema("inferenceLive", "Whether the process works", live), async () => ({
@@ -128,15 +128,14 @@ function readyAnswer(lifecycle: Lifecycle, reply: FastifyReply): { ready: boolea
 
 interface Model {
   readonly operation: Operation;
-  readonly name: ModelName;
+  readonly name: LossName;
   readonly path: string;
   /** What the ids of its routes end in. */
   readonly suffix: string;
 }
 
 function modelOf(operation: Operation, version: "" | "/versions/1"): Model {
-  const { path, operationId } = operation;
-  const name = path.slice(path.lastIndexOf("/") + 1) as ModelName;
+  const { name, operationId } = operation;
   const suffix = `${operationId[0]!.toUpperCase()}${operationId.slice(1)}${version === "" ? "" : "V1"}`;
   return { operation, name, path: `/v2/models/${name}${version}`, suffix };
 }
@@ -150,7 +149,8 @@ function registerMetadata(
     name,
     versions: ["1"],
     platform: "lossd",
-    ...MODEL_TENSORS[name],
+    inputs: operation.model.inputs,
+    outputs: operation.model.outputs,
     parameters: describeOptions(operation.request),
   };
   const schema = {
@@ -172,8 +172,8 @@ function registerMetadata(
   }));
 }
 
-function registerConfig(app: FastifyInstance, { name, path, suffix }: Model): void {
-  const config = configOf(name);
+function registerConfig(app: FastifyInstance, { operation, name, path, suffix }: Model): void {
+  const config = configOf(operation);
   const schema = {
     operationId: `modelConfig${suffix}`,
     tags: ["inference"],
@@ -189,7 +189,7 @@ function registerStatistics(
   path: string,
   suffix: string,
   metricsText: () => Promise<string>,
-  models?: readonly ModelName[],
+  models?: readonly LossName[],
 ): void {
   const schema = {
     operationId: models === undefined ? "statistics" : `modelStatistics${suffix}`,
@@ -201,10 +201,10 @@ function registerStatistics(
 }
 
 function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
-  const { operationId, summary, request, plan } = operation;
+  const { summary, request, plan } = operation;
   const options: RouteShorthandOptions = {
     onRequest: (asked, _reply, done) => {
-      admitInference(engine, { operation: operationId, model: name }, asked);
+      admitInference(engine, operation, asked);
       done();
     },
     config: { model: name },
@@ -224,13 +224,13 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
     const json = asked.body as InferenceJson;
     const body = givenMembers(json.value as InferenceBody);
     checkModel(name, body);
-    checkNames(MODEL_TENSORS[name], body);
+    checkNames(operation.model, body);
     const fields = optionsOf(body, validateFields, contract);
     const isGone = (): boolean => reply.raw.destroyed;
     const infer = (operands: InferenceOperands): Sending => {
       const reader = new OperandReader(loss, operands);
       loss.timings.enter("compute");
-      const send = (members: Members) => sendInference(reply, loss, name, body, members);
+      const send = (members: Members) => sendInference(reply, loss, operation, body, members);
       try {
         const members = compute(loss, reader, plan(reader, fields as never), isGone);
         if (!(members instanceof Promise)) return send(members);

@@ -5,13 +5,16 @@ import type { LossResult } from "../../loss/index-loss.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { OperandReader } from "./compute.ts";
+import type { Operation } from "./operation.ts";
+import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
 import { lossAnswer, lossOptions } from "./options.ts";
 import { resultTensor } from "./result-schemas.ts";
 import type { StreamedInput } from "./streaming.ts";
+import { lossStreaming } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor-schemas.ts";
 
-export const CrossEntropyRequest = Type.Object(
+const CrossEntropyRequest = Type.Object(
   {
     input: tensorField("The logits, shape (C), (N, C) or (N, C, d1..dK)."),
     target: tensorField(
@@ -34,7 +37,7 @@ export const CrossEntropyRequest = Type.Object(
   { $id: "CrossEntropyRequest", title: "CrossEntropyRequest", additionalProperties: false },
 );
 
-export const CrossEntropyResult = Type.Object(
+const CrossEntropyResult = Type.Object(
   {
     ...lossAnswer,
     grad_target: Type.Optional(
@@ -46,7 +49,7 @@ export const CrossEntropyResult = Type.Object(
 );
 
 /** POST /v1/cross_entropy */
-export function crossEntropyPlan(
+function crossEntropyPlan(
   reader: OperandReader,
   body: Static<typeof CrossEntropyRequest>,
   streamed?: StreamedInput,
@@ -62,3 +65,18 @@ export function crossEntropyPlan(
   };
   return planCrossEntropy(input, target, options, streamed);
 }
+
+/** POST /v1/cross_entropy and the model cross_entropy. */
+export const CROSS_ENTROPY: Operation = {
+  name: "cross_entropy",
+  operationId: "crossEntropy",
+  summary: "Cross entropy between logits and class indices or probabilities",
+  description:
+    "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss; with a target of the input's shape minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
+  request: CrossEntropyRequest,
+  response: CrossEntropyResult,
+  plan: crossEntropyPlan,
+  streaming: lossStreaming,
+  targetElement: `${CLASS_INDEX}, or a probability, a number`,
+  model: { ...LOSS_MODEL, outputs: [...LOSS_MODEL.outputs, modelTensor("grad_target", "FP32", [-1, -1])] },
+};

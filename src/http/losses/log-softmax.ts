@@ -3,13 +3,15 @@ import { Type } from "typebox";
 import { planLogSoftmax } from "../../loss/log-softmax.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { OperandReader } from "./compute.ts";
+import type { Operation } from "./operation.ts";
+import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
 import { format, gradOutput, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
 import { resultTensor } from "./result-schemas.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
 
-export const LogSoftmaxRequest = Type.Object(
+const LogSoftmaxRequest = Type.Object(
   {
     input: tensorField("The logits, of any shape."),
     dim: optional(
@@ -36,7 +38,7 @@ export const LogSoftmaxRequest = Type.Object(
   { $id: "LogSoftmaxRequest", title: "LogSoftmaxRequest", additionalProperties: false },
 );
 
-export const LogSoftmaxResult = Type.Object(
+const LogSoftmaxResult = Type.Object(
   {
     output: resultTensor("The log-probabilities, of the input's shape."),
     grad_input: Type.Optional(
@@ -48,7 +50,7 @@ export const LogSoftmaxResult = Type.Object(
 );
 
 /** POST /v1/log_softmax */
-export function logSoftmaxPlan(
+function logSoftmaxPlan(
   reader: OperandReader,
   body: Static<typeof LogSoftmaxRequest>,
   streamed?: StreamedInput,
@@ -64,7 +66,31 @@ export function logSoftmaxPlan(
 }
 
 /** How POST /v1/log_softmax takes a safetensors body. */
-export function logSoftmaxStreaming(body: Static<typeof LogSoftmaxRequest>): Streaming | Obstacle {
+function logSoftmaxStreaming(body: Static<typeof LogSoftmaxRequest>): Streaming | Obstacle {
   if (body.return_grad) return { obstacle: "the gradient needs the rows and grad_output side by side" };
   return { leaves: "output", last: [] };
 }
+
+/** POST /v1/log_softmax and the model log_softmax. */
+export const LOG_SOFTMAX: Operation = {
+  name: "log_softmax",
+  operationId: "logSoftmax",
+  summary: "Logarithm of the softmax along a dimension",
+  description:
+    "`torch.nn.functional.log_softmax`: every line along `dim` becomes (x - max) - log(sum(exp(x - max))). With return_grad also `grad_output - exp(output) * sum(grad_output)`.",
+  request: LogSoftmaxRequest,
+  response: LogSoftmaxResult,
+  plan: logSoftmaxPlan,
+  streaming: logSoftmaxStreaming,
+  model: {
+    inputs: [
+      modelTensor("input", "FP32", [-1, -1], { optional: false }),
+      modelTensor("grad_output", "FP32", [-1, -1]),
+    ],
+    outputs: [
+      modelTensor("output", "FP32", [-1, -1], { optional: false }),
+      modelTensor("grad_input", "FP32", [-1, -1]),
+    ],
+    mainOutput: "output",
+  },
+};

@@ -4,11 +4,14 @@ import type { LossResult } from "../../loss/index-loss.ts";
 import { planNllLoss } from "../../loss/nll-loss.ts";
 import type { Plan } from "../../loss/plan.ts";
 import type { OperandReader } from "./compute.ts";
+import type { Operation } from "./operation.ts";
+import { CLASS_INDEX, LOSS_MODEL } from "./operation.ts";
 import { lossAnswer, lossOptions } from "./options.ts";
 import type { StreamedInput } from "./streaming.ts";
+import { lossStreaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
 
-export const NllLossRequest = Type.Object(
+const NllLossRequest = Type.Object(
   {
     input: tensorField("Log-probabilities, shape (C), (N, C) or (N, C, d1..dK)."),
     target: tensorField("Class indices in [0, C), shape (), (N) or (N, d1..dK): int64, int32 or uint8."),
@@ -17,13 +20,13 @@ export const NllLossRequest = Type.Object(
   { $id: "NllLossRequest", title: "NllLossRequest", additionalProperties: false },
 );
 
-export const NllLossResult = Type.Object(
+const NllLossResult = Type.Object(
   { ...lossAnswer, warnings: WARNINGS },
   { $id: "NllLossResult", title: "NllLossResult" },
 );
 
 /** POST /v1/nll_loss */
-export function nllLossPlan(
+function nllLossPlan(
   reader: OperandReader,
   body: Static<typeof NllLossRequest>,
   streamed?: StreamedInput,
@@ -32,3 +35,18 @@ export function nllLossPlan(
   const target = reader.tensor("target", "int64");
   return planNllLoss(input, target, reader.lossOptions(body, input.dtype), streamed);
 }
+
+/** POST /v1/nll_loss and the model nll_loss. */
+export const NLL_LOSS: Operation = {
+  name: "nll_loss",
+  operationId: "nllLoss",
+  summary: "Negative log-likelihood of class indices, given log-probabilities",
+  description:
+    "`torch.nn.functional.nll_loss`: -input[target] * weight[target] at each position, exactly 0 where the target is ignore_index. The mean divides by the weights of the kept targets (`total_weight`).",
+  request: NllLossRequest,
+  response: NllLossResult,
+  plan: nllLossPlan,
+  streaming: lossStreaming,
+  targetElement: CLASS_INDEX,
+  model: LOSS_MODEL,
+};

@@ -1,7 +1,6 @@
-/** The operations, and POST /v1/...: a parsed body becomes operands, a plan, a result and a response. */
+/** POST /v1/...: a parsed body becomes operands, a plan, a result and a response. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
-import type { TSchema } from "typebox";
 import { Type } from "typebox";
 import { LossError } from "../../loss/errors.ts";
 import { rejectAt } from "../../problems.ts";
@@ -10,7 +9,6 @@ import type { JsonBody } from "../../wire/json/reader.ts";
 import type { TensorFormat } from "../../wire/json/tensors.ts";
 import { JsonOperands } from "../../wire/json/tensors.ts";
 import type { Members } from "../../wire/json/writer.ts";
-import type { Header } from "../../wire/safetensors/header.ts";
 import type { Engine } from "../body/admission.ts";
 import { admit, bodyLimitOf } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
@@ -23,67 +21,15 @@ import { tooLarge } from "../limits/content-headers.ts";
 import type { Sending } from "../reply.ts";
 import { sendMembers } from "../reply.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
-import type { LossPlan } from "./compute.ts";
 import { compute, OperandReader } from "./compute.ts";
-import { CrossEntropyRequest, CrossEntropyResult, crossEntropyPlan } from "./cross-entropy.ts";
-import { LogSoftmaxRequest, LogSoftmaxResult, logSoftmaxPlan, logSoftmaxStreaming } from "./log-softmax.ts";
-import { NllLossRequest, NllLossResult, nllLossPlan } from "./nll-loss.ts";
+import type { Operation } from "./operation.ts";
+import { OPERATIONS } from "./operations.ts";
 import { withoutNulls } from "./optional.ts";
 import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
 import { RESULT_SCHEMAS } from "./result-schemas.ts";
 import { computeRows, openRows, sendRows } from "./row-stream.ts";
-import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
-import { lossStreaming } from "./streaming.ts";
+import type { Obstacle, Streaming } from "./streaming.ts";
 import { TENSOR_SCHEMAS } from "./tensor-schemas.ts";
-
-export interface Operation {
-  readonly path: string;
-  readonly operationId: string;
-  readonly summary: string;
-  readonly description: string;
-  readonly request: TSchema & { $id?: string };
-  readonly response: TSchema & { $id?: string };
-  /** Checks the operands and plans the loss. `fields` have passed the schema `request`, from which their type comes. */
-  readonly plan: (reader: OperandReader, fields: never, streamed?: StreamedInput) => LossPlan;
-  /** How it takes a safetensors body. */
-  readonly streaming: (fields: never, header: Header) => Streaming | Obstacle;
-}
-
-export const OPERATIONS: readonly Operation[] = [
-  {
-    path: "/v1/log_softmax",
-    operationId: "logSoftmax",
-    summary: "Logarithm of the softmax along a dimension",
-    description:
-      "`torch.nn.functional.log_softmax`: every line along `dim` becomes (x - max) - log(sum(exp(x - max))). With return_grad also `grad_output - exp(output) * sum(grad_output)`.",
-    request: LogSoftmaxRequest,
-    response: LogSoftmaxResult,
-    plan: logSoftmaxPlan,
-    streaming: logSoftmaxStreaming,
-  },
-  {
-    path: "/v1/nll_loss",
-    operationId: "nllLoss",
-    summary: "Negative log-likelihood of class indices, given log-probabilities",
-    description:
-      "`torch.nn.functional.nll_loss`: -input[target] * weight[target] at each position, exactly 0 where the target is ignore_index. The mean divides by the weights of the kept targets (`total_weight`).",
-    request: NllLossRequest,
-    response: NllLossResult,
-    plan: nllLossPlan,
-    streaming: lossStreaming,
-  },
-  {
-    path: "/v1/cross_entropy",
-    operationId: "crossEntropy",
-    summary: "Cross entropy between logits and class indices or probabilities",
-    description:
-      "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss; with a target of the input's shape minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
-    request: CrossEntropyRequest,
-    response: CrossEntropyResult,
-    plan: crossEntropyPlan,
-    streaming: lossStreaming,
-  },
-];
 
 export function registerOperations(app: FastifyInstance, engine: Engine): void {
   for (const schema of [...TENSOR_SCHEMAS, ...OPTION_SCHEMAS, ...RESULT_SCHEMAS]) app.addSchema(schema);
@@ -107,12 +53,12 @@ interface JsonFields {
 }
 
 function registerOperation(app: FastifyInstance, engine: Engine, operation: Operation): void {
-  const { path, operationId, summary, description, request, response, plan } = operation;
+  const { name, operationId, summary, description, request, response, plan } = operation;
   app.addSchema(request);
   app.addSchema(response);
   const options: RouteShorthandOptions = {
     onRequest: (request, _reply, done) => {
-      admit(engine, operationId, request);
+      admit(engine, operation, request);
       done();
     },
     schema: {
@@ -131,7 +77,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
       },
     },
   };
-  app.post(path, options, (request, reply) => {
+  app.post(`/v1/${name}`, options, (request, reply) => {
     const loss = request.context.loss!;
     const body = request.body as JsonBody | SafetensorsBody;
     const fields = withoutNulls(body.value as JsonFields);

@@ -2,6 +2,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { Counter, Gauge } from "prom-client";
+import type { LossName } from "../../loss/names.ts";
+import { LOSSES } from "../../loss/names.ts";
 import type { Stage } from "../context.ts";
 import { finalStatus } from "./log.ts";
 
@@ -11,11 +13,6 @@ declare module "fastify" {
     model?: string;
   }
 }
-
-/** The models of the Open Inference Protocol. */
-export const MODELS = ["log_softmax", "nll_loss", "cross_entropy"] as const;
-
-export type ModelName = (typeof MODELS)[number];
 
 /** The stages of a successful request whose seconds each part has. Reading and writing wait for the client, and are in `success` alone. */
 const PARTS = {
@@ -44,7 +41,7 @@ const LAST = "lossd_inference_last_timestamp_seconds";
 
 /** Counts the inferences of one process. */
 export class InferenceCounts {
-  readonly #tallies = new Map<string, Tally>(MODELS.map((model) => [model, emptyTally()]));
+  readonly #tallies = new Map<string, Tally>(LOSSES.map((model) => [model, emptyTally()]));
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -107,12 +104,12 @@ function emptyTally(): Tally {
 }
 
 /** The statistics of models from a page of metrics: of one process, or of a whole group. */
-export function statisticsOf(page: string, models: readonly ModelName[] = MODELS) {
+export function statisticsOf(page: string, models: readonly LossName[] = LOSSES) {
   const values = readPage(page);
   return { model_stats: models.map((model) => modelStatistics(model, values)) };
 }
 
-function modelStatistics(name: ModelName, values: ReadonlyMap<string, number>) {
+function modelStatistics(name: LossName, values: ReadonlyMap<string, number>) {
   const value = (metric: string, label = ""): number => values.get(`${metric} ${name} ${label}`) ?? 0;
   const success = value(REQUESTS, "success");
   const duration = (part: Outcome | Part, count = success) => ({

@@ -1,4 +1,5 @@
 /** Worked examples of every operation and refusal, as the document shows them. A test sends each and compares the answer. */
+import type { LossName } from "../../loss/names.ts";
 
 export interface Example {
   readonly summary: string;
@@ -6,7 +7,7 @@ export interface Example {
   readonly response: Readonly<Record<string, unknown>>;
 }
 
-export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, Example>>>> = {
+export const EXAMPLES: Readonly<Record<`/v1/${LossName}`, Readonly<Record<string, Example>>>> = {
   "/v1/log_softmax": {
     rows: {
       summary: "Every row is normalised; -Infinity stays",

@@ -1,0 +1,16 @@
+/** The operations, in the order in which documents list them. */
+import type { LossName } from "../../loss/names.ts";
+import { LOSSES } from "../../loss/names.ts";
+import { CROSS_ENTROPY } from "./cross-entropy.ts";
+import { LOG_SOFTMAX } from "./log-softmax.ts";
+import { NLL_LOSS } from "./nll-loss.ts";
+import type { Operation } from "./operation.ts";
+
+/** Each operation by its name. */
+export const OPERATION: Readonly<Record<LossName, Operation>> = {
+  log_softmax: LOG_SOFTMAX,
+  nll_loss: NLL_LOSS,
+  cross_entropy: CROSS_ENTROPY,
+};
+
+export const OPERATIONS: readonly Operation[] = LOSSES.map((name) => OPERATION[name]);
