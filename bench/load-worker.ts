@@ -1,4 +1,4 @@
-/** Posts a file over and over: `node load-worker.ts <url> <file> <content-type> <seconds> <connections>` prints the answers a second. */
+/** Posts a file repeatedly: `node load-worker.ts <url> <file> <content-type> <seconds> <connections>` prints the responses a second. */
 import { readFileSync } from "node:fs";
 import { Pool } from "undici";
 

@@ -1,4 +1,4 @@
-/** P9: what a body of 4 GiB adds to the peak memory of the server, read from /proc. */
+/** P9: measures the growth of the server's peak memory for a body of 4 GiB, from /proc. */
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { request } from "undici";
@@ -16,7 +16,7 @@ const QUERIES = [
   ["with its gradient, 4 GiB back", "?return_grad=true"],
 ] as const;
 
-/** The growth of a fresh server's peak memory over its first answer from readiness. */
+/** Measures the growth of a fresh server's peak memory since its first response from readiness. */
 export async function memoryBars(): Promise<Row[]> {
   const rows: Row[] = [];
   for (const [title, query] of QUERIES) {
@@ -55,7 +55,7 @@ async function* body(): AsyncGenerator<Buffer> {
   for (let row = 0; row < ROWS; row++) yield block;
 }
 
-/** The peak of a process's resident memory, where the system tells. */
+/** Peak resident memory of a process, if the system reports it. */
 function peakMiB(pid: number): number | undefined {
   try {
     const found = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));

@@ -1,4 +1,4 @@
-/** The least that Fastify does for a JSON POST: parse the body, print a constant by a response schema. Listens on PORT. */
+/** Fastify's minimum for a JSON POST: parses the body and prints a constant with a response schema. Listens on PORT. */
 import Fastify from "fastify";
 
 const answer = { type: "object", properties: { loss: { type: "number" }, total_weight: { type: "number" } } };
