@@ -24,12 +24,12 @@ export async function memoryBars(): Promise<Row[]> {
     try {
       const before = peakMiB(server.pid);
       const start = performance.now();
-      const answer = await request(`${server.url}/v1/cross_entropy${query}`, {
+      const response = await request(`${server.url}/v1/cross_entropy${query}`, {
         method: "POST",
         headers: TYPE,
         body: Readable.from(body()),
       });
-      for await (const _ of answer.body);
+      for await (const _ of response.body);
       const seconds = (performance.now() - start) / 1000;
       const after = peakMiB(server.pid);
       const value = before === undefined || after === undefined ? undefined : after - before;

@@ -127,9 +127,9 @@ function measureStages({ kernel, arena }: Bench, operation: Operation, body: Buf
     const start = performance.now();
     const json = read(work, body);
     const hasRead = performance.now();
-    const answer = compute(work, operation, json);
+    const response = compute(work, operation, json);
     const hasComputed = performance.now();
-    for (const _page of writeJson(kernel, answer, "nested"));
+    for (const _page of writeJson(kernel, response, "nested"));
     const hasPrinted = performance.now();
     work.region.release();
     samples[0].push(hasRead - start);

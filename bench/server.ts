@@ -63,7 +63,7 @@ async function untilAnswer(child: ChildProcess, url: string): Promise<void> {
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     errors += text;
   });
-  while (!(await answers(url))) {
+  while (!(await responds(url))) {
     if (child.exitCode !== null)
       throw new Error(`the server ended with code ${child.exitCode}: ${errors.split("\n", 1)[0]}`);
     if (performance.now() > limit) {
@@ -75,7 +75,7 @@ async function untilAnswer(child: ChildProcess, url: string): Promise<void> {
 }
 
 /** Whether readiness returns 200, or 404 from a peer without that route. */
-function answers(url: string): Promise<boolean> {
+function responds(url: string): Promise<boolean> {
   return new Promise((resolve) => {
     get(url, { agent: false }, (response) => {
       response.resume();

@@ -77,7 +77,7 @@ async function upload(url: string): Promise<{ status: number; seconds: number; s
 export const LOAD: readonly Promised[] = [
   {
     id: "R1",
-    text: "offered load of 16 times what one connection makes: goodput stays at 95 % or more of the peak",
+    text: "offered load of 16 times the rate of one connection: goodput stays at 95 % or more of the peak",
     prove: () =>
       withServer({}, async ({ url }) => {
         const body = rows(16);

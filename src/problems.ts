@@ -1,9 +1,9 @@
 /** The closed table of errors: the stable `code` on which clients switch, with its status, title and remedy. Only this table chooses an error's status. */
 
-/** A row of the table. */
+/** Row of the table. */
 export interface ProblemRow {
   readonly status: number;
-  /** RFC 9457's title: the same for every occurrence. */
+  /** RFC 9457's title, the same for every occurrence. */
   readonly title: string;
   /** Tells the client how to correct the request. */
   readonly remedy: string;
@@ -236,10 +236,10 @@ export const PROBLEMS = {
   },
 } as const satisfies Record<string, ProblemRow>;
 
-/** A stable word for a kind of refusal. */
+/** Stable code of an error. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** One place in the request that is wrong: an RFC 6901 pointer into the body, and what is wrong there. */
+/** Invalid element of a request: an RFC 6901 pointer into the body, and its error message. */
 export interface ProblemError {
   readonly pointer: string;
   readonly detail: string;
@@ -250,12 +250,12 @@ interface ProblemMore {
   readonly retryAfter?: number;
 }
 
-/** A refusal on its way to the client. */
+/** Error that becomes a response. */
 export class Problem extends Error {
   override readonly name = "Problem";
   readonly code: ProblemCode;
   readonly errors: readonly ProblemError[];
-  /** Seconds after which it makes sense to try again, where they are known. */
+  /** Delay in seconds before a retry, if known. */
   readonly retryAfter: number | undefined;
   constructor(code: ProblemCode, detail: string, more: ProblemMore = {}) {
     super(detail);
@@ -265,20 +265,20 @@ export class Problem extends Error {
   }
 }
 
-/** A refusal of one place in the request; its detail serves as the whole's. */
+/** Creates an error with a single invalid element, whose detail becomes the error's. */
 export function rejectAt(code: ProblemCode, pointer: string, detail: string): Problem {
   return new Problem(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }
 
-/** A name as a step of a pointer (RFC 6901, section 3). */
+/** Escapes a name for a pointer (RFC 6901, section 3). */
 export function pointerStep(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** The most characters of a client's text that an answer repeats. */
+/** Longest excerpt of a client's text in a response, in characters. */
 export const ECHO = 64;
 
-/** The beginning of a client's text, fit to stand in an answer: no half of a surrogate pair is left at its end. */
+/** Truncates a client's text for a response, without splitting a surrogate pair. */
 export function echo(text: string, most: number = ECHO): string {
   return text.length > most ? `${text.slice(0, most).toWellFormed()}...` : text.toWellFormed();
 }
