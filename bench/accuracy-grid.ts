@@ -1,4 +1,4 @@
-/** P11, the grid: one dominant logit over classes x gaps x places of the target, ours beside PyTorch's float32, judged by float64. */
+/** P11, the grid: errors of one dominant logit over classes x gaps x target positions, compared with PyTorch's float32 by float64. */
 import { crossEntropy } from "../src/index.ts";
 import { computeTorch } from "./accuracy.ts";
 import type { Row } from "./bars.ts";
@@ -10,11 +10,11 @@ const CLASSES = [2, 3, 10, 16, 48, 49, 64, 128, 512, 1000, 4096, 32_000, 131_072
 const GAPS = [0, 0.5, 1, 2, 5, 10, 15, 17.4, 20, 25, 30, 40];
 /** The target is the dominant logit: first, in the middle, last. */
 const PLACES = [0, 0.5, 1];
-/** Rows of each cell, and elements at most, so that a cell of many classes has fewer. */
+/** Rows per cell and the limit of elements, which reduces the rows of cells with many classes. */
 const CELL_ROWS = 30;
 const CELL_ELEMENTS = 400_000;
 
-/** The worst errors of one number of classes and one gap, relative to the true value. */
+/** Worst relative errors of one number of classes and one gap. */
 export interface GridCell {
   readonly classes: number;
   readonly gap: number;
@@ -22,7 +22,7 @@ export interface GridCell {
   readonly gradient: { readonly ours: number; readonly torch: number | undefined };
 }
 
-/** Measures every cell; the gradient is the one at the target. */
+/** Measures every cell, with the gradient at the target. */
 export async function measureGrid(torch: Torch | undefined): Promise<GridCell[]> {
   const cells: GridCell[] = [];
   for (const classes of CLASSES) {
@@ -69,7 +69,7 @@ async function measureCell(torch: Torch | undefined, classes: number, gap: numbe
   };
 }
 
-/** Kahan's sum of exp(x - 0) over all classes but the target's. */
+/** Kahan sum of exp(x - 0) over all classes except the target's. */
 function tailOf(row: Float32Array, y: number): number {
   let [sum, lost] = [0, 0];
   row.forEach((value, at) => {
@@ -82,7 +82,7 @@ function tailOf(row: Float32Array, y: number): number {
   return sum;
 }
 
-/** The cell where ours compares worst with PyTorch's, for the loss and for the gradient. */
+/** Finds the cell with the worst ratio to PyTorch, for the loss and for the gradient. */
 export function gridBars(cells: readonly GridCell[]): Row[] {
   return (["loss", "gradient"] as const).map((quantity) => {
     const measure = `${quantity} at a dominant target, the worst ratio of ${cells.length} cells`;
@@ -101,7 +101,7 @@ export function gridBars(cells: readonly GridCell[]): Row[] {
   });
 }
 
-/** One line for each number of classes, one column for each gap: ours / PyTorch's worst relative error of the loss. */
+/** Table of lossd's / PyTorch's worst relative errors: a line per number of classes, a column per gap. */
 export function gridTable(cells: readonly GridCell[], quantity: "loss" | "gradient"): string[][] {
   const text = ({ ours, torch }: GridCell["loss"]): string =>
     `${ours.toExponential(0)} / ${torch?.toExponential(0) ?? "absent"}`;

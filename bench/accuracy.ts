@@ -1,4 +1,4 @@
-/** P11: the worst error against float64 over random rows, ours beside PyTorch's on the same float32 numbers. */
+/** P11: worst errors against float64 over random rows, compared with PyTorch's on the same float32 numbers. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,12 +12,12 @@ import type { Torch } from "./peers/torch.ts";
 const ROWS = 2000;
 const CLASSES = 1000;
 
-/** What is computed, in the order in which peers/torch_bench.py writes it. */
+/** Quantities in the order in which peers/torch_bench.py writes them. */
 const QUANTITIES = ["log_softmax", "cross_entropy", "gradient"] as const;
 type Quantity = (typeof QUANTITIES)[number];
 type Answers = Readonly<Record<Quantity, ArrayLike<number>>>;
 
-/** How a row is drawn, before it is rounded to float32. */
+/** Draws rows before they are rounded to float32. */
 const DISTRIBUTIONS: Readonly<Record<string, (random: () => number) => number[]>> = {
   normal: (random) => draw(() => normal(random)),
   "wide (deviation 30)": (random) => draw(() => 30 * normal(random)),
@@ -30,13 +30,13 @@ const DISTRIBUTIONS: Readonly<Record<string, (random: () => number) => number[]>
   "long tails (Cauchy)": (random) => draw(() => Math.tan(Math.PI * (random() - 0.5))),
 };
 
-/** The worst error of one quantity over some rows, absolute and in units of the last place of the true float32 value. */
+/** Worst error of one quantity over rows, absolute and in units of the last place of the true float32 value. */
 interface Worst {
   absolute: number;
   ulps: number;
 }
 
-/** The worst errors of one quantity over one distribution. */
+/** Worst errors of one quantity over one distribution. */
 export interface ErrorLine {
   readonly distribution: string;
   readonly quantity: Quantity;
@@ -44,7 +44,7 @@ export interface ErrorLine {
   readonly torch: Worst | undefined;
 }
 
-/** Draws the rows of every distribution and compares; without PyTorch only our own errors are known. */
+/** Draws the rows of every distribution and compares; measures only lossd's errors without PyTorch. */
 export async function measureErrors(torch: Torch | undefined): Promise<ErrorLine[]> {
   const lines: ErrorLine[] = [];
   for (const [distribution, row] of Object.entries(DISTRIBUTIONS)) {
@@ -66,7 +66,7 @@ export async function measureErrors(torch: Torch | undefined): Promise<ErrorLine
   return lines;
 }
 
-/** For each quantity the worst absolute error over all distributions, and for information the distribution where ours compares worst. */
+/** Rows of the worst absolute error per quantity, and for information the distribution with the worst ratio. */
 export function accuracyBars(lines: readonly ErrorLine[]): Row[] {
   return QUANTITIES.flatMap((quantity) => {
     const found = lines.filter((line) => line.quantity === quantity);
@@ -129,12 +129,12 @@ function draw(number: () => number): number[] {
   return Array.from({ length: CLASSES }, number);
 }
 
-/** Box and Muller. */
+/** Box-Muller transform. */
 function normal(random: () => number): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
-/** By turns the largest logit, whose loss can be close to 0, and any. */
+/** Alternates between the largest logit, whose loss can be close to 0, and a random one. */
 function chooseTargets(x: Float32Array, random: () => number): BigInt64Array {
   return BigInt64Array.from({ length: ROWS }, (_, row) => {
     const any = Math.floor(random() * CLASSES);
@@ -146,7 +146,7 @@ function largest(row: Float32Array): number {
   return row.reduce((best, value, at) => (value > row[best]! ? at : best), 0);
 }
 
-/** In float64: shifted by the largest, whose own exp(0) = 1 stays out of the compensated sum and goes through log1p. */
+/** Computes in float64, shifted by the largest logit, whose exp(0) = 1 is left out of the compensated sum and added by log1p. */
 function computeTruth(x: Float32Array, target: BigInt64Array): Answers {
   const logs = new Float64Array(x.length);
   const gradient = new Float64Array(x.length);
@@ -167,7 +167,7 @@ function computeTruth(x: Float32Array, target: BigInt64Array): Answers {
   return { log_softmax: logs, cross_entropy: losses, gradient };
 }
 
-/** Kahan's sum, with Neumaier's care for terms larger than it. */
+/** Kahan sum with Neumaier's correction for terms larger than the sum. */
 function sumOf(row: Float32Array, term: (value: number, at: number) => number): number {
   let sum = 0;
   let lost = 0;
@@ -191,7 +191,7 @@ function computeOurs(x: Float32Array, target: BigInt64Array): Answers {
   };
 }
 
-/** PyTorch's answers to rows of as many classes as `x` has elements for each target. */
+/** Returns PyTorch's results for rows with `x.length / target.length` classes. */
 export async function computeTorch(torch: Torch, x: Float32Array, target: BigInt64Array): Promise<Answers> {
   const folder = mkdtempSync(join(tmpdir(), "lossd-bench-"));
   const files = {

@@ -1,13 +1,13 @@
-/** The bars that lossd has to pass, and what a run measured at each. */
+/** Performance targets (bars) of lossd, and the rows that a run measured. */
 
 export interface Bar {
-  /** What is measured, over what. */
+  /** Measured quantity and its reference. */
   readonly measure: string;
-  /** The ratio, or the figure, to reach. */
+  /** Ratio or figure to reach. */
   readonly reach: number;
-  /** Whether `reach` is the most that is allowed; else it is the least. */
+  /** Whether `reach` is an upper limit instead of a lower one. */
   readonly atMost?: boolean;
-  /** The unit of a bar that is no ratio. */
+  /** Unit of a bar without a ratio. */
   readonly unit?: string;
 }
 
@@ -21,7 +21,7 @@ export const BARS = {
   P4: { measure: "bfloat16 and float16 kernels over our float32, elements a second", reach: 0.8 },
   P5: { measure: "JSON cross_entropy 64x1000 over naive Fastify, requests a second", reach: 5 },
   P6: { measure: "JSON log_softmax 64x1000 with the full output over naive Fastify", reach: 6 },
-  P7: { measure: "JSON 3x5 over a bare Fastify POST that answers a constant", reach: 0.85 },
+  P7: { measure: "JSON 3x5 over a bare Fastify POST with a constant response", reach: 0.85 },
   P8: {
     measure: "binary cross_entropy, 33.5 MB bodies, over a node:http server that counts bytes",
     reach: 0.75,
@@ -43,38 +43,38 @@ export interface Row {
   readonly bar: BarName;
   readonly measure: string;
   readonly ours: string;
-  /** Whom ours is compared with, and what it reached. */
+  /** Compared peer and its figure. */
   readonly peer: string;
   readonly theirs: string;
-  /** Ours over the peer's, or ours alone where the bar is no ratio; undefined: not measured. */
+  /** Ratio to the peer, or the figure of a bar without a ratio; undefined if not measured. */
   readonly value: number | undefined;
-  /** The lowest and highest ratio of a round. */
+  /** Lowest and highest ratio of a round. */
   readonly range?: readonly [low: number, high: number];
-  /** What the bar asks of this line; undefined: for information. */
+  /** Figure to reach in this line; undefined for information. */
   readonly reach?: number | undefined;
 }
 
-/** Whether a row reaches its bar; undefined for one that is not measured or has none. */
+/** Whether a row reaches its bar; undefined if it is not measured or has no bar. */
 export function reaches({ bar, value, reach }: Row): boolean | undefined {
   if (value === undefined || reach === undefined) return undefined;
   return (BARS[bar] as Bar).atMost ? value <= reach : value >= reach;
 }
 
-/** The word that stands at the end of a row. */
+/** Verdict in the last column of a row. */
 export function verdict(row: Row): string {
   const reached = reaches(row);
   if (reached !== undefined) return reached ? "reached" : "FALLS SHORT";
   return row.value === undefined ? "" : "for information";
 }
 
-/** A row whose peer is not installed. */
+/** Row of a peer that is not installed. */
 export function absentRow(bar: BarName, measure: string, peer: string): Row {
   return { bar, measure, ours: "", peer, theirs: "absent", value: undefined };
 }
 
 const COLUMNS = ["bar", "measure", "ours", "peer", "peer's", "ratio", "its rounds", "to reach", ""];
 
-/** The cells of the table of bars. */
+/** Cells of the table of bars. */
 export function barTable(rows: readonly Row[]): string[][] {
   return [COLUMNS, ...rows.map(cells)];
 }
@@ -88,7 +88,7 @@ function cells(row: Row): string[] {
   return [row.bar, row.measure, row.ours, row.peer, row.theirs, ratio, range, reach, verdict(row)];
 }
 
-/** One line for each bar that a row fell short of. */
+/** Lists one line per missed bar. */
 export function shortfalls(rows: readonly Row[]): string[] {
   return rows
     .filter((row) => reaches(row) === false)

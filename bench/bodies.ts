@@ -1,11 +1,11 @@
-/** The bodies that the service is measured with. */
+/** Request bodies of the service benchmarks. */
 import { uniform } from "./measure.ts";
 
 /** The README's first request. */
 export const SMALL =
   '{"input": [[2, 1, 0, -1, 0.5], [0.25, 0.5, -0.5, 1, -1], [1, 0.75, -0.25, 0, 2]], "target": [1, 0, 4]}';
 
-/** Nested rows of logits with 6 decimals, as a client prints them, and a class for each row or the dimension to normalise. */
+/** Nested rows of logits with 6 decimals, like a client's, and a class per row or the dimension to normalise. */
 export function rowsBody(rows: number, classes: number, operation: "cross_entropy" | "log_softmax"): string {
   const random = uniform();
   const row = (): string =>
@@ -16,7 +16,7 @@ export function rowsBody(rows: number, classes: number, operation: "cross_entrop
   return `{"input": ${input}, "target": [${target.join(", ")}]}`;
 }
 
-/** The beginning of a safetensors file: `rows` targets of class 0; then come rows of float32 logits. */
+/** Beginning of a safetensors file with `rows` targets of class 0, before rows of float32 logits. */
 export function fileBegin(rows: number, classes: number): Buffer {
   const targets = Buffer.alloc(rows * 8);
   const header = JSON.stringify({

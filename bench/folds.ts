@@ -1,4 +1,4 @@
-/** The kernels' work as the losses give it to them, ready to be run again and again. */
+/** Prepares the losses' kernel calls for repeated runs. */
 import { convertStep } from "../src/kernel/convert.ts";
 import type { Fold, FoldName } from "../src/kernel/fold.ts";
 import { checkTargetsStep, foldStep } from "../src/kernel/fold.ts";
@@ -18,7 +18,7 @@ export interface Bench {
   readonly arena: Arena;
 }
 
-/** What a fold can read beside its input, and where it can write. */
+/** Operands that a fold reads beside its input, and its outputs. */
 export interface Operands {
   readonly out: Tensor;
   readonly indices: Tensor;
@@ -40,7 +40,7 @@ export interface Input {
 }
 
 export interface Prepared {
-  /** Computes once: class indices are checked as the losses check them, results are written over those of the last run. */
+  /** Computes once. Class indices are checked like in the losses, and results overwrite the last run's. */
   run(): void;
   release(): void;
 }
@@ -57,10 +57,10 @@ export const CROSS_ENTROPY_GRADIENT: Plan = {
   fold: ({ out, indices }) => ({ target: indices, out }),
 };
 
-/** Room for the record that describes a fold to the kernels. */
+/** Bytes for the record that describes a fold to the kernels. */
 const RECORD_BYTES = 1024;
 const IGNORE_INDEX = -100n;
-/** As many different numbers as a tensor is filled with. */
+/** Number of distinct values that fill a tensor. */
 const BLOCK = 2 ** 20;
 
 export function openBench(bytes: number): Bench {
@@ -68,7 +68,7 @@ export function openBench(bytes: number): Bench {
   return { kernel, arena: new Arena(kernel.heapBase, kernel.u8.length) };
 }
 
-/** Places and fills the operands that a plan reads; pages of the others are never touched. */
+/** Allocates and fills the operands that a plan reads; pages of the others stay untouched. */
 export function prepare(bench: Bench, plan: Plan, { dtype, shape, classAxis }: Input): Prepared {
   const { kernel, arena } = bench;
   const region = arena.reserve(0);
@@ -120,10 +120,10 @@ export function prepare(bench: Bench, plan: Plan, { dtype, shape, classAxis }: I
 }
 
 function refuse(element: number): never {
-  throw new Error(`target ${element} is no class`);
+  throw new Error(`target ${element} is not a class`);
 }
 
-/** Fills a tensor with numbers of a fixed sequence, the same in every dtype but for rounding. */
+/** Fills a tensor with a fixed sequence of numbers, the same in every dtype except for rounding. */
 function fill({ kernel, arena }: Bench, tensor: Tensor, number: (random: number) => number): void {
   const count = elementCount(tensor.shape);
   const region = arena.reserve(BLOCK * 8);

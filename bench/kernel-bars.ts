@@ -1,4 +1,4 @@
-/** P1 to P4: the kernels beside PyTorch, ONNX Runtime and TensorFlow.js, and the narrow dtypes beside float32. */
+/** P1 to P4: compares the kernels with PyTorch, ONNX Runtime and TensorFlow.js, and the narrow dtypes with float32. */
 import type { FloatDType } from "../src/tensor/dtype.ts";
 import { elementCount } from "../src/tensor/tensor.ts";
 import type { BarName, Row } from "./bars.ts";
@@ -18,7 +18,7 @@ const IMAGES_LOG_SOFTMAX_REACH = 3;
 
 interface Measure extends Task {
   readonly bar: BarName;
-  /** What is to be reached over PyTorch; undefined: for information. */
+  /** Ratio to reach over PyTorch; undefined for information. */
   readonly reach: number | undefined;
 }
 
@@ -39,7 +39,7 @@ function lossMeasure(bar: "P1" | "P2", shape: readonly number[], backward: boole
   return { bar, operation: "cross_entropy", shape, backward, reach };
 }
 
-/** P1, P2 and P3. The first peer is PyTorch, over which the bars are; the others are for information. */
+/** Measures P1, P2 and P3. The bars compare with the first peer, PyTorch; the others are for information. */
 export async function kernelBars(
   bench: Bench,
   peers: readonly (KernelPeer | string)[],
@@ -86,7 +86,7 @@ function planOf({ operation, backward }: Task): Plan {
   return backward ? CROSS_ENTROPY_GRADIENT : CROSS_ENTROPY;
 }
 
-/** P4: the narrow dtypes, by turns with float32. */
+/** Measures P4: the narrow dtypes, alternating with float32. */
 export async function narrowBars(bench: Bench): Promise<Row[]> {
   const rows: Row[] = [];
   for (const plan of [CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT]) {

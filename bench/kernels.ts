@@ -1,6 +1,6 @@
 /**
- * How fast the folds are: `npm run bench:kernels -- [word]` prints 10^9 input elements a second, the best of many runs, for each fold,
- * shape and dtype whose line contains the word. Nothing is asserted; compare only within one run.
+ * Measures the folds: `npm run bench:kernels -- [word]` prints 10^9 input elements a second, the best of many runs, for each fold,
+ * shape and dtype whose line contains the word. It asserts nothing; compare only within one run.
  */
 import { elementCount } from "../src/tensor/tensor.ts";
 import type { Plan } from "./folds.ts";
@@ -9,7 +9,7 @@ import { fastest } from "./measure.ts";
 
 const bench = openBench(1 << 30);
 
-/** Milliseconds that each line measures for. */
+/** Milliseconds of measurement per line. */
 const TIME = 300;
 
 const SHAPES: readonly (readonly number[])[] = [

@@ -1,4 +1,4 @@
-/** Posts a file over and over: `node load-worker.ts <url> <file> <content-type> <seconds> <connections>` prints the answers a second. */
+/** Posts a file repeatedly: `node load-worker.ts <url> <file> <content-type> <seconds> <connections>` prints the responses a second. */
 import { readFileSync } from "node:fs";
 import { Pool } from "undici";
 
@@ -10,16 +10,16 @@ const headers = { "content-type": type };
 
 const start = performance.now();
 const end = start + Number(seconds) * 1000;
-let answers = 0;
+let responses = 0;
 await Promise.all(Array.from({ length: Number(connections) }, post));
-process.stdout.write(String((answers / (performance.now() - start)) * 1000));
+process.stdout.write(String((responses / (performance.now() - start)) * 1000));
 await pool.close();
 
 async function post(): Promise<void> {
   while (performance.now() < end) {
-    const answer = await pool.request({ method: "POST", path: url.pathname, headers, body });
-    if (answer.statusCode >= 300) throw new Error(`${target}: ${await answer.body.text()}`);
-    await answer.body.dump({ limit: Number.MAX_SAFE_INTEGER });
-    answers++;
+    const response = await pool.request({ method: "POST", path: url.pathname, headers, body });
+    if (response.statusCode >= 300) throw new Error(`${target}: ${await response.body.text()}`);
+    await response.body.dump({ limit: Number.MAX_SAFE_INTEGER });
+    responses++;
   }
 }

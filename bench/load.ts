@@ -1,4 +1,4 @@
-/** Load on a server: one body, posted over a few kept connections from a process on core 1, by `wrk` where it is installed, else by undici. */
+/** Generates load on a server: posts one body over a few persistent connections from core 1, with `wrk` if installed, otherwise undici. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,17 +11,17 @@ import { isInstalled, LOAD_CORE, pinned } from "./server.ts";
 
 const run = promisify(execFile);
 
-/** As many as keep a server busy. */
+/** Connections that keep a server busy. */
 export const CONNECTIONS = 12;
-/** What makes the load. */
+/** Load generator. */
 export const GENERATOR = isInstalled("wrk") ? "wrk" : "undici";
 
 const WORKER = fileURLToPath(new URL("load-worker.ts", import.meta.url));
 
-/** Milliseconds for a process that makes load for so many seconds, its start among them. */
+/** Time limit in milliseconds for a load process of `seconds`, including its start. */
 const limitMs = (seconds: number): number => 60_000 + 2000 * seconds;
 
-/** What is posted, where, and over how many connections. */
+/** Request body, URL and number of connections. */
 export interface Load {
   readonly url: string;
   readonly body: string | Buffer;
@@ -29,12 +29,12 @@ export interface Load {
   readonly connections: number;
 }
 
-/** A server as a contender: milliseconds between two answers. */
+/** Server as a contender, measured in milliseconds between two responses. */
 export function httpContender(name: string, load: Load): Contender {
   return { name, measure: async (time) => 1000 / (await requestsPerSecond(load, time / 1000)) };
 }
 
-/** Answers a second, all of which have to be of status 2xx. `wrk` works for whole seconds. */
+/** Measures responses a second, and fails for a status other than 2xx. `wrk` runs for whole seconds. */
 export async function requestsPerSecond(load: Load, seconds: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), "lossd-bench-"));
   const file = join(folder, "body");

@@ -1,18 +1,18 @@
-/** How speed is measured: the best of many runs for one contender, rounds that alternate for several. */
+/** Measures speed: the best of many runs for one contender, alternating rounds for several. */
 
-/** Something whose speed is measured beside others. */
+/** Contender whose speed is compared. */
 export interface Contender {
   readonly name: string;
-  /** Works for about `time` milliseconds; gives the milliseconds that one unit of work took. */
+  /** Works for about `time` milliseconds; returns the milliseconds per unit of work. */
   measure(time: number): number | Promise<number>;
 }
 
-/** What alternating rounds gave for one contender. */
+/** Results of one contender in alternating rounds. */
 export interface Timing {
   readonly name: string;
-  /** The median over the rounds, in milliseconds for one unit of work. */
+  /** Median over the rounds, in milliseconds per unit of work. */
   readonly median: number;
-  /** Milliseconds for one unit of work, round by round. */
+  /** Milliseconds per unit of work in each round. */
   readonly rounds: readonly number[];
 }
 
@@ -22,10 +22,10 @@ export interface Rounds {
   readonly time: number;
 }
 
-/** A sample is at least this long, so that the clock's grain (5 microseconds at worst) does not count. */
+/** Shortest sample, so that the clock's resolution (5 microseconds at worst) does not matter. */
 const SAMPLE_MS = 0.25;
 
-/** Lets the contenders take turns, so that a slow spell of the machine meets all of them, and compares within each round. */
+/** Alternates the contenders and compares within each round, so that a slow phase of the machine affects all. */
 export async function alternate(
   contenders: readonly Contender[],
   { rounds, time }: Rounds,
@@ -38,13 +38,13 @@ export async function alternate(
   return contenders.map(({ name }, at) => ({ name, rounds: times[at]!, median: median(times[at]!) }));
 }
 
-/** A ratio: the median of those within each round, and the lowest and highest of them. */
+/** Median, lowest and highest of the rounds' ratios. */
 export interface Ratio {
   readonly value: number;
   readonly range: readonly [low: number, high: number];
 }
 
-/** How many times as fast `ours` is as `theirs`. */
+/** Ratio of the speed of `ours` to `theirs`. */
 export function speedRatio(ours: Timing, theirs: Timing): Ratio {
   const ratios = ours.rounds.map((time, round) => theirs.rounds[round]! / time);
   return { value: median(ratios), range: [Math.min(...ratios), Math.max(...ratios)] };
@@ -65,7 +65,7 @@ export function fastest(work: () => void, time: number): number {
   return best;
 }
 
-/** The middle of a list, or the mean of its two middles. */
+/** Median of a list. */
 export function median(list: readonly number[]): number {
   const sorted = list.toSorted((a, b) => a - b);
   const half = Math.floor(sorted.length / 2);

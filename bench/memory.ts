@@ -1,4 +1,4 @@
-/** P9: what a body of 4 GiB adds to the peak memory of the server, read from /proc. */
+/** P9: measures the growth of the server's peak memory for a body of 4 GiB, from /proc. */
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { request } from "undici";
@@ -16,7 +16,7 @@ const QUERIES = [
   ["with its gradient, 4 GiB back", "?return_grad=true"],
 ] as const;
 
-/** The growth of a fresh server's peak memory over its first answer from readiness. */
+/** Measures the growth of a fresh server's peak memory since its first response from readiness. */
 export async function memoryBars(): Promise<Row[]> {
   const rows: Row[] = [];
   for (const [title, query] of QUERIES) {
@@ -24,12 +24,12 @@ export async function memoryBars(): Promise<Row[]> {
     try {
       const before = peakMiB(server.pid);
       const start = performance.now();
-      const answer = await request(`${server.url}/v1/cross_entropy${query}`, {
+      const response = await request(`${server.url}/v1/cross_entropy${query}`, {
         method: "POST",
         headers: TYPE,
         body: Readable.from(body()),
       });
-      for await (const _ of answer.body);
+      for await (const _ of response.body);
       const seconds = (performance.now() - start) / 1000;
       const after = peakMiB(server.pid);
       const value = before === undefined || after === undefined ? undefined : after - before;
@@ -55,7 +55,7 @@ async function* body(): AsyncGenerator<Buffer> {
   for (let row = 0; row < ROWS; row++) yield block;
 }
 
-/** The peak of a process's resident memory, where the system tells. */
+/** Peak resident memory of a process, if the system reports it. */
 function peakMiB(pid: number): number | undefined {
   try {
     const found = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));

@@ -1,4 +1,4 @@
-/** Where time goes: the kernels' cost by the number of elements, and the stages of a JSON request. */
+/** Profiles the kernels' cost by the number of elements, and the stages of a JSON request. */
 
 import { runToEnd } from "../src/kernel/step.ts";
 import { planCrossEntropy } from "../src/loss/cross-entropy.ts";
@@ -32,14 +32,14 @@ const SHAPES = [
   [100_000, 1000],
 ];
 
-/** Nanoseconds for an element by the number of elements. */
+/** Table of nanoseconds per element by the number of elements. */
 export function sizeTable(bench: Bench): string[][] {
   const plans = [CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT];
   const rows = SHAPES.map((shape) => {
     const elements = shape[0]! * shape[1]!;
     const cells = plans.flatMap((plan) => {
       const work = prepare(bench, plan, { dtype: "float32", shape, classAxis: 1 });
-      // Once for the pages, which the first run of a size takes from the system.
+      // Runs once before, because the first run of a size allocates its pages.
       work.run();
       const time = fastest(work.run, TIME);
       work.release();
@@ -59,15 +59,15 @@ interface Request {
   readonly body: string;
 }
 
-/** Pieces of the size in which a socket hands over a body. */
+/** Pieces of the size of a socket's reads. */
 const PIECE = 65_536;
 const HTTP_MS = 3000;
 const WARM_UP_MS = 3000;
-/** Large requests take turns with one other only: 12 that are served by slices would all end together, after seconds. */
+/** Requests over LARGE_BYTES use 2 connections, because 12 requests served by slices would all end together, after seconds. */
 const LARGE_BYTES = 2 ** 20;
 const LARGE_CONNECTIONS = 2;
 
-/** Microseconds of the stages of a request in this process, beside those between two answers of the server on one core. */
+/** Table of the microseconds of each stage in this process, and between two responses of the server on one core. */
 export async function stageTable(bench: Bench): Promise<string[][]> {
   const head = [
     "request",
@@ -118,7 +118,7 @@ async function stageRow(
   return [title, String(Buffer.byteLength(body)), ...stages.map(microseconds), microseconds(total), share];
 }
 
-/** Milliseconds to read a body, to compute, and to print the answer: medians of many runs, each of all three. */
+/** Median milliseconds to read a body, to compute, and to print the response, over runs of all three stages. */
 function measureStages({ kernel, arena }: Bench, operation: Operation, body: Buffer): number[] {
   const samples: [number[], number[], number[]] = [[], [], []];
   const end = performance.now() + 2 * TIME;
@@ -127,9 +127,9 @@ function measureStages({ kernel, arena }: Bench, operation: Operation, body: Buf
     const start = performance.now();
     const json = read(work, body);
     const hasRead = performance.now();
-    const answer = compute(work, operation, json);
+    const response = compute(work, operation, json);
     const hasComputed = performance.now();
-    for (const _page of writeJson(kernel, answer, "nested"));
+    for (const _page of writeJson(kernel, response, "nested"));
     const hasPrinted = performance.now();
     work.region.release();
     samples[0].push(hasRead - start);
@@ -145,7 +145,7 @@ function read({ kernel, region }: Work, body: Buffer): JsonBody {
   return reader.end();
 }
 
-/** From the numbers that were read, which are doubles, to the tensors of the answer. */
+/** Computes the response's tensors from the parsed doubles. */
 function compute(work: Work, operation: Operation, json: JsonBody): Parameters<typeof writeJson>[1] {
   const value = json.value as Readonly<Record<string, unknown>>;
   const operand = (name: string, dtype: DType): Tensor => {

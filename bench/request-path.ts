@@ -1,6 +1,6 @@
 /**
- * The way of a request through the source: `npm run bench:path`. One server in this process answers a JSON cross_entropy of 3x5, a /v2 inference
- * and a safetensors file; V8's precise coverage tells which files and functions of src/ each entered, and how often. `npm run bench:path -- files`
+ * Counts the files and functions that a request runs: `npm run bench:path`. A server in this process serves a JSON cross_entropy of 3x5, a /v2
+ * inference and a safetensors file, and V8's precise coverage counts the calls into src/. `npm run bench:path -- files`
  * lists the files.
  */
 import { Session } from "node:inspector/promises";
@@ -24,11 +24,11 @@ interface Entered {
   readonly calls: number;
 }
 
-/** Counts the functions of src/ that run while `send` gets its answer. */
+/** Counts the functions of src/ that run until `send` gets its response. */
 async function coverage(send: () => Promise<{ status: number }>): Promise<Entered> {
   for (let sent = 0; sent < WARM_UP_REQUESTS; sent++) {
     const { status } = await send();
-    if (status !== 200) throw new Error(`the request was answered with ${status}`);
+    if (status !== 200) throw new Error(`the request got status ${status}`);
   }
   await session.post("Profiler.takePreciseCoverage");
   await send();

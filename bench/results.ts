@@ -1,19 +1,19 @@
-/** The tables of a run, on the terminal and in RESULTS.md. */
+/** Prints the tables of a run, and writes them to RESULTS.md. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 const RESULTS = new URL("RESULTS.md", import.meta.url);
 
-/** Everything from this line on is kept by hand. */
+/** Heading of the part that is maintained by hand. */
 const FINDINGS = "<!-- From here on this file is kept by hand: `npm run bench` preserves it. -->";
 
-/** A titled table: its first row holds the names of the columns. */
+/** Table with a title; its first row has the names of the columns. */
 export interface Section {
   readonly title: string;
   readonly text?: string;
   readonly table?: readonly (readonly string[])[];
 }
 
-/** Columns side by side, padded. */
+/** Formats padded columns. */
 export function plainTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
@@ -26,7 +26,7 @@ export function plainTable(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** Writes RESULTS.md anew, but for what is kept by hand. */
+/** Rewrites RESULTS.md except the part that is maintained by hand. */
 export function writeResults(sections: readonly Section[]): void {
   const old = existsSync(RESULTS) ? readFileSync(RESULTS, "utf8") : "";
   const at = old.indexOf(FINDINGS);

@@ -1,6 +1,6 @@
 /**
- * Every bar in one run: `npm run bench` measures all and writes RESULTS.md, `npm run bench -- P1 P7` measures some and only prints,
- * as does `npm run bench -- profile` with the tables of where time goes.
+ * Measures every bar in one run: `npm run bench` measures all and writes RESULTS.md. `npm run bench -- P1 P7` measures some and only prints,
+ * like `npm run bench -- profile` with the profile's tables.
  */
 import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
@@ -26,7 +26,7 @@ import { serviceBars, startBars } from "./service-bars.ts";
 
 const PROFILE = "profile";
 const ALL = [...Object.keys(BARS), PROFILE];
-/** Room for 10^8 float32 logits and their gradient. */
+/** Memory for 10^8 float32 logits and their gradient. */
 const MEMORY_BYTES = 2 ** 30;
 
 const ERRORS =
@@ -35,9 +35,9 @@ const GRID =
   "The worst relative error against float64, ours / PyTorch's float32: logits of -gap - [0, 1) beside a target of 0, first, in the middle and last.";
 const SIZES = "float32, the best of many runs, the check of class indices included.";
 const STAGES =
-  "Read: bytes to doubles. Compute: doubles to float32, loss. Print: the answer to text. Over HTTP: the time between two answers of the server, which includes the socket, Fastify and the validation of options.";
+  "Read: bytes to doubles. Compute: doubles to float32, loss. Print: the response to text. Over HTTP: the time between two responses of the server, including the socket, Fastify and the validation of options.";
 const INTRODUCTION =
-  "Written by `npm run bench`; [README.md](README.md) says how ratios are formed. Compare within one run only.";
+  "Written by `npm run bench`; [README.md](README.md) explains the ratios. Compare within one run only.";
 
 bypassProxies();
 const given = process.argv.slice(2);
@@ -59,7 +59,7 @@ const short = shortfalls(rows);
 console.log(short.length === 0 ? "No measured bar falls short." : `Falls short:\n${short.join("\n")}`);
 if (given.length === 0) writeResults([...describeRun(), barSection(rows, short), ...sections]);
 
-/** Whether one of these rows is wanted; says how far the run is. */
+/** Whether one of these rows is selected; prints the progress. */
 function begins(...names: readonly string[]): boolean {
   if (!wants(...names)) return false;
   const seconds = Math.round(performance.now() / 1000);
@@ -68,7 +68,7 @@ function begins(...names: readonly string[]): boolean {
   return true;
 }
 
-/** The peers of the kernels, or the names of those that are absent. */
+/** Opens the kernels' peers; returns the names of absent ones. */
 async function openPeers(): Promise<readonly (KernelPeer | string)[]> {
   return [
     torch ?? "PyTorch",

@@ -1,4 +1,4 @@
-/** Servers under test: each a process of its own, on core 0 where `taskset` can pin it. */
+/** Starts servers under test in their own processes, pinned to core 0 if `taskset` exists. */
 import type { ChildProcess } from "node:child_process";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { fixedEnvironment } from "../build/processes.ts";
 import { ENGINE_FLAGS } from "../src/server/cluster.ts";
 
-/** What `npm start` runs. */
+/** Entry point of `npm start`. */
 export const LOSSD = "../dist/main.js";
 export const NAIVE = "peers/naive.ts";
 export const BARE = "peers/bare.ts";
@@ -23,25 +23,25 @@ const START_LIMIT_MS = 10_000;
 
 export interface Server {
   readonly url: string;
-  /** Milliseconds from the start of the process to its first answer. */
+  /** Milliseconds from the start of the process to its first response. */
   readonly startMs: number;
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** Whether a program is on this machine. */
+/** Whether a program is installed. */
 export function isInstalled(program: string): boolean {
   return spawnSync(program, ["--version"]).error === undefined;
 }
 
 const canPin = isInstalled("taskset");
 
-/** A command that stays on one core, where the machine has `taskset`. */
+/** Pins a command to one core if the machine has `taskset`. */
 export function pinned(core: number, command: readonly string[]): readonly string[] {
   return canPin ? ["taskset", "-c", String(core), ...command] : command;
 }
 
-/** Starts the Node program at a path relative to this folder, in its default settings, and waits until it answers. */
+/** Starts the Node program at a path relative to this folder, with default settings, and waits until it responds. */
 export async function startServer(path: string, { onOneCore = true } = {}): Promise<Server> {
   const port = await freePort();
   const flags = path === LOSSD ? ENGINE_FLAGS : [];
@@ -63,19 +63,19 @@ async function untilAnswer(child: ChildProcess, url: string): Promise<void> {
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
     errors += text;
   });
-  while (!(await answers(url))) {
+  while (!(await responds(url))) {
     if (child.exitCode !== null)
       throw new Error(`the server ended with code ${child.exitCode}: ${errors.split("\n", 1)[0]}`);
     if (performance.now() > limit) {
       child.kill("SIGKILL");
-      throw new Error(`no answer within ${START_LIMIT_MS} ms`);
+      throw new Error(`no response within ${START_LIMIT_MS} ms`);
     }
     await sleep(POLL_MS);
   }
 }
 
-/** Whether readiness answers 200; a peer without that route answers 404 as soon as it listens, which counts as well. */
-function answers(url: string): Promise<boolean> {
+/** Whether readiness returns 200, or 404 from a peer without that route. */
+function responds(url: string): Promise<boolean> {
   return new Promise((resolve) => {
     get(url, { agent: false }, (response) => {
       response.resume();
@@ -91,7 +91,7 @@ async function stop(child: ChildProcess): Promise<void> {
   await exit;
 }
 
-/** A port that nobody listens on now. */
+/** Finds a free port. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,4 +1,4 @@
-/** P5 to P8 and P10: the service beside the ones that it has to beat, each server on core 0, the load on core 1. */
+/** P5 to P8 and P10: compares the service with its peers, each server on core 0, the load on core 1. */
 import type { BarName, Row } from "./bars.ts";
 import { BARS } from "./bars.ts";
 import { fileBegin, logitBytes, rowsBody, SMALL } from "./bodies.ts";
@@ -9,7 +9,7 @@ import type { Server } from "./server.ts";
 import { BARE, LOSSD, NAIVE, SINK, startServer } from "./server.ts";
 
 const ROUNDS: Rounds = { rounds: 5, time: 2000 };
-/** Engines compile what is called often: under load lossd takes about six seconds to its full speed. */
+/** Warm-up, because the engine compiles frequent functions and lossd reaches full speed after about six seconds. */
 const WARM_UP_MS = 6000;
 const STARTS = 10;
 
@@ -19,7 +19,7 @@ interface Measure {
   readonly path: string;
   readonly body: () => string | Buffer;
   readonly type?: string;
-  /** The programs beside lossd; the bar is over the first. */
+  /** Peer programs; the bar compares with the first. */
   readonly peers: readonly (readonly [name: string, program: string])[];
 }
 
@@ -61,7 +61,7 @@ const MEASURES: readonly Measure[] = [
   },
 ];
 
-/** P5 to P8. */
+/** Measures P5 to P8. */
 export async function serviceBars(wanted: ReadonlySet<string>): Promise<Row[]> {
   const rows: Row[] = [];
   for (const measure of MEASURES.filter(({ bar }) => wanted.has(bar))) rows.push(...(await compare(measure)));
@@ -100,7 +100,7 @@ async function compare({
   }
 }
 
-/** P10: the median of starts, by turns with a bare Fastify; neither is pinned, as no user pins. */
+/** Measures P10: the median of starts, alternating with a bare Fastify; neither is pinned, because users do not pin. */
 export async function startBars(): Promise<Row[]> {
   const ours: number[] = [];
   const bare: number[] = [];

@@ -1,7 +1,7 @@
 /**
- * How fast text becomes numbers and numbers text: `npm run bench:text -- [word]` prints megabytes and million numbers a second, the best of
- * many runs, beside JSON.parse and JSON.stringify on the same text, for each line that contains the word. Nothing is
- * asserted; compare only within one run.
+ * Measures parsing and printing of numbers: `npm run bench:text -- [word]` prints megabytes and million numbers a second, the best of
+ * many runs, beside JSON.parse and JSON.stringify on the same text, for each line that contains the word. It asserts
+ * nothing; compare only within one run.
  */
 import { convertStep } from "../src/kernel/convert.ts";
 import { loadKernel } from "../src/kernel/kernel.ts";
@@ -18,17 +18,17 @@ import { fastest, uniform } from "./measure.ts";
 const kernel = loadKernel(1 << 28);
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 
-/** Milliseconds that each line measures for, and the size of the pieces in which a socket hands over a body. */
+/** Milliseconds of measurement per line, and the size of a socket's reads. */
 const TIME = 400;
 const PIECE = 65_536;
 const COUNT = 1_000_000;
-/** Numbers of a body that is read: few enough that a run fits between two interruptions of a busy machine. */
+/** Count of numbers in a parsed body, small enough for a run between two interruptions of a busy machine. */
 const READ_COUNT = 200_000;
 
 const random = uniform();
 const numbers = Array.from({ length: COUNT }, () => random() * 10 - 5);
 
-/** As Python prints an exponent: two digits at least. */
+/** Prints exponents like Python, with at least two digits. */
 const asPython = (text: string): string => text.replace(/e-(\d)$/, "e-0$1");
 
 const TEXTS: Readonly<Record<string, (value: number) => string>> = {
@@ -73,7 +73,7 @@ function reading(title: string, list: string): void {
   report(`read ${title}`, READ_COUNT, Buffer.byteLength(text), reader(text), () => JSON.parse(text));
 }
 
-/** The double with the fewest digits that is this float32. */
+/** Double with the fewest digits that rounds to this float32. */
 function shortestFloat32(value: number): number {
   const float = Math.fround(value);
   for (let digits = 6; digits < 9; digits++) {

@@ -1,4 +1,4 @@
-/** Every promise, in the order of their numbers. */
+/** Lists every promise in the order of their numbers. */
 import { CLIENTS } from "./clients.ts";
 import { LIFE } from "./life.ts";
 import { LOAD } from "./load.ts";

@@ -1,4 +1,4 @@
-/** Clients that are slow, greedy, absent or ambiguous. */
+/** Promises about slow, greedy, absent and ambiguous clients. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Promised } from "./promise.ts";
 import { dial, head, probing, quantile, waitFor, withServer } from "./server.ts";
@@ -9,7 +9,7 @@ const MB = 1024 * 1024;
 export const CLIENTS: readonly Promised[] = [
   {
     id: "R9",
-    text: "1,000 sockets that send headers slowly are all cut within 6.5 s, a probe's p99 10 ms or less",
+    text: "1,000 sockets that send headers slowly are all closed within 6.5 s, a probe's p99 10 ms or less",
     prove: () =>
       withServer({}, async ({ port, url }) => {
         const lines = await Promise.all(Array.from({ length: 1000 }, () => dial(port)));
@@ -23,37 +23,37 @@ export const CLIENTS: readonly Promised[] = [
         const seconds = (performance.now() - start) / 1000;
         clearInterval(trickle);
         const p99 = quantile(await stop(), 0.99);
-        const cut = lines.filter(({ socket }) => socket.destroyed).length;
+        const closed = lines.filter(({ socket }) => socket.destroyed).length;
         return {
-          value: `${cut} cut in ${seconds.toFixed(1)} s, p99 ${p99.toFixed(1)} ms`,
-          holds: cut === 1000 && seconds <= 6.5 && p99 <= 10,
+          value: `${closed} closed in ${seconds.toFixed(1)} s, p99 ${p99.toFixed(1)} ms`,
+          holds: closed === 1000 && seconds <= 6.5 && p99 <= 10,
         };
       }),
   },
   {
     id: "R10",
-    text: "a body below the minimum rate (10 s + bytes at 1 MiB/s) gets 408, its reservation back within 1 s",
+    text: "a body below the minimum rate (10 s + bytes at 1 MiB/s) gets 408, its reservation freed within 1 s",
     prove: () =>
       withServer({}, async ({ port, metric }) => {
         const line = await dial(port);
         line.socket.write(`${head(CE, 5 * MB)}{"input":[`);
         const trickle = setInterval(() => line.socket.write("1,"), 100);
         const start = performance.now();
-        const refused = await line.until(/^HTTP\/1.1 408/, 20_000);
+        const rejected = await line.until(/^HTTP\/1.1 408/, 20_000);
         const seconds = (performance.now() - start) / 1000;
         const back = await waitFor(async () => (await metric("lossd_reserved_bytes")) === 0, 5000);
         clearInterval(trickle);
         line.socket.destroy();
         return {
-          value: `${refused ? "408" : "no answer"} after ${seconds.toFixed(1)} s, memory back in ${back?.toFixed(0)} ms`,
-          holds: refused && back !== undefined && back <= 1000,
+          value: `${rejected ? "408" : "no response"} after ${seconds.toFixed(1)} s, memory back in ${back?.toFixed(0)} ms`,
+          holds: rejected && back !== undefined && back <= 1000,
         };
       }),
   },
   {
     id: "R12",
     isCheap: true,
-    text: "an early 413 is seen by 99 % or more of clients that write before they read",
+    text: "99 % or more of clients that write before they read receive an early 413",
     prove: () =>
       withServer({ BODY_LIMIT: String(MB) }, async ({ port }) => {
         let seen = 0;
@@ -73,24 +73,24 @@ export const CLIENTS: readonly Promised[] = [
   {
     id: "R13",
     isCheap: true,
-    text: "Expect: 100-continue that will be refused gets the final status, and no byte of the body is asked for",
+    text: "a rejected Expect: 100-continue gets the final status, and no 100 response",
     prove: () =>
       withServer({ BODY_LIMIT: String(MB) }, async ({ port }) => {
         const line = await dial(port);
         line.socket.write(head(CE, 100 * MB, "expect: 100-continue\r\n"));
-        const refused = await line.until(/^HTTP\/1.1 413/, 2000);
+        const rejected = await line.until(/^HTTP\/1.1 413/, 2000);
         await Promise.race([line.closed, sleep(1000)]);
         const asked = line.text().includes("100 Continue");
         return {
-          value: `${refused ? "413" : "no 413"}, ${asked ? "asked" : "not asked"} for the body`,
-          holds: refused && !asked,
+          value: `${rejected ? "413" : "no 413"}, ${asked ? "a 100" : "no 100"} response`,
+          holds: rejected && !asked,
         };
       }),
   },
   {
     id: "R15",
     isCheap: true,
-    text: "one connection that pipelines 300 requests of 100 KB has one running at a time",
+    text: "a connection that pipelines 300 requests of 100 KB has one running at a time",
     prove: () =>
       withServer({}, async ({ port, metric }) => {
         const body = `{"dim":0,"input":[${"1,".repeat(50_000)}1]}`;
@@ -112,7 +112,7 @@ export const CLIENTS: readonly Promised[] = [
   },
   {
     id: "R16",
-    text: "where a client leaves in the middle of its body or its answer, its memory is free within 100 ms",
+    text: "if a client disconnects during its body or its response, its memory is free within 100 ms",
     prove: () =>
       withServer({ BODY_LIMIT: String(64 * MB) }, async ({ port, metric }) => {
         let worst = 0;
@@ -159,7 +159,7 @@ export const CLIENTS: readonly Promised[] = [
   },
   {
     id: "R19",
-    text: "a client that stops reading its answer is cut within 12 s (10 s of standstill), and 1 MiB or less is kept for it",
+    text: "a client that stops reading its response is closed within 12 s (10 s of standstill), and buffers 1 MiB or less",
     prove: () =>
       withServer({}, async ({ port, metric, memory }) => {
         const line = await dial(port);
@@ -175,7 +175,7 @@ export const CLIENTS: readonly Promised[] = [
         const back = await waitFor(async () => (await metric("lossd_reserved_bytes")) === 0, 20_000);
         const seconds = ((performance.now() - start) / 1000).toFixed(1);
         return {
-          value: `cut after ${back === undefined ? "never" : `${seconds} s`}, memory grew by ${(grown / MB).toFixed(1)} MiB while it stood still`,
+          value: `closed after ${back === undefined ? "never" : `${seconds} s`}, memory grew by ${(grown / MB).toFixed(1)} MiB while it stood still`,
           holds: back !== undefined && Number(seconds) <= 13 && grown < MB,
         };
       }),

@@ -1,4 +1,4 @@
-/** Processes that stop, die, and are blocked. */
+/** Promises about processes that stop, crash or block. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,7 +14,7 @@ export interface Tally {
   readonly stop: () => Promise<{ right: number; lost: number; wrong: number }>;
 }
 
-/** Small requests until `stop()`, each on a connection of its own unless `keep` says that connections are used again. */
+/** Sends small requests until `stop()`, each on its own connection unless `keep` reuses connections. */
 export function ask(url: string, connections: number, keep = false): Tally {
   const dispatcher = new Agent({ connections, pipelining: Number(keep) });
   const counts = { right: 0, lost: 0, wrong: 0 };
@@ -22,13 +22,13 @@ export function ask(url: string, connections: number, keep = false): Tally {
   const one = async (): Promise<void> => {
     while (!isOver) {
       try {
-        const answer = await request(url + CE, {
+        const response = await request(url + CE, {
           method: "POST",
           headers: { "content-type": "application/json" },
           body: SMALL,
           dispatcher,
         });
-        if ((await answer.body.text()) === RIGHT) counts.right++;
+        if ((await response.body.text()) === RIGHT) counts.right++;
         else counts.wrong++;
       } catch {
         counts.lost++;
@@ -46,7 +46,7 @@ export function ask(url: string, connections: number, keep = false): Tally {
   };
 }
 
-/** The processes of a group. */
+/** The worker processes of a cluster. */
 async function workersOf({ child }: Server): Promise<number[]> {
   const text = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
   return text.trim().split(" ").filter(Boolean).map(Number);
@@ -55,7 +55,7 @@ async function workersOf({ child }: Server): Promise<number[]> {
 export const LIFE: readonly Promised[] = [
   {
     id: "R6",
-    text: "a process of the group killed every 500 ms for 10 s while another serves: only its own requests in flight are lost, none is answered wrongly, full strength within 1 s",
+    text: "a worker of the cluster killed every 500 ms for 10 s while another serves: only its own requests in flight are lost, no response is wrong, full strength within 1 s",
     prove: () =>
       withServer({ WORKERS: "2" }, async (server) => {
         await waitFor(async () => (await workersOf(server)).length === 2, 5000);
@@ -99,7 +99,7 @@ export const LIFE: readonly Promised[] = [
   },
   {
     id: "R8",
-    text: "SIGTERM with a client that trickles: exit within the drain limit and 0.5 s",
+    text: "SIGTERM with a trickling client: exit within DRAIN_LIMIT_MS and 0.5 s",
     prove: () =>
       withServer({ DRAIN_LIMIT_MS: "3000" }, async ({ child, port }) => {
         const line = await dial(port);
@@ -119,7 +119,7 @@ export const LIFE: readonly Promised[] = [
   },
   {
     id: "R26",
-    text: "standard output that nobody reads, or on a full device: no request waits or is lost, memory grows by 16 MiB or less in the 6 s after the first dropped line, SIGTERM ends it within 2 s",
+    text: "unread standard output, or on a full device: no request waits or is lost, memory grows by 16 MiB or less in the 6 s after the first dropped line, exit within 2 s after SIGTERM",
     prove: async () => {
       const proofs = [await proveSink("unread", undefined), await proveSink("full", "/dev/full")];
       return {
@@ -131,7 +131,7 @@ export const LIFE: readonly Promised[] = [
   {
     id: "R31",
     isCheap: true,
-    text: "descriptors that run out (80, and 200 connections): open connections are served, further ones closed at once, and new ones served again within 1 s when some are free",
+    text: "exhausted descriptors (80, and 200 connections): open connections are served, further ones closed at once, and new ones served again within 1 s after some are freed",
     prove: () =>
       withServer(
         {},
@@ -145,7 +145,7 @@ export const LIFE: readonly Promised[] = [
           for (const { socket } of idle) socket.destroy();
           const back = await waitFor(() => probe(url).then(Boolean, () => false), 1000);
           return {
-            value: `${closed} closed; ${right} answered, ${lost} lost; back after ${back?.toFixed(0) ?? "over 1000"} ms`,
+            value: `${closed} closed; ${right} completed, ${lost} lost; back after ${back?.toFixed(0) ?? "over 1000"} ms`,
             holds: closed > 100 && right > 100 && lost === 0 && wrong === 0 && back !== undefined,
           };
         },
@@ -154,7 +154,7 @@ export const LIFE: readonly Promised[] = [
   },
 ];
 
-/** Load, then SIGTERM, while standard output takes nothing. */
+/** Sends load, then SIGTERM, while standard output is blocked. */
 function proveSink(name: string, stdout: string | undefined): Promise<Proof> {
   const work = async ({ child, url, memory, metric }: Server): Promise<Proof> => {
     child.stdout!.pause();
@@ -173,7 +173,7 @@ function proveSink(name: string, stdout: string | undefined): Promise<Proof> {
     const [code] = await once(child, "exit");
     const seconds = (performance.now() - start) / 1000;
     return {
-      value: `${name}: ${right} answered, ${lost} lost, ${dropped} lines dropped, grew by ${grown.toFixed(1)} MiB, exit ${code} after ${seconds.toFixed(2)} s`,
+      value: `${name}: ${right} completed, ${lost} lost, ${dropped} lines dropped, grew by ${grown.toFixed(1)} MiB, exit ${code} after ${seconds.toFixed(2)} s`,
       holds: right > 1000 && lost + wrong === 0 && dropped > 0 && grown <= 16 && code === 0 && seconds <= 2,
     };
   };

@@ -1,4 +1,4 @@
-/** More work than there is time or memory for. */
+/** Promises about load beyond the capacity of CPU or memory. */
 import { once } from "node:events";
 import http from "node:http";
 import { Agent, request } from "undici";
@@ -11,7 +11,7 @@ const CE = "/v1/cross_entropy";
 const MB = 1024 * 1024;
 const JSON_TYPE = { "content-type": "application/json" };
 
-/** Posts over and over on `connections` connections for `milliseconds`; the statuses and how often each came. */
+/** Posts repeatedly on `connections` connections for `milliseconds`; returns the count of each status. */
 async function drive(
   url: string,
   body: string,
@@ -23,9 +23,9 @@ async function drive(
   const end = performance.now() + milliseconds;
   const one = async (): Promise<void> => {
     while (performance.now() < end) {
-      const answer = await request(url + CE, { method: "POST", headers: JSON_TYPE, body, dispatcher });
-      await answer.body.dump();
-      statuses.set(answer.statusCode, (statuses.get(answer.statusCode) ?? 0) + 1);
+      const response = await request(url + CE, { method: "POST", headers: JSON_TYPE, body, dispatcher });
+      await response.body.dump();
+      statuses.set(response.statusCode, (statuses.get(response.statusCode) ?? 0) + 1);
     }
   };
   await Promise.all(Array.from({ length: connections }, one));
@@ -41,7 +41,7 @@ const rows = (count: number): string => {
 const UPLOAD_ROWS = 2048;
 const UPLOAD_CLASSES = 131_072;
 
-/** Uploads 1 GiB of logits once it is let in; the status, and the seconds that took. */
+/** Uploads 1 GiB of logits after admission; returns the status and the duration in seconds. */
 async function upload(url: string): Promise<{ status: number; seconds: number; sent: number }> {
   const begin = fileBegin(UPLOAD_ROWS, UPLOAD_CLASSES);
   const row = logitBytes(UPLOAD_CLASSES);
@@ -68,16 +68,16 @@ async function upload(url: string): Promise<{ status: number; seconds: number; s
     asked.end();
   });
   asked.flushHeaders();
-  const [answer] = (await once(asked, "response")) as [http.IncomingMessage];
-  for await (const _ of answer);
+  const [response] = (await once(asked, "response")) as [http.IncomingMessage];
+  for await (const _ of response);
   asked.destroy();
-  return { status: answer.statusCode ?? 0, seconds: (performance.now() - start) / 1000, sent };
+  return { status: response.statusCode ?? 0, seconds: (performance.now() - start) / 1000, sent };
 }
 
 export const LOAD: readonly Promised[] = [
   {
     id: "R1",
-    text: "offered load of 16 times what one connection makes: goodput stays at 95 % or more of the peak",
+    text: "offered load of 16 times the rate of one connection: goodput stays at 95 % or more of the peak",
     prove: () =>
       withServer({}, async ({ url }) => {
         const body = rows(16);
@@ -119,7 +119,7 @@ export const LOAD: readonly Promised[] = [
   },
   {
     id: "R4",
-    text: "hostile JSON within the body limit costs 5x its bytes of memory or less, gets 4xx, and stalls nobody over 100 ms",
+    text: "hostile JSON within the body limit costs 5x its bytes of memory or less, gets 4xx, and stalls no other client over 100 ms",
     prove: () =>
       withServer({ BODY_LIMIT: String(16 * MB) }, async ({ port, url, memory }) => {
         const size = 8 * MB;
@@ -160,27 +160,27 @@ export const LOAD: readonly Promised[] = [
   },
   {
     id: "R11",
-    text: "a refused body costs 5 % or less of the processor time of the cheapest accepted one, MiB for MiB",
+    text: "a rejected body costs 5 % or less of the processor time of the cheapest accepted one, MiB for MiB",
     prove: () =>
       withServer({ BODY_LIMIT: String(8 * MB) }, async ({ url, cpu }) => {
         const accepted = rows(700);
         const spend = async (body: string, times: number): Promise<number> => {
           const before = cpu();
           for (let k = 0; k < times; k++) {
-            const answer = await request(url + CE, { method: "POST", headers: JSON_TYPE, body });
-            await answer.body.dump();
+            const response = await request(url + CE, { method: "POST", headers: JSON_TYPE, body });
+            await response.body.dump();
           }
           return (cpu() - before) / times / (body.length / MB);
         };
         await spend(accepted, 5);
-        const [taken, refused] = [await spend(accepted, 20), await spend(" ".repeat(40 * MB), 10)];
-        const share = refused / taken;
+        const [taken, rejected] = [await spend(accepted, 20), await spend(" ".repeat(40 * MB), 10)];
+        const share = rejected / taken;
         return { value: `${(share * 100).toFixed(1)} %`, holds: share <= 0.05 };
       }),
   },
   {
     id: "R14",
-    text: "small requests beside 16 MiB jobs at 4 times capacity: 99.4 % answered 200",
+    text: "small requests beside 16 MiB requests at 4 times capacity: 99.4 % get 200",
     prove: () =>
       withServer({ MEMORY_BUDGET: String(256 * MB), BODY_LIMIT: String(32 * MB) }, async ({ url }) => {
         const large = rows(1600);
@@ -197,28 +197,29 @@ export const LOAD: readonly Promised[] = [
   },
   {
     id: "R30",
-    text: "twelve uploads of 1 GiB at once where WAIT_LIMIT_MS is 4000: those that are let in end within 12 s, the others get 503 before a byte of theirs",
+    text: "twelve uploads of 1 GiB at once with WAIT_LIMIT_MS 4000: accepted uploads end within 12 s, the others get 503 before their first byte",
     prove: () =>
       withServer({ WAIT_LIMIT_MS: "4000" }, async ({ url }) => {
         const uploads = await Promise.all(Array.from({ length: 12 }, () => upload(url)));
-        const answered = uploads.filter(({ status }) => status === 200);
-        const refused = uploads.filter(({ status, sent }) => status === 503 && sent === 0);
-        const slowest = Math.max(...answered.map(({ seconds }) => seconds));
+        const completed = uploads.filter(({ status }) => status === 200);
+        const rejected = uploads.filter(({ status, sent }) => status === 503 && sent === 0);
+        const slowest = Math.max(...completed.map(({ seconds }) => seconds));
         return {
-          value: `${answered.length} answered within ${slowest.toFixed(1)} s, ${refused.length} refused`,
-          holds: slowest <= 12 && answered.length > 0 && answered.length + refused.length === uploads.length,
+          value: `${completed.length} completed within ${slowest.toFixed(1)} s, ${rejected.length} rejected`,
+          holds:
+            slowest <= 12 && completed.length > 0 && completed.length + rejected.length === uploads.length,
         };
       }),
   },
   {
     id: "R20",
-    text: "the event loop beside large uploads and answers: a probe's p99 20 ms or less, maximum 100 ms",
+    text: "the event loop beside large uploads and responses: a probe's p99 20 ms or less, maximum 100 ms",
     prove: () =>
       withServer({ BODY_LIMIT: String(32 * MB) }, async ({ url }) => {
         const body = rows(1600).replace(/"target".*/, '"dim":1}');
         await probe(url);
         const stop = probing(url);
-        // From a process of its own, since it would hold up the probe here.
+        // Runs in its own process, because it would delay the probe here.
         await requestsPerSecond(
           { url: `${url}/v1/log_softmax`, body, type: "application/json", connections: 1 },
           8,
@@ -233,7 +234,7 @@ export const LOAD: readonly Promised[] = [
   },
   {
     id: "R23",
-    text: "a minute at 0.7 of capacity with clients that leave and bodies that are refused: memory flat, reservations back to 0",
+    text: "a minute at 0.7 of capacity with disconnecting clients and rejected bodies: memory flat, reservations back to 0",
     prove: () =>
       withServer({}, async ({ url, port, memory, metric }) => {
         const body = rows(16);
@@ -246,8 +247,8 @@ export const LOAD: readonly Promised[] = [
             line.socket.write(head(CE, 100_000) + body.slice(0, 50_000));
             await new Promise((resolve) => setTimeout(resolve, 20));
             line.socket.destroy();
-            await fetch(url + CE, { method: "POST", headers: JSON_TYPE, body: '{"input":[' }).then((answer) =>
-              answer.text(),
+            await fetch(url + CE, { method: "POST", headers: JSON_TYPE, body: '{"input":[' }).then(
+              (response) => response.text(),
             );
           }
         })();

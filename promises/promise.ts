@@ -1,18 +1,18 @@
-/** What a promise is, and what proving it gave. */
+/** Types of promises and their proofs. */
 
 export interface Proof {
-  /** What was measured, in words and figures. */
+  /** The measured result, in words and figures. */
   readonly value: string;
-  /** Undefined where what the proof needs is not installed. */
+  /** Undefined if a requirement of the proof is not installed. */
   readonly holds: boolean | undefined;
 }
 
 export interface Promised {
   readonly id: string;
-  /** X under Y gets Z. */
+  /** Condition and expected result. */
   readonly text: string;
-  /** Proved by the test suite too: it takes seconds, and no time decides it. */
+  /** Also proved by the test suite, because it takes seconds and depends on no timing. */
   readonly isCheap?: true;
-  /** Under a minute on two cores. */
+  /** Takes less than a minute on two cores. */
   readonly prove: () => Promise<Proof>;
 }

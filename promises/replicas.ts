@@ -1,4 +1,4 @@
-/** Three replicas behind nginx (Debian's package) on this machine; without nginx it says so. */
+/** Promises about three replicas behind nginx (Debian's package) on this machine; reports a missing nginx. */
 import type { ChildProcess } from "node:child_process";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -17,7 +17,7 @@ const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const FRONT = 18_080;
 const PORTS = [18_081, 18_082, 18_083];
 
-/** What a balancer needs to know: computations may be asked for again, so a replica that fails is passed over; see docs/scaling.md. */
+/** Retries a failed replica's requests on another, because computations have no side effects; see docs/scaling.md. */
 const CONFIG = `
 daemon off;
 worker_processes 1;
@@ -67,10 +67,10 @@ class Cluster {
   async ready(): Promise<void> {
     for (const port of [...PORTS, FRONT])
       if ((await waitFor(() => isReady(port), 15_000)) === undefined)
-        throw new Error(`nothing answers on port ${port} after 15 s`);
+        throw new Error(`no response on port ${port} after 15 s`);
   }
 
-  /** Replaces a replica as a rolling restart does: the old one drains, then a new one takes its port. */
+  /** Replaces a replica like a rolling restart: shuts the old one down, then starts a new one on its port. */
   async restart(at: number): Promise<void> {
     const old = this.replicas[at]!;
     old.kill("SIGTERM");
@@ -97,8 +97,8 @@ function startReplica(port: number): ChildProcess {
 }
 
 async function isReady(port: number): Promise<boolean> {
-  const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined);
-  return answer?.status === 200;
+  const response = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined);
+  return response?.status === 200;
 }
 
 async function withCluster(work: (cluster: Cluster) => Promise<void>): Promise<Proof> {

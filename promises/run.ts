@@ -1,4 +1,4 @@
-/** `npm run promise R7` proves some promises, `npm run promises` all of them and writes their last values to PROMISES.md. */
+/** `npm run promise R7` proves the named promises; `npm run promises` proves all and writes their values to PROMISES.md. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -12,7 +12,7 @@ const given = process.argv.slice(2);
 const unknown = given.filter((id) => !PROMISES.some((promised) => promised.id === id));
 if (unknown.length > 0) {
   console.error(
-    `no such promise: ${unknown.join(", ")}; there are ${PROMISES.map(({ id }) => id).join(", ")}`,
+    `no such promise: ${unknown.join(", ")}; expected ${PROMISES.map(({ id }) => id).join(", ")}`,
   );
   process.exit(1);
 }
@@ -47,7 +47,7 @@ async function prove({ prove: run }: Promised): Promise<Proof> {
   }
 }
 
-/** Replaces the table of the page; the words around it are kept by hand. */
+/** Replaces the table of the page; the text around it is maintained by hand. */
 function writePage(table: readonly string[]): void {
   const page = readFileSync(PAGE, "utf8");
   const day = new Date().toISOString().slice(0, 10);

@@ -1,4 +1,4 @@
-/** A built server in a process of its own, and clients that say exactly what they want to say. */
+/** Starts a built server in its own process, and sends raw bytes to it. */
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { fixedEnvironment, portOf } from "../build/processes.ts";
 import { ENGINE_FLAGS } from "../src/server/cluster.ts";
 
-/** What `npm start` runs. */
+/** The entry point of `npm start`. */
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 
 export interface Server {
@@ -19,20 +19,20 @@ export interface Server {
   readonly port: number;
   /** The value of a metric without labels. */
   metric(name: string): Promise<number>;
-  /** Resident memory of the process, in bytes: now, and at its peak. */
+  /** Current and peak resident memory of the process, in bytes. */
   memory(): { readonly now: number; readonly peak: number };
-  /** Seconds of processor time that the process has used. */
+  /** CPU time of the process in seconds. */
   cpu(): number;
 }
 
 export interface Surroundings {
-  /** Descriptors that the process may open. */
+  /** Limit of open descriptors of the process. */
   readonly files?: number;
-  /** The file behind its standard output; default: a pipe that is read here. */
+  /** File for its standard output; default: a pipe that is read here. */
   readonly stdout?: string;
 }
 
-/** Starts one process (WORKERS=1 unless `env` says otherwise), runs `work` with it, and ends it. */
+/** Starts one process (WORKERS=1 unless `env` overrides it), runs `work` with it, and stops it. */
 export async function withServer<Result>(
   env: Record<string, string>,
   work: (server: Server) => Promise<Result>,
@@ -97,14 +97,14 @@ function serverAt(child: ChildProcess, port: number): Server {
 
 export interface Line {
   readonly socket: Socket;
-  /** All that has come. */
+  /** All text received. */
   text(): string;
-  /** Waits until that matches. */
+  /** Waits until the text matches. */
   until(pattern: RegExp, milliseconds?: number): Promise<boolean>;
   readonly closed: Promise<unknown>;
 }
 
-/** A bare connection. */
+/** Opens a raw TCP connection. */
 export async function dial(port: number): Promise<Line> {
   const socket = connect(port, "127.0.0.1").on("error", () => {});
   await once(socket, "connect");
@@ -120,27 +120,27 @@ export async function dial(port: number): Promise<Line> {
   return { socket, text: () => text, until, closed: new Promise((resolve) => socket.once("close", resolve)) };
 }
 
-/** The head of a POST of JSON. */
+/** Headers of a POST with JSON. */
 export function head(path: string, length: number | string, more = ""): string {
   return `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n${more}\r\n`;
 }
 
 export const SMALL = '{"input":[[0,0]],"target":[1]}';
 
-/** Milliseconds that one small request takes now. */
+/** Latency of one small request in milliseconds. */
 export async function probe(url: string): Promise<number> {
   const start = performance.now();
-  const answer = await fetch(`${url}/v1/cross_entropy`, {
+  const response = await fetch(`${url}/v1/cross_entropy`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: SMALL,
   });
-  await answer.text();
-  if (answer.status !== 200) throw new Error(`probe: ${answer.status}`);
+  await response.text();
+  if (response.status !== 200) throw new Error(`probe: ${response.status}`);
   return performance.now() - start;
 }
 
-/** Probes every 20 ms until `stop()`, which gives the times in order. */
+/** Probes every 20 ms until `stop()`, which returns the sorted times. */
 export function probing(url: string): () => Promise<number[]> {
   let isOver = false;
   const times: number[] = [];
@@ -161,7 +161,7 @@ export function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-/** Until `test` holds; the milliseconds that took, or undefined. */
+/** Waits until `test` holds; returns the milliseconds, or undefined. */
 export async function waitFor(
   test: () => Promise<boolean> | boolean,
   milliseconds: number,

@@ -1,4 +1,4 @@
-/** Promises whose proof is a test of the suite, and those that the benchmarks measure. */
+/** Promises proved by tests of the suite or by the benchmarks. */
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,7 +9,7 @@ import { memoryBars } from "../bench/memory.ts";
 import { fixedEnvironment } from "../build/processes.ts";
 import type { Promised, Proof } from "./promise.ts";
 
-/** Milliseconds for the tests of one promise. */
+/** Time limit in milliseconds for the tests of one promise. */
 const TEST_LIMIT_MS = 1_800_000;
 
 const run = promisify(execFile);
@@ -79,17 +79,17 @@ export const TESTED: readonly Promised[] = [
   },
   {
     id: "R21",
-    text: "a Content-Type, Content-Encoding or Accept that is not in the list: 415 or 406 before the body, the Content-Encoding with Accept-Encoding",
+    text: "an unsupported Content-Type, Content-Encoding or Accept: 415 or 406 before the body, with Accept-Encoding for the Content-Encoding",
     prove: () => byTests(["test/http/problems.test.ts"], "Content-|Accept"),
   },
   {
     id: "R22",
-    text: "shapes, dtypes or lengths that do not fit, products that overflow, rank over 8, depth over 32: 4xx before allocation",
+    text: "mismatched shapes, dtypes or lengths, products that overflow, rank over 8, depth over 32: 4xx before allocation",
     prove: () => byTests(["test/wire/safetensors.test.ts", "test/wire/limits.test.ts"]),
   },
   {
     id: "R24",
-    text: "without a valid token, where tokens are configured: 401 before the body on every route but health, the playground and the guide",
+    text: "with tokens configured, a request without a valid token: 401 before the body on every route except health, the playground and the guide",
     prove: () => byTests(["test/http/hardening.test.ts"], "tokens"),
   },
   {

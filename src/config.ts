@@ -1,4 +1,4 @@
-/** Every setting: name, default, unit, range, and why that number. The README's table is tested against this file. */
+/** Settings with name, default, unit and range. The README's table is tested against this file. */
 
 import type { Static, TSchema } from "typebox";
 import { Type } from "typebox";
@@ -8,10 +8,10 @@ import { UserError, withoutUser, wordList } from "./errors.ts";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** The format of a text that is an address over HTTP, or empty. */
+/** Format of an HTTP address or an empty string. */
 const ADDRESS = "address";
 
-/** The format of a text with origins (RFC 6454), commas between them, or `*`, or empty. */
+/** Format of comma-separated origins (RFC 6454), `*` or an empty string. */
 const ORIGINS = "origins";
 
 export const SETTINGS = Type.Object(
@@ -29,115 +29,115 @@ export const SETTINGS = Type.Object(
     SOCKET: Type.String({
       default: "",
       description:
-        "Path of a Unix socket to listen on instead of HOST and PORT. Its owner and its group may connect (0660); what a server that was killed left there is replaced, and it is removed at the end.",
+        "Path of a Unix socket to listen on instead of HOST and PORT. Its owner and its group may connect (0660). A socket left by a killed server is replaced, and shutdown removes the socket.",
     }),
     WORKERS: Type.Integer({
       default: 0,
       minimum: 0,
       maximum: 256,
-      description: "Processes that share the port; 0 is one for each core that the process may use.",
+      description: "Processes that share the port; 0 starts one per core available to the process.",
     }),
     METRICS_PORT: Type.Integer({
       default: 0,
       minimum: 0,
       maximum: 65_535,
-      description: "TCP port for /metrics and health alone; 0 leaves /metrics on PORT.",
+      description: "TCP port for /metrics and health only; 0 keeps /metrics on PORT.",
     }),
     LOG_LEVEL: Type.Enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
       default: "info",
       description:
-        "The least severe log lines that are written: trace, debug, info, warn, error, fatal or silent; a request is one line of level info.",
+        "Lowest log level: trace, debug, info, warn, error, fatal or silent. Each request is logged as one line at level info.",
     }),
     BODY_LIMIT: Type.Integer({
       default: 64 * MiB,
       minimum: 1 * KiB,
       maximum: 512 * MiB,
       description:
-        "Largest body in bytes that has to be in memory at once; a larger one is refused with 413 before it is read.",
+        "Largest body in bytes that must be in memory at once; a larger body is rejected with 413 before it is read.",
     }),
     STREAM_LIMIT: Type.Integer({
       default: 1024 * 1024 * MiB,
       minimum: 1 * KiB,
       maximum: Number.MAX_SAFE_INTEGER,
       description:
-        "Largest safetensors body in bytes, computed row by row as it arrives: it takes time, but no memory of its size.",
+        "Largest safetensors body in bytes. Rows are computed as they arrive, so a large body takes time but little memory.",
     }),
     MEMORY_BUDGET: Type.Integer({
       default: 1024 * MiB,
       minimum: 1 * MiB,
       maximum: 4000 * MiB,
       description:
-        "Bytes for the tensors of all requests of one process together. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters), one without Content-Length 3.8 MiB while it has at most 768 KiB and then what the longest needs; bodies over 1 MiB get three quarters of it together, so the default holds 3 of the largest.",
+        "Bytes for the tensors of all requests of one process. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters). A body without Content-Length reserves 3.8 MiB up to 768 KiB, then as much as the longest body. Bodies over 1 MiB share three quarters of the budget, so the default holds 3 of the largest.",
     }),
     WAIT_LIMIT_MS: Type.Integer({
       default: 10_000,
       minimum: 100,
       maximum: 86_400_000,
       description:
-        "Milliseconds for which the requests under way may make a larger one wait, estimated from their lengths; beyond that it gets 503. Up to 1 MiB of JSON is always let in.",
+        "Longest estimated wait in milliseconds, computed from the lengths of the running requests. A larger request that would wait longer gets 503. JSON up to 1 MiB is always accepted.",
     }),
     TOKENS_FILE: Type.String({
       default: "",
       description:
-        "File with the accepted bearer tokens, one a line; without it every request is let in. It is read at the start: a change counts after a restart. Health, the playground and the guide ask for none.",
+        "File with the accepted bearer tokens, one per line; without it every request is accepted. The file is read at startup, so a change needs a restart. Health, the playground and the guide need no token.",
     }),
     CORS_ORIGINS: Type.String({
       default: "",
       format: ORIGINS,
       description:
-        "Origins whose pages may read answers in a browser, with commas between them (https://app.example.org), or * for all; without it none but the server's own. Cookies are never taken; a token in Authorization is.",
+        "Origins whose pages may read responses in a browser, separated by commas (https://app.example.org), or * for all; without it only the server's own. Cookies are never accepted; a token in Authorization is.",
     }),
     COMPRESS_ANSWERS: Type.Enum(["true", "false"], {
       default: "false",
       description:
-        "Whether JSON answers over 64 KiB are compressed with zstd, br or gzip for every client that offers one in Accept-Encoding. Most HTTP libraries always offer gzip, which takes 70 MB of digits a second: it pays on links below 500 Mbit/s and slows faster ones. Where it is false, clients that refuse identity (gzip, identity;q=0) still get it.",
+        "Compresses JSON responses over 64 KiB with zstd, br or gzip for every client that offers one in Accept-Encoding. Most HTTP libraries always offer gzip, which compresses 70 MB of digits a second, so it pays on links below 500 Mbit/s and slows down faster links. With false, only clients that exclude identity (gzip, identity;q=0) get compressed responses.",
     }),
     OTEL_SDK_DISABLED: Type.Enum(["true", "false"], {
       default: "false",
-      description: "Nothing is traced where it is true, whatever the other OTEL_ variables say.",
+      description: "Disables tracing when true, regardless of the other OTEL_ variables.",
     }),
     OTEL_TRACES_EXPORTER: Type.Enum(["otlp", "none"], {
       default: "otlp",
-      description: "How spans leave; none: nothing is traced.",
+      description: "Exporter of spans; none disables tracing.",
     }),
     OTEL_EXPORTER_OTLP_ENDPOINT: Type.String({
       default: "",
       format: ADDRESS,
       description:
-        "Address of an OpenTelemetry collector, which gets a span for each request over HTTP, at /v1/traces below it; without it nothing is traced.",
+        "Base address of an OpenTelemetry collector. Spans of each request are sent over HTTP to /v1/traces below it; without it tracing is off.",
     }),
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: Type.String({
       default: "",
       format: ADDRESS,
-      description: "Address that spans are sent to, as it stands; wins over OTEL_EXPORTER_OTLP_ENDPOINT.",
+      description: "Complete address for spans; overrides OTEL_EXPORTER_OTLP_ENDPOINT.",
     }),
     OTEL_EXPORTER_OTLP_PROTOCOL: Type.Enum(["http/protobuf"], {
       default: "http/protobuf",
-      description: "How spans are sent; the only way that there is.",
+      description: "Protocol of the exporter; only this value is supported.",
     }),
     OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: Type.Enum(["http/protobuf"], {
       default: "http/protobuf",
-      description: "The same for spans alone; wins over OTEL_EXPORTER_OTLP_PROTOCOL.",
+      description: "Protocol for spans only; overrides OTEL_EXPORTER_OTLP_PROTOCOL.",
     }),
     KEEP_ALIVE_S: Type.Integer({
       default: 72,
       minimum: 1,
       maximum: 86_400,
       description:
-        "Seconds for which an idle connection stays open; its answers announce it, and it closes a second later. It has to be longer than the balancer keeps connections for use again (Google Cloud's: 600).",
+        "Seconds for which an idle connection stays open. Responses announce it, and the connection closes a second later. Set it longer than the load balancer keeps idle connections (Google Cloud's: 600).",
     }),
     DRAIN_LAG_MS: Type.Integer({
       default: 1500,
       minimum: 0,
       maximum: 60_000,
       description:
-        "Milliseconds to serve on after SIGTERM with Connection: close and readiness 503, while load balancers notice.",
+        "Milliseconds after SIGTERM during which the server still accepts requests, with Connection: close and readiness 503, until load balancers notice.",
     }),
     DRAIN_LIMIT_MS: Type.Integer({
       default: 10_000,
       minimum: 0,
       maximum: 600_000,
-      description: "Milliseconds after SIGTERM at which connections that are still open are closed.",
+      description: "Milliseconds after SIGTERM until open connections are closed.",
     }),
   },
   { additionalProperties: false },
@@ -148,10 +148,10 @@ export type Config = Static<typeof SETTINGS>;
 /** Each setting's name and schema. */
 export const SETTING_ENTRIES = Object.entries<Setting>(SETTINGS.properties);
 
-/** Thrown for a setting that is not usable; the message names it, says what was expected and what came. */
+/** Thrown for an invalid setting. The message has its name, the expected value and the value received. */
 export class ConfigError extends UserError {
   override readonly name = "ConfigError";
-  /** Whether it stood on the command line. */
+  /** Whether the setting came from the command line. */
   readonly isFlag: boolean;
   constructor(message: string, isFlag = false) {
     super(message);
@@ -164,12 +164,12 @@ export function flagOf(name: string): string {
   return name.toLowerCase().replaceAll("_", "-");
 }
 
-/** Texts of settings by their names; what is not there has its default. */
+/** Strings of settings by name; a missing name has its default. */
 export type SettingTexts = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the settings from environment variables, or from `flags`, which win; other variables are not looked at. Refuses with {@link ConfigError}.
- * Settings that have no effect beside others keep their defaults and are not refused.
+ * Reads the settings from environment variables and from `flags`, which take precedence; other variables are ignored. Throws {@link ConfigError}.
+ * Settings without effect beside others keep their defaults and are not validated.
  */
 export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config {
   const given: Record<string, unknown> = {};
@@ -185,7 +185,7 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
   return given as Config;
 }
 
-/** The address that takes spans, by the rules of OpenTelemetry's OTLP exporters; undefined where nothing is traced. */
+/** Address for spans, by the rules of OpenTelemetry's OTLP exporters; undefined if tracing is off. */
 export function spansUrl(config: Config): string | undefined {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own } = config;
   if (config.OTEL_SDK_DISABLED === "true" || config.OTEL_TRACES_EXPORTER === "none") return undefined;
@@ -193,7 +193,7 @@ export function spansUrl(config: Config): string | undefined {
   return general === "" ? undefined : `${general.replace(/\/+$/, "")}/v1/traces`;
 }
 
-/** Whether a setting counts beside the others: a variable for other programs' metrics should not keep lossd from starting. */
+/** Whether a setting has an effect beside the others, because a variable for other programs' metrics must not keep lossd from starting. */
 function hasEffect(name: string, texts: SettingTexts): boolean {
   const is = (other: string, word: string): boolean => texts[other]?.toLowerCase() === word;
   if (!name.startsWith("OTEL_") || name === "OTEL_SDK_DISABLED") return true;
@@ -213,7 +213,7 @@ type Setting = TSchema & {
   readonly maximum?: number;
 };
 
-/** Decimal integers only: a fraction or an exponent stays text, which the schema then refuses. OpenTelemetry's words may have capitals. */
+/** Parses decimal integers only; the schema rejects a fraction or an exponent, which stays a string. OpenTelemetry's words are case-insensitive. */
 function parse(name: string, schema: Setting, text: string): unknown {
   if (name.startsWith("OTEL_") && schema.enum !== undefined) return text.toLowerCase();
   return schema.type === "integer" && /^\d+$/.test(text) ? Number(text) : text;
@@ -227,17 +227,17 @@ function isUsable(schema: Setting, value: unknown): boolean {
   return /^https?:\/\//.test(String(value)) && URL.canParse(String(value));
 }
 
-/** The origins of CORS_ORIGINS. */
+/** Splits CORS_ORIGINS. */
 export function originsOf(text: string): string[] {
   return text === "" ? [] : text.split(",").map((origin) => origin.trim());
 }
 
-/** Whether browsers write an origin so: scheme, host in lower case, a port that is not the scheme's own, and no path. */
+/** Whether browsers serialize an origin like this: scheme, host in lower case, a port other than the default, no path. */
 function isOrigin(text: string): boolean {
   return text === "*" || (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text);
 }
 
-/** What a setting takes, for people. */
+/** Describes a setting's valid values for an error message. */
 function wanted({ type, format, minimum, maximum, enum: words = [] }: Setting): string {
   if (format === ORIGINS) return "* or origins like https://app.example.org, with commas between them";
   if (type === "integer") return `a whole number from ${minimum} to ${maximum}`;

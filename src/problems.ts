@@ -1,234 +1,245 @@
-/**
- * The closed table of refusals. `code` is the stable word that a client can switch on; the table says which status it
- * has, when it comes and how to mend it. This is the only place that chooses a refusal's status.
- */
+/** The closed table of errors: the stable `code` on which clients switch, with its status, title and remedy. Only this table chooses an error's status. */
 
-/** A row of the table. */
+/** Row of the table. */
 export interface ProblemRow {
   readonly status: number;
-  /** RFC 9457's title: the same for every occurrence. */
+  /** RFC 9457's title, the same for every occurrence. */
   readonly title: string;
-  /** What the client can do about it. */
-  readonly mend: string;
+  /** Tells the client how to correct the request. */
+  readonly remedy: string;
 }
 
 export const PROBLEMS = {
   malformed_request: {
     status: 400,
-    title: "The request is not HTTP that this server reads",
-    mend: "Check the request line, the headers and the framing (RFC 9112).",
+    title: "The request is not valid HTTP",
+    remedy: "Check the request line, the headers and the framing (RFC 9112).",
   },
   malformed_json: {
     status: 400,
     title: "The body is not a JSON object",
-    mend: "Send one JSON object (RFC 8259) in UTF-8 without a byte-order mark; `detail` gives the byte at which reading stopped.",
+    remedy:
+      "Send one JSON object (RFC 8259) in UTF-8 without a byte-order mark. `detail` gives the byte at which the parser stopped.",
   },
   duplicate_key: {
     status: 400,
-    title: "A key stands twice in one object",
-    mend: "Send each field once.",
+    title: "An object has a duplicate key",
+    remedy: "Send each field once.",
   },
   too_deep: {
     status: 400,
     title: "The body is nested too deeply",
-    mend: "Nest tensors at most 8 levels deep and the body at most 32.",
+    remedy: "Nest tensors at most 8 levels deep and the body at most 32.",
   },
   number_too_long: {
     status: 400,
     title: "A number has too many characters",
-    mend: "Write numbers with at most 1,000 characters; 17 significant digits give every double exactly.",
+    remedy:
+      "Write numbers with at most 1,000 characters, because 17 significant digits give every double exactly.",
   },
   malformed_safetensors: {
     status: 400,
     title: "The body is not a safetensors file",
-    mend: "Send 8 bytes of header length, a JSON header of that length and exactly the bytes of its tensors, as the safetensors library writes them.",
+    remedy:
+      "Send 8 bytes of header length, a JSON header of that length and exactly the bytes of its tensors, as the safetensors library writes them.",
   },
   malformed_content_encoding: {
     status: 400,
-    title: "The body is not what its Content-Encoding says",
-    mend: "Compress the whole body once, with zstd in a window of at most 8 MiB (RFC 9659), and send nothing behind it.",
+    title: "The body does not match its Content-Encoding",
+    remedy:
+      "Compress the whole body once, with zstd in a window of at most 8 MiB (RFC 9659), and send nothing after it.",
   },
   unauthorized: {
     status: 401,
     title: "The request has no valid token",
-    mend: "Send Authorization: Bearer and one of the tokens of the server's TOKENS_FILE.",
+    remedy: "Send Authorization: Bearer with a token from the server's TOKENS_FILE.",
   },
   not_found: {
     status: 404,
-    title: "There is nothing at this path",
-    mend: "GET /openapi.json lists every path.",
+    title: "The path does not exist",
+    remedy: "GET /openapi.json lists every path.",
   },
   method_not_allowed: {
     status: 405,
-    title: "The path does not take this method",
-    mend: "Use a method that the Allow header lists.",
+    title: "The path does not support this method",
+    remedy: "Use a method that the Allow header lists.",
   },
   not_acceptable: {
     status: 406,
-    title: "No format of the answer is acceptable",
-    mend: "Accept application/json or application/vnd.safetensors.",
+    title: "No response format is acceptable",
+    remedy: "Accept application/json or application/vnd.safetensors.",
   },
   request_timeout: {
     status: 408,
     title: "The request did not arrive in time",
-    mend: "Send the headers within the time limit, and the body without long pauses.",
+    remedy: "Send the headers within the time limit, and the body without long pauses.",
   },
   length_required: {
     status: 411,
     title: "The request has no body",
-    mend: "Send the body with Content-Length, or with chunked transfer encoding.",
+    remedy: "Send the body with Content-Length, or with chunked transfer encoding.",
   },
   body_too_large: {
     status: 413,
     title: "The body is larger than the limit",
-    mend: "Send fewer rows a request; `total_weight` combines the means of parts. The operator moves the limit with the setting that `detail` names.",
+    remedy:
+      "Send fewer rows per request; `total_weight` combines the means of parts. The operator can raise the limit with the setting that `detail` names.",
   },
   options_too_long: {
     status: 413,
     title: "The body is too large outside its tensors",
-    mend: "Field names, options and shapes may take 16 KiB together, a safetensors file's metadata 1,000 texts; put numbers into the tensors.",
+    remedy:
+      "Keep field names, options and shapes below 16 KiB together, and a safetensors file's metadata to 1,000 strings. Put numbers into the tensors.",
   },
   output_too_large: {
     status: 422,
-    title: "The outputs are out of proportion to the tensors",
-    mend: "Send tensors with elements: outputs of a shape with a size of 0 may take 1 MiB, others 8 bytes for each byte of the tensors.",
+    title: "The outputs are too large for the tensors",
+    remedy:
+      "Send tensors with elements. Outputs of a shape with a size of 0 may take 1 MiB, others 8 bytes for each byte of the tensors.",
   },
   safetensors_header_too_large: {
     status: 413,
     title: "The header of the safetensors file is larger than the limit",
-    mend: "A header may take 1 MiB; send only the operation's tensors, and metadata elsewhere.",
+    remedy: "Send a header of at most 1 MiB with only the operation's tensors, and keep metadata elsewhere.",
   },
   unsupported_media_type: {
     status: 415,
-    title: "The body has a type that this path does not read",
-    mend: "Send Content-Type: application/json, or application/vnd.safetensors.",
+    title: "The path does not support this media type",
+    remedy: "Send Content-Type: application/json, or application/vnd.safetensors.",
   },
   unsupported_content_encoding: {
     status: 415,
-    title: "The body is compressed in a way that is not read",
-    mend: "Compress with gzip, deflate or zstd, which Accept-Encoding lists, or send the body without Content-Encoding.",
+    title: "The Content-Encoding is not supported",
+    remedy:
+      "Compress with gzip, deflate or zstd, which Accept-Encoding lists, or send the body without Content-Encoding.",
   },
   expectation_failed: {
     status: 417,
-    title: "The expectation is not known",
-    mend: "Send no Expect header, or Expect: 100-continue.",
+    title: "The expectation is not supported",
+    remedy: "Send no Expect header, or Expect: 100-continue.",
   },
   invalid_request: {
     status: 422,
     title: "A field is missing, unknown or of the wrong type",
-    mend: "Compare the request with the operation's schema in /openapi.json; `errors` points to the fields.",
+    remedy:
+      "Compare the request with the operation's schema in /openapi.json. `errors` points to the fields.",
   },
   unknown_query_parameter: {
     status: 422,
     title: "The query string has an option that would have no effect",
-    mend: "Put the options of a JSON request into its body.",
+    remedy: "Put the options of a JSON request into its body.",
   },
   ragged_tensor: {
     status: 422,
     title: "A nested tensor is ragged",
-    mend: "Give every list of the same level the same length; `errors` points to the first odd element.",
+    remedy: "Give all lists of a level the same length. `errors` points to the first odd element.",
   },
   invalid_element: {
     status: 422,
     title: "A tensor has an element that is not a number of its dtype",
-    mend: 'Tensors hold numbers or "NaN", "Infinity", "-Infinity"; integer tensors hold integers in their dtype\'s range, up to 2^53 in JSON.',
+    remedy:
+      'Send numbers or "NaN", "Infinity", "-Infinity". Integer tensors hold integers in the range of their dtype, up to 2^53 in JSON.',
   },
   invalid_base64: {
     status: 422,
-    title: "A base64 text is malformed",
-    mend: "Send standard base64 (RFC 4648, section 4) with padding and without line breaks.",
+    title: "A base64 string is malformed",
+    remedy: "Send standard base64 (RFC 4648, section 4) with padding and without line breaks.",
   },
   rank_too_high: {
     status: 422,
     title: "A tensor has too many dimensions",
-    mend: "Send tensors of at most 8 dimensions.",
+    remedy: "Send tensors of at most 8 dimensions.",
   },
   shape_data_mismatch: {
     status: 422,
-    title: "A shape and its data do not fit",
-    mend: "Make the product of the shape equal the number of elements.",
+    title: "A shape does not match its data",
+    remedy: "Make the product of the shape equal the number of elements.",
   },
   too_many_empty_lists: {
     status: 422,
-    title: "A nested answer would hold too many empty lists",
-    mend: "Ask for format flat or base64, or for safetensors: there an empty tensor is its shape alone.",
+    title: "A nested response would hold too many empty lists",
+    remedy: "Request format flat or base64, or safetensors, because there an empty tensor is only its shape.",
   },
   invalid_safetensors: {
     status: 422,
     title: "The safetensors header does not describe its tensors",
-    mend: "Give each tensor dtype, shape and data_offsets alone, in integers; the offsets cover the data from 0 without holes and overlaps.",
+    remedy:
+      "Give each tensor only dtype, shape and data_offsets, in integers. The offsets cover the data from 0 without gaps or overlaps.",
   },
   invalid_reduction: {
     status: 422,
-    title: "The reduction is not known",
-    mend: 'Use "none", "mean" or "sum", in lower case.',
+    title: "The reduction does not exist",
+    remedy: 'Use "none", "mean" or "sum", in lower case.',
   },
   dim_out_of_range: {
     status: 422,
     title: "The dimension does not exist in the input",
-    mend: "Use a dim from -rank to rank - 1.",
+    remedy: "Use a dim from -rank to rank - 1.",
   },
   option_out_of_range: {
     status: 422,
-    title: "An option is out of its range",
-    mend: "See the option's range in the operation's schema.",
+    title: "An option is out of range",
+    remedy: "Check the option's range in the operation's schema.",
   },
   option_without_effect: {
     status: 422,
     title: "An option would have no effect",
-    mend: "Leave it out, or ask for what it belongs to: grad_output belongs to return_grad.",
+    remedy:
+      "Leave the option out, or request the output to which it belongs: grad_output belongs to return_grad.",
   },
   option_not_applicable: {
     status: 422,
     title: "An option does not apply to this kind of target",
-    mend: "ignore_index belongs to class indices, return_grad_target to probabilities.",
+    remedy: "Use ignore_index with class indices, and return_grad_target with probabilities.",
   },
   dtype_not_supported: {
     status: 422,
-    title: "The operation does not take this dtype here",
-    mend: "Logits, probabilities and upstream gradients are float64, float32, float16 or bfloat16; class indices int64, int32 or uint8.",
+    title: "The operation does not support this dtype here",
+    remedy:
+      "Send logits, probabilities and upstream gradients as float64, float32, float16 or bfloat16, and class indices as int64, int32 or uint8.",
   },
   dtype_mismatch: {
     status: 422,
     title: "Two tensors must have the same dtype",
-    mend: "Give weight the input's dtype, or leave its dtype out.",
+    remedy: "Give weight the input's dtype, or omit its dtype.",
   },
   shape_mismatch: {
     status: 422,
-    title: "The shapes do not fit together",
-    mend: "For an input (N, C, d1..dK) the target is (N, d1..dK) class indices, the weight (C), and grad_output exactly the output's shape.",
+    title: "The shapes do not match",
+    remedy:
+      "For an input (N, C, d1..dK), send a target of (N, d1..dK) class indices, a weight of (C), and a grad_output of exactly the output's shape.",
   },
   target_out_of_bounds: {
     status: 422,
     title: "A target is not a class",
-    mend: "Class indices go from 0 to C - 1; mark positions without a class with ignore_index.",
+    remedy: "Use class indices from 0 to C - 1, and ignore_index for positions without a class.",
   },
   grad_output_required: {
     status: 422,
     title: "The upstream gradient is missing",
-    mend: "Send grad_output with the output's shape, or use a reduction that gives one number.",
+    remedy: "Send grad_output with the output's shape, or use a reduction that gives one number.",
   },
   headers_too_large: {
     status: 431,
     title: "The headers are too large",
-    mend: "Send at most 16 KiB of headers.",
+    remedy: "Send at most 16 KiB of headers.",
   },
   internal_error: {
     status: 500,
     title: "The server failed",
-    mend: "Report it with the request id; the cause is in the server's log.",
+    remedy: "Report the request id, because the server's log has the cause.",
   },
   overloaded: {
     status: 503,
-    title: "The server has no room for this request now",
-    mend: "Try again after the seconds that Retry-After gives.",
+    title: "The server is overloaded",
+    remedy: "Retry after the seconds in Retry-After.",
   },
 } as const satisfies Record<string, ProblemRow>;
 
-/** A stable word for a kind of refusal. */
+/** Stable code of an error. */
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** One place in the request that is wrong: an RFC 6901 pointer into the body, and what is wrong there. */
+/** Invalid element of a request: an RFC 6901 pointer into the body, and its error message. */
 export interface ProblemError {
   readonly pointer: string;
   readonly detail: string;
@@ -239,12 +250,12 @@ interface ProblemMore {
   readonly retryAfter?: number;
 }
 
-/** A refusal on its way to the client. */
+/** Error that becomes a response. */
 export class Problem extends Error {
   override readonly name = "Problem";
   readonly code: ProblemCode;
   readonly errors: readonly ProblemError[];
-  /** Seconds after which it makes sense to try again, where they are known. */
+  /** Delay in seconds before a retry, if known. */
   readonly retryAfter: number | undefined;
   constructor(code: ProblemCode, detail: string, more: ProblemMore = {}) {
     super(detail);
@@ -254,20 +265,20 @@ export class Problem extends Error {
   }
 }
 
-/** A refusal of one place in the request; its detail serves as the whole's. */
+/** Creates an error with a single invalid element, whose detail becomes the error's. */
 export function rejectAt(code: ProblemCode, pointer: string, detail: string): Problem {
   return new Problem(code, `${pointer}: ${detail}`, { errors: [{ pointer, detail }] });
 }
 
-/** A name as a step of a pointer (RFC 6901, section 3). */
+/** Escapes a name for a pointer (RFC 6901, section 3). */
 export function pointerStep(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-/** The most characters of a client's text that an answer repeats. */
+/** Longest excerpt of a client's text in a response, in characters. */
 export const ECHO = 64;
 
-/** The beginning of a client's text, fit to stand in an answer: no half of a surrogate pair is left at its end. */
+/** Truncates a client's text for a response, without splitting a surrogate pair. */
 export function echo(text: string, most: number = ECHO): string {
   return text.length > most ? `${text.slice(0, most).toWellFormed()}...` : text.toWellFormed();
 }

@@ -24,6 +24,6 @@ it("counts the cases of test/conformance", () => {
       .trim()
       .split("\n"),
   );
-  const [, count] = /PyTorch's answers to ([\d,]+) cases/.exec(page)!;
+  const [, count] = /PyTorch's results for ([\d,]+) cases/.exec(page)!;
   expect(Number(count!.replace(",", ""))).toBe(lines.length);
 });

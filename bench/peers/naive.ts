@@ -1,5 +1,5 @@
 /**
- * The service that one writes first: Fastify parses the JSON, Ajv checks every element, plain loops compute in doubles, Fastify prints.
+ * Naive service: Fastify parses the JSON, Ajv checks every element, plain loops compute in doubles, Fastify prints.
  * Listens on PORT.
  */
 import Fastify from "fastify";

@@ -1,4 +1,4 @@
-/** ONNX Runtime as a peer, on one thread; its models are one node each, written as the bytes of ONNX's protobuf. */
+/** ONNX Runtime as a peer, on one thread. Its models have one node each, encoded in ONNX's protobuf. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { elementCount } from "../../src/tensor/tensor.ts";
@@ -21,7 +21,7 @@ interface Session {
   release(): Promise<void>;
 }
 
-/** Loads the package; undefined where it is absent. */
+/** Loads the package; undefined if absent. */
 export async function openOnnx(): Promise<KernelPeer | undefined> {
   const module = await importPeer<OnnxRuntime & { default?: OnnxRuntime }>(PACKAGE);
   if (module === undefined) return undefined;
@@ -69,7 +69,7 @@ const ATTRIBUTE_INT = 2;
 const OPSET = 13;
 const IR_VERSION = 7;
 
-/** A ModelProto with one LogSoftmax or SoftmaxCrossEntropyLoss node; the numbers are the fields of onnx.proto. */
+/** Encodes a ModelProto with one LogSoftmax or SoftmaxCrossEntropyLoss node; the numbers are the fields of onnx.proto. */
 function model({ operation, shape }: Task): Uint8Array {
   const isLoss = operation === "cross_entropy";
   const axis = [text(1, "axis"), integer(3, 1), integer(20, ATTRIBUTE_INT)];
@@ -102,7 +102,7 @@ function valueInfo(name: string, type: number, shape: readonly number[]): number
   return [...text(1, name), ...message(2, message(1, [...integer(1, type), ...sizes]))];
 }
 
-/** Protobuf's wire types: 0 is a number, 2 is bytes with their length before them. */
+/** Protobuf's wire types: 0 is a number, 2 is length-prefixed bytes. */
 function integer(field: number, value: number): number[] {
   return [...varint(field * 8), ...varint(value)];
 }

@@ -1,4 +1,4 @@
-/** What the peers of the kernels have in common. */
+/** Common interface of the kernels' peers. */
 import type { Contender } from "../measure.ts";
 
 /** A computation on float32 with the class dimension at 1. */
@@ -11,7 +11,7 @@ export interface Task {
 export interface KernelPeer {
   readonly name: string;
   readonly version: string;
-  /** Readies a computation, whose predecessor is forgotten; undefined where the peer has no such operation. */
+  /** Prepares a computation and discards the previous one; undefined if the peer has no such operation. */
   prepare(task: Task): Promise<Contender | undefined>;
   close(): void;
 }
@@ -28,7 +28,7 @@ export async function fastestAsync(work: () => Promise<unknown>, time: number): 
   return best;
 }
 
-/** An npm package of bench/package.json; undefined where it is absent. */
+/** Imports an npm package of bench/package.json; undefined if absent. */
 export async function importPeer<Module>(name: string): Promise<Module | undefined> {
   try {
     return (await import(name)) as Module;

@@ -1,4 +1,4 @@
-/** The least that Node does for a body: count its bytes. Listens on PORT. */
+/** Node's minimum for a body: counts its bytes. Listens on PORT. */
 import { createServer } from "node:http";
 
 const server = createServer((request, response) => {

@@ -17,7 +17,7 @@ interface Disposable {
   dispose(): void;
 }
 
-/** Loads the packages; undefined where they are absent. */
+/** Loads the packages; undefined if absent. */
 export async function openTensorFlow(): Promise<KernelPeer | undefined> {
   const core = await importPeer<TensorFlow>("@tensorflow/tfjs-core");
   const backend = core && (await importPeer<object>("@tensorflow/tfjs-backend-wasm"));
@@ -29,7 +29,7 @@ export async function openTensorFlow(): Promise<KernelPeer | undefined> {
     name: "TensorFlow.js WASM",
     version: core.version_core,
     async prepare({ operation, shape }) {
-      // It has no fused cross entropy, and its logSoftmax takes the last dimension only.
+      // TensorFlow.js has no fused cross entropy, and its logSoftmax supports the last dimension only.
       if (operation !== "log_softmax" || shape.length !== 2) return undefined;
       x?.dispose();
       const input = core.tensor(

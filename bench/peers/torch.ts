@@ -1,4 +1,4 @@
-/** PyTorch as a peer: a Python process that takes its turns through a pipe. */
+/** PyTorch as a peer, in a Python process controlled through a pipe. */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
@@ -7,11 +7,11 @@ import { fixedEnvironment } from "../../build/processes.ts";
 import type { Contender } from "../measure.ts";
 import type { KernelPeer, Task } from "./peer.ts";
 
-/** The Python that has torch. */
+/** Python with torch. */
 const PYTHON = process.env.LOSSD_BENCH_PYTHON ?? "python3";
 const SCRIPT = fileURLToPath(new URL("torch_bench.py", import.meta.url));
 
-/** Where rows for the comparison of errors lie, and where PyTorch writes its answers to them. */
+/** Folder for rows of the error comparison and PyTorch's results. */
 export interface RowFiles {
   readonly rows: number;
   readonly classes: number;
@@ -20,7 +20,7 @@ export interface RowFiles {
   readonly output: string;
 }
 
-/** Starts Python; undefined where it, or torch, is absent. */
+/** Starts Python; undefined if it or torch is absent. */
 export async function openTorch(): Promise<Torch | undefined> {
   const child = spawn(PYTHON, [SCRIPT], {
     env: fixedEnvironment(),

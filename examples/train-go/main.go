@@ -1,5 +1,5 @@
 // Trains a linear classifier on Fisher's iris flowers (1936) with the gradients of a running lossd:
-// logits = x W + b, and from the gradient g of the logits dW = transposed x times g, db = the sum of g's rows.
+// logits = x W + b; the gradient g of the logits gives dW = transposed x times g, and db = the sum of g's rows.
 // Usage: go run . URL IRIS.json
 package main
 
@@ -20,7 +20,7 @@ const (
 	rate    = 0.5
 )
 
-// tensor is lossd's flat form; a target without a dtype is int64, an input float32.
+// tensor is lossd's flat format; by default a target is int64 and an input float32.
 type tensor struct {
 	Shape []int     `json:"shape"`
 	Data  []float64 `json:"data"`
@@ -37,7 +37,7 @@ type answer struct {
 	GradInput tensor  `json:"grad_input"`
 }
 
-// flowers is the file that the module github.com/pa-m/sklearn ships: 150 rows of 4 measures, and a class for each.
+// flowers is the file of the module github.com/pa-m/sklearn: 150 rows of 4 measures, and their classes.
 type flowers struct {
 	Data   [][]float64 `json:"data"`
 	Target []float64   `json:"target"`
@@ -68,7 +68,7 @@ func main() {
 	}
 }
 
-// crossEntropy asks lossd for the mean loss, and for its gradient with respect to the logits.
+// crossEntropy requests the mean loss and its gradient with respect to the logits from lossd.
 func crossEntropy(url string, logits, target []float64) (float64, []float64) {
 	body, err := json.Marshal(request{
 		Input:      tensor{[]int{len(target), classes}, logits},

@@ -196,7 +196,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": [[0, 1]], "target": [0], "target": [1]}',
     response: {
       type: "urn:lossd:problem:duplicate_key",
-      title: "A key stands twice in one object",
+      title: "An object has a duplicate key",
       status: 400,
       detail: "/target: this field stands twice",
       code: "duplicate_key",
@@ -280,7 +280,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": {"shape": [1], "base64": "AAAAAA"}}',
     response: {
       type: "urn:lossd:problem:invalid_base64",
-      title: "A base64 text is malformed",
+      title: "A base64 string is malformed",
       status: 422,
       detail: "/input/base64: expected padded base64, which ends at byte 42 of the body",
       code: "invalid_base64",
@@ -311,7 +311,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
       '{"reduction": "none", "input": {"shape": [1, 0, 1000000], "data": []}, "target": {"shape": [1, 0, 1000000], "data": []}}',
     response: {
       type: "urn:lossd:problem:output_too_large",
-      title: "The outputs are out of proportion to the tensors",
+      title: "The outputs are too large for the tensors",
       status: 422,
       detail: "the outputs take 4000512 bytes for 0 bytes of tensors, expected at most 1048576",
       code: "output_too_large",
@@ -324,7 +324,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": {"shape": [1048577, 0], "data": []}, "dim": 1, "format": "nested"}',
     response: {
       type: "urn:lossd:problem:too_many_empty_lists",
-      title: "A nested answer would hold too many empty lists",
+      title: "A nested response would hold too many empty lists",
       status: 422,
       detail:
         "/format: output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576: ask for flat or base64",
@@ -345,7 +345,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": {"shape": [2, 2], "data": [1, 2, 3]}}',
     response: {
       type: "urn:lossd:problem:shape_data_mismatch",
-      title: "A shape and its data do not fit",
+      title: "A shape does not match its data",
       status: 422,
       detail: "/input/shape: shape [2, 2] needs 4 elements, got 3",
       code: "shape_data_mismatch",
@@ -359,7 +359,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": [[0, 1]], "target": [0], "reduction": "avg"}',
     response: {
       type: "urn:lossd:problem:invalid_reduction",
-      title: "The reduction is not known",
+      title: "The reduction does not exist",
       status: 422,
       detail: "/reduction: avg is not a valid value for reduction; expected none, mean or sum",
       code: "invalid_reduction",
@@ -394,7 +394,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": [[0, 1]], "target": [0], "label_smoothing": 1.5}',
     response: {
       type: "urn:lossd:problem:option_out_of_range",
-      title: "An option is out of its range",
+      title: "An option is out of range",
       status: 422,
       detail: "/label_smoothing: label_smoothing must be between 0.0 and 1.0. Got: 1.5",
       code: "option_out_of_range",
@@ -440,7 +440,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": {"dtype": "int64", "shape": [1, 2], "data": [0, 1]}, "target": [0]}',
     response: {
       type: "urn:lossd:problem:dtype_not_supported",
-      title: "The operation does not take this dtype here",
+      title: "The operation does not support this dtype here",
       status: 422,
       detail:
         "/input: \"log_softmax_lastdim_kernel_impl\" not implemented for 'Long': input must be float64, float32, float16 or bfloat16",
@@ -482,7 +482,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
     request: '{"input": [[0, 1], [2, 3]], "target": [[0, 1], [1, 0]]}',
     response: {
       type: "urn:lossd:problem:shape_mismatch",
-      title: "The shapes do not fit together",
+      title: "The shapes do not match",
       status: 422,
       detail:
         "/target: 0D or 1D target tensor expected, multi-target not supported (got [2, 2]). The target holds class indices in [0, 1], one for each row, not one-hot rows or probabilities; cross_entropy takes those",
