@@ -1,4 +1,4 @@
-/** Every setting: name, default, unit, range, and why that number. The README's table is tested against this file. */
+/** Settings with names, defaults, units and ranges. A test compares README's table with this file. */
 
 import type { Static, TSchema } from "typebox";
 import { Type } from "typebox";
@@ -8,10 +8,10 @@ import { UserError, withoutUser, wordList } from "./errors.ts";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** The format of a text that is an address over HTTP, or empty. */
+/** Format of an HTTP URL, or empty. */
 const ADDRESS = "address";
 
-/** The format of a text with origins (RFC 6454), commas between them, or `*`, or empty. */
+/** Format of comma-separated origins (RFC 6454), `*`, or empty. */
 const ORIGINS = "origins";
 
 export const SETTINGS = Type.Object(
@@ -145,13 +145,13 @@ export const SETTINGS = Type.Object(
 
 export type Config = Static<typeof SETTINGS>;
 
-/** Each setting's name and schema. */
+/** Names and schemas of all settings. */
 export const SETTING_ENTRIES = Object.entries<Setting>(SETTINGS.properties);
 
-/** Thrown for a setting that is not usable; the message names it, says what was expected and what came. */
+/** Thrown for an invalid setting. The message has its name, the expected and the given value. */
 export class ConfigError extends UserError {
   override readonly name = "ConfigError";
-  /** Whether it stood on the command line. */
+  /** Whether the setting was given on the command line. */
   readonly isFlag: boolean;
   constructor(message: string, isFlag = false) {
     super(message);
@@ -159,17 +159,17 @@ export class ConfigError extends UserError {
   }
 }
 
-/** The flag of a setting: `--body-limit` for BODY_LIMIT. */
+/** Returns the flag of a setting, such as `--body-limit` for BODY_LIMIT. */
 export function flagOf(name: string): string {
   return name.toLowerCase().replaceAll("_", "-");
 }
 
-/** Texts of settings by their names; what is not there has its default. */
+/** Setting texts by name. Missing ones have their defaults. */
 export type SettingTexts = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the settings from environment variables, or from `flags`, which win; other variables are not looked at. Refuses with {@link ConfigError}.
- * Settings that have no effect beside others keep their defaults and are not refused.
+ * Reads the settings from environment variables and from `flags`, which win. Ignores other variables and keeps the
+ * defaults of settings without effect. Rejects with {@link ConfigError}.
  */
 export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config {
   const given: Record<string, unknown> = {};
@@ -185,7 +185,7 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
   return given as Config;
 }
 
-/** The address that takes spans, by the rules of OpenTelemetry's OTLP exporters; undefined where nothing is traced. */
+/** Returns the URL for spans by the rules of OpenTelemetry's OTLP exporters. Undefined disables tracing. */
 export function spansUrl(config: Config): string | undefined {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own } = config;
   if (config.OTEL_SDK_DISABLED === "true" || config.OTEL_TRACES_EXPORTER === "none") return undefined;
@@ -193,7 +193,7 @@ export function spansUrl(config: Config): string | undefined {
   return general === "" ? undefined : `${general.replace(/\/+$/, "")}/v1/traces`;
 }
 
-/** Whether a setting counts beside the others: a variable for other programs' metrics should not keep lossd from starting. */
+/** Returns whether a setting has an effect, because OTEL_ variables for other programs must not keep lossd from starting. */
 function hasEffect(name: string, texts: SettingTexts): boolean {
   const is = (other: string, word: string): boolean => texts[other]?.toLowerCase() === word;
   if (!name.startsWith("OTEL_") || name === "OTEL_SDK_DISABLED") return true;
@@ -213,7 +213,10 @@ type Setting = TSchema & {
   readonly maximum?: number;
 };
 
-/** Decimal integers only: a fraction or an exponent stays text, which the schema then refuses. OpenTelemetry's words may have capitals. */
+/**
+ * Parses decimal integers only, so that the schema rejects fractions and exponents. OpenTelemetry's words are
+ * case-insensitive.
+ */
 function parse(name: string, schema: Setting, text: string): unknown {
   if (name.startsWith("OTEL_") && schema.enum !== undefined) return text.toLowerCase();
   return schema.type === "integer" && /^\d+$/.test(text) ? Number(text) : text;
@@ -227,17 +230,17 @@ function isUsable(schema: Setting, value: unknown): boolean {
   return /^https?:\/\//.test(String(value)) && URL.canParse(String(value));
 }
 
-/** The origins of CORS_ORIGINS. */
+/** Splits CORS_ORIGINS. */
 export function originsOf(text: string): string[] {
   return text === "" ? [] : text.split(",").map((origin) => origin.trim());
 }
 
-/** Whether browsers write an origin so: scheme, host in lower case, a port that is not the scheme's own, and no path. */
+/** Returns whether a text is an origin as browsers send it: lower-case host, no default port, no path. */
 function isOrigin(text: string): boolean {
   return text === "*" || (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text);
 }
 
-/** What a setting takes, for people. */
+/** Describes the accepted values of a setting. */
 function wanted({ type, format, minimum, maximum, enum: words = [] }: Setting): string {
   if (format === ORIGINS) return "* or origins like https://app.example.org, with commas between them";
   if (type === "integer") return `a whole number from ${minimum} to ${maximum}`;

@@ -1,2 +1,2 @@
-/** The operations, by the names under which `lossd send` asks for them; the first one is meant where none is named. */
+/** Operations of `lossd send`. The first is the default. */
 export const OPERATIONS = ["cross_entropy", "nll_loss", "log_softmax"] as const;
