@@ -99,10 +99,10 @@ describe("the house", () => {
     }
   });
 
-  it("docs/problems.md lists every code with its status, title and how to mend it, and no other", () => {
+  it("docs/problems.md lists every code with its status, title and its remedy, and no other", () => {
     const rows = Object.entries(PROBLEMS).map(
-      ([code, { status, title, mend }]) =>
-        `| \`${code}\` | ${status} | ${title} | ${mend.replaceAll("|", "\\|")} |`,
+      ([code, { status, title, remedy }]) =>
+        `| \`${code}\` | ${status} | ${title} | ${remedy.replaceAll("|", "\\|")} |`,
     );
     const table = readFileSync(join(ROOT, "docs/problems.md"), "utf8")
       .split("\n")
