@@ -103,7 +103,7 @@ export function prepare(bench: Bench, plan: Plan, { dtype, shape, classAxis }: I
     const at = record.alloc(RECORD_BYTES);
     if (checked !== undefined) {
       const check = { classes: axis.length, target: checked, weight: undefined, ignoreIndex: IGNORE_INDEX };
-      runToEnd([checkTargetsStep(kernel, at, { ...check, refuse }, () => {})]);
+      runToEnd([checkTargetsStep(kernel, at, { ...check, reject }, () => {})]);
     }
     runToEnd([
       foldStep(
@@ -119,8 +119,8 @@ export function prepare(bench: Bench, plan: Plan, { dtype, shape, classAxis }: I
   return { run, release: () => region.release() };
 }
 
-function refuse(element: number): never {
-  throw new Error(`target ${element} is not a class`);
+function reject(element: number): never {
+  throw new Error(`target ${element} is no class`);
 }
 
 /** Fills a tensor with a fixed sequence of numbers, the same in every dtype except for rounding. */

@@ -145,7 +145,7 @@ export const SETTINGS = Type.Object(
 
 export type Config = Static<typeof SETTINGS>;
 
-/** Each setting's name and schema. */
+/** Names and schemas of all settings. */
 export const SETTING_ENTRIES = Object.entries<Setting>(SETTINGS.properties);
 
 /** Thrown for an invalid setting. The message has its name, the expected value and the value received. */
@@ -159,7 +159,7 @@ export class ConfigError extends UserError {
   }
 }
 
-/** The flag of a setting: `--body-limit` for BODY_LIMIT. */
+/** Returns the flag of a setting, such as `--body-limit` for BODY_LIMIT. */
 export function flagOf(name: string): string {
   return name.toLowerCase().replaceAll("_", "-");
 }

@@ -1,10 +1,13 @@
-/** Errors that the person who started the program can correct, told in one line, and suggestions for misspelt names. Not bundled: the server and the commands share one UserError. */
-/** Thrown for what the person who started the program can mend: its message is told in one line, without a stack. */
+/**
+ * User errors and suggestions for misspelt names. Kept out of the bundle so that server and commands share one
+ * UserError class.
+ */
+/** Thrown for an error that the user can correct. Its message is printed in one line without a stack. */
 export class UserError extends Error {
   override readonly name: string = "UserError";
 }
 
-/** What is wrong with a file, for people: the system's fault in words, or a message that is one. */
+/** Explains a file error. */
 export function faultOf(error: unknown): string {
   const { code = "", message } = error as NodeJS.ErrnoException;
   const faults: Readonly<Record<string, string>> = {
@@ -15,29 +18,29 @@ export function faultOf(error: unknown): string {
   return faults[code] ?? message;
 }
 
-/** An address as it may be shown: without the user and password before its host, also where it is none. */
+/** Masks user and password in a URL, also in an invalid one. */
 export function withoutUser(address: string): string {
   return address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1***@");
 }
 
-/** The words of a choice: `one of a, b and c`. */
+/** Joins the words of a choice: `one of a, b and c`. */
 export function wordList(words: readonly string[]): string {
   if (words.length === 1) return String(words[0]);
   return `one of ${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-/** How many letters may differ. */
-const MOST = 2;
+/** Largest edit distance of a suggestion. */
+const MAX_EDITS = 2;
 
-/** The name that differs least from `name`, in at most two letters; undefined where none does. */
+/** Returns the most similar of `names` within {@link MAX_EDITS}, or undefined. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let least = MOST + 1;
+  let least = MAX_EDITS + 1;
   for (const other of names) {
-    // The quick look keeps a long name from costing its length times another's.
-    if (Math.abs(other.length - name.length) > MOST) continue;
+    // Compares lengths first because the distance takes the product of both lengths.
+    if (Math.abs(other.length - name.length) > MAX_EDITS) continue;
     const distance = editDistance(name, other);
-    // Names that are as short as their difference have nothing in common.
+    // Rejects names as short as their distance, because they have nothing in common.
     if (distance >= Math.min(least, other.length, name.length)) continue;
     best = other;
     least = distance;
@@ -45,7 +48,7 @@ export function nearest(name: string, names: Iterable<string>): string | undefin
   return best;
 }
 
-/** Levenshtein's distance: letters put in, left out or replaced. */
+/** Computes the Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at);
   for (let i = 1; i <= a.length; i++) {

@@ -1,20 +1,20 @@
 #!/usr/bin/env node
-/** The entry: what it starts, src/cli/run.ts, is kept as compiled code from the build on, which saves a sixth of the start. */
+/** Entry point. src/cli/run.ts is loaded from the compile cache, which saves a sixth of the start. */
 import { existsSync } from "node:fs";
 import module from "node:module";
 import host, { exit, stderr, versions } from "node:process";
 import { fileURLToPath } from "node:url";
 
-/** The same as in package.json's engines. */
-const NODE = 24;
+/** Minimum major version of Node, as in package.json's engines. */
+const MIN_NODE_MAJOR = 24;
 
-if (Number.parseInt(versions.node, 10) < NODE) {
-  stderr.write(`lossd: expected Node ${NODE} or later, got ${versions.node}\n`);
+if (Number.parseInt(versions.node, 10) < MIN_NODE_MAJOR) {
+  stderr.write(`lossd: expected Node ${MIN_NODE_MAJOR} or later, got ${versions.node}\n`);
   exit(1);
 }
 const cache = fileURLToPath(new URL("cache", import.meta.url));
 if (existsSync(cache)) module.enableCompileCache({ directory: cache, portable: true });
-// Loading takes longer than a stop may come after, and the first process of a container loses a signal that has no handler.
+// Records signals while the modules load, because the first process of a container loses a signal without a handler.
 let early: NodeJS.Signals | undefined;
 const remember = (signal: NodeJS.Signals): void => {
   early ??= signal;
@@ -22,5 +22,5 @@ const remember = (signal: NodeJS.Signals): void => {
 host.on("SIGTERM", remember).on("SIGINT", remember);
 const { main } = await import("./cli/run.ts");
 main(early);
-// Only now, when it has handlers of its own.
+// Removes these handlers now that run.ts has its own.
 host.off("SIGTERM", remember).off("SIGINT", remember);

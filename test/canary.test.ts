@@ -189,8 +189,8 @@ describe.each([
           onTake: ({ u8, run }, start, end) => {
             takes++;
             u8.fill(pattern, start, end);
-            u8.fill(pattern, run.windowAt, run.windowAt + run.windowBytes);
-            u8.fill(pattern, run.paperAt, run.paperAt + run.paperBytes);
+            u8.fill(pattern, run.inputAt, run.inputAt + run.inputBytes);
+            u8.fill(pattern, run.outputAt, run.outputAt + run.outputBytes);
           },
         }),
       );

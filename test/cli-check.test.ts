@@ -38,12 +38,12 @@ describe("lossd check", () => {
     expect(code).toBe(1);
     const asks = "FAIL  it is lossd, with a contract: the server asks for a token: --token-file FILE";
     expect(out).toMatch(
-      new RegExp(`^ok .*\\n${asks}\\n1 of 2 checks passed on http.*; the other 8 were not tried\\n$`),
+      new RegExp(`^ok .*\\n${asks}\\n1 of 2 checks passed on http.*; the other 8 were not run\\n$`),
     );
     const file = inFolder("wrong");
     writeFileSync(file, "open\n");
     const other = await lossd(["check", guarded().url, "--token-file", file]);
-    expect(other.out).toContain("FAIL  it is lossd, with a contract: the server does not take the token of");
+    expect(other.out).toContain("FAIL  it is lossd, with a contract: the server rejected the token of");
   });
 
   it("finds the file of the token where the person is, behind npm too", async () => {
@@ -62,7 +62,7 @@ describe("lossd check", () => {
     const { code, out } = await lossd(["check", url]);
     expect(code).toBe(1);
     expect(out).toContain(
-      "FAIL  cross_entropy of 3x5 with its gradient: the answer, /loss: expected 1.2848786115646362, got 1.3\n",
+      "FAIL  cross_entropy of 3x5 with its gradient: the response, /loss: expected 1.2848786115646362, got 1.3\n",
     );
     expect(out).toMatch(/^2 of 10 checks passed/m);
   });
@@ -79,7 +79,7 @@ describe("lossd check", () => {
       response.writeHead(308, { location: "https://bob:s3cret@host/" }).end();
     });
     const { out } = await lossd(["check", url]);
-    expect(out).toContain("FAIL  it is ready: the server sends to https://***@host/");
+    expect(out).toContain("FAIL  it is ready: the server redirects to https://***@host/");
   });
 
   it("ends at once where no server is, and counts only what it tried", async () => {
@@ -88,7 +88,7 @@ describe("lossd check", () => {
     expect(code).toBe(1);
     expect(out).toBe(
       `FAIL  it is ready: nothing listens on ${place}: is lossd running there?\n` +
-        `0 of 1 checks passed on http://${place}/; the other 9 were not tried\n`,
+        `0 of 1 checks passed on http://${place}/; the other 9 were not run\n`,
     );
     const { ok, results } = JSON.parse((await lossd(["check", `http://${place}`, "--json"])).out);
     expect([ok, results.length]).toEqual([false, 1]);
@@ -111,7 +111,7 @@ describe("lossd check", () => {
     });
     const { code, out } = await lossd(["check", url]);
     expect(code).toBe(1);
-    expect(out).toContain("FAIL  it is ready: expected an answer of at most 1048576 bytes, got more\n");
+    expect(out).toContain("FAIL  it is ready: expected a response of at most 1048576 bytes, got more\n");
   });
 
   it("shows the beginning of an answer, without its control characters", async () => {
@@ -126,9 +126,9 @@ describe("lossd check", () => {
 
   it.each([
     ["that changes the protocol", SWITCH, "got status 101"],
-    ["cut off", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", "the answer was cut off"],
-    ["of interim ones without end", INTERIM.repeat(1000), "got 101 interim ones"],
-    ["of nothing", "", "the server closed the connection without an answer"],
+    ["cut off", "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", "the response was cut off"],
+    ["of interim ones without end", INTERIM.repeat(1000), "got 101 interim responses"],
+    ["of nothing", "", "the server closed the connection without a response"],
     ["of TLS", "\x15\x03\x01", "the server does not speak HTTP there"],
   ])("fails in words on an answer %s", async (_title, answer, text) => {
     const { code, out } = await lossd(["check", await fakeBytes(answer)]);
@@ -139,14 +139,14 @@ describe("lossd check", () => {
 
   it("gives up a server that says nothing", async () => {
     const { out } = await lossd(["check", await fakeBytes(() => {}), "--timeout", "1"]);
-    expect(out).toContain("FAIL  it is ready: no answer within 1 s\n0 of 1 checks passed");
+    expect(out).toContain("FAIL  it is ready: no response within 1 s\n0 of 1 checks passed");
   });
 
   it("gives up an answer that does not end, although its status was right", async () => {
     const url = await fakeBytes((socket) => void socket.write("HTTP/1.1 200 OK\r\n\r\nx"));
     const { code, out } = await lossd(["check", url, "--timeout", "1"]);
     expect(code).toBe(1);
-    expect(out).toContain("FAIL  it is ready: no answer within 1 s\n0 of 1 checks passed");
+    expect(out).toContain("FAIL  it is ready: no response within 1 s\n0 of 1 checks passed");
   });
 
   it.each([
@@ -161,6 +161,6 @@ describe("lossd check", () => {
     child.kill(signal);
     const { code: got, out } = await end;
     expect(got).toBe(code);
-    expect(out).toMatch(/^0 of 0 checks passed on .*; the other 10 were not tried\n$/);
+    expect(out).toMatch(/^0 of 0 checks passed on .*; the other 10 were not run\n$/);
   });
 });

@@ -69,12 +69,12 @@ describe("lossd send --output", () => {
       response.end();
     });
     for (const [output, fault] of [
-      ["data.part", "that is the file to send"],
-      ["./same", "that is the file to send"],
+      ["data.part", "this is the file to send"],
+      ["./same", "this is the file to send"],
       ["sub", "expected a file, got a folder"],
       ["more/", "expected a file, got a folder"],
       ["none/a", "there is no folder none"],
-      ["broken", "expected a file, got a link to nothing"],
+      ["broken", "expected a file, got a broken link"],
     ] as const) {
       expect(await send(output, url)).toEqual({
         code: 1,
@@ -118,7 +118,7 @@ describe("lossd send --output", () => {
       "of another type",
       "text/html",
       FILE,
-      "expected an answer of type application/vnd.safetensors, got text/html",
+      "expected a response of type application/vnd.safetensors, got text/html",
     ],
     ["that is text", "application/vnd.safetensors", Buffer.from("<p>hello</p>"), "the first 8 bytes give"],
     [

@@ -77,7 +77,7 @@ describe("lossd send", () => {
   }, 60_000);
 
   it.each([
-    [["--option", "reduction=prod"], "refused with 422 invalid_reduction: /reduction: prod"],
+    [["--option", "reduction=prod"], "rejected with 422 invalid_reduction: /reduction: prod"],
     [
       ["--operation", "nll_loss", "--option", "label_smoothing=0.1"],
       "422 invalid_request: /label_smoothing: unknown",
@@ -129,28 +129,28 @@ describe("lossd send", () => {
   it("names the flag where the server asks for a token", async () => {
     const { code, err } = await lossd(["send", small(), guarded().url]);
     expect(code).toBe(1);
-    expect(err).toMatch(/refused with 401 unauthorized: .+; a token goes into a file: --token-file FILE\n$/);
+    expect(err).toMatch(/rejected with 401 unauthorized: .+; put the token into a file: --token-file FILE\n$/);
   });
 
   it.each([
-    ["that changes the protocol", SWITCH, "expected an answer, got status 101"],
-    ["of nothing", "", "the server closed the connection without an answer"],
-    ["of interim ones without end", INTERIM.repeat(1000), "expected an answer, got 101 interim ones"],
+    ["that changes the protocol", SWITCH, "expected a response, got status 101"],
+    ["of nothing", "", "the server closed the connection without a response"],
+    ["of interim ones without end", INTERIM.repeat(1000), "expected a response, got 101 interim responses"],
     [
       "of another type",
       `${OK}content-type: text/html\r\n\r\n<p>`,
-      "expected an answer of type application/json, got text/html",
+      "expected a response of type application/json, got text/html",
     ],
-    ["without a type", `${OK}\r\n{}`, "expected an answer of type application/json, got none"],
+    ["without a type", `${OK}\r\n{}`, "expected a response of type application/json, got none"],
     [
       "elsewhere",
       "HTTP/1.1 302 Found\r\nlocation: http://a:b@x\r\n\r\n",
       "expected status 200, got 302 to http://***@x",
     ],
-    ["cut off by length", `${JSON_OK}content-length: 9\r\n\r\n{"loss"`, "the answer was cut off"],
-    ["cut off in silence", `${JSON_OK}\r\n{"loss":{"a":"}}`, "the answer was cut off: its JSON has no end"],
-    ["of more than JSON", `${JSON_OK}\r\n{"loss":1} {}`, "expected one JSON object as the answer"],
-    ["of text", `${JSON_OK}\r\nhello`, "expected one JSON object as the answer"],
+    ["cut off by length", `${JSON_OK}content-length: 9\r\n\r\n{"loss"`, "the response was cut off"],
+    ["cut off in silence", `${JSON_OK}\r\n{"loss":{"a":"}}`, "the response was cut off: its JSON has no end"],
+    ["of more than JSON", `${JSON_OK}\r\n{"loss":1} {}`, "expected one JSON object as the response"],
+    ["of text", `${JSON_OK}\r\nhello`, "expected one JSON object as the response"],
   ])("fails in one line on an answer %s", async (_title, answer, text) => {
     const { code, err } = await lossd(["send", small(), await fakeBytes(answer)]);
     expect(code).toBe(1);
@@ -169,7 +169,7 @@ describe("lossd send", () => {
     const detail = JSON.stringify("\x1b[2J\u009b\n");
     const url = await fakeBytes(`HTTP/1.1 422 No\r\n\r\n{"code":"c","detail":${detail}}`);
     expect((await lossd(["send", small(), url])).err).toBe(
-      "lossd: refused with 422 c: \\u001b[2J\\u009b\\u000a\n",
+      "lossd: rejected with 422 c: \\u001b[2J\\u009b\\u000a\n",
     );
   });
 
@@ -180,12 +180,12 @@ describe("lossd send", () => {
     });
     const { code, err } = await lossd(["send", large, url]);
     expect(code).toBe(1);
-    expect(err).toMatch(/lossd: the server ended its answer when it had been sent \d+ of \d+ bytes\n$/);
+    expect(err).toMatch(/lossd: the server ended its response after \d+ of \d+ bytes\n$/);
   });
 
   it("gives up where no byte moves", async () => {
     const args = ["--timeout", "1"];
-    const text = "lossd: given up: no byte moved for 1 s; --timeout SECONDS waits longer\n";
+    const text = "lossd: timeout: no byte moved for 1 s; --timeout SECONDS waits longer\n";
     expect(await lossd(["send", small(), await fakeBytes(() => {}), ...args])).toMatchObject({
       code: 1,
       err: text,

@@ -1,11 +1,11 @@
-/** The address of a server, as it stands on a command line. */
+/** Parses the server address given on the command line. */
 import { withoutUser } from "../errors.ts";
 import { OPERATIONS } from "./operations.ts";
 import { TOKEN_ADVICE, UsageError } from "./usage.ts";
 
 const NAMES = OPERATIONS.join("|");
 
-/** What stands behind the address of every lossd; an address that ends so is one of a page or an operation. */
+/** Paths that lossd serves itself. A URL that ends with one of them points to a page or an operation, not to the server. */
 const OWN_PATH = new RegExp(
   `^/v1/?$|/(?:${[
     `v1/(?:${NAMES})`,
@@ -17,7 +17,7 @@ const OWN_PATH = new RegExp(
   ].join("|")})/?$`,
 );
 
-/** Reads the address of a server, which may lie below a path of a proxy. Refuses with {@link UsageError}, without showing a password. */
+/** Parses a server URL, which may have a path prefix of a proxy. Rejects with {@link UsageError} and never prints a password. */
 export function readUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
@@ -26,7 +26,7 @@ export function readUrl(text: string): URL {
     throw new UsageError(`expected an address without user and password for ${url.host}`, TOKEN_ADVICE);
   }
   const plain = url.origin + url.pathname;
-  // What stands behind ? may be a secret, too.
+  // Hides the query string because it may hold a secret.
   if (/[?#]/.test(text))
     throw new UsageError(`expected the server's address alone, like ${plain}, got one with ? or #`);
   const base = url.origin + url.pathname.replace(OWN_PATH, "");
@@ -35,7 +35,7 @@ export function readUrl(text: string): URL {
   return url;
 }
 
-/** The address of `path` below a server's, which may have a path of its own. */
+/** Resolves `path` against a server URL, keeping the prefix of that URL. */
 export function below(base: URL, path: string): URL {
   return new URL(path, base.href.endsWith("/") ? base : `${base.href}/`);
 }

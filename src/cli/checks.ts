@@ -1,17 +1,17 @@
-/** What `lossd check` asks a server, each with the answer that PyTorch gives. */
+/** Test requests of `lossd check` with PyTorch's results. */
 import { readHeader, readHeaderLength, writeHeader } from "../wire/safetensors/header.ts";
-import type { Remote, RemoteAnswer } from "./remote.ts";
-import { Hopeless } from "./remote.ts";
-import { shown } from "./text.ts";
+import type { Client, ClientResponse } from "./client.ts";
+import { FatalCheckError } from "./client.ts";
+import { escapeText } from "./escape.ts";
 
-/** A question, and the answer that is right. */
+/** One test request with its expected response. */
 export interface ServerCheck {
   readonly title: string;
-  /** Throws an error that says what was expected and what came. */
-  run(remote: Remote): Promise<void>;
+  /** Throws an error with the expected and the received value. */
+  run(client: Client): Promise<void>;
 }
 
-/** The relative distance at which numbers of float32 count as equal. */
+/** Relative tolerance for float32 values. */
 const TOLERANCE = 1e-6;
 
 const LOGITS = [
@@ -33,33 +33,33 @@ const GRADIENT = [
   [0.06470648944377899, 0.05039346218109131, 0.018538720905780792, 0.023804187774658203, -0.1574428677558899],
 ];
 
-/** The questions, in the order in which they are asked. */
+/** Checks in the order in which they run. */
 export const CHECKS: readonly ServerCheck[] = [
   {
     title: "it is ready",
-    run: async (remote) => {
-      expectSame((await remote.get("health/ready")).status, 200, "status");
+    run: async (client) => {
+      expectSame((await client.get("health/ready")).status, 200, "status");
     },
   },
   {
     title: "it is lossd, with a contract",
-    run: async (remote) => {
-      const answer = await remote.get("openapi.json");
-      if (![200, 404].includes(answer.status)) expectSame(answer.status, 200, "status");
-      expectLossd(answer);
+    run: async (client) => {
+      const response = await client.get("openapi.json");
+      if (![200, 404].includes(response.status)) expectSame(response.status, 200, "status");
+      expectLossd(response);
     },
   },
   {
     title: "cross_entropy of 3x5 with its gradient",
-    run: async (remote) => {
+    run: async (client) => {
       const body = { input: LOGITS, target: TARGET, return_grad: true };
-      const answer = await remote.post("v1/cross_entropy", body);
-      expectSame(answer, { loss: LOSS, total_weight: 3, grad_input: GRADIENT });
+      const response = await client.post("v1/cross_entropy", body);
+      expectSame(response, { loss: LOSS, total_weight: 3, grad_input: GRADIENT });
     },
   },
   {
     title: "nll_loss with weights and reduction none",
-    run: async (remote) => {
+    run: async (client) => {
       const body = {
         input: [
           [-0.5, -1.5],
@@ -69,12 +69,12 @@ export const CHECKS: readonly ServerCheck[] = [
         weight: [1, 3],
         reduction: "none",
       };
-      expectSame(await remote.post("v1/nll_loss", body), { losses: [0.5, 0.75], total_weight: 4 });
+      expectSame(await client.post("v1/nll_loss", body), { losses: [0.5, 0.75], total_weight: 4 });
     },
   },
   {
     title: "log_softmax with an entry of -inf",
-    run: async (remote) => {
+    run: async (client) => {
       const body = {
         input: [
           [0, 0],
@@ -86,21 +86,21 @@ export const CHECKS: readonly ServerCheck[] = [
         [-Math.LN2, -Math.LN2],
         [0, "-Infinity"],
       ];
-      expectSame(await remote.post("v1/log_softmax", body), { output });
+      expectSame(await client.post("v1/log_softmax", body), { output });
     },
   },
   {
-    title: "a mean over nothing is NaN",
-    run: async (remote) => {
+    title: "the mean over no elements is NaN",
+    run: async (client) => {
       const body = { input: [[1, 2]], target: [-100] };
-      const { loss, total_weight } = await remote.post("v1/cross_entropy", body);
+      const { loss, total_weight } = await client.post("v1/cross_entropy", body);
       expectSame({ loss, total_weight }, { loss: "NaN", total_weight: 0 });
     },
   },
   {
-    title: "a refusal names its place",
-    run: async (remote) => {
-      const { status, json } = await remote.send("v1/nll_loss", { input: [[0, 0]], target: [2] });
+    title: "an error names its field",
+    run: async (client) => {
+      const { status, json } = await client.send("v1/nll_loss", { input: [[0, 0]], target: [2] });
       expectSame(status, 422, "status");
       const { code, errors } = json();
       expectSame(
@@ -111,7 +111,7 @@ export const CHECKS: readonly ServerCheck[] = [
   },
   {
     title: "safetensors, both ways",
-    run: async (remote) => {
+    run: async (client) => {
       const header = writeHeader(
         [
           { name: "target", dtype: "int64", shape: [3] },
@@ -121,7 +121,7 @@ export const CHECKS: readonly ServerCheck[] = [
       );
       const data = [BigInt64Array.from(TARGET, BigInt).buffer, Float32Array.from(LOGITS.flat()).buffer];
       const file = Buffer.concat([header, ...data.map((part) => Buffer.from(part))]);
-      const { status, bytes } = await remote.sendFile("v1/cross_entropy?return_grad=true", file);
+      const { status, bytes } = await client.sendFile("v1/cross_entropy?return_grad=true", file);
       expectSame(status, 200, "status");
       expectSame(numbersOf(bytes, "loss"), [LOSS]);
       expectSame(numbersOf(bytes, "grad_input"), GRADIENT.flat());
@@ -129,14 +129,14 @@ export const CHECKS: readonly ServerCheck[] = [
   },
   {
     title: "the Open Inference Protocol",
-    run: async (remote) => {
-      const model = (await remote.get("v2/models/cross_entropy")).json();
+    run: async (client) => {
+      const model = (await client.get("v2/models/cross_entropy")).json();
       expectSame(model.name, "cross_entropy", "name");
       const inputs = [
         { name: "input", datatype: "FP32", shape: [3, 5], data: LOGITS.flat() },
         { name: "target", datatype: "INT64", shape: [3], data: TARGET },
       ];
-      const { outputs } = await remote.post("v2/models/cross_entropy/infer", {
+      const { outputs } = await client.post("v2/models/cross_entropy/infer", {
         inputs,
         outputs: [{ name: "loss" }],
       });
@@ -145,14 +145,14 @@ export const CHECKS: readonly ServerCheck[] = [
   },
   {
     title: "a request keeps its id",
-    run: async (remote) => {
-      const { headers } = await remote.get("health/ready", { "x-request-id": "lossd-check" });
+    run: async (client) => {
+      const { headers } = await client.get("health/ready", { "x-request-id": "lossd-check" });
       expectSame(headers["x-request-id"], "lossd-check", "x-request-id");
     },
   },
 ];
 
-/** The numbers of a float32 tensor in a safetensors file. */
+/** Reads a float32 tensor from a safetensors file. */
 function numbersOf(file: Buffer, name: string): number[] {
   const begin = 8 + readHeaderLength(file.subarray(0, 8), file.length);
   const { entries } = readHeader(file.subarray(8, begin), file.length - begin);
@@ -163,25 +163,25 @@ function numbersOf(file: Buffer, name: string): number[] {
   return Array.from({ length: bytes.length / 4 }, (_, at) => bytes.readFloatLE(4 * at));
 }
 
-/** Where another server answers, no other check says more. */
-function expectLossd({ status, json }: RemoteAnswer): void {
+/** Rejects another server at once because all later checks would fail for the same reason. */
+function expectLossd({ status, json }: ClientResponse): void {
   try {
     const { info, openapi } = json();
     if (status === 200 && info.title === "lossd" && String(openapi).startsWith("3.")) return;
   } catch {
-    // No JSON, or another's.
+    // Not JSON, or not lossd's document.
   }
-  throw new Hopeless(`this is not lossd: expected its contract at openapi.json, got status ${status}`);
+  throw new FatalCheckError(`this is not lossd: expected its contract at openapi.json, got status ${status}`);
 }
 
-function expectSame(got: unknown, expected: unknown, what = "the answer"): void {
+function expectSame(got: unknown, expected: unknown, subject = "the response"): void {
   const found = difference(got, expected, "");
   if (found === undefined) return;
-  const place = found.place === "" ? what : `${what}, ${found.place}`;
+  const place = found.place === "" ? subject : `${subject}, ${found.place}`;
   throw new Error(`${place}: expected ${brief(found.expected)}, got ${brief(found.got)}`);
 }
 
-const brief = (value: unknown): string => shown(String(JSON.stringify(value)), 120);
+const brief = (value: unknown): string => escapeText(String(JSON.stringify(value)), 120);
 
 interface Difference {
   /** A JSON pointer. */
@@ -190,7 +190,7 @@ interface Difference {
   readonly expected: unknown;
 }
 
-/** The first place where two values differ, numbers by more than rounding. */
+/** Finds the first place where two values differ. Numbers within {@link TOLERANCE} are equal. */
 function difference(got: unknown, expected: unknown, place: string): Difference | undefined {
   if (typeof expected === "number" && typeof got === "number") {
     const isNear = Math.abs(got - expected) <= TOLERANCE * Math.max(1, Math.abs(expected));

@@ -1,4 +1,4 @@
-/** What the command line asks for: `lossd [serve]`, `lossd check URL`, `lossd send FILE URL`. */
+/** Parses the command line: `lossd [serve]`, `lossd check URL`, `lossd send FILE URL`. */
 import type { ParseArgsOptionsConfig } from "node:util";
 import { parseArgs } from "node:util";
 import { flagOf, SETTING_ENTRIES } from "../config.ts";
@@ -7,16 +7,16 @@ import { below, readUrl } from "./address.ts";
 import { OPERATIONS } from "./operations.ts";
 import { UsageError } from "./usage.ts";
 
-/** The commands that have a help of their own. */
+/** Commands with their own help text. */
 const TOPICS = ["serve", "check", "send"] as const;
 
-/** A command that has a help of its own. */
+/** Command with its own help text. */
 export type Topic = (typeof TOPICS)[number];
 
 /** `lossd serve`. */
 export interface Serve {
   readonly name: "serve";
-  /** Settings that stand on the command line, by their names in the environment. */
+  /** Settings given as flags, keyed by environment variable. */
   readonly settings: Readonly<Record<string, string>>;
 }
 
@@ -24,13 +24,13 @@ export interface Serve {
 export interface Check {
   readonly name: "check";
   readonly url: URL;
-  /** A file with a bearer token. */
+  /** File with a bearer token. */
   readonly tokenFile: string | undefined;
-  /** The Unix socket to connect to, in the place of the address's host and port. */
+  /** Unix socket to connect to instead of the URL's host and port. */
   readonly socket: string | undefined;
-  /** Milliseconds that an answer may take. */
+  /** Longest time for one response, in milliseconds. */
   readonly timeout: number;
-  /** One JSON document instead of lines. */
+  /** Prints one JSON document instead of lines. */
   readonly json: boolean;
 }
 
@@ -38,17 +38,17 @@ export interface Check {
 export interface Send {
   readonly name: "send";
   readonly file: string;
-  /** The operation's address, with the options in the query string. */
+  /** URL of the operation with its options in the query string. */
   readonly url: URL;
   readonly tokenFile: string | undefined;
   readonly socket: string | undefined;
-  /** Milliseconds in which no byte moves after which it is given up. */
+  /** Longest time without a byte in either direction, in milliseconds. */
   readonly timeout: number;
-  /** Where the answer goes as a safetensors file; undefined: JSON on standard output. */
+  /** File for a safetensors response. Undefined prints JSON to standard output. */
   readonly output: string | undefined;
 }
 
-/** What a command line asks for. */
+/** Parsed command line. */
 export type Command =
   | Serve
   | Check
@@ -67,7 +67,7 @@ const CLIENT: ParseArgsOptionsConfig = {
   timeout: { type: "string" },
 };
 
-/** Reads the arguments behind the program's name. Refuses with {@link UsageError}. */
+/** Parses the arguments after the program's name. Rejects with {@link UsageError}. */
 export function readCommand(args: readonly string[]): Command {
   const [first = "", ...rest] = args;
   switch (first) {
@@ -93,10 +93,10 @@ function readHelp(args: readonly string[]): Command {
   throw unknownCommand(more[0] ?? of);
 }
 
-/** The refusal of a word where a command belongs. */
+/** Builds the error for an unknown command. */
 function unknownCommand(word: string): UsageError {
   const fault = `expected ${wordList(TOPICS)}, got ${withoutUser(word)}`;
-  // npm takes flags for its own and passes on their values: this is nearly always a port.
+  // Suggests --port because npm consumes unknown flags and passes on only their values.
   if (/^\d{2,5}$/.test(word))
     return new UsageError(fault, `did you mean --port ${word}? Behind npm: npm start -- --port ${word}`);
   const near = nearest(word, [...TOPICS, "help"]);
@@ -159,7 +159,7 @@ function readSend(args: readonly string[]): Command {
   };
 }
 
-/** Seconds, as milliseconds. */
+/** Converts seconds to milliseconds. */
 function readTimeout(seconds: unknown): number {
   if (/^\d{1,5}$/.test(String(seconds)) && Number(seconds) > 0) return Number(seconds) * 1000;
   throw new UsageError(`--timeout: expected whole seconds from 1 to 99999, got ${seconds}`);
@@ -173,14 +173,14 @@ function parse(of: Topic, args: readonly string[], options: ParseArgsOptionsConf
     const [, vague] = /^Option '--([^' ]+).*' argument is ambiguous/.exec(message) ?? [];
     if (vague !== undefined)
       throw new UsageError(`--${vague}: expected a value that does not begin with -`, helpFor(of));
-    // The first sentence says what is wrong; those after it are for flags that are meant as files.
+    // Keeps the first sentence because the others explain file names that look like flags.
     const fault = message.split(". ", 1)[0]!;
     const [, flag = ""] = /^Unknown option '--([^']+)'/.exec(fault) ?? [];
     throw new UsageError(fault, adviceFor(of, flag, Object.keys(options)));
   }
 }
 
-/** What a flag that is not known may have been: one of nearly this name, one that begins with it, or an option of the operation. */
+/** Suggests a similar flag, a flag with this prefix, or an option of the operation. */
 function adviceFor(of: Topic, flag: string, flags: readonly string[]): string {
   const near = nearest(flag, flags) ?? flags.find((other) => other.startsWith(`${flag}-`));
   if (flag !== "" && near !== undefined) return `did you mean --${near}?`;

@@ -1,4 +1,4 @@
-/** The files that a command reads. */
+/** Reads the files named on the command line. */
 import type { Stats } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -7,7 +7,7 @@ import { readTokenLines } from "../server/tokens-file.ts";
 import { readHeaderLength } from "../wire/safetensors/header.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** The first token of a file. */
+/** Reads the first token of a file. */
 export async function readToken(file: string | undefined, { folder }: Terminal): Promise<string | undefined> {
   if (file === undefined) return undefined;
   try {
@@ -17,27 +17,27 @@ export async function readToken(file: string | undefined, { folder }: Terminal):
   }
 }
 
-/** The path of the Unix socket that a command connects to. */
+/** Resolves the path of the Unix socket. */
 export function socketOf({ socket }: { readonly socket: string | undefined }, { folder }: Terminal) {
   return socket === undefined ? undefined : resolve(folder, socket);
 }
 
-/** A file that is to be sent. */
-export interface Input {
+/** File to upload. */
+export interface InputFile {
   readonly path: string;
-  readonly about: Stats;
+  readonly stats: Stats;
 }
 
-/** Looks at a file before it is sent. Refuses what cannot be a safetensors file. */
-export async function lookAt(file: string, { folder }: Terminal): Promise<Input> {
+/** Checks a file before the upload. Rejects files that cannot be safetensors. */
+export async function checkFile(file: string, { folder }: Terminal): Promise<InputFile> {
   const path = resolve(folder, file);
   try {
-    const about = await stat(path);
-    if (!about.isFile()) throw new UserError(`${file}: expected a file`);
-    if (about.size === 0) throw new UserError(`${file}: expected a safetensors file, got an empty one`);
+    const stats = await stat(path);
+    if (!stats.isFile()) throw new UserError(`${file}: expected a file`);
+    if (stats.size === 0) throw new UserError(`${file}: expected a safetensors file, got an empty one`);
     if (looksLikeJson(await beginningOf(path)))
       throw new UserError(`${file} looks like JSON; lossd send takes safetensors files`);
-    return { path, about };
+    return { path, stats };
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`${file}: ${faultOf(error)}`);
@@ -54,7 +54,10 @@ async function beginningOf(path: string): Promise<Buffer> {
   }
 }
 
-/** A header of 123 bytes begins with "{", too; but text gives a length that no header has. */
+/**
+ * Distinguishes JSON from a safetensors header whose length byte happens to be "{", because text yields an impossible
+ * header length.
+ */
 function looksLikeJson(beginning: Buffer): boolean {
   if (!/^(?:\xef\xbb\xbf)?\s*[{[]/.test(beginning.toString("latin1"))) return false;
   try {

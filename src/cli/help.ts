@@ -1,39 +1,40 @@
-/** What `--help` says. */
+/** Help texts of the command line. */
 import { flagOf, SETTING_ENTRIES } from "../config.ts";
 import type { Topic } from "./command.ts";
 
-const COMMANDS = `lossd [serve]           answers requests: log_softmax, nll_loss and cross_entropy over HTTP
-lossd check URL         asks a server what it answers, and compares
-lossd send FILE URL     uploads a safetensors file, with its progress
+const COMMANDS = `lossd [serve]           serves log_softmax, nll_loss and cross_entropy over HTTP
+lossd check URL         sends test requests to a server and compares the responses
+lossd send FILE URL     uploads a safetensors file and shows the progress
 
-lossd help COMMAND, or --help behind it, says more; --version, -v is what it says.
+lossd help COMMAND and lossd COMMAND --help print more. --version, -v prints the version.
 `;
 
 const CHECK = `lossd check URL [--socket PATH] [--token-file FILE] [--timeout SECONDS] [--json]
 
-Sends small requests to a running server and compares its answers with PyTorch's. Ends with 0 if all are right.
+Sends small requests to a running server and compares its responses with PyTorch's results. Exits with 0 if all
+agree.
 
-  --socket PATH       a Unix socket to connect to, in the place of the URL's host and port
-  --token-file FILE   a file with a bearer token in a line of its own
-  --timeout SECONDS   how long an answer may take (10)
-  --json              one JSON document instead of lines
+  --socket PATH       connects to a Unix socket instead of the URL's host and port
+  --token-file FILE   file with a bearer token on its own line
+  --timeout SECONDS   longest time for one response (10)
+  --json              prints one JSON document instead of lines
 `;
 
 const SEND = `lossd send FILE URL [--operation NAME] [--option NAME=VALUE]... [--output FILE] [--socket PATH]
                     [--token-file FILE] [--timeout SECONDS]
 
-Uploads a safetensors file whose tensors have the names of the operation's fields, while the answer comes back. Ends
-with 0 only if the answer is whole.
+Uploads a safetensors file whose tensors are named like the operation's fields. Exits with 0 only if the response is
+complete.
 
   --operation NAME      cross_entropy (default), nll_loss or log_softmax
-  --option NAME=VALUE   an option of the operation, such as reduction=sum or return_grad=true; may stand more than once
-  --output FILE         where the answer goes as a safetensors file, once it is whole; otherwise it is printed as JSON
-  --socket PATH         a Unix socket to connect to, in the place of the URL's host and port
-  --token-file FILE     a file with a bearer token in a line of its own
-  --timeout SECONDS     how long no byte may move, in either direction, before it is given up (30)
+  --option NAME=VALUE   option of the operation, such as reduction=sum or return_grad=true, repeatable
+  --output FILE         stores the complete response as a safetensors file instead of printing JSON
+  --socket PATH         connects to a Unix socket instead of the URL's host and port
+  --token-file FILE     file with a bearer token on its own line
+  --timeout SECONDS     longest time without a byte in either direction (30)
 `;
 
-/** The text of `lossd COMMAND --help`. */
+/** Returns the text of `lossd COMMAND --help`. */
 export function helpOf(command: Topic): string {
   if (command === "check") return CHECK;
   return command === "send" ? SEND : `${COMMANDS}\n${serveHelp()}`;
@@ -44,10 +45,10 @@ function serveHelp(): string {
     const value = byDefault === "" ? "none" : byDefault;
     return `  --${flagOf(name)}, ${name} (${value})\n${wrap(description ?? "", 6)}`;
   });
-  return `Settings, as flags or environment variables; a flag wins:\n${lines.join("\n")}\n`;
+  return `Settings, as flags or environment variables. Flags win.\n${lines.join("\n")}\n`;
 }
 
-/** Text in lines of at most 96 characters, indented. */
+/** Wraps text to 96 columns with an indent. */
 function wrap(text: string, indent: number): string {
   const lines: string[] = [];
   let line = "";

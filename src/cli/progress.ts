@@ -1,20 +1,20 @@
-/** How far long work is: a line that is written over where a person looks, otherwise one every few seconds. */
+/** Prints upload progress. A terminal gets one line that is overwritten, a file gets a line every few seconds. */
 import type { Terminal } from "./terminal.ts";
 
-const WIDTH = 24;
-/** Milliseconds between two lines, for a person and for a file. */
-const PACE = { live: 100, quiet: 5000 };
+const BAR_CHARS = 24;
+/** Intervals between two lines, in milliseconds. */
+const INTERVAL_MS = { live: 100, quiet: 5000 };
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/** A number of bytes as a person reads it. */
+/** Formats a byte count. */
 export function bytesText(bytes: number): string {
   const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** power;
   return `${value.toFixed(power === 0 || value >= 100 ? 0 : 1)} ${UNITS[power]}`;
 }
 
-/** Seconds as a person reads them. */
+/** Formats a duration. */
 function secondsText(seconds: number): string {
   if (seconds < 60) return `${Math.ceil(seconds)} s`;
   return seconds < 3600
@@ -22,7 +22,7 @@ function secondsText(seconds: number): string {
     : `${Math.floor(seconds / 3600)} h ${Math.ceil((seconds % 3600) / 60)} min`;
 }
 
-/** How far a work of many bytes is. */
+/** Progress of one upload. */
 export class Progress {
   readonly #terminal: Terminal;
   readonly #total: number;
@@ -30,28 +30,28 @@ export class Progress {
   #last: number;
   #isWritten = false;
 
-  /** Work of `total` bytes. */
+  /** Expects `total` bytes in all. */
   constructor(terminal: Terminal, total: number) {
     this.#terminal = terminal;
     this.#total = total;
     this.#last = terminal.isLive ? -Infinity : this.#begun;
   }
 
-  /** Says that `done` bytes are done. */
+  /** Reports that `done` bytes have been sent. */
   update(done: number): void {
     const now = performance.now();
-    if (now - this.#last < (this.#terminal.isLive ? PACE.live : PACE.quiet)) return;
+    if (now - this.#last < (this.#terminal.isLive ? INTERVAL_MS.live : INTERVAL_MS.quiet)) return;
     this.#last = now;
     this.#write(done, now);
   }
 
-  /** The last line, which stays. */
+  /** Prints the final line. */
   end(done: number): void {
     this.#write(done, performance.now());
     this.leave();
   }
 
-  /** Leaves the last line as it stands. */
+  /** Ends the current line. */
   leave(): void {
     if (this.#terminal.isLive && this.#isWritten) this.#terminal.err("\n");
     this.#isWritten = false;
@@ -63,10 +63,10 @@ export class Progress {
     const share = this.#total === 0 ? 1 : done / this.#total;
     const rate = seconds > 0 ? done / seconds : 0;
     const left = done < this.#total && rate > 0 ? `  ${secondsText((this.#total - done) / rate)} left` : "";
-    const bar = "#".repeat(Math.floor(share * WIDTH)).padEnd(WIDTH, ".");
+    const bar = "#".repeat(Math.floor(share * BAR_CHARS)).padEnd(BAR_CHARS, ".");
     const percent = `${Math.floor(share * 100)}`.padStart(3);
     const line = `${percent} %  ${bytesText(done)} of ${bytesText(this.#total)}  ${bytesText(rate)}/s${left}`;
-    // "\r" and "clear to the end of the line" write over the line before.
+    // "\r" and "erase to end of line" overwrite the previous line.
     this.#terminal.err(this.#terminal.isLive ? `\r[${bar}] ${line}\x1b[K` : `${line}\n`);
   }
 }

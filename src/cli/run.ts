@@ -1,9 +1,9 @@
-/** Runs the command line: reads the arguments, runs the command, reports its failure. */
+/** Runs the command line: parses the arguments, runs the command, reports its failure. */
 import { once } from "node:events";
 import process from "node:process";
 import { ConfigError } from "../config.ts";
 import { UserError } from "../errors.ts";
-import { failInGroup } from "../server/cluster-member.ts";
+import { failInCluster } from "../server/cluster-member.ts";
 import { LAST_FLUSH_MS, unblock } from "../server/log-stream.ts";
 import { SIGNALLED } from "../server/signals.ts";
 import { start } from "../server/start.ts";
@@ -13,13 +13,13 @@ import { readCommand } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
 import { UsageError } from "./usage.ts";
 
-/** The exit code of a command line that cannot be read. */
-const USAGE = 2;
+/** Exit code of an invalid command line. */
+const USAGE_EXIT_CODE = 2;
 
-/** Does what the command line asks for, unless a signal came while this file was loaded. */
+/** Runs the command unless a signal arrived while this file was loaded. */
 export async function main(early: NodeJS.Signals | undefined): Promise<void> {
   try {
-    // Standard error that is full or closed changes nothing either.
+    // Ignores errors of standard error because there is no other place to report them.
     process.stderr.on("error", () => {});
     await runCommand(readCommand(process.argv.slice(2)), early);
   } catch (error) {
@@ -29,7 +29,7 @@ export async function main(early: NodeJS.Signals | undefined): Promise<void> {
 
 async function runCommand(command: Command, early: NodeJS.Signals | undefined): Promise<void> {
   if (early !== undefined) process.exit(command.name === "serve" ? 0 : SIGNALLED[early]);
-  // The commands beside serve are loaded when they are asked for: the first answer should not wait for them.
+  // Loads the other commands on demand because they would delay the server's start.
   switch (command.name) {
     case "version":
       process.stdout.write(`${VERSION}\n`);
@@ -50,7 +50,7 @@ async function runCommand(command: Command, early: NodeJS.Signals | undefined): 
 
 type Work<T> = (command: T, terminal: Terminal) => Promise<number>;
 
-/** Runs a command that asks a server, to its end. Signals are heard while it is loaded, too. */
+/** Runs a client command to its end. Handles signals while the command is loaded, too. */
 async function runClient<T>(load: () => Promise<Work<T>>, command: T): Promise<void> {
   const seen = terminal();
   try {
@@ -60,7 +60,7 @@ async function runClient<T>(load: () => Promise<Work<T>>, command: T): Promise<v
   } catch (error) {
     report(error);
   }
-  // Without this, what nobody reads any more would keep a stopped command.
+  // Exits because unread output would keep a stopped command alive.
   if (seen.stopped.aborted) process.exit();
 }
 
@@ -71,7 +71,7 @@ function terminal(): Terminal {
     process.exitCode ||= code;
     stopping.abort(new UserError(why));
   };
-  // Who reads no further, as `head` does, has seen enough.
+  // Stops when the reader closes the pipe, as `head` does.
   stdout.on("error", ({ message }) => stop(`standard output: ${message}`, 1));
   for (const [signal, code] of Object.entries(SIGNALLED))
     process.once(signal, () => stop(`stopped by ${signal}`, code));
@@ -87,21 +87,21 @@ function terminal(): Terminal {
   };
 }
 
-/** Where relative names begin: npm runs this package's scripts in the package's folder, and tells where the person is. */
+/** Resolves relative paths against INIT_CWD because npm runs scripts in the package's folder. */
 function folderOfPerson({ npm_lifecycle_event, npm_package_name, INIT_CWD }: NodeJS.ProcessEnv): string {
   const isScript = npm_lifecycle_event !== undefined && npm_package_name === "lossd";
   return isScript && INIT_CWD !== undefined ? INIT_CWD : process.cwd();
 }
 
-/** One line for what a person can mend, the stack for what is our fault. */
+/** Prints one line for a user error and the stack for a bug. */
 function report(error: unknown): void {
   const { message, stack } = error as Error;
   const isPlain = error instanceof UserError;
-  if (isPlain && failInGroup(message)) return;
+  if (isPlain && failInCluster(message)) return;
   unblock(process.stderr);
   process.stderr.write(`lossd: ${isPlain ? message : stack}\n`);
   const isUsage = error instanceof UsageError || (error instanceof ConfigError && error.isFlag);
-  process.exitCode ??= isUsage ? USAGE : 1;
-  // Writes to standard output or error that are stuck would keep the process alive.
+  process.exitCode ??= isUsage ? USAGE_EXIT_CODE : 1;
+  // Exits after a timeout because a blocked write to standard output or error would keep the process alive.
   setTimeout(() => process.exit(), LAST_FLUSH_MS).unref();
 }

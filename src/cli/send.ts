@@ -1,46 +1,47 @@
-/** `lossd send`: uploads a safetensors file from disk while its answer comes back, in constant memory. */
-import { ACCEPT, checkType, print, refusalOf, store } from "./answers.ts";
+/** `lossd send` uploads a safetensors file in constant memory while the response arrives. */
+
 import type { Send } from "./command.ts";
-import { authorization } from "./exchange.ts";
-import type { Input } from "./files.ts";
-import { lookAt, readToken, socketOf } from "./files.ts";
+import type { InputFile } from "./files.ts";
+import { checkFile, readToken, socketOf } from "./files.ts";
+import { authorization } from "./http-client.ts";
+import type { Output } from "./output.ts";
+import { openOutput } from "./output.ts";
 import { bytesText, Progress } from "./progress.ts";
-import type { Sink } from "./sink.ts";
-import { openSink } from "./sink.ts";
+import { ACCEPT, checkType, errorOf, print, store } from "./responses.ts";
 import type { Terminal } from "./terminal.ts";
 import { Upload } from "./upload.ts";
 
-/** Sends the file; the exit code. */
+/** Uploads the file and returns the exit code. */
 export async function send(command: Send, terminal: Terminal): Promise<number> {
-  const { file, tokenFile, output } = command;
+  const { file, tokenFile, output: path } = command;
   const token = await readToken(tokenFile, terminal);
-  const input = await lookAt(file, terminal);
-  let sink: Sink | undefined;
+  const input = await checkFile(file, terminal);
+  let output: Output | undefined;
   try {
-    if (output !== undefined) sink = await openSink(output, input.about, terminal);
-    const stored = await exchange(command, token, input, sink, terminal);
-    await sink?.keep();
-    if (output !== undefined) terminal.err(`${output}: ${bytesText(stored)}\n`);
+    if (path !== undefined) output = await openOutput(path, input.stats, terminal);
+    const stored = await upload(command, token, input, output, terminal);
+    await output?.keep();
+    if (path !== undefined) terminal.err(`${path}: ${bytesText(stored)}\n`);
     return 0;
   } catch (error) {
-    await sink?.discard();
-    // What broke off because a person wanted so has no other reason.
+    await output?.discard();
+    // Reports the interruption instead of the error that it caused.
     terminal.stopped.throwIfAborted();
     throw error;
   }
 }
 
-/** Sends the file and prints or stores the answer; the bytes that were stored. */
-async function exchange(
+/** Uploads the file, prints or stores the response, and returns its byte count. */
+async function upload(
   command: Send,
   token: string | undefined,
-  input: Input,
-  sink: Sink | undefined,
+  input: InputFile,
+  output: Output | undefined,
   terminal: Terminal,
 ): Promise<number> {
   const { url, timeout } = command;
-  const { size } = input.about;
-  const types = sink === undefined ? ACCEPT.json : ACCEPT.safetensors;
+  const { size } = input.stats;
+  const types = output === undefined ? ACCEPT.json : ACCEPT.safetensors;
   const headers = {
     "content-type": ACCEPT.safetensors[0],
     accept: types[0],
@@ -50,21 +51,21 @@ async function exchange(
   const onProgress = (sent: number): void => progress.update(sent);
   const socketPath = socketOf(command, terminal);
   const options = { headers, timeout, signal: terminal.stopped, socketPath, onProgress };
-  const upload = new Upload(url, input, options);
+  const transfer = new Upload(url, input, options);
   try {
-    const answer = await upload.answer();
-    if (answer.statusCode !== 200) throw await refusalOf(answer, token !== undefined);
-    checkType(answer, types);
-    // The answer begins in a line of its own.
-    if (sink === undefined) progress.leave();
-    const bytes = sink === undefined ? await print(answer, terminal) : await store(answer, sink);
-    await upload.end();
+    const response = await transfer.response();
+    if (response.statusCode !== 200) throw await errorOf(response, token !== undefined);
+    checkType(response, types);
+    // Starts the response on a new line.
+    if (output === undefined) progress.leave();
+    const bytes = output === undefined ? await print(response, terminal) : await store(response, output);
+    await transfer.end();
     progress.end(size);
     return bytes;
   } catch (error) {
-    throw upload.faultOf(error);
+    throw transfer.faultOf(error);
   } finally {
     progress.leave();
-    upload.close();
+    transfer.close();
   }
 }

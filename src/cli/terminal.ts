@@ -1,13 +1,13 @@
-/** Where a command reads and writes, so that none of them touches the process. */
+/** Input and output of a command, so that no command touches the process. */
 export interface Terminal {
-  /** Results. Resolves when whoever reads them has room for more, or when the command is to stop. */
+  /** Prints results. Resolves when the output has drained or the command is stopped. */
   out(text: string): Promise<void>;
-  /** What a person looks at meanwhile. */
+  /** Prints messages to standard error. */
   err(text: string): void;
-  /** Whether a person looks: then a line may be written over. */
+  /** Whether standard error is a terminal, so that lines may be overwritten. */
   readonly isLive: boolean;
-  /** Fires when the command is to stop; its reason is a UserError. */
+  /** Aborted when the command is stopped. Its reason is a UserError. */
   readonly stopped: AbortSignal;
-  /** Where the relative names of files begin. */
+  /** Base folder of relative paths. */
   readonly folder: string;
 }

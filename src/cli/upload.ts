@@ -1,89 +1,90 @@
-/** The way of a file to a server, while the answer comes back on the same connection. */
+/** Uploads a file while the response arrives on the same connection. */
 import { createReadStream } from "node:fs";
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../errors.ts";
-import { answerOf, begin, networkFault } from "./exchange.ts";
-import type { Input } from "./files.ts";
+import type { InputFile } from "./files.ts";
+import { begin, networkFault, responseOf } from "./http-client.ts";
 
-/** Milliseconds for what has been written to leave when the answer is whole: a server that gave it has read everything. */
-const GRACE = 1000;
+/** Longest wait for the last request bytes after the response is complete, because the server has read them by then. */
+const FLUSH_TIMEOUT_MS = 1000;
 
-/** What an upload needs beside its file and address. */
+/** Options of an upload. */
 export interface UploadOptions {
   readonly headers: OutgoingHttpHeaders;
-  /** Milliseconds in which no byte moves, in either direction, after which it is given up. */
+  /** Longest time without a byte in either direction, in milliseconds. */
   readonly timeout: number;
   readonly signal: AbortSignal;
-  /** The Unix socket to connect to; undefined: the address's host and port. */
+  /** Unix socket to connect to instead of the URL's host and port. */
   readonly socketPath: string | undefined;
   onProgress(sent: number): void;
 }
 
-/** A file on its way. */
+/** One upload. */
 export class Upload {
   readonly #url: URL;
   readonly #size: number;
   readonly #request: ClientRequest;
   readonly #done: Promise<void>;
-  readonly #answer: Promise<IncomingMessage>;
+  readonly #response: Promise<IncomingMessage>;
   #received: IncomingMessage | undefined;
   #fault: UserError | undefined;
   #sent = 0;
 
-  constructor(url: URL, { path, about: { size } }: Input, options: UploadOptions) {
+  constructor(url: URL, { path, stats: { size } }: InputFile, options: UploadOptions) {
     const { timeout, signal, socketPath } = options;
     this.#url = url;
     this.#size = size;
     const headers = { ...options.headers, "content-length": size };
     this.#request = begin(url, { method: "POST", headers, signal, socketPath });
     this.#request.once("socket", (socket) => {
-      socket.setTimeout(timeout).on("timeout", () => this.#standStill(socket, timeout));
+      socket.setTimeout(timeout).on("timeout", () => this.#onTimeout(socket, timeout));
     });
-    this.#answer = answerOf(this.#request, url);
+    this.#response = responseOf(this.#request, url);
     this.#done = this.#write(path, options.onProgress);
-    // Whoever waits for one of them hears of both.
-    this.#answer.catch(() => {});
+    // Avoids unhandled rejections because a caller awaits only one of the two at a time.
+    this.#response.catch(() => {});
     this.#done.catch(() => {});
   }
 
-  /** The answer, which may come before the whole file has left: a refusal at once, a gradient while rows are computed. */
-  async answer(): Promise<IncomingMessage> {
-    this.#received = await this.#answer;
+  /** Waits for the response, which may start before the upload has ended. */
+  async response(): Promise<IncomingMessage> {
+    this.#received = await this.#response;
     return this.#received;
   }
 
-  /** To be called when the answer is whole. Refuses where the file is not: the answer is then not one to it. */
+  /** Called once the response is complete. Rejects if the server responded before it had read the whole file. */
   async end(): Promise<void> {
     const isDone = await Promise.race([
       this.#done.then(
         () => true,
         () => false,
       ),
-      sleep(GRACE, false, { ref: false }),
+      sleep(FLUSH_TIMEOUT_MS, false, { ref: false }),
     ]);
     if (isDone) return;
     const part = `${this.#sent} of ${this.#size} bytes`;
-    throw this.#fault ?? new UserError(`the server ended its answer when it had been sent ${part}`);
+    throw this.#fault ?? new UserError(`the server ended its response after ${part}`);
   }
 
-  /** Gives up what is still on its way. */
+  /** Aborts the request. */
   close(): void {
     this.#request.destroy();
   }
 
-  /** Why the upload or its answer broke off. */
+  /** Explains why the upload or its response failed. */
   faultOf(error: unknown): Error {
     if (this.#fault !== undefined) return this.#fault;
     const { code } = error as NodeJS.ErrnoException;
-    if (this.#received !== undefined && code === "ECONNRESET") return new UserError("the answer was cut off");
+    if (this.#received !== undefined && code === "ECONNRESET")
+      return new UserError("the response was cut off");
     return networkFault(error as Error, this.#url);
   }
 
   async #write(path: string, onProgress: (sent: number) => void): Promise<void> {
-    // A file that grows meanwhile is sent as long as it was announced.
+    // Sends the announced length even if the file grows meanwhile.
     const body = createReadStream(path, { highWaterMark: 256 * 1024, end: this.#size - 1 });
     body.on("error", (error) => this.#fail(`the file cannot be read: ${error.message}`));
     const count = async function* (this: Upload, pieces: AsyncIterable<Buffer>) {
@@ -97,12 +98,12 @@ export class Upload {
     await pipeline(body, count.bind(this), this.#request);
   }
 
-  #standStill(socket: Socket, timeout: number): void {
+  #onTimeout(socket: Socket, timeout: number): void {
     const received = this.#received;
-    // Where bytes wait here, it is not the server that keeps somebody waiting.
+    // Restarts the timer if response bytes wait here, because the server is not the cause.
     const isOurs = received !== undefined && (received.readableLength > 0 || received.complete);
     if (isOurs) socket.setTimeout(timeout);
-    else this.#fail(`given up: no byte moved for ${timeout / 1000} s; --timeout SECONDS waits longer`);
+    else this.#fail(`timeout: no byte moved for ${timeout / 1000} s; --timeout SECONDS waits longer`);
   }
 
   #fail(text: string): void {

@@ -1,10 +1,10 @@
-/** What is wrong with a command line. */
+/** Errors of the command line. */
 import { UserError } from "../errors.ts";
 
-/** For whoever has a token and did not say it, or said it where others see it. */
-export const TOKEN_ADVICE = "a token goes into a file: --token-file FILE";
+/** Advice for a missing token or a token in the URL. */
+export const TOKEN_ADVICE = "put the token into a file: --token-file FILE";
 
-/** Thrown for a command line that cannot be read; the message says what was expected, and `advice` what to do. */
+/** Thrown for an invalid command line. The message has the expected value, `advice` the remedy. */
 export class UsageError extends UserError {
   override readonly name = "UsageError";
   constructor(fault: string, advice = "see lossd --help") {

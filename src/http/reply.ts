@@ -42,8 +42,8 @@ export function sendMembers(
 /** Sends JSON: in one piece with its length where it fits a page, otherwise page by page. */
 export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPages): Sending {
   const { run, u8 } = loss.kernel;
-  const end = pages.print(run.paperAt, run.paperAt + run.paperBytes);
-  const printed = Buffer.from(u8.buffer, run.paperAt, end - run.paperAt);
+  const end = pages.print(run.outputAt, run.outputAt + run.outputBytes);
+  const printed = Buffer.from(u8.buffer, run.outputAt, end - run.outputAt);
   reply.header("content-type", JSON_TYPE);
   if (!pages.isDone) return sendPages(reply, loss, Buffer.from(printed), pages);
   loss.timings.enter("write");
@@ -107,7 +107,7 @@ function allocPage(region: Region): number | undefined {
 
 function printPage({ run, u8 }: Kernel, pages: JsonPages, start: number | undefined): Uint8Array {
   if (start !== undefined) return u8.subarray(start, pages.print(start, start + PAGE_BYTES - SLACK_BYTES));
-  return u8.slice(run.paperAt, pages.print(run.paperAt, run.paperAt + run.paperBytes));
+  return u8.slice(run.outputAt, pages.print(run.outputAt, run.outputAt + run.outputBytes));
 }
 
 /** Bytes that the printers may write beyond the last character. */

@@ -1,31 +1,31 @@
-/** Element types: whole tensors from one to another, in slices. */
+/** Converts whole tensors between element types, in slices. */
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Step } from "./step.ts";
 
-/** What `assembly/convert.ts` exports. Addresses are bytes; dtypes are the codes of `tensor/dtype.ts`. */
+/** Exports of `assembly/convert.ts`. Addresses are in bytes, dtypes are the codes of `tensor/dtype.ts`. */
 export interface ConvertExports {
   /**
-   * Writes `n` elements of any dtype in a float dtype, each rounded once, to nearest even. In place where elements do not
-   * grow.
+   * Converts `n` elements of any dtype to a float dtype, each rounded once to nearest even. Works in place if elements
+   * do not grow.
    */
   convert(from: number, fromDtype: number, to: number, toDtype: number, n: number): void;
   /**
-   * Writes `n` doubles in an integer dtype, in place if wanted. Returns the index of the first that is no integer of its
-   * range (int64: of ±2^53), or -1.
+   * Converts `n` doubles to an integer dtype, also in place. Returns the index of the first that is not an integer in
+   * range (±2^53 for int64), or -1.
    */
   toIntegers(from: number, to: number, dtype: number, n: number): number;
 }
 
-/** Where elements lie and what they are. */
+/** Address and type of elements. */
 export interface Elements {
   readonly dtype: DType;
   readonly address: number;
 }
 
 /**
- * Writes the first `count` elements of `from` to `to`, each rounded once, to nearest even. `to` has a float dtype and may
- * lie where `from` lies if its elements are not larger.
+ * Converts the first `count` elements of `from` to the float dtype of `to`, each rounded once to nearest even. Works in
+ * place if elements do not grow.
  */
 export function convertStep(
   { run }: { readonly run: ConvertExports },
@@ -51,22 +51,22 @@ export function convertStep(
 }
 
 /**
- * Writes the first `count` doubles at `from` to `to`, which has an integer dtype and may lie at the same address. Calls `refuse` with the
- * index of the first that is no integer of the dtype's range (int64: of ±2^53).
+ * Converts the first `count` doubles at `from` to the integer dtype of `to`, also in place. Calls `reject` with the
+ * index of the first that is not an integer in range (±2^53 for int64).
  */
 export function convertToIntegersStep(
   { run }: { readonly run: ConvertExports },
   from: number,
   to: Elements,
   count: number,
-  refuse: (element: number) => never,
+  reject: (element: number) => never,
 ): Step {
   const { code, bytes } = DTYPES[to.dtype];
   let at = 0;
   return (budget) => {
     const n = Math.min(budget, count - at);
     const bad = run.toIntegers(from + at * 8, to.address + at * bytes, code, n);
-    if (bad >= 0) refuse(at + bad);
+    if (bad >= 0) reject(at + bad);
     at += n;
     return at >= count;
   };

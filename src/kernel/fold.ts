@@ -1,4 +1,4 @@
-/** The folds over rows: operands, sums, and the steps that run them in slices. */
+/** Folds over rows: operands, sums, and steps that run them in slices. */
 
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
@@ -6,7 +6,7 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
 
-/** What `assembly/fold.ts` exports. A step goes on for about `budget` elements and returns 1 when the fold is done. */
+/** Exports of `assembly/fold.ts`. A step continues for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
   readonly foldBytes: number;
   logSoftmaxStep(fold: number, budget: number): number;
@@ -15,8 +15,8 @@ export interface FoldExports {
   crossEntropyStep(fold: number, budget: number): number;
   softTargetStep(fold: number, budget: number): number;
   /**
-   * Adds the weights of the kept targets (1 each where `weight` is 0) to the sum at `result`; returns the index of the first
-   * target that is kept but no class, or -1.
+   * Adds the weights of all targets that are not ignored (1 each if `weight` is 0) to the sum at `result`. Returns the
+   * index of the first invalid target, or -1.
    */
   checkTargets(
     target: number,
@@ -28,7 +28,7 @@ export interface FoldExports {
     wide: number,
     result: number,
   ): number;
-  /** Multiplies losses by the weights of their classes where they lie, and adds them to the sum at `result`. */
+  /** Multiplies losses in place by the weights of their classes and adds them to the sum at `result`. */
   weighLosses(
     losses: number,
     dtype: number,
@@ -42,66 +42,66 @@ export interface FoldExports {
   ): void;
 }
 
-/** The five folds. */
+/** Names of the folds. */
 export type FoldName = "logSoftmax" | "logSoftmaxGrad" | "nll" | "crossEntropy" | "softTarget";
 
-/** The operands of a fold. Outputs may lie where the operand of the same shape lies; nothing else may overlap. */
+/** Operands of a fold. An output may overwrite the operand of the same shape, but nothing else may overlap. */
 export interface Fold {
-  /** The class axis of `x`. */
+  /** Class axis of `x`. */
   readonly axis: Axis;
-  /** Whether to compute in float64, which one float64 operand asks for; otherwise in float32. */
+  /** Whether to compute in float64, which a single float64 operand requires. Otherwise float32. */
   readonly wide: boolean;
-  /** Logits; for nll and logSoftmaxGrad log-probabilities. */
+  /** Logits, or log-probabilities for nll and logSoftmaxGrad. */
   readonly x: Tensor;
-  /** Log-probabilities, or the gradient with respect to `x`, in its dtype; undefined: not wanted. */
+  /** Output for log-probabilities, or for the gradient with respect to `x` in its dtype. */
   readonly out?: Tensor | undefined;
-  /** Class indices, probabilities, or for logSoftmaxGrad the upstream gradient. */
+  /** Class indices, probabilities, or the upstream gradient for logSoftmaxGrad. */
   readonly target?: Tensor | undefined;
-  /** Where the gradient with respect to probabilities goes. */
+  /** Output for the gradient with respect to probabilities. */
   readonly gradTarget?: Tensor | undefined;
-  /** One factor for each class, in the compute type. */
+  /** Weight of each class in the compute dtype. */
   readonly weight?: Tensor | undefined;
-  /** Where the loss of each position goes. */
+  /** Output for the loss of each position. */
   readonly losses?: Tensor | undefined;
-  /** The dtype to which each loss is rounded. */
+  /** Dtype of each loss. */
   readonly lossDType?: FloatDType;
-  /** The upstream gradient of each position, in the compute type; undefined: `upstreamScalar` for all. */
-  readonly upstream?: Tensor | undefined;
-  readonly upstreamScalar?: number;
+  /** Upstream gradient of each position in the compute dtype. Undefined means `gradOutputScalar` for all. */
+  readonly gradOutput?: Tensor | undefined;
+  readonly gradOutputScalar?: number;
   /** Label smoothing, 0 for none. */
   readonly smoothing?: number;
   readonly ignoreIndex?: bigint;
-  /** What the rows before these have added up to; default 0. */
+  /** Sums of the previous rows. Default 0. */
   readonly sums?: FoldSums | undefined;
 }
 
 /**
- * A float64 sum and the rounding errors of its additions. {@link totalOf} adds the two; where a sum is handed on, both go with it, so
- * that its bits do not depend on where it was divided.
+ * Float64 sum with the rounding errors of its additions, which {@link totalOf} adds. Both are passed on, so that the
+ * bits of a sum do not depend on its division.
  */
 export interface Sum {
   readonly sum: number;
   readonly rest: number;
 }
 
-/** The sum of no terms. */
+/** Empty sum. */
 export const NO_SUM: Sum = { sum: 0, rest: 0 };
 
-/** The value of a sum. The errors of an infinite one are Infinity - Infinity = NaN, and do not count. */
+/** Returns the value of a sum. Ignores the errors of an infinite sum because they are Infinity - Infinity = NaN. */
 export function totalOf({ sum, rest }: Sum): number {
   return Number.isFinite(sum) ? sum + rest : sum;
 }
 
-/** The losses added up, and the smooth terms of label smoothing. */
+/** Sums of the losses and of the smooth terms of label smoothing. */
 export interface FoldSums {
   readonly loss: Sum;
   readonly smooth: Sum;
 }
 
-/** The sums before the first row. */
+/** Sums before the first row. */
 export const NO_SUMS: FoldSums = { loss: NO_SUM, smooth: NO_SUM };
 
-/** The kernels with the views of their memory that the folds' operands are written through. */
+/** Kernel exports and memory views for the operands of a fold. */
 export interface FoldKernel {
   readonly run: FoldExports;
   readonly u8: Uint8Array;
@@ -110,8 +110,8 @@ export interface FoldKernel {
   readonly f64: Float64Array;
 }
 
-// Places of the fields of class Fold in assembly/struct.ts: 64-bit words first, then 32-bit words.
-const UPSTREAM_SCALAR = 0;
+// Field offsets of class Fold in assembly/struct.ts: 64-bit words first, then 32-bit words.
+const GRAD_OUTPUT_SCALAR = 0;
 const SMOOTHING = 1;
 const IGNORE_INDEX = 2;
 const LOSS_SUM = 3;
@@ -119,8 +119,9 @@ const SMOOTH_SUM = 5;
 const WORDS = 14;
 
 /**
- * Runs a fold whose operands `describe` gives when the step first runs. `at` is the address of `foldBytes` bytes that nothing else uses
- * meanwhile. Where the fold is cut changes no bit of the result, and neither does folding the rows some at a time, with the sums handed on.
+ * Runs a fold over the operands that `describe` returns at the first step. `at` is the address of `foldBytes` bytes
+ * reserved for it. Results are bit-identical for every division into steps, and for every division of the rows if the
+ * sums are passed on.
  */
 export function foldStep(
   kernel: FoldKernel,
@@ -135,7 +136,7 @@ export function foldStep(
     if (!isOpen) {
       const fold = describe();
       const { outer, length, inner } = fold.axis;
-      // An empty tensor may have billions of lines; without losses to write, none of them leaves a trace.
+      // Skips empty tensors without losses because they may have billions of lines.
       if (outer * length * inner === 0 && fold.losses === undefined) {
         take(fold.sums ?? NO_SUMS);
         return true;
@@ -161,7 +162,7 @@ function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): void {
 
 function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
   kernel.u8.fill(0, at, at + kernel.run.foldBytes);
-  kernel.f64[at / 8 + UPSTREAM_SCALAR] = fold.upstreamScalar ?? 1;
+  kernel.f64[at / 8 + GRAD_OUTPUT_SCALAR] = fold.gradOutputScalar ?? 1;
   kernel.f64[at / 8 + SMOOTHING] = fold.smoothing ?? 0;
   kernel.i64[at / 8 + IGNORE_INDEX] = fold.ignoreIndex ?? 0n;
   writeSum(kernel.f64, at / 8 + LOSS_SUM, fold.sums?.loss ?? NO_SUM);
@@ -181,7 +182,7 @@ function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
     fold.weight?.address ?? 0,
     fold.losses?.address ?? 0,
     DTYPES[fold.lossDType ?? "float32"].code,
-    fold.upstream?.address ?? 0,
+    fold.gradOutput?.address ?? 0,
   ];
   kernel.i32.set(words, at / 4 + WORDS);
 }
@@ -191,18 +192,21 @@ export interface TargetCheck {
   readonly classes: number;
   /** Class indices, int64, int32 or uint8. */
   readonly target: Tensor;
-  /** One factor for each class, in the compute type. */
+  /** Weight of each class in the compute dtype. */
   readonly weight: Tensor | undefined;
   readonly ignoreIndex: bigint;
-  /** Called for the first target, in row-major order, that is kept but no class. */
-  readonly refuse: (element: number, value: bigint) => never;
+  /** Called for the first invalid target in row-major order. */
+  readonly reject: (element: number, value: bigint) => never;
 }
 
-/** Checks class indices in row-major order, and gives the sum of the weights of those that are kept. `result` is the address of a {@link Sum}. */
+/**
+ * Checks class indices in row-major order and sums the weights of all that are not ignored. `result` is the address of
+ * a {@link Sum}.
+ */
 export function checkTargetsStep(
   kernel: FoldKernel,
   result: number,
-  { classes, target, weight, ignoreIndex, refuse }: TargetCheck,
+  { classes, target, weight, ignoreIndex, reject }: TargetCheck,
   take: (totalWeight: number) => void,
 ): Step {
   const { code, bytes } = DTYPES[target.dtype];
@@ -215,7 +219,7 @@ export function checkTargetsStep(
     const n = Math.min(budget, count - at);
     const from = target.address + at * bytes;
     const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, wide, result);
-    if (bad >= 0) refuse(at + bad, readIndex(kernel, target, at + bad));
+    if (bad >= 0) reject(at + bad, readIndex(kernel, target, at + bad));
     at += n;
     if (at < count) return false;
     take(totalOf(readSum(kernel.f64, result / 8)));
@@ -232,14 +236,14 @@ function readIndex(kernel: FoldKernel, { dtype, address }: Tensor, element: numb
 export interface LossWeighing {
   readonly losses: Tensor;
   readonly target: Tensor;
-  /** One factor for each class, in the compute type. */
+  /** Weight of each class in the compute dtype. */
   readonly weight: Tensor;
   readonly ignoreIndex: bigint;
 }
 
 /**
- * Multiplies losses that were folded without weights by the weights of their classes, where they lie, and gives their sum: the same bits
- * as a fold with the weights. `result` is the address of a {@link Sum}.
+ * Multiplies unweighted losses in place by the weights of their classes and sums them, with the same bits as a weighted
+ * fold. `result` is the address of a {@link Sum}.
  */
 export function weighLossesStep(
   kernel: FoldKernel,

@@ -1,6 +1,6 @@
 /**
- * The loader of the kernels: numbers only. It gives them their memory, of its final size from the start, and their exports
- * a type. The kernels know no tensor and throw nothing; the rooms above give them addresses and integers.
+ * Loads the kernels and gives them a memory of its final size. Kernels take addresses and integers only, know no tensor
+ * and throw nothing.
  */
 import { readFileSync } from "node:fs";
 import type { ConvertExports } from "./convert.ts";
@@ -8,15 +8,15 @@ import type { FoldExports } from "./fold.ts";
 import type { TextExports } from "./text.ts";
 import { writePowers } from "./text.ts";
 
-/** What `assembly/` exports: addresses are bytes in the kernel's memory, dtypes the codes of `tensor/dtype.ts`. */
+/** Exports of `assembly/`. Addresses are bytes in the kernel's memory, dtypes are the codes of `tensor/dtype.ts`. */
 export interface KernelExports extends ConvertExports, FoldExports, TextExports {
   readonly heapBase: number;
 }
 
-/** The compiled kernels with their memory and views of it, which never detach. */
+/** Compiled kernels with their memory and views of it, which never detach. */
 export interface Kernel {
   readonly run: KernelExports;
-  /** The first address that is free for the Arena. */
+  /** First address after the kernels' own data. */
   readonly heapBase: number;
   readonly memory: WebAssembly.Memory;
   readonly u8: Uint8Array;
@@ -26,13 +26,13 @@ export interface Kernel {
   readonly f64: Float64Array;
 }
 
-const PAGE = 65_536;
-/** WebAssembly's 32-bit addresses end here. */
-const MAX_MEMORY_BYTES = 65_536 * PAGE;
+const PAGE_BYTES = 65_536;
+/** Limit of WebAssembly's 32-bit addresses. */
+const MAX_MEMORY_BYTES = 65_536 * PAGE_BYTES;
 
 let compiled: WebAssembly.Module | undefined;
 
-/** The build with relaxed SIMD, whose fused steps are 1.7 times as fast, or the plain one where the engine refuses it. */
+/** Compiles the build with relaxed SIMD, whose fused steps are 1.7 times as fast, or the plain build if the engine rejects it. */
 function compile(): WebAssembly.Module {
   const load = (file: string): WebAssembly.Module =>
     new WebAssembly.Module(readFileSync(new URL(file, import.meta.url)));
@@ -44,7 +44,7 @@ function compile(): WebAssembly.Module {
   }
 }
 
-/** Exports with the values of globals in their place: reading a WebAssembly.Global costs more than a small loss. */
+/** Replaces globals by their values because reading a WebAssembly.Global costs more than a small loss. */
 function withNumbers(exports: WebAssembly.Exports): unknown {
   const entries = Object.entries(exports).map(([name, value]) => [
     name,
@@ -53,10 +53,10 @@ function withNumbers(exports: WebAssembly.Exports): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Loads the kernels with a memory that has room for `size` bytes beyond their own tables. */
+/** Loads the kernels with `size` bytes of memory beyond their own data. */
 export function loadKernel(size: number): Kernel {
   compiled ??= compile();
-  const pages = Math.min(Math.ceil(size / PAGE) + TABLE_PAGES, MAX_MEMORY_BYTES / PAGE);
+  const pages = Math.min(Math.ceil(size / PAGE_BYTES) + TABLE_PAGES, MAX_MEMORY_BYTES / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const { buffer } = memory;
   const bytes = Buffer.from(buffer);
@@ -79,5 +79,5 @@ export function loadKernel(size: number): Kernel {
   };
 }
 
-/** The kernels' own data (constants, decimal powers, scratch blocks) stay below this many pages. */
+/** Upper bound of the kernels' own data (constants, decimal powers, scratch blocks) in pages. */
 const TABLE_PAGES = 48;

@@ -1,12 +1,12 @@
-/** Long work in slices: the caller decides between two of them whether others run first. */
+/** Slices of long work, so that the caller can yield between them. */
 
-/** Does about `budget` elements of some work, and returns true when all of it is done. Where it is cut changes no bit of the result. */
+/** Works on about `budget` elements and returns true when done. Results are bit-identical for every division. */
 export type Step = (budget: number) => boolean;
 
-/** Elements of a slice: under five milliseconds on a slow core, also for the slowest kernel. */
+/** Elements per slice, under five milliseconds on a slow core for the slowest kernel. */
 export const SLICE_ELEMENTS = 1 << 18;
 
-/** Does all steps at once, in order. */
+/** Runs all steps in order without yielding. */
 export function runToEnd(steps: Iterable<Step>): void {
   for (const step of steps) while (!step(SLICE_ELEMENTS));
 }

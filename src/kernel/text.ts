@@ -1,44 +1,45 @@
-/** The kernels that read and write text: their exports, and the tables that they work with. */
+/** Exports of the kernels that read and write text, and their tables. */
 
-/** What `assembly/scan.ts`, `print/`, `base64.ts` and `powers.ts` export. Addresses are bytes. */
+/** Exports of `assembly/scan.ts`, `print/`, `base64.ts` and `powers.ts`. Addresses are in bytes. */
 export interface TextExports {
-  /** Makes the tables of the number reader, `assembly/read/`; once, before the first scan. */
+  /** Fills the tables of the number reader in `assembly/read/`. Called once before the first scan. */
   fillReadTables(): void;
-  /** Begins a scan in the `scanBytes` bytes at `scan`, whose numbers go to [next, end). */
+  /** Begins a scan with `scanBytes` bytes of state at `scan`. Numbers are written to [next, end). */
   scanStart(scan: number, inference: number, next: number, end: number): void;
-  /** Scans the bytes in [from, to); 0 or the number of a refusal. The state says what was used. */
+  /** Scans the bytes in [from, to) and returns 0 or an error number. The state holds the bytes used. */
   scanPiece(scan: number, from: number, to: number): number;
   scanIsDone(scan: number): number;
   /**
-   * Prints `n` elements that begin at `from` and are number `index` and so on of a tensor, with the commas and brackets between them;
-   * the `levels` inner lists hold as many elements as the words at `spansAt` say. Dtype 7 prints empty lists. Returns the address after the last character.
+   * Prints `n` elements at `from`, starting with element `index` of a tensor, with commas and brackets. `levels` inner
+   * lists have the lengths at `listLengthsAt`. Dtype 7 prints empty lists. Returns the address after the last
+   * character.
    */
   printElements(from: number, dtype: number, index: number, n: number, levels: number, to: number): number;
-  /** Prints `n` float32 or float64 (dtypes 1 and 0) as a flat list by the scalar reference, which the tests compare with. */
+  /** Prints `n` float32 or float64 (dtypes 1 and 0) as a flat list with the scalar reference, for tests. */
   printReference(from: number, dtype: number, n: number, to: number): number;
-  /** Fills the tables of the printers from the powers of ten; to be called once, after {@link writePowers}. */
+  /** Fills the printers' tables from the powers of ten. Called once after {@link writePowers}. */
   fillPrintTables(): void;
-  /** Writes `n` bytes as padded base64; returns the address after the last character. */
+  /** Writes `n` bytes as padded base64 and returns the address after the last character. */
   encodeBase64(from: number, n: number, to: number): number;
   readonly scanBytes: number;
   readonly scanCounts: number;
   readonly scanStack: number;
-  readonly scanCuts: number;
+  readonly scanRuns: number;
   readonly scanSkeleton: number;
-  readonly windowAt: number;
-  readonly windowBytes: number;
-  readonly spansAt: number;
-  readonly paperAt: number;
-  readonly paperBytes: number;
+  readonly inputAt: number;
+  readonly inputBytes: number;
+  readonly listLengthsAt: number;
+  readonly outputAt: number;
+  readonly outputBytes: number;
   readonly powersAt: number;
   readonly scalesAt: number;
 }
 
-/** The ranges of `assembly/powers.ts`. */
+/** Ranges of `assembly/powers.ts`. */
 const POWERS = { from: -342, to: 308 };
 const SCALES = { from: -324, to: 292 };
 
-/** Writes the powers of ten into the kernels' memory: about 20 KB in a millisecond, instead of a generated source file. */
+/** Writes the powers of ten into the kernels' memory. 20 KB take a millisecond, so no generated source file is needed. */
 export function writePowers(run: TextExports, memory: WebAssembly.Memory): void {
   const view = new DataView(memory.buffer);
   const put = (at: number, value: bigint, low: bigint): void => {
@@ -53,7 +54,7 @@ export function writePowers(run: TextExports, memory: WebAssembly.Memory): void 
   }
 }
 
-/** The upper `bits` bits of 10^q, cut off. */
+/** Returns the upper `bits` bits of 10^q, truncated. */
 function upperBits(q: number, bits: bigint): bigint {
   if (q >= 0) {
     const power = 10n ** BigInt(q);

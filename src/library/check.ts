@@ -1,4 +1,4 @@
-/** What callers without types, or with old ones, get wrong: every argument is looked at before the losses ask PyTorch's questions of it. */
+/** Checks the types of all arguments before the losses apply PyTorch's checks. */
 
 import { nearest } from "../errors.ts";
 import { LossError } from "../loss/errors.ts";
@@ -13,7 +13,7 @@ import type {
   TypedArrays,
 } from "./types.ts";
 
-/** The constructor of each dtype's typed array. */
+/** Typed array constructor of each dtype. */
 export const ARRAYS = {
   float64: Float64Array,
   float32: Float32Array,
@@ -24,12 +24,12 @@ export const ARRAYS = {
   uint8: Uint8Array,
 } as const satisfies { [D in DType]: { new (buffer: ArrayBuffer): TypedArrays[D]; name: string } };
 
-/** Takes a value for the place `where`, perhaps in another form, or throws a TypeError that says what was expected there. */
+/** Checks the value of argument `where` and may convert it. Throws a TypeError with the expected type. */
 type Check<Value> = (where: string, value: unknown) => Value;
 
 type Checks = Readonly<Record<string, Check<unknown>>>;
 
-/** The options that were given, as their checks returned them. */
+/** Options as their checks returned them. */
 type Checked<Table extends Checks> = { readonly [Name in keyof Table]?: ReturnType<Table[Name]> };
 
 function check<Value>(expected: string, accepts: (value: unknown) => value is Value): Check<Value> {
@@ -57,8 +57,8 @@ const legacyFlag = check("true, false or null", orNull(isBoolean));
 const SIZES = `an Array of at most ${MAX_RANK} sizes`;
 
 /**
- * A record { dtype, shape, data } with the typed array of its dtype, and a shape of at most 8 integers from 0 on. Whether the shape fits the data
- * is not looked at: that is a refusal, not a mistake of types.
+ * Checks a record { dtype, shape, data } with the dtype's typed array and at most 8 sizes from 0 on. The losses check
+ * that shape and data agree, because a mismatch is a LossError.
  */
 export function checkTensor(where: string, value: unknown): ArrayTensor {
   const members = ["dtype", "shape", "data"];
@@ -93,7 +93,7 @@ function checkShape(where: string, value: unknown): number[] {
 
 const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
 
-/** A bigint, or a number that stands for one integer only; refuses with {@link LossError} what int64 cannot hold. */
+/** Accepts a bigint or a safe integer. Rejects values outside int64 with {@link LossError}. */
 function checkIgnoreIndex(where: string, value: unknown): bigint {
   if (typeof value !== "bigint" && !Number.isSafeInteger(value))
     throw wrong(where, "a bigint or a safe integer", value);
@@ -108,14 +108,14 @@ function checkIgnoreIndex(where: string, value: unknown): bigint {
 
 const GRADIENT = { returnGrad: flag, gradOutput: checkTensor };
 
-/** The options of `logSoftmax`. */
+/** Options of `logSoftmax`. */
 export const LOG_SOFTMAX = {
   dim: check("an integer or null", orNull(isInteger)),
   dtype: check(`one of ${NAMES} or null`, orNull(isDType)),
   ...GRADIENT,
 } satisfies Record<keyof LogSoftmaxOptions, Check<unknown>>;
 
-/** The options of `nllLoss`. */
+/** Options of `nllLoss`. */
 export const NLL_LOSS = {
   weight: checkTensor,
   ignoreIndex: checkIgnoreIndex,
@@ -125,14 +125,14 @@ export const NLL_LOSS = {
   ...GRADIENT,
 } satisfies Record<keyof NllLossOptions, Check<unknown>>;
 
-/** The options of `crossEntropy`. */
+/** Options of `crossEntropy`. */
 export const CROSS_ENTROPY = {
   ...NLL_LOSS,
   labelSmoothing: check("a number", isNumber),
   returnGradTarget: flag,
 } satisfies Record<keyof CrossEntropyOptions, Check<unknown>>;
 
-/** The options of a function by its table. Refuses with a TypeError names that it does not have, inherited ones too, and values of another type. */
+/** Checks options against a table. Throws a TypeError for unknown names, including inherited ones, and for wrong types. */
 export function checkOptions<Table extends Checks>(
   where: string,
   options: unknown,
@@ -162,7 +162,7 @@ function wrong(where: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${where}: expected ${expected}, got ${describe(value)}`);
 }
 
-/** A value as a message names it; texts of the caller's only in part. */
+/** Describes a value for a message and shortens the caller's texts. */
 function describe(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -180,7 +180,7 @@ function describe(value: unknown): string {
   }
 }
 
-/** The built-in kind of an object, also of one from another realm: "Array", "Float32Array", "Object". */
+/** Returns the built-in kind of an object, such as "Array" or "Float32Array", also across realms. */
 function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }

@@ -1,4 +1,4 @@
-/** The losses for callers in the same process: typed arrays in, typed arrays out, nothing of the caller's is changed. */
+/** Losses on typed arrays. The caller's arrays are never changed. */
 import { planCrossEntropy } from "../loss/cross-entropy.ts";
 import type { LossResult as EngineResult, LossOptions } from "../loss/index-loss.ts";
 import { planLogSoftmax } from "../loss/log-softmax.ts";
@@ -7,7 +7,7 @@ import type { Plan } from "../loss/plan.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import { CROSS_ENTROPY, checkOptions, checkTensor, LOG_SOFTMAX, NLL_LOSS } from "./check.ts";
 import type { Workspace } from "./memory.ts";
-import { compute, inWorkspace, lift, place } from "./memory.ts";
+import { compute, copyIn, copyOut, inWorkspace } from "./memory.ts";
 import type {
   ArrayTensor,
   CrossEntropyOptions,
@@ -20,25 +20,27 @@ import type {
 } from "./types.ts";
 
 /**
- * `torch.nn.functional.log_softmax`: every line along `dim` becomes `(x - max) - log(sum(exp(x - max)))`.
+ * `torch.nn.functional.log_softmax`: replaces every line along `dim` by `(x - max) - log(sum(exp(x - max)))`.
  *
- * - `input`: any shape; float64, float32, float16 or bfloat16, or with `dtype` integers, too.
- * - `output` has the input's shape, in `dtype` or the input's dtype; `gradInput` the input's shape and dtype.
+ * - `input`: any shape, float64, float32, float16 or bfloat16. Integers need `dtype`.
+ * - `output`: the input's shape, in `dtype` or the input's dtype.
+ * - `gradInput`: the input's shape and dtype.
  *
- * Throws a `LossError` where PyTorch raises: a gradient of integers, a `dim` outside [-rank, rank - 1], an integer
- * dtype, a `gradOutput` that does not have exactly the output's shape, or none where the output has not one element; and for a
- * shape that does not fit its data. Throws a TypeError for arguments of another kind and unknown options, a RangeError where memory does not suffice.
+ * Throws a `LossError` when PyTorch raises: gradient of integers, `dim` outside [-rank, rank - 1], integer dtype,
+ * `gradOutput` with another shape than the output, missing `gradOutput` for an output of several elements. Also throws
+ * one if a shape does not match its data. Throws a TypeError for wrong types and unknown options, and a RangeError if
+ * memory does not suffice.
  */
 export function logSoftmax<D extends FloatDType>(
   input: ArrayTensor<D>,
   options?: LogSoftmaxOptions & { readonly dtype?: null | undefined },
 ): LogSoftmaxResult<D>;
-/** With `dtype`, the output has that dtype. */
+/** Returns the output in `dtype`. */
 export function logSoftmax<D extends DType, Output extends FloatDType>(
   input: ArrayTensor<D>,
   options: LogSoftmaxOptions & { readonly dtype: Output },
 ): LogSoftmaxResult<D, Output>;
-/** Where it is not known before whether there is a `dtype`, the output has any. */
+/** Returns an output of any float dtype because `dtype` is not known at compile time. */
 export function logSoftmax<D extends DType>(
   input: ArrayTensor<D>,
   options?: LogSoftmaxOptions,
@@ -49,31 +51,32 @@ export function logSoftmax(input: ArrayTensor, options: LogSoftmaxOptions = {}):
   return inWorkspace("logSoftmax", (work) => {
     const { output, gradInput, warnings } = compute(
       work,
-      planLogSoftmax(place(work, "input", operand), {
+      planLogSoftmax(copyIn(work, "input", operand), {
         ...checked,
-        gradOutput: checked.gradOutput && place(work, "grad_output", checked.gradOutput),
+        gradOutput: checked.gradOutput && copyIn(work, "grad_output", checked.gradOutput),
       }),
     );
     return {
-      output: lift(work, output) as ArrayTensor<FloatDType>,
-      ...(gradInput && { gradInput: lift(work, gradInput) }),
+      output: copyOut(work, output) as ArrayTensor<FloatDType>,
+      ...(gradInput && { gradInput: copyOut(work, gradInput) }),
       warnings,
     };
   });
 }
 
 /**
- * `torch.nn.functional.nll_loss`: the loss of a position is `-input[target] * weight[target]`, exactly 0 where the target is `ignoreIndex`;
- * the mean divides by the weights of the kept targets.
+ * `torch.nn.functional.nll_loss`: the loss of a position is `-input[target] * weight[target]`, and exactly 0 if the
+ * target is `ignoreIndex`. The mean divides by the sum of the weights of all targets that are not ignored.
  *
- * - `input`: log-probabilities, (C), (N, C) or (N, C, d1..dK); float64, float32, float16 or bfloat16.
- * - `target`: class indices, (), (N) or (N, d1..dK); int64, int32 or uint8.
- * - `losses` have the target's shape and the input's dtype; `gradInput` the input's shape and dtype.
+ * - `input`: log-probabilities, (C), (N, C) or (N, C, d1..dK), float64, float32, float16 or bfloat16.
+ * - `target`: class indices, (), (N) or (N, d1..dK), int64, int32 or uint8.
+ * - `losses`: the target's shape and the input's dtype.
+ * - `gradInput`: the input's shape and dtype.
  *
- * Throws a `LossError` where PyTorch raises: an unknown reduction, a gradient of integers, shapes that do not fit, a weight that is not
- * (C) or not of the input's dtype, dtypes, a target that is no class, a `gradOutput` that does not have exactly the output's shape; for an
- * `ignoreIndex` outside int64, and for a shape that does not fit its data. Throws a TypeError for arguments of another kind and unknown options,
- * a RangeError where memory does not suffice.
+ * Throws a `LossError` when PyTorch raises: unknown reduction, gradient of integers, mismatched shapes, weight that is
+ * not (C) or not of the input's dtype, unsupported dtype, target that is no class, `gradOutput` with another shape than
+ * the output. Also throws one for an `ignoreIndex` outside int64 and if a shape does not match its data. Throws a
+ * TypeError for wrong types and unknown options, and a RangeError if memory does not suffice.
  */
 export function nllLoss<D extends FloatDType>(
   input: ArrayTensor<D>,
@@ -83,23 +86,25 @@ export function nllLoss<D extends FloatDType>(
   const operands = checkOperands("nllLoss", input, target);
   const checked = checkOptions("nllLoss", options, NLL_LOSS);
   return inWorkspace("nllLoss", (work) => {
-    const placed = placeOperands(work, operands);
-    return liftLoss(work, planNllLoss(...placed, placeOptions(work, checked)));
+    const tensors = copyInOperands(work, operands);
+    return copyOutLoss(work, planNllLoss(...tensors, copyInOptions(work, checked)));
   }) as LossResult<D>;
 }
 
 /**
- * `torch.nn.functional.cross_entropy`: `log_softmax` over the class dimension, then `nll_loss`; or, where the target has the input's shape,
- * minus the sum of log-probabilities times probabilities.
+ * `torch.nn.functional.cross_entropy`: `log_softmax` over the class dimension, then `nll_loss`. A target of the input's
+ * shape holds probabilities, so the loss is minus the sum of log-probabilities times probabilities.
  *
- * - `input`: logits, (C), (N, C) or (N, C, d1..dK); float64, float32, float16 or bfloat16.
- * - `target`: class indices, (), (N) or (N, d1..dK), int64, int32 or uint8; or probabilities of the input's shape and any float dtype.
- * - `losses` have the input's shape without the class dimension; beside class indices the input's dtype, beside probabilities the widest
- *   of input, target and weight. `gradInput` and `gradTarget` have the shapes and dtypes of input and target.
+ * - `input`: logits, (C), (N, C) or (N, C, d1..dK), float64, float32, float16 or bfloat16.
+ * - `target`: class indices, (), (N) or (N, d1..dK), int64, int32 or uint8. Or probabilities of the input's shape and
+ *   any float dtype.
+ * - `losses`: the input's shape without the class dimension. They have the input's dtype for class indices, and the
+ *   promoted dtype of input, target and weight for probabilities.
+ * - `gradInput` and `gradTarget`: the shapes and dtypes of input and target.
  *
- * Throws a `LossError` where PyTorch raises: what `nllLoss` refuses; `labelSmoothing` over 1; beside probabilities an
- * integer target and an `ignoreIndex` >= 0, beside class indices `returnGradTarget`. Throws a TypeError for arguments of another kind and
- * unknown options, a RangeError where memory does not suffice.
+ * Throws a `LossError` for the same reasons as `nllLoss`, and for `labelSmoothing` over 1, an integer target of the
+ * input's shape, an `ignoreIndex` >= 0 with probabilities, and `returnGradTarget` with class indices. Throws a TypeError
+ * for wrong types and unknown options, and a RangeError if memory does not suffice.
  */
 export function crossEntropy<D extends FloatDType, T extends DType>(
   input: ArrayTensor<D>,
@@ -109,8 +114,8 @@ export function crossEntropy<D extends FloatDType, T extends DType>(
   const operands = checkOperands("crossEntropy", input, target);
   const checked = checkOptions("crossEntropy", options, CROSS_ENTROPY);
   return inWorkspace("crossEntropy", (work) => {
-    const placed = placeOperands(work, operands);
-    return liftLoss(work, planCrossEntropy(...placed, placeOptions(work, checked)));
+    const tensors = copyInOperands(work, operands);
+    return copyOutLoss(work, planCrossEntropy(...tensors, copyInOptions(work, checked)));
   }) as CrossEntropyResult<D, T>;
 }
 
@@ -126,30 +131,30 @@ function checkOperands(where: string, input: unknown, target: unknown): Operands
   };
 }
 
-function placeOperands(work: Workspace, { input, target }: Operands) {
-  return [place(work, "input", input), place(work, "target", target)] as const;
+function copyInOperands(work: Workspace, { input, target }: Operands) {
+  return [copyIn(work, "input", input), copyIn(work, "target", target)] as const;
 }
 
-/** The same options with their tensors in the Arena. */
-function placeOptions<Options extends { weight?: ArrayTensor; gradOutput?: ArrayTensor }>(
+/** Copies the tensors of the options into the Arena. */
+function copyInOptions<Options extends { weight?: ArrayTensor; gradOutput?: ArrayTensor }>(
   work: Workspace,
   { weight, gradOutput, ...options }: Options,
 ): Omit<Options, "weight" | "gradOutput"> & Pick<LossOptions, "weight" | "gradOutput"> {
   return {
     ...options,
-    weight: weight && place(work, "weight", weight),
-    gradOutput: gradOutput && place(work, "grad_output", gradOutput),
+    weight: weight && copyIn(work, "weight", weight),
+    gradOutput: gradOutput && copyIn(work, "grad_output", gradOutput),
   };
 }
 
-function liftLoss(work: Workspace, plan: Plan<EngineResult>): CrossEntropyResult {
+function copyOutLoss(work: Workspace, plan: Plan<EngineResult>): CrossEntropyResult {
   const { loss, losses, totalWeight, gradInput, gradTarget, warnings } = compute(work, plan);
   return {
     ...(loss && { loss: loss.value }),
-    ...(losses && { losses: lift(work, losses) as ArrayTensor<FloatDType> }),
+    ...(losses && { losses: copyOut(work, losses) as ArrayTensor<FloatDType> }),
     ...(totalWeight && { totalWeight: totalWeight.value }),
-    ...(gradInput && { gradInput: lift(work, gradInput) as ArrayTensor<FloatDType> }),
-    ...(gradTarget && { gradTarget: lift(work, gradTarget) }),
+    ...(gradInput && { gradInput: copyOut(work, gradInput) as ArrayTensor<FloatDType> }),
+    ...(gradTarget && { gradTarget: copyOut(work, gradTarget) }),
     warnings,
   };
 }

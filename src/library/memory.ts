@@ -1,4 +1,4 @@
-/** The memory in which the library computes: operands are copied into an Arena of its own, results out of it, and nothing of the caller's is changed. */
+/** Work memory of the library. Operands are copied into its Arena and results out of it. */
 import type { Kernel } from "../kernel/kernel.ts";
 import { loadKernel } from "../kernel/kernel.ts";
 import { runToEnd } from "../kernel/step.ts";
@@ -15,18 +15,21 @@ import { ARRAYS } from "./check.ts";
 import type { ArrayTensor } from "./types.ts";
 
 const MEBIBYTE = 1024 * 1024;
-/** As much as WebAssembly's addresses reach, less a little; pages cost nothing until they are touched. */
+/** Close to the limit of 32-bit addresses. Untouched pages cost nothing. */
 const LIBRARY_BYTES = 4000 * MEBIBYTE;
 
 let shared: { kernel: Kernel; arena: Arena } | undefined;
 
-/** The kernels and the memory of one call. */
+/** Kernel and memory of one call. */
 export interface Workspace {
   readonly kernel: Kernel;
   readonly region: Region;
 }
 
-/** Runs a loss to its end, and gives its memory back. Throws a RangeError, with the Arena's refusal as its cause, where the tensors have no room. */
+/**
+ * Runs a loss and releases its memory. Throws a RangeError, with {@link ArenaFull} or {@link ArenaTooSmall} as its
+ * cause, if the tensors do not fit.
+ */
 export function inWorkspace<Result>(where: string, compute: (work: Workspace) => Result): Result {
   if (shared === undefined) {
     const kernel = loadKernel(LIBRARY_BYTES);
@@ -47,15 +50,15 @@ export function inWorkspace<Result>(where: string, compute: (work: Workspace) =>
   }
 }
 
-/** The result of a plan, computed at once. */
+/** Runs a plan to its end. */
 export function compute<Result>({ kernel, region }: Workspace, plan: Plan<Result>): Result {
   const { steps, result } = computeWhole(kernel, plan, region.alloc(plan.bytes));
   runToEnd(steps);
   return result();
 }
 
-/** Copies a tensor into the Arena. Refuses a shape that its data does not fit. */
-export function place(work: Workspace, field: FieldName, { dtype, shape, data }: ArrayTensor): Tensor {
+/** Copies a tensor into the Arena. Rejects a shape that does not match its data. */
+export function copyIn(work: Workspace, field: FieldName, { dtype, shape, data }: ArrayTensor): Tensor {
   const expected = elementCount(shape);
   const { bytes } = DTYPES[dtype];
   if (data.length !== expected) {
@@ -71,7 +74,7 @@ export function place(work: Workspace, field: FieldName, { dtype, shape, data }:
 }
 
 /** Copies a tensor out of the Arena. */
-export function lift(work: Workspace, tensor: Tensor): ArrayTensor {
+export function copyOut(work: Workspace, tensor: Tensor): ArrayTensor {
   const { dtype, shape, address } = tensor;
   const { buffer } = work.kernel.u8.slice(address, address + byteLength(tensor));
   return { dtype, shape, data: new ARRAYS[dtype](buffer) } as ArrayTensor;

@@ -1,10 +1,10 @@
-/** What callers of the library hand in and get back. Nothing here names a kernel or an address: these are all types that a caller's compiler sees. */
+/** Public types of the library. They name no kernel and no address. */
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 
-/** The element types that class indices can have. */
+/** Element types of class indices. */
 export type IndexDType = Exclude<DType, FloatDType>;
 
-/** The typed array in which each dtype's elements stand; float16 and bfloat16 as their 16 bits. */
+/** Typed array of each dtype. float16 and bfloat16 are stored as their 16 bits. */
 export interface TypedArrays {
   float64: Float64Array;
   float32: Float32Array;
@@ -15,79 +15,82 @@ export interface TypedArrays {
   uint8: Uint8Array;
 }
 
-/** A tensor in the caller's memory: row-major, `data.length` the product of `shape`; up to 8 dimensions, `[]` for a single element. */
+/**
+ * Tensor in the caller's memory, row-major, with up to 8 dimensions. `data.length` is the product of `shape`, and `[]`
+ * is one element.
+ */
 export type ArrayTensor<D extends DType = DType> = D extends DType
   ? { readonly dtype: D; readonly shape: readonly number[]; readonly data: TypedArrays[D] }
   : never;
 
-/** What every function takes for its gradient, as `backward` does in PyTorch. */
+/** Gradient options of every function, as in PyTorch's `backward`. */
 export interface GradientOptions {
-  /** Also return the gradient with respect to the input. Default false. */
+  /** Also returns the gradient with respect to the input. Default false. */
   readonly returnGrad?: boolean | undefined;
-  /** The upstream gradient: exactly the output's shape, any float dtype. Default 1 where the output has one element. */
+  /** Upstream gradient with exactly the output's shape and any float dtype. Default 1 for an output of one element. */
   readonly gradOutput?: ArrayTensor<FloatDType> | undefined;
 }
 
-/** Options of `logSoftmax`: the parameters of PyTorch's `log_softmax`, and its gradient's. */
+/** Options of `logSoftmax`: the parameters of PyTorch's `log_softmax` and of its gradient. */
 export interface LogSoftmaxOptions extends GradientOptions {
-  /** The dimension that is normalised, from -rank to rank - 1. Left out or null: PyTorch's legacy rule, with a warning. */
+  /** Dimension to normalize, from -rank to rank - 1. Without it, PyTorch's legacy rule applies and adds a warning. */
   readonly dim?: number | null | undefined;
-  /** Cast the input to this dtype before computing; the output keeps it. Default: the input's. */
+  /** Casts the input to this dtype before computing, which is also the output's dtype. Default is the input's. */
   readonly dtype?: FloatDType | null | undefined;
 }
 
-/** Options of `nllLoss`: the parameters of PyTorch's `nll_loss`, and its gradient's. */
+/** Options of `nllLoss`: the parameters of PyTorch's `nll_loss` and of its gradient. */
 export interface NllLossOptions extends GradientOptions {
-  /** One factor for each class, (C). In the input's dtype; beside probabilities any. Default: 1 each. */
+  /** Weight of each class, (C), in the input's dtype, or in any dtype for probability targets. Default 1 each. */
   readonly weight?: ArrayTensor | undefined;
-  /** Targets of this value give no loss and no gradient: any int64, as a bigint or a safe integer. Default -100. */
+  /** Target value without loss and gradient, any int64 as a bigint or a safe integer. Default -100. */
   readonly ignoreIndex?: bigint | number | undefined;
-  /** "none", "mean" or "sum" ("elementwise_mean": deprecated). Default "mean". */
+  /** "none", "mean" or "sum". "elementwise_mean" is deprecated. Default "mean". */
   readonly reduction?: string | undefined;
-  /** Deprecated: with `reduce`, overrides `reduction`. */
+  /** Deprecated. Overrides `reduction` together with `reduce`. */
   readonly sizeAverage?: boolean | null | undefined;
-  /** Deprecated: with `sizeAverage`, overrides `reduction`. */
+  /** Deprecated. Overrides `reduction` together with `sizeAverage`. */
   readonly reduce?: boolean | null | undefined;
 }
 
-/** Options of `crossEntropy`: the parameters of PyTorch's `cross_entropy`, and its gradients'. */
+/** Options of `crossEntropy`: the parameters of PyTorch's `cross_entropy` and of its gradients. */
 export interface CrossEntropyOptions extends NllLossOptions {
-  /** How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off. Default 0. */
+  /** Share of the target that is spread evenly over all classes, up to 1. 0, negative values and NaN disable it. Default 0. */
   readonly labelSmoothing?: number | undefined;
-  /** Probabilities only: also return the gradient with respect to the target. Default false. */
+  /** Also returns the gradient with respect to a probability target. Default false. */
   readonly returnGradTarget?: boolean | undefined;
 }
 
-/** What `logSoftmax` returns, for an input of dtype `D` and an output of dtype `Output`. */
+/** Result of `logSoftmax` for an input of dtype `D` and an output of dtype `Output`. */
 export interface LogSoftmaxResult<D extends DType = DType, Output extends FloatDType = D & FloatDType> {
-  /** The log-probabilities, of the input's shape. */
+  /** Log-probabilities in the input's shape. */
   readonly output: ArrayTensor<Output>;
-  /** With `returnGrad`: the gradient, of the input's shape and dtype. */
+  /** Gradient in the input's shape and dtype, with `returnGrad`. */
   readonly gradInput?: ArrayTensor<D>;
-  /** What PyTorch warns of, in its words. */
+  /** PyTorch's warnings. */
   readonly warnings: readonly string[];
 }
 
-/** What `nllLoss` returns for an input of dtype `D`. Exactly one of `loss` and `losses` is there. */
+/** Result of `nllLoss` for an input of dtype `D`. Has exactly one of `loss` and `losses`. */
 export interface LossResult<D extends FloatDType = FloatDType, Losses extends FloatDType = D> {
-  /** For "mean" and "sum": the loss, rounded to its dtype. */
+  /** Loss for "mean" and "sum", rounded to its dtype. */
   readonly loss?: number;
-  /** For "none": one loss for each position, the input's shape without the class dimension. */
+  /** Loss of each position for "none", in the input's shape without the class dimension. */
   readonly losses?: ArrayTensor<Losses>;
-  /** Class indices only: the weights of the targets that were kept, added up; the divisor of the mean. */
+  /** Sum of the weights of all targets that are not ignored, which is the divisor of the mean. Class indices only. */
   readonly totalWeight?: number;
-  /** With `returnGrad`: the gradient, of the input's shape and dtype. */
+  /** Gradient in the input's shape and dtype, with `returnGrad`. */
   readonly gradInput?: ArrayTensor<D>;
-  /** What PyTorch warns of, in its words, and why a mean is NaN. */
+  /** PyTorch's warnings, and the reason if a mean is NaN. */
   readonly warnings: readonly string[];
 }
 
 /**
- * What `crossEntropy` returns for an input of dtype `D` and a target of dtype `T`. Beside probabilities `losses` have the widest dtype of
- * input, target and weight, as `torch.promote_types` gives it.
+ * Result of `crossEntropy` for an input of dtype `D` and a target of dtype `T`. For probabilities, `losses` have the
+ * promoted dtype of input, target and weight, as in `torch.promote_types`.
  */
 export interface CrossEntropyResult<D extends FloatDType = FloatDType, T extends DType = DType>
   extends LossResult<D, T extends FloatDType ? FloatDType : D> {
-  /** With `returnGradTarget`: the gradient of the probabilities, of their shape and dtype. */
+  /** Gradient of a probability target in its shape and dtype, with `returnGradTarget`. */
   readonly gradTarget?: ArrayTensor<T>;
 }

@@ -1,4 +1,4 @@
-/** `torch.nn.functional.cross_entropy`: the checks, in PyTorch's order, and the plan. */
+/** `torch.nn.functional.cross_entropy`: checks in PyTorch's order, then the plan. */
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -14,21 +14,22 @@ import type { Reduction } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
 
 export interface CrossEntropyOptions extends LossOptions {
-  /** How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off. Default 0. */
+  /** Share of the target that is spread evenly over all classes, up to 1. 0, negative values and NaN disable it. Default 0. */
   readonly labelSmoothing?: number | undefined;
-  /** Probabilities only: also return the gradient with respect to the target. */
+  /** Also returns the gradient with respect to a probability target. */
   readonly returnGradTarget?: boolean | undefined;
 }
 
 /**
- * `torch.nn.functional.cross_entropy`: `log_softmax` over the class dimension, then `nll_loss`; or, where the target has the input's shape,
- * minus the sum of log-probabilities times probabilities. Class indices: (C) with a 0-dim target, (N, C) with (N), (N, C, d1..dK) with
- * (N, d1..dK). The mean divides by the weights of the kept targets on the index path and by the number of positions on the other.
- * The gradients lie where the input and the target lay.
+ * `torch.nn.functional.cross_entropy`: `log_softmax` over the class dimension, then `nll_loss`. A target of the input's
+ * shape holds probabilities, so the loss is minus the sum of log-probabilities times probabilities. Class indices have
+ * the shapes of {@link planNllLoss}. The mean divides by the sum of the weights of all targets that are not ignored, or
+ * by the number of positions for probabilities. The gradients overwrite input and target.
  *
- * Refuses, in PyTorch's order: an unknown reduction, a gradient of integers, then on the probability path: an integer target,
- * `ignoreIndex` >= 0, a weight that is not (C), an integer input, `labelSmoothing` over 1; on the index path: `labelSmoothing` over 1, a 0-dim or integer
- * input, and all that `nllLoss` refuses. With `streaming` the target holds class indices, and of the input only shape and dtype count.
+ * Rejects in PyTorch's order: unknown reduction, gradient of integers. Then for probabilities: integer target,
+ * `ignoreIndex` >= 0, weight that is not (C), integer input, `labelSmoothing` over 1. Or for class indices:
+ * `labelSmoothing` over 1, 0-dim or integer input, all errors of {@link planNllLoss}. With `streaming`, the target holds
+ * class indices and only the input's shape and dtype are used.
  */
 export function planCrossEntropy(
   input: Tensor,
@@ -85,7 +86,7 @@ function checkIndexPath(
   };
 }
 
-/** `torch.nn.functional.log_softmax`'s refusals for the class dimension of logits. */
+/** Applies `log_softmax`'s checks to the class dimension. */
 function checkLogits(input: Tensor): void {
   if (input.shape.length === 0) {
     throw new LossError(
@@ -136,7 +137,7 @@ function checkProbabilityOperands(input: Tensor, target: Tensor, options: CrossE
   checkLogits(input);
 }
 
-/** The smoothing that applies: 0 unless it is over 0, as in PyTorch; over 1 is refused. */
+/** Returns the effective smoothing, 0 for values up to 0 as in PyTorch. Rejects values over 1. */
 function checkSmoothing(labelSmoothing = 0): number {
   if (labelSmoothing > 1) {
     throw new LossError(
@@ -148,7 +149,10 @@ function checkSmoothing(labelSmoothing = 0): number {
   return Math.max(labelSmoothing, 0);
 }
 
-/** Inputs of 3 and more dimensions accept a weight of C elements in any shape, but not its smooth term. */
+/**
+ * Rejects smoothing with a weight that is not (C). Without smoothing, PyTorch accepts C elements in any shape for
+ * inputs of 3 and more dimensions.
+ */
 function checkSmoothedWeight(input: Tensor, target: Tensor, weight: Tensor, reduction: Reduction): void {
   if (weight.shape.length === 1) return;
   const classes = input.shape[1] ?? 0;

@@ -1,6 +1,6 @@
-/** What the losses refuse, in PyTorch's words. Knows neither HTTP nor how a tensor was written. */
+/** Errors of the losses, in PyTorch's words. Knows neither HTTP nor the format of a tensor. */
 
-/** The kinds of refusal, named for what the caller has to change. */
+/** Error codes, named for the argument to change. */
 export type LossErrorCode =
   | "invalid_reduction"
   | "dim_out_of_range"
@@ -13,7 +13,7 @@ export type LossErrorCode =
   | "target_out_of_bounds"
   | "grad_output_required";
 
-/** The operand or option that is refused, by PyTorch's name. */
+/** Rejected operand or option, by PyTorch's name. */
 export type FieldName =
   | "input"
   | "target"
@@ -26,12 +26,12 @@ export type FieldName =
   | "return_grad_target"
   | "grad_output";
 
-/** Thrown by the losses where PyTorch raises a ValueError, IndexError or RuntimeError. */
+/** Thrown when PyTorch raises a ValueError, IndexError or RuntimeError. */
 export class LossError extends Error {
   override readonly name = "LossError";
   readonly code: LossErrorCode;
   readonly field: FieldName;
-  /** Where one element is at fault: its row-major number in `field`. */
+  /** Row-major index of the rejected element in `field`, if there is one. */
   readonly element: number | undefined;
   constructor(code: LossErrorCode, field: FieldName, message: string, element?: number) {
     super(message);
@@ -41,7 +41,7 @@ export class LossError extends Error {
   }
 }
 
-/** A shape as PyTorch's messages print it: `[2, 3]`. */
+/** Formats a shape as PyTorch does: `[2, 3]`. */
 export function show(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;
 }

@@ -1,4 +1,4 @@
-/** The upstream gradient: what autograd asks of `grad_output` before a backward pass. */
+/** Upstream gradient (`grad_output`) with autograd's checks. */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
@@ -12,15 +12,15 @@ import type { Layout, Slot } from "./plan.ts";
 import { atSlot } from "./plan.ts";
 import type { Reduction } from "./reduction.ts";
 
-/** The upstream gradient as the caller gave it, with the name of the output that it belongs to. */
+/** Gradient options, named as in PyTorch. */
 export interface GradOptions {
-  /** Also return the gradient with respect to the input. */
+  /** Also returns the gradient with respect to the input. */
   readonly returnGrad?: boolean | undefined;
-  /** The upstream gradient: exactly the output's shape, any float dtype. Default 1 where the output has one element. */
+  /** Upstream gradient with exactly the output's shape and any float dtype. Default 1 for an output of one element. */
   readonly gradOutput?: Tensor | undefined;
 }
 
-/** Before the forward pass: integers have no gradient, and a `grad_output` that nothing would use is refused. */
+/** Checks the request before the forward pass. Rejects the gradient of integers and a `grad_output` without effect. */
 export function checkGradRequest(input: Tensor, wanted: boolean, gradOutput: Tensor | undefined): void {
   if (wanted && !isFloat(input.dtype)) {
     throw new LossError(
@@ -38,13 +38,13 @@ export function checkGradRequest(input: Tensor, wanted: boolean, gradOutput: Ten
   }
 }
 
-/** Refuses a `grad_output` that does not fit the output exactly; there is no broadcasting. */
+/** Rejects a `grad_output` whose shape differs from the output's, because autograd does not broadcast it. */
 export function checkGradOutput(gradOutput: Tensor | undefined, shape: readonly number[]): void {
   const fault = gradOutputFault(gradOutput, shape);
   if (fault !== undefined) throw fault;
 }
 
-/** The refusal of a `grad_output` that does not fit an output of this shape; undefined: it fits. */
+/** Returns the error of a `grad_output` that does not fit an output of this shape, or undefined. */
 export function gradOutputFault(
   gradOutput: Tensor | undefined,
   shape: readonly number[],
@@ -72,30 +72,30 @@ export function gradOutputFault(
   );
 }
 
-/** The dtype in which an operation over several float dtypes gives its result, as `torch.promote_types`. */
+/** Returns the result dtype of an operation on two float dtypes, as `torch.promote_types` does. */
 export function promote(a: FloatDType, b: FloatDType): FloatDType {
   if (a === b) return a;
   if (a === "float64" || b === "float64") return "float64";
   return "float32";
 }
 
-/** The upstream gradient of a loss, planned: one number for all positions, or one for each (reduction none). */
-export interface UpstreamPlan {
-  /** As the caller gave it; undefined: 1. */
+/** Plan for the upstream gradient of a loss: one scalar for all positions, or one value each for reduction none. */
+export interface GradOutputPlan {
+  /** Caller's tensor. Undefined means 1. */
   readonly given: Tensor | undefined;
   readonly reduction: Reduction;
-  /** Rounded to the output's dtype; undefined where it has it already. */
+  /** Cast to the output's dtype, if necessary. */
   readonly stored: Slot<FloatDType> | undefined;
-  /** In the compute type; undefined where it has it already, and for one number. */
+  /** Cast to the compute dtype, if necessary. Only for reduction none. */
   readonly each: Slot<ComputeDType> | undefined;
 }
 
-export function planUpstream(
+export function planGradOutput(
   layout: Layout,
   given: Tensor | undefined,
   dtype: FloatDType,
   reduction: Reduction,
-): UpstreamPlan {
+): GradOutputPlan {
   const stored = planCast(layout, given, dtype);
   const rounded = given && { dtype, shape: given.shape };
   const each =
@@ -103,18 +103,18 @@ export function planUpstream(
   return { given, reduction, stored, each };
 }
 
-/** The upstream gradient of each position, or of the sum, for the mean already divided by its divisor. */
-export class Upstream {
-  /** One number for each position, in the compute type; undefined: `scalar` for all. */
+/** Upstream gradient of each position or of the sum. For the mean, it is already divided by the divisor. */
+export class GradOutputReader {
+  /** One value per position in the compute dtype. Undefined means `scalar` for all. */
   readonly each: Tensor | undefined;
-  /** Known after `begin`. */
+  /** Valid after `begin`. */
   scalar = 0;
-  readonly #plan: UpstreamPlan;
+  readonly #plan: GradOutputPlan;
   readonly #kernel: Kernel;
   readonly #scratch: number;
   readonly #stored: Tensor | undefined;
 
-  constructor(plan: UpstreamPlan, kernel: Kernel, block: number, scratch: number) {
+  constructor(plan: GradOutputPlan, kernel: Kernel, block: number, scratch: number) {
     this.#plan = plan;
     this.#kernel = kernel;
     this.#scratch = scratch;
@@ -123,7 +123,7 @@ export class Upstream {
     if (isEach) this.each = plan.each === undefined ? this.#stored : atSlot(block, plan.each);
   }
 
-  /** The casts, then for one number its division by `divisor()`. */
+  /** Returns the casts, and for a scalar its division by `divisor()`. */
   begin(divisor: () => number): Step[] {
     const { given, reduction, stored, each } = this.#plan;
     const steps: Step[] = [];

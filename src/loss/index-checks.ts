@@ -1,25 +1,26 @@
-/** PyTorch's checks of an index target and of the weight: which are refused, in which order, with which words. */
+/** PyTorch's checks of index targets and weights, in its order and words. */
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
 import { LossError, show } from "./errors.ts";
 
-/** The class dimension of a loss's input: 0 for a single unbatched row, otherwise 1. */
+/** Returns the class dimension: 0 for an unbatched row, otherwise 1. */
 export function classAxis(shape: readonly number[]): number {
   return shape.length === 1 ? 0 : 1;
 }
 
 /**
- * The checks of `nll_loss` before any number is read, first failure first, in the order of PyTorch 2.15: rank, batch size, rank of the
- * target, its dtype, its sizes, the weight's shape, the input's dtype, the weight's dtype. 3-D, 5-D and higher inputs have the target's sizes
- * checked before its dtype. A 1-D input with a target of shape (1), which PyTorch 2.15 takes, is refused: it is always a mistake.
+ * Checks the operands of `nll_loss` in the order of PyTorch 2.15: rank, batch size, rank of the target, its dtype, its
+ * sizes, the weight's shape, the input's dtype, the weight's dtype. For 3-D, 5-D and higher inputs, the target's sizes
+ * come before its dtype. PyTorch 2.15 accepts a 1-D input with a target of shape (1), which is rejected here because it
+ * is always a mistake.
  */
 export function checkIndexOperands(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
   const rank = input.shape.length;
-  if (rank === 0) throw refuseShape("input", "Expected 1 or more dimensions (got 0)");
+  if (rank === 0) throw shapeError("input", "Expected 1 or more dimensions (got 0)");
   if (rank !== 1 && input.shape[0] !== (target.shape[0] ?? 0)) {
-    throw refuseShape(
+    throw shapeError(
       "target",
       `Expected input batch_size (${input.shape[0]}) to match target batch_size (${target.shape[0] ?? 0})${hint(input, target) || "."}`,
     );
@@ -33,44 +34,44 @@ export function checkIndexOperands(input: Tensor, target: Tensor, weight: Tensor
 function checkRows(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
   const classes = input.shape.at(-1) ?? 0;
   if (target.shape.length > 1) {
-    throw refuseShape(
+    throw shapeError(
       "target",
       `0D or 1D target tensor expected, multi-target not supported (got ${show(target.shape)})${hint(input, target)}`,
     );
   }
   checkTargetDType(target);
-  if (input.shape.length === 1 && target.shape.length === 1) throw refuseList(input, target);
-  // A 0-dim target has no batch size, not one of 0: a batch of 0 does not match it.
+  if (input.shape.length === 1 && target.shape.length === 1) throw listError(input, target);
+  // A 0-dim target has no batch size, so it does not match a batch of 0 either.
   if (input.shape.length === 2 && target.shape.length === 0) {
-    throw refuseShape(
+    throw shapeError(
       "target",
       `Dimension specified as 0 but tensor has no dimensions: the target of a batch has shape [${input.shape[0]}], got []`,
     );
   }
   if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes)) {
-    throw refuseWeight(weight, `either for all ${classes} classes or no classes`);
+    throw weightError(weight, `either for all ${classes} classes or no classes`);
   }
 }
 
 function checkImages(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
   const [n = 0, , height = 0, width = 0] = input.shape;
   if (target.shape.length !== 3) {
-    throw refuseShape(
+    throw shapeError(
       "target",
       `only batches of spatial targets supported (3D tensors) but got targets of dimension: ${target.shape.length}${hint(input, target)}`,
     );
   }
   checkTargetDType(target);
   checkWeightCount(input, weight);
-  if (!sameShape(target.shape, [n, height, width])) throw refuseSizes(input.shape, target.shape);
+  if (!sameShape(target.shape, [n, height, width])) throw sizesError(input.shape, target.shape);
 }
 
-/** 3-D, 5-D and higher inputs, which PyTorch checks and then folds into the 4-D case. */
+/** Checks 3-D, 5-D and higher inputs, which PyTorch reshapes to the 4-D case. */
 function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
   const [n = 0, classes = 0, ...spatial] = input.shape;
   const expected = [n, ...spatial];
   if (!sameShape(target.shape, expected)) {
-    throw refuseShape(
+    throw shapeError(
       "target",
       `Expected target size ${show(expected)}, got ${show(target.shape)}${hint(input, target)}`,
     );
@@ -78,16 +79,16 @@ function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined)
   checkTargetDType(target);
   checkWeightCount(input, weight);
   const positions = elementCount(target.shape);
-  if (classes === 0 && positions > 0) throw refuseSizes([n, 0, 0, 0], [n, 1, positions / n]);
+  if (classes === 0 && positions > 0) throw sizesError([n, 0, 0, 0], [n, 1, positions / n]);
 }
 
 function checkWeightCount(input: Tensor, weight: Tensor | undefined): void {
   if (weight !== undefined && elementCount(weight.shape) !== input.shape[1]) {
-    throw refuseWeight(weight, `either for all or no classes, that is for ${input.shape[1]},`);
+    throw weightError(weight, `either for all or no classes, that is for ${input.shape[1]},`);
   }
 }
 
-/** int32 is taken beside PyTorch's int64 and uint8. */
+/** Accepts int32 in addition to PyTorch's int64 and uint8. */
 function checkTargetDType({ dtype }: Tensor): void {
   if (!DTYPES[dtype].float) return;
   throw new LossError(
@@ -109,7 +110,7 @@ function checkDTypes(input: Tensor, weight: Tensor | undefined): void {
   }
 }
 
-/** Refuses integer dtypes in the words of PyTorch's kernel dispatch. */
+/** Rejects integer dtypes in the words of PyTorch's kernel dispatch. */
 export function requireFloat(field: "input", dtype: DType, kernel: string): void {
   if (DTYPES[dtype].float) return;
   throw new LossError(
@@ -119,7 +120,7 @@ export function requireFloat(field: "input", dtype: DType, kernel: string): void
   );
 }
 
-/** The sentence for a target of a shape that people send often, and what they meant; empty for others. */
+/** Returns advice for common mistakes in the target's shape, empty for others. */
 function hint(input: Tensor, target: Tensor): string {
   const [n = 0] = input.shape;
   const top = (input.shape[classAxis(input.shape)] ?? 0) - 1;
@@ -136,25 +137,25 @@ function hint(input: Tensor, target: Tensor): string {
   return "";
 }
 
-function refuseShape(field: "input" | "target", message: string): LossError {
+function shapeError(field: "input" | "target", message: string): LossError {
   return new LossError("shape_mismatch", field, message);
 }
 
-/** A list beside a 1-D input. */
-function refuseList(input: Tensor, target: Tensor): LossError {
+/** Builds the error for a 1-D target with a 1-D input. */
+function listError(input: Tensor, target: Tensor): LossError {
   const [size] = target.shape;
   const message =
     size === 1
       ? "Expected target to be 0D when input is 1D, but got target.dim=1"
       : `For 1D input, 1D target must have size 1, but got target size: ${size}; here it is 0D, a class index alone`;
-  return refuseShape("target", `${message}${hint(input, target)}`);
+  return shapeError("target", `${message}${hint(input, target)}`);
 }
 
-function refuseSizes(input: readonly number[], target: readonly number[]): LossError {
-  return refuseShape("target", `size mismatch (got input: ${show(input)}, target: ${show(target)})`);
+function sizesError(input: readonly number[], target: readonly number[]): LossError {
+  return shapeError("target", `size mismatch (got input: ${show(input)}, target: ${show(target)})`);
 }
 
-function refuseWeight(weight: Tensor, scope: string): LossError {
+function weightError(weight: Tensor, scope: string): LossError {
   return new LossError(
     "shape_mismatch",
     "weight",

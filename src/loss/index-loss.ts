@@ -1,4 +1,4 @@
-/** The losses over class indices: the part that `nll_loss` and `cross_entropy` share once PyTorch's checks have passed. */
+/** Losses over class indices, shared by `nll_loss` and `cross_entropy` after their checks. */
 import type { Sum } from "../kernel/fold.ts";
 import { checkTargetsStep, foldStep, NO_SUM, NO_SUMS, totalOf, weighLossesStep } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -7,8 +7,8 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
 import { axisOf, partOf, sameShape } from "../tensor/tensor.ts";
 import { LossError } from "./errors.ts";
-import type { GradOptions, UpstreamPlan } from "./grad-output.ts";
-import { gradOutputFault, planUpstream, Upstream } from "./grad-output.ts";
+import type { GradOptions, GradOutputPlan } from "./grad-output.ts";
+import { GradOutputReader, gradOutputFault, planGradOutput } from "./grad-output.ts";
 import { classAxis } from "./index-checks.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
@@ -16,32 +16,32 @@ import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 
-/** The options that `nll_loss` and `cross_entropy` have in common. */
+/** Common options of `nll_loss` and `cross_entropy`. */
 export interface LossOptions extends ReductionOptions, GradOptions {
-  /** One factor for each class, (C), in the input's dtype. */
+  /** Weight of each class, (C), in the input's dtype. */
   readonly weight?: Tensor | undefined;
-  /** Targets of this value give no loss and no gradient; any int64. Default -100. */
+  /** Target value without loss and gradient, any int64. Default -100. */
   readonly ignoreIndex?: bigint | undefined;
 }
 
-/** The result of a loss. Exactly one of `loss` (mean, sum) and `losses` (none) is there. */
+/** Result of a loss with exactly one of `loss` (mean, sum) and `losses` (none). */
 export interface LossResult {
   readonly loss?: Scalar;
-  /** One loss for each position: the input's shape without the class dimension. */
+  /** Loss of each position in the input's shape without the class dimension. */
   readonly losses?: Tensor;
-  /** Class indices only: the sum of the weights of the targets that are kept, which is the divisor of the mean. */
+  /** Sum of the weights of all targets that are not ignored, which is the divisor of the mean. Class indices only. */
   readonly totalWeight?: Scalar;
-  /** The input's shape and dtype. */
+  /** Gradient in the input's shape and dtype. */
   readonly gradInput?: Tensor;
-  /** Probabilities only: the target's shape and dtype. */
+  /** Gradient of a probability target in its shape and dtype. */
   readonly gradTarget?: Tensor;
   readonly warnings: readonly string[];
 }
 
-/** PyTorch's default for `ignore_index`. */
+/** PyTorch's default of `ignore_index`. */
 export const IGNORE_INDEX = -100n;
 
-/** The operands of a loss over class indices, checked. `smoothing` 0 is off. */
+/** Checked operands of a loss over class indices. A `smoothing` of 0 disables it. */
 export interface IndexLoss {
   readonly op: "nll" | "crossEntropy";
   readonly input: Tensor & { dtype: FloatDType };
@@ -54,14 +54,14 @@ export interface IndexLoss {
   readonly gradOutput: Tensor | undefined;
 }
 
-/** How the input of a loss over class indices is streamed. */
+/** Settings for a streamed input. */
 export interface IndexStreaming {
   readonly windowBytes: number;
-  /** Whether the weight's elements come after the input's; there can be neither a gradient nor label smoothing then. */
+  /** Whether the weight arrives after the input, which rules out a gradient and label smoothing. */
   readonly weightComesLast: boolean;
 }
 
-/** Plans a loss whose operands have been checked. Its run refuses an upstream gradient that does not fit. */
+/** Plans a loss with checked operands. The run rejects an upstream gradient that does not fit. */
 export class IndexPlan implements Plan<LossResult> {
   readonly loss: IndexLoss;
   readonly input: Tensor & { dtype: FloatDType };
@@ -75,8 +75,11 @@ export class IndexPlan implements Plan<LossResult> {
   readonly scratch: Slot;
   readonly castWeight: Slot<ComputeDType> | undefined;
   readonly losses: Slot | undefined;
-  readonly upstream: UpstreamPlan | undefined;
-  /** Thrown once the targets have been checked: PyTorch reads them in the forward pass, and `grad_output` in the backward pass. */
+  readonly gradOutput: GradOutputPlan | undefined;
+  /**
+   * Thrown after the targets have been checked, because PyTorch reads targets in the forward pass and `grad_output` in
+   * the backward pass.
+   */
   readonly gradFault: LossError | undefined;
   readonly warnings: readonly string[];
 
@@ -89,7 +92,8 @@ export class IndexPlan implements Plan<LossResult> {
     this.weightComesLast = streaming?.weightComesLast ?? false;
     this.axis = axisOf(input.shape, classAxis(input.shape));
     const lossShape = input.shape.toSpliced(classAxis(input.shape), 1);
-    // The checks have said so in PyTorch's words; positions are counted by the input alone from here on.
+    // Asserts the shapes because only the input's positions are counted from here on. The checks have already rejected
+    // a mismatch in PyTorch's words.
     if (!sameShape(target.shape, lossShape))
       throw new Error(`a target of [${target.shape}] passed the checks`);
     const outputShape = reduction === "none" ? lossShape : [];
@@ -102,7 +106,7 @@ export class IndexPlan implements Plan<LossResult> {
     this.castWeight = planCast(layout, weight, this.compute);
     const keepsLosses = reduction === "none" || this.weightComesLast;
     this.losses = keepsLosses ? layout.add(input.dtype, lossShape) : undefined;
-    this.upstream = plansGrad ? planUpstream(layout, gradOutput, input.dtype, reduction) : undefined;
+    this.gradOutput = plansGrad ? planGradOutput(layout, gradOutput, input.dtype, reduction) : undefined;
     this.bytes = layout.bytes;
 
     this.rowsOutput = returnGrad ? "gradInput" : undefined;
@@ -119,7 +123,7 @@ export class IndexPlan implements Plan<LossResult> {
   }
 }
 
-/** Checks every target against the classes, then folds the loss, and with it the gradient, over the rows in one pass. */
+/** Checks every target, then computes loss and gradient in one pass over the rows. */
 class IndexRun implements Run<LossResult> {
   readonly begin: readonly Step[];
   readonly end: readonly Step[];
@@ -127,10 +131,10 @@ class IndexRun implements Run<LossResult> {
   readonly #plan: IndexPlan;
   readonly #kernel: Kernel;
   readonly #scratch: number;
-  /** In the compute type. */
+  /** Weight in the compute dtype. */
   readonly #weight: Tensor | undefined;
   readonly #losses: Tensor | undefined;
-  readonly #upstream: Upstream | undefined;
+  readonly #gradOutput: GradOutputReader | undefined;
   /** Known after `begin` unless the weight comes last. */
   #totalWeight: Scalar | undefined;
   #sums = NO_SUMS;
@@ -141,10 +145,10 @@ class IndexRun implements Run<LossResult> {
     this.#scratch = block + plan.scratch.offset;
     this.#weight = plan.castWeight === undefined ? plan.loss.weight : atSlot(block, plan.castWeight);
     this.#losses = plan.losses && atSlot(block, plan.losses);
-    this.#upstream = plan.upstream && new Upstream(plan.upstream, kernel, block, this.#scratch);
+    this.#gradOutput = plan.gradOutput && new GradOutputReader(plan.gradOutput, kernel, block, this.#scratch);
     this.warnings = [...plan.warnings];
-    const upstreamSteps = this.#upstream?.begin(() => this.#divisor()) ?? [];
-    this.begin = [...this.#targetSteps(), () => this.#refuseGrad(), ...upstreamSteps];
+    const gradOutputSteps = this.#gradOutput?.begin(() => this.#divisor()) ?? [];
+    this.begin = [...this.#targetSteps(), () => this.#rejectGrad(), ...gradOutputSteps];
     this.end = plan.weightComesLast ? this.#weighSteps() : [];
   }
 
@@ -154,7 +158,7 @@ class IndexRun implements Run<LossResult> {
     const { length, inner } = this.#plan.axis;
     const input = { dtype, shape: [count * length * inner], address };
     const part = (tensor: Tensor): Tensor => partOf(tensor, first * inner, count * inner);
-    const each = this.#upstream?.each;
+    const each = this.#gradOutput?.each;
     const describe = () => ({
       axis: { outer: count, length, inner },
       wide: this.#plan.compute === "float64",
@@ -164,8 +168,8 @@ class IndexRun implements Run<LossResult> {
       weight: this.#plan.weightComesLast ? undefined : this.#weight,
       losses: this.#losses && part(this.#losses),
       lossDType: dtype,
-      upstream: each && part(each),
-      upstreamScalar: this.#upstream?.scalar ?? 0,
+      gradOutput: each && part(each),
+      gradOutputScalar: this.#gradOutput?.scalar ?? 0,
       smoothing,
       ignoreIndex,
       sums: this.#sums,
@@ -193,7 +197,7 @@ class IndexRun implements Run<LossResult> {
     return { loss: this.#round(this.#plan.input.dtype, value), totalWeight, warnings };
   }
 
-  /** A sum over the positions, reduced and rounded as PyTorch stores it. */
+  /** Reduces and rounds a sum over the positions as PyTorch stores it. */
   #reduced(sum: Sum): number {
     const { compute, input } = this.#plan;
     return this.#round(input.dtype, this.#round(compute, totalOf(sum)).value / this.#divisor()).value;
@@ -203,14 +207,14 @@ class IndexRun implements Run<LossResult> {
     return this.#plan.loss.reduction === "mean" ? this.#totalWeight!.value : 1;
   }
 
-  /** The steps that know the weight: in the beginning, or at the end if it comes last; then the targets are checked twice. */
+  /** Steps that need the weight. If it comes last, they run at the end and the targets are checked twice. */
   #targetSteps(): Step[] {
     const { weightComesLast } = this.#plan;
     if (weightComesLast) return [this.#checkTargets(undefined, () => {})];
     return [...this.#castWeight(), this.#checkTargets(this.#weight, (total) => this.#takeTotal(total))];
   }
 
-  #refuseGrad(): true {
+  #rejectGrad(): true {
     if (this.#plan.gradFault !== undefined) throw this.#plan.gradFault;
     return true;
   }
@@ -230,11 +234,11 @@ class IndexRun implements Run<LossResult> {
     return castWeight === undefined ? [] : [castStep(this.#kernel, loss.weight!, this.#weight!)];
   }
 
-  /** Gives the sum of the kept targets' weights; refuses the first target, in row-major order, that is no class. */
+  /** Sums the weights of all targets that are not ignored. Rejects the first target in row-major order that is no class. */
   #checkTargets(weight: Tensor | undefined, take: (total: number) => void): Step {
     const { target, ignoreIndex } = this.#plan.loss;
     const classes = this.#plan.axis.length;
-    const refuse = (element: number, value: bigint): never => {
+    const reject = (element: number, value: bigint): never => {
       throw new LossError(
         "target_out_of_bounds",
         "target",
@@ -242,7 +246,7 @@ class IndexRun implements Run<LossResult> {
         element,
       );
     };
-    const check = { classes, target, weight, ignoreIndex, refuse };
+    const check = { classes, target, weight, ignoreIndex, reject };
     return checkTargetsStep(this.#kernel, this.#scratch, check, take);
   }
 

@@ -1,4 +1,4 @@
-/** `torch.nn.functional.log_softmax`: the checks, in PyTorch's order, the plan, and its run. */
+/** `torch.nn.functional.log_softmax`: checks in PyTorch's order, plan and run. */
 
 import { convertStep } from "../kernel/convert.ts";
 import { foldStep } from "../kernel/fold.ts";
@@ -17,28 +17,28 @@ import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 
 export interface LogSoftmaxOptions extends GradOptions {
-  /** The dimension that is normalised, from -rank to rank - 1. Absent or null: PyTorch's legacy rule, with a warning. */
+  /** Dimension to normalize, from -rank to rank - 1. Without it, PyTorch's legacy rule applies and adds a warning. */
   readonly dim?: number | null | undefined;
-  /** Cast the input to this dtype before computing; the output keeps it. */
+  /** Casts the input to this dtype before computing, which is also the output's dtype. */
   readonly dtype?: DType | null | undefined;
 }
 
 export interface LogSoftmaxResult {
-  /** The input's shape, in `dtype` or the input's dtype. */
+  /** Log-probabilities in the input's shape, in `dtype` or the input's dtype. */
   readonly output: Tensor;
-  /** The input's shape and dtype. */
+  /** Gradient in the input's shape and dtype. */
   readonly gradInput?: Tensor;
   readonly warnings: readonly string[];
 }
 
 /**
- * `torch.nn.functional.log_softmax`: every line along `dim` becomes `(x - max) - log(sum(exp(x - max)))`. The output lies
- * where the input lay or, with another `dtype`, in the plan's block, and the gradient then where the input lay; otherwise where
- * `gradOutput` lay.
+ * `torch.nn.functional.log_softmax`: replaces every line along `dim` by `(x - max) - log(sum(exp(x - max)))`. The output
+ * overwrites the input. With another `dtype`, it lies in the plan's block and the gradient overwrites the input. Without
+ * one, the gradient overwrites `gradOutput`.
  *
- * Refuses, in PyTorch's order: a gradient of integers, a `dim` out of range, an integer dtype, a `gradOutput` that does
- * not have exactly the output's shape. With `windowBytes` the input is streamed, of which only shape and dtype count; there can be no
- * gradient then, because it needs the rows a second time.
+ * Rejects in PyTorch's order: gradient of integers, `dim` out of range, integer dtype, `gradOutput` with another shape
+ * than the output. With `windowBytes`, the input is streamed and only its shape and dtype are used. Streaming rules out a
+ * gradient because that needs the rows a second time.
  */
 export function planLogSoftmax(
   input: Tensor,
@@ -51,7 +51,7 @@ export function planLogSoftmax(
 class LogSoftmaxPlan implements Plan<LogSoftmaxResult> {
   readonly input: Tensor;
   readonly axis: Axis;
-  /** The output's; an input without elements can have any. */
+  /** Output's dtype. An input without elements can have any. */
   readonly dtype: DType;
   readonly gradOutput: Tensor | undefined;
   readonly outputs: readonly Output<keyof LogSoftmaxResult>[];
@@ -59,7 +59,7 @@ class LogSoftmaxPlan implements Plan<LogSoftmaxResult> {
   readonly bytes: number;
   readonly window: RowWindow | undefined;
   readonly scratch: Slot;
-  /** Rows that are cast to another dtype: as many as lie in memory at once. */
+  /** Buffer for rows cast to another dtype, as large as the rows in memory. */
   readonly castRows: Slot<FloatDType> | undefined;
   readonly gradient: GradientPlan | undefined;
   readonly warnings: readonly string[];
@@ -90,11 +90,11 @@ class LogSoftmaxPlan implements Plan<LogSoftmaxResult> {
   }
 }
 
-/** The tensors of the backward pass that have no place of the caller's. */
+/** Plan of the backward pass. */
 interface GradientPlan {
-  /** The upstream gradient in the output's dtype, or the implicit 1; undefined where `gradOutput` has the dtype already. */
-  readonly upstream: Slot<FloatDType> | undefined;
-  /** Whether the gradient is cast to the input's dtype, in the place of the input, which was cast to the output's. */
+  /** Upstream gradient in the output's dtype, or the implicit 1. Undefined uses `gradOutput` in place. */
+  readonly slot: Slot<FloatDType> | undefined;
+  /** Whether the gradient is cast to the input's dtype and written over the input. */
   readonly isCast: boolean;
 }
 
@@ -104,9 +104,9 @@ function planGradient(
   dtype: FloatDType,
   gradOutput: Tensor | undefined,
 ): GradientPlan {
-  const upstream =
+  const slot =
     gradOutput === undefined ? layout.add(dtype, input.shape) : planCast(layout, gradOutput, dtype);
-  return { upstream, isCast: dtype !== input.dtype };
+  return { slot, isCast: dtype !== input.dtype };
 }
 
 class LogSoftmaxRun implements Run<LogSoftmaxResult> {
@@ -151,21 +151,21 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
     return {};
   }
 
-  /** Without the output, which the rows gave. */
+  /** Returns the result without the output, because the rows wrote that. */
   result(): LogSoftmaxResult {
     const gradInput = this.#gradInput;
     return { ...(gradInput && { gradInput }), warnings: this.warnings } as LogSoftmaxResult;
   }
 
-  #gradientSteps({ upstream, isCast }: GradientPlan): Step[] {
+  #gradientSteps({ slot, isCast }: GradientPlan): Step[] {
     const { input, axis, castRows, gradOutput } = this.#plan;
     const dtype = this.#plan.dtype as FloatDType;
     const output = { dtype, shape: input.shape, address: input.address };
     if (castRows !== undefined) output.address = this.#block + castRows.offset;
-    const grad = upstream === undefined ? gradOutput! : atSlot(this.#block, upstream);
+    const grad = slot === undefined ? gradOutput! : atSlot(this.#block, slot);
     const steps: Step[] = [];
     if (gradOutput === undefined) steps.push(this.#writeOne(grad));
-    else if (upstream !== undefined) steps.push(castStep(this.#kernel, gradOutput, grad));
+    else if (slot !== undefined) steps.push(castStep(this.#kernel, gradOutput, grad));
     const wide = dtype === "float64";
     steps.push(this.#fold("logSoftmaxGrad", () => ({ axis, wide, x: output, target: grad, out: grad })));
     this.#gradInput = grad;
@@ -180,7 +180,7 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
     return foldStep(this.#kernel, this.#block + this.#plan.scratch.offset, name, describe, () => {});
   }
 
-  /** The upstream gradient of an output of one element is 1. */
+  /** Writes the implicit upstream gradient of 1 for an output of one element. */
   #writeOne(to: Tensor): Step {
     return () => {
       const scratch = this.#block + this.#plan.scratch.offset;
@@ -191,7 +191,7 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
   }
 }
 
-/** All that PyTorch looks at before it reads a number. */
+/** Runs the checks that PyTorch makes before it reads a number. */
 function checkLogSoftmax(input: Tensor, options: LogSoftmaxOptions) {
   const warnings: string[] = [];
   const { returnGrad = false, gradOutput } = options;
@@ -204,7 +204,7 @@ function checkLogSoftmax(input: Tensor, options: LogSoftmaxOptions) {
   return { dim, dtype, returnGrad, warnings };
 }
 
-/** PyTorch's rules for `dim`: range, negative values, and the legacy choice where it is left out. */
+/** Applies PyTorch's rules for `dim`: range, negative values, legacy default. */
 function resolveDim(rank: number, dim: number | null, warnings: string[]): number {
   if (dim === null) {
     const implicit = rank === 0 || rank === 1 || rank === 3 ? 0 : 1;
@@ -222,7 +222,7 @@ function resolveDim(rank: number, dim: number | null, warnings: string[]): numbe
   );
 }
 
-/** The kernel that PyTorch would name in its refusal of a dtype. */
+/** Returns the kernel that PyTorch names in its dtype error. */
 function kernelName(shape: readonly number[], dim: number): string {
   return dim === Math.max(shape.length, 1) - 1
     ? "log_softmax_lastdim_kernel_impl"

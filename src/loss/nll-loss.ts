@@ -1,4 +1,4 @@
-/** `torch.nn.functional.nll_loss`: the checks, in PyTorch's order, and the plan. */
+/** `torch.nn.functional.nll_loss`: checks in PyTorch's order, then the plan. */
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkGradRequest } from "./grad-output.ts";
@@ -9,13 +9,14 @@ import type { Plan } from "./plan.ts";
 import { resolveReduction } from "./reduction.ts";
 
 /**
- * `torch.nn.functional.nll_loss`: the loss of a position is `-input[target] * weight[target]`, exactly 0 where the target
- * is `ignoreIndex`; the mean divides by the weights of the kept targets. Shapes: (C) with a 0-dim target, (N, C) with (N), (N, C, d1..dK)
- * with (N, d1..dK). The input need not hold log-probabilities. The gradient lies where the input lay.
+ * `torch.nn.functional.nll_loss`: the loss of a position is `-input[target] * weight[target]`, and exactly 0 if the
+ * target is `ignoreIndex`. The mean divides by the sum of the weights of all targets that are not ignored. Shapes are (C)
+ * with a 0-dim target, (N, C) with (N), (N, C, d1..dK) with (N, d1..dK). The input need not hold log-probabilities. The
+ * gradient overwrites the input.
  *
- * Refuses, in PyTorch's order: an unknown reduction, a gradient of integers, shapes that do not fit, a weight that is not (C),
- * dtypes, a `gradOutput` that does not have exactly the output's shape; and, once it runs, a target that is no class. With `streaming` only
- * the input's shape and dtype count.
+ * Rejects in PyTorch's order: unknown reduction, gradient of integers, mismatched shapes, weight that is not (C),
+ * unsupported dtype, `gradOutput` with another shape than the output. The run also rejects a target that is no class.
+ * With `streaming`, only the input's shape and dtype are used.
  */
 export function planNllLoss(
   input: Tensor,

@@ -1,4 +1,4 @@
-/** Single numbers and casts: values as their dtypes store them. */
+/** Scalars and casts with each dtype's rounding. */
 import { convertStep } from "../kernel/convert.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
@@ -8,14 +8,14 @@ import type { Scalar, Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Layout, Slot } from "./plan.ts";
 
-/** The type in which the kernels compute: float64 as soon as one operand has it, else float32. */
+/** Compute dtype of the kernels, float64 if any operand has it. */
 export type ComputeDType = "float64" | "float32";
 
 export function computeDType(...operands: readonly (Tensor | undefined)[]): ComputeDType {
   return operands.some((operand) => operand?.dtype === "float64") ? "float64" : "float32";
 }
 
-/** Rounds a double to a dtype as storing it there would. `scratch` is the address of a double. */
+/** Rounds a double to a dtype. `scratch` is the address of a double. */
 export function roundTo(kernel: Kernel, scratch: number, dtype: FloatDType, value: number): Scalar {
   if (dtype === "float64") return { dtype, value };
   if (dtype === "float32") return { dtype, value: Math.fround(value) };
@@ -26,13 +26,13 @@ export function roundTo(kernel: Kernel, scratch: number, dtype: FloatDType, valu
   return { dtype, value: f64[scratch / 8]! };
 }
 
-/** The first element of a tensor as a double. `scratch` is the address of a double. */
+/** Reads the first element of a tensor as a double. `scratch` is the address of a double. */
 export function firstElement({ run, f64 }: Kernel, scratch: number, tensor: Tensor): number {
   run.convert(tensor.address, DTYPES[tensor.dtype].code, scratch, DTYPES.float64.code, 1);
   return f64[scratch / 8]!;
 }
 
-/** A cast that is planned: undefined where the tensor has the dtype already. */
+/** Plans a cast. Undefined if the tensor has the dtype already. */
 export function planCast<D extends FloatDType>(
   layout: Layout,
   tensor: Pick<Tensor, "dtype" | "shape"> | undefined,
@@ -41,7 +41,7 @@ export function planCast<D extends FloatDType>(
   return tensor === undefined || tensor.dtype === dtype ? undefined : layout.add(dtype, tensor.shape);
 }
 
-/** Rounds all elements of a tensor to the dtype of `to`, to nearest even. */
+/** Rounds all elements to the dtype of `to`, to nearest even. */
 export function castStep(kernel: Kernel, from: Tensor, to: Tensor): Step {
   return convertStep(kernel, from, to, elementCount(from.shape));
 }

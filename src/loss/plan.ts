@@ -1,6 +1,6 @@
 /**
- * Plans: every size, dtype and place that a loss needs, from one source and before a byte of memory is taken. Outputs are sized, loops are
- * counted and answers are announced by the same plan, so that they cannot differ.
+ * Plans: all sizes, dtypes and offsets of a loss, computed before memory is reserved. One plan sizes the outputs,
+ * counts the loops and announces the response, so the three cannot differ.
  */
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
@@ -10,19 +10,19 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { byteLength } from "../tensor/tensor.ts";
 
-/** The place of a tensor in the block of memory that a plan asks for. */
+/** Position of a tensor in a plan's memory block. */
 export interface Slot<D extends DType = DType> {
   readonly dtype: D;
   readonly shape: readonly number[];
-  /** Bytes from the start of the block. */
+  /** Byte offset in the block. */
   readonly offset: number;
 }
 
-/** The block of memory of one plan, while the plan is made. */
+/** Memory block of a plan under construction. */
 export class Layout {
   #bytes = 0;
 
-  /** Bytes of the block. */
+  /** Size of the block in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -34,7 +34,7 @@ export class Layout {
   }
 }
 
-/** The tensor of a slot, once its block has an address. */
+/** Returns the tensor of a slot for a block address. */
 export function atSlot<D extends DType>(
   block: number,
   { dtype, shape, offset }: Slot<D>,
@@ -42,10 +42,10 @@ export function atSlot<D extends DType>(
   return { dtype, shape, address: block + offset };
 }
 
-/** Bytes at the start of each block for the operands of one kernel call and single numbers. */
+/** Scratch bytes at the start of each block for kernel operands and scalars. */
 export const SCRATCH_BYTES = 512;
 
-/** A member of a result, before it is known. */
+/** Output of a plan. */
 export interface Output<Name> {
   readonly name: Name;
   readonly dtype: DType;
@@ -53,20 +53,20 @@ export interface Output<Name> {
   readonly shape: readonly number[];
 }
 
-/** A loss whose operands have been checked. Of an input that is streamed only shape and dtype count. */
+/** Loss with checked operands. For a streamed input, only shape and dtype are used. */
 export interface Plan<Result> {
   readonly input: Tensor;
-  /** The input's lines: `outer` rows (or samples) of `length * inner` elements. */
+  /** Layout of the input: `outer` rows (or samples) of `length * inner` elements. */
   readonly axis: Axis;
-  /** The members of the result with their sizes, warnings apart. */
+  /** Outputs with their sizes, without warnings. */
   readonly outputs: readonly Output<string & keyof Result>[];
-  /** The member that {@link Run.rows} writes. */
+  /** Output that {@link Run.rows} writes. */
   readonly rowsOutput: (string & keyof Result) | undefined;
-  /** Bytes of memory beside the operands: outputs, casts, scratch and the window of a streamed input. */
+  /** Bytes beyond the operands: outputs, casts, scratch and the window of a streamed input. */
   readonly bytes: number;
-  /** Where some rows of a streamed input lie at a time; undefined: all rows lie at `input.address`. */
+  /** Window of a streamed input. Undefined if all rows lie at `input.address`. */
   readonly window: RowWindow | undefined;
-  /** Starts the computation in a block of {@link Plan.bytes} at `block`. */
+  /** Starts the run in a block of {@link Plan.bytes} at `block`. */
   start(kernel: Kernel, block: number): Run<Result>;
 }
 
@@ -77,7 +77,7 @@ export interface RowWindow {
   readonly slot: Slot;
 }
 
-/** Plans a window of at most `windowBytes`, or of one row if that takes more. */
+/** Plans a window of at most `windowBytes`, or of one row if that is larger. */
 export function planWindow(layout: Layout, { dtype }: Tensor, axis: Axis, windowBytes: number): RowWindow {
   const row = axis.length * axis.inner;
   const rowBytes = row * DTYPES[dtype].bytes;
@@ -86,34 +86,34 @@ export function planWindow(layout: Layout, { dtype }: Tensor, axis: Axis, window
   return { rows, rowBytes, slot: layout.add(dtype, [rows * row]) };
 }
 
-/** A loss under way: `begin`, then `rows` for all rows in order, then `end`. However the rows are divided, every result has the same bits. */
+/** Run of a loss: `begin`, `rows` in order, `end`. Results are bit-identical for every division of the rows. */
 export interface Run<Result> {
-  /** Checks that read the operands' elements, casts, and sums that the rows need. */
+  /** Checks of operands' elements, casts, and sums that the rows need. */
   readonly begin: readonly Step[];
-  /** Takes `count` rows from row `first` on, which lie at `address` and may be overwritten afterwards. */
+  /** Computes `count` rows from row `first` on at `address`, which may be overwritten afterwards. */
   rows(address: number, first: number, count: number): RowsRun;
   readonly end: readonly Step[];
-  /** The members that are known after `begin`. */
+  /** Outputs known after `begin`. */
   known(): Partial<Result>;
-  /** After `end`: all members but {@link Plan.rowsOutput}. */
+  /** All outputs after `end`, except {@link Plan.rowsOutput}. */
   result(): Result;
   /** Grows until the end. */
   readonly warnings: readonly string[];
 }
 
-/** The work on some rows, and the elements of {@link Plan.rowsOutput} that it gives. */
+/** Work on some rows and their part of {@link Plan.rowsOutput}. */
 export interface RowsRun {
   readonly steps: readonly Step[];
   readonly output: Tensor | undefined;
 }
 
-/** A loss with all of its input in memory: its steps in order, and the result after the last one. */
+/** Loss whose whole input is in memory. */
 export interface Computation<Result> {
   readonly steps: readonly Step[];
   result(): Result;
 }
 
-/** The whole computation of a plan, in a block of `plan.bytes` at `block`. */
+/** Builds all steps of a plan in a block of `plan.bytes` at `block`. */
 export function computeWhole<Result>(kernel: Kernel, plan: Plan<Result>, block: number): Computation<Result> {
   const run = plan.start(kernel, block);
   const { steps, output } = run.rows(plan.input.address, 0, plan.axis.outer);

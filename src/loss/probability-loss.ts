@@ -1,4 +1,4 @@
-/** Cross entropy between logits and probabilities, once PyTorch's checks have passed. */
+/** Cross entropy with probability targets, after PyTorch's checks. */
 import { foldStep, NO_SUMS, totalOf } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
@@ -6,8 +6,8 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { axisOf, partOf } from "../tensor/tensor.ts";
-import type { UpstreamPlan } from "./grad-output.ts";
-import { checkGradOutput, planUpstream, promote, Upstream } from "./grad-output.ts";
+import type { GradOutputPlan } from "./grad-output.ts";
+import { checkGradOutput, GradOutputReader, planGradOutput, promote } from "./grad-output.ts";
 import { classAxis } from "./index-checks.ts";
 import type { LossResult } from "./index-loss.ts";
 import type { ComputeDType } from "./numbers.ts";
@@ -16,7 +16,7 @@ import type { Output, Plan, RowsRun, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, SCRATCH_BYTES } from "./plan.ts";
 import type { Reduction } from "./reduction.ts";
 
-/** The operands of a loss over probabilities, checked. `target` has the input's shape; `smoothing` 0 is off. */
+/** Checked operands. `target` has the input's shape, and a `smoothing` of 0 disables it. */
 export interface ProbabilityLoss {
   readonly input: Tensor & { dtype: FloatDType };
   readonly target: Tensor & { dtype: FloatDType };
@@ -28,7 +28,7 @@ export interface ProbabilityLoss {
   readonly returnGradTarget: boolean;
 }
 
-/** Plans a loss whose operands have been checked. Refuses an upstream gradient that does not fit. The gradients lie where the operands lay. */
+/** Plans a loss with checked operands. Rejects an upstream gradient that does not fit. The gradients overwrite the operands. */
 export class ProbabilityPlan implements Plan<LossResult> {
   readonly loss: ProbabilityLoss;
   readonly input: Tensor & { dtype: FloatDType };
@@ -42,7 +42,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
   readonly scratch: Slot;
   readonly castWeight: Slot<ComputeDType> | undefined;
   readonly losses: Slot | undefined;
-  readonly upstream: UpstreamPlan | undefined;
+  readonly gradOutput: GradOutputPlan | undefined;
   readonly warnings: readonly string[];
 
   constructor(loss: ProbabilityLoss, warnings: readonly string[]) {
@@ -60,7 +60,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
     this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
     this.castWeight = planCast(layout, weight, this.compute);
     this.losses = reduction === "none" ? layout.add(this.dtype, lossShape) : undefined;
-    this.upstream = wantsGrad ? planUpstream(layout, gradOutput, this.dtype, reduction) : undefined;
+    this.gradOutput = wantsGrad ? planGradOutput(layout, gradOutput, this.dtype, reduction) : undefined;
     this.bytes = layout.bytes;
 
     const { dtype } = this;
@@ -84,7 +84,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
   }
 }
 
-/** `torch.promote_types` over logits, probabilities and weight; an integer weight does not widen a float. */
+/** Applies `torch.promote_types` to logits, probabilities and weight. An integer weight does not widen a float. */
 function lossDType(input: FloatDType, target: FloatDType, weight: Tensor | undefined): FloatDType {
   const both = promote(input, target);
   return weight !== undefined && isFloat(weight.dtype) ? promote(both, weight.dtype) : both;
@@ -97,23 +97,23 @@ class ProbabilityRun implements Run<LossResult> {
   readonly #plan: ProbabilityPlan;
   readonly #kernel: Kernel;
   readonly #scratch: number;
-  /** In the compute type. */
+  /** Weight in the compute dtype. */
   readonly #weight: Tensor | undefined;
   readonly #losses: Tensor | undefined;
-  readonly #upstream: Upstream | undefined;
+  readonly #gradOutput: GradOutputReader | undefined;
   #sums = NO_SUMS;
 
   constructor(plan: ProbabilityPlan, kernel: Kernel, block: number) {
-    const { castWeight, losses, upstream, axis, loss } = plan;
+    const { castWeight, losses, gradOutput, axis, loss } = plan;
     this.#plan = plan;
     this.#kernel = kernel;
     this.#scratch = block + plan.scratch.offset;
     this.#weight = castWeight === undefined ? loss.weight : atSlot(block, castWeight);
     this.#losses = losses && atSlot(block, losses);
-    this.#upstream = upstream && new Upstream(upstream, kernel, block, this.#scratch);
+    this.#gradOutput = gradOutput && new GradOutputReader(gradOutput, kernel, block, this.#scratch);
     this.warnings = plan.warnings;
     const cast = castWeight === undefined ? [] : [castStep(kernel, loss.weight!, this.#weight!)];
-    this.begin = [...cast, ...(this.#upstream?.begin(() => axis.outer * axis.inner) ?? [])];
+    this.begin = [...cast, ...(this.#gradOutput?.begin(() => axis.outer * axis.inner) ?? [])];
   }
 
   rows(address: number, first: number, count: number): RowsRun {
@@ -122,7 +122,7 @@ class ProbabilityRun implements Run<LossResult> {
     const positions = (tensor: Tensor): Tensor => partOf(tensor, first * inner, count * inner);
     const target = partOf(loss.target, first * length * inner, count * length * inner);
     const input = { dtype: loss.input.dtype, shape: [count * length * inner], address };
-    const each = this.#upstream?.each;
+    const each = this.#gradOutput?.each;
     const describe = () => ({
       axis: { ...axis, outer: count },
       wide: compute === "float64",
@@ -133,8 +133,8 @@ class ProbabilityRun implements Run<LossResult> {
       weight: this.#weight,
       losses: this.#losses && positions(this.#losses),
       lossDType: dtype,
-      upstream: each && positions(each),
-      upstreamScalar: this.#upstream?.scalar ?? 0,
+      gradOutput: each && positions(each),
+      gradOutputScalar: this.#gradOutput?.scalar ?? 0,
       smoothing: loss.smoothing,
       sums: this.#sums,
     });
@@ -154,7 +154,7 @@ class ProbabilityRun implements Run<LossResult> {
     const grad = loss.returnGradTarget ? { gradTarget: loss.target } : {};
     if (this.#losses !== undefined) return { losses: this.#losses, ...grad, warnings };
     const sum = roundTo(this.#kernel, this.#scratch, compute, totalOf(this.#sums.loss)).value;
-    // PyTorch divides by numel / C: 0 / 0 for an input without elements, also where it has positions.
+    // PyTorch divides by numel / C, which is 0 / 0 for an input without elements even if it has positions.
     const positions = axis.length === 0 ? 0 : axis.outer * axis.inner;
     const value = loss.reduction === "mean" ? sum / positions : sum;
     return { loss: roundTo(this.#kernel, this.#scratch, dtype, value), ...grad, warnings };

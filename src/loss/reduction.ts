@@ -1,21 +1,21 @@
 import { LossError } from "./errors.ts";
 
-/** How per-position losses become the answer. */
+/** Reduction of the per-position losses. */
 export type Reduction = "none" | "mean" | "sum";
 
-/** The three arguments from which PyTorch works out the reduction. */
+/** PyTorch's three arguments for the reduction. */
 export interface ReductionOptions {
-  /** "none", "mean" or "sum" ("elementwise_mean": deprecated). Default "mean". */
+  /** "none", "mean" or "sum". "elementwise_mean" is deprecated. Default "mean". */
   readonly reduction?: string | undefined;
-  /** Deprecated: with `reduce`, overrides `reduction`. */
+  /** Deprecated. Overrides `reduction` together with `reduce`. */
   readonly sizeAverage?: boolean | null | undefined;
-  /** Deprecated: with `sizeAverage`, overrides `reduction`. */
+  /** Deprecated. Overrides `reduction` together with `sizeAverage`. */
   readonly reduce?: boolean | null | undefined;
 }
 
 /**
- * Resolves the reduction as `torch.nn._reduction` does: when `sizeAverage` or `reduce` is given, `reduction` is not
- * looked at, not even to refuse it. Deprecated ways add a warning. Refuses unknown words; case counts.
+ * Resolves the reduction as `torch.nn._reduction` does. `sizeAverage` and `reduce` override `reduction` without
+ * checking it and add a warning. Rejects unknown words, case-sensitively.
  */
 export function resolveReduction(options: ReductionOptions, warnings: string[]): Reduction {
   const { reduction = "mean", sizeAverage = null, reduce = null } = options;

@@ -1,11 +1,11 @@
-/** A process of a group: what it and the group say to each other, and how it joins and leaves. */
+/** Worker's side of the cluster: messages, joining, leaving. */
 import type { Worker } from "node:cluster";
 import cluster from "node:cluster";
 import type { Registry } from "prom-client";
 import { Problem } from "../problems.ts";
 import type { Counts } from "./cluster-metrics.ts";
 
-/** What a process and the group say to each other: questions, and under the same name their answers. */
+/** Messages between a worker and the primary. A reply has the name of its request. */
 export type Message =
   | { readonly lossd: "stop" }
   | { readonly lossd: "failed"; readonly why: string }
@@ -14,24 +14,24 @@ export type Message =
   | { readonly lossd: "counts"; readonly counts: Counts }
   | { readonly lossd: "page"; readonly page?: string };
 
-/** In a process of a group: how it hears of the others. Undefined where there is no group. */
-export function joinGroup(): Membership | undefined {
-  return cluster.worker === undefined ? undefined : new Membership(cluster.worker);
+/** Connects this worker to its cluster. Undefined if there is none. */
+export function joinCluster(): ClusterMember | undefined {
+  return cluster.worker === undefined ? undefined : new ClusterMember(cluster.worker);
 }
 
-/** In a process of a group that cannot start: tells the group why, and leaves it. False where there is no group. */
-export function failInGroup(why: string): boolean {
+/** Reports a failed start to the primary and disconnects. Returns false if there is no cluster. */
+export function failInCluster(why: string): boolean {
   const { worker } = cluster;
   worker?.send({ lossd: "failed", why } satisfies Message, () => worker.disconnect());
   return worker !== undefined;
 }
 
-/** Milliseconds for which the group's page is waited for: longer than a silent process holds it up. */
-const PAGE_TIME = 5000;
+/** Timeout for the metrics page, longer than one silent worker can delay it. */
+const PAGE_TIMEOUT_MS = 5000;
 
-export class Membership {
+export class ClusterMember {
   readonly #worker: Worker;
-  /** The page that is waited for; those who ask meanwhile share it. */
+  /** Pending page, shared by all callers. */
   #page: PromiseWithResolvers<string> | undefined;
   #registry: Registry | undefined;
   readonly #tokens = Promise.withResolvers<readonly string[]>();
@@ -47,38 +47,38 @@ export class Membership {
     });
   }
 
-  /** Settles when the group stops; it may have before this is asked for. */
+  /** Resolves when the cluster stops, also if that happened before the call. */
   get stopped(): Promise<void> {
     return this.#stopped.promise;
   }
 
-  /** The digests of the tokens that the group accepts. */
+  /** Requests the digests of the accepted tokens. */
   tokens(): Promise<readonly string[]> {
-    this.#say({ lossd: "tokens" });
+    this.#send({ lossd: "tokens" });
     return this.#tokens.promise;
   }
 
-  /** From now on, what `registry` counts is in the group's page. */
+  /** Includes `registry` in the cluster's metrics from now on. */
   share(registry: Registry): void {
     this.#registry = registry;
   }
 
-  /** The metrics of the whole group. Refuses with `overloaded` where it does not answer. */
+  /** Requests the metrics of all workers. Rejects with `overloaded` after {@link PAGE_TIMEOUT_MS}. */
   page(): Promise<string> {
     if (this.#page !== undefined) return this.#page.promise;
     const page = Promise.withResolvers<string>();
     this.#page = page;
     const timer = setTimeout(() => {
-      page.reject(new Problem("overloaded", "the group does not answer now"));
-    }, PAGE_TIME);
-    this.#say({ lossd: "page" });
+      page.reject(new Problem("overloaded", "the cluster does not respond now"));
+    }, PAGE_TIMEOUT_MS);
+    this.#send({ lossd: "page" });
     return page.promise.finally(() => {
       clearTimeout(timer);
       this.#page = undefined;
     });
   }
 
-  /** Leaves the group, so that nothing keeps the process alive. */
+  /** Disconnects, so that the channel does not keep the process alive. */
   leave(): void {
     this.#worker.disconnect();
   }
@@ -86,14 +86,14 @@ export class Membership {
   async #count(): Promise<void> {
     if (this.#registry === undefined) return;
     try {
-      this.#say({ lossd: "counts", counts: await this.#registry.getMetricsAsJSON() });
+      this.#send({ lossd: "counts", counts: await this.#registry.getMetricsAsJSON() });
     } catch (_error) {
-      // A process that cannot count is silent, and the group says so in its log.
+      // Stays silent, because the primary logs a worker without a reply.
     }
   }
 
-  /** A group that is gone hears nothing; then this process ends, too. */
-  #say(message: Message): void {
+  /** Ignores send errors because this process ends with its primary. */
+  #send(message: Message): void {
     this.#worker.send(message, () => {});
   }
 }

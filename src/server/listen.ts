@@ -1,4 +1,7 @@
-/** Listens on a TCP port or a Unix socket, and reports failures in the words of the settings. A stale socket file is replaced; nothing else is removed. */
+/**
+ * Listens on a TCP port or a Unix socket and explains failures in terms of the settings. Replaces a stale socket file
+ * and removes nothing else.
+ */
 import cluster from "node:cluster";
 import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -9,7 +12,7 @@ import type { Config } from "../config.ts";
 import { ConfigError, flagOf } from "../config.ts";
 import { closeAdmin } from "../http/server/shutdown.ts";
 
-/** The system's errors in the words of the settings, and whether another host or another port mends it. */
+/** System errors in terms of the settings, with the setting that corrects them. */
 const PORT_FAULTS: Readonly<Record<string, readonly [fault: string, of: "host" | "port"]>> = {
   EADDRINUSE: ["the port is in use", "port"],
   EACCES: ["this user may not listen on the port", "port"],
@@ -17,7 +20,7 @@ const PORT_FAULTS: Readonly<Record<string, readonly [fault: string, of: "host" |
   ENOTFOUND: ["there is no such address", "host"],
 };
 
-/** The error of listening on the port of `setting` as one of the settings; undefined where it is none of theirs. */
+/** Explains a failure to listen on `setting`. Undefined if the settings are not the cause. */
 export function listenError(
   error: unknown,
   { HOST: host, ...config }: Config,
@@ -30,27 +33,28 @@ export function listenError(
   return new ConfigError(`HOST=${host} ${setting}=${config[setting]}: ${fault}; --${flag} takes another`);
 }
 
-/** Its owner and its group may connect; a folder bounds that further. */
-const MODE = 0o660;
+/** Lets owner and group connect. The folder's mode restricts them further. */
+const SOCKET_MODE = 0o660;
 
-/** Bytes of a path that Linux takes (unix(7), sun_path, without the byte that ends it). */
+/** Longest path on Linux in bytes (unix(7), sun_path without its final null). */
 const MAX_PATH_BYTES = 107;
 
-/** Makes way for a server at `path`: removes a socket on which nobody listens. Refuses a living one, another file, and a path that is too long. */
+/** Removes a stale socket at `path`. Rejects a socket in use, another kind of file and a path that is too long. */
 export async function clearSocket(path: string): Promise<void> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES)
-    throw refused(path, `expected a path of at most ${MAX_PATH_BYTES} bytes`);
-  // Another fault than a missing file is told when the server listens.
-  const found = look(path);
+    throw socketError(path, `expected a path of at most ${MAX_PATH_BYTES} bytes`);
+  // Other faults are reported by listen.
+  const found = statOf(path);
   if (found === undefined) return;
-  if (!found.isSocket()) throw refused(path, "the file that is there is no socket");
-  if (await isHeard(path)) throw refused(path, "another server listens on it; --socket takes another");
+  if (!found.isSocket()) throw socketError(path, "the file that is there is no socket");
+  if (await isListening(path))
+    throw socketError(path, "another server listens on it; --socket takes another");
   unlinkSync(path);
 }
 
-/** Lets the group connect, which the process's umask usually does not. */
+/** Lets the group connect because the umask usually prevents it. */
 function shareSocket(path: string): void {
-  chmodSync(path, MODE);
+  chmodSync(path, SOCKET_MODE);
 }
 
 const SOCKET_FAULTS: Readonly<Record<string, string>> = {
@@ -59,21 +63,21 @@ const SOCKET_FAULTS: Readonly<Record<string, string>> = {
   EROFS: "its folder cannot be written to",
 };
 
-/** A failure to listen in the words of the settings, where it is theirs. */
+/** Explains a failure in terms of the settings if they are the cause. */
 function socketFault(path: string, error: unknown): unknown {
-  // libuv says EACCES of a missing folder, too.
+  // libuv reports a missing folder as EACCES.
   const isMissing = !existsSync(dirname(path));
   const fault = isMissing
     ? "its folder does not exist"
     : SOCKET_FAULTS[(error as NodeJS.ErrnoException).code ?? ""];
-  return fault === undefined ? error : refused(path, fault);
+  return fault === undefined ? error : socketError(path, fault);
 }
 
-function refused(path: string, fault: string): ConfigError {
+function socketError(path: string, fault: string): ConfigError {
   return new ConfigError(`SOCKET=${path}: ${fault}`);
 }
 
-function look(path: string) {
+function statOf(path: string) {
   try {
     return lstatSync(path, { throwIfNoEntry: false });
   } catch {
@@ -81,8 +85,8 @@ function look(path: string) {
   }
 }
 
-/** Whether a server accepts connections, or cannot be asked. */
-function isHeard(path: string): Promise<boolean> {
+/** Returns whether a server accepts connections, or cannot be reached for another reason. */
+function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path, () => {
       socket.destroy();
@@ -94,7 +98,7 @@ function isHeard(path: string): Promise<boolean> {
   });
 }
 
-/** The port that serves is the last, so that whoever reads the log can ask the other by then. */
+/** Listens on the serving port last, so that its log line implies that the other port is ready. */
 export async function listenBoth(
   app: FastifyInstance,
   admin: FastifyInstance | undefined,
@@ -111,9 +115,9 @@ export async function listenBoth(
   }
 }
 
-/** Listens on a Unix socket, which has no port: 0. Refuses with {@link ConfigError} where it cannot be made. */
+/** Listens on a Unix socket and returns 0 as its port. Rejects with {@link ConfigError}. */
 async function listenLocally(app: FastifyInstance, path: string): Promise<number> {
-  // In a group, the process that starts the others has done it: to its second process the first one's socket would be a living one.
+  // Skips this in a worker because the primary has done it, and the first worker's socket is in use by now.
   if (!cluster.isWorker) await clearSocket(path);
   try {
     await app.listen({ path, listenTextResolver: () => `Server listening at ${path}` });
@@ -124,7 +128,7 @@ async function listenLocally(app: FastifyInstance, path: string): Promise<number
   return 0;
 }
 
-/** Listens on the port of a setting, and gives it. Refuses with {@link listenError}'s where that is the settings' fault. */
+/** Listens on the port of a setting and returns it. Rejects with the error of {@link listenError}. */
 export async function listen(
   app: FastifyInstance,
   config: Config,
@@ -132,7 +136,7 @@ export async function listen(
 ): Promise<number> {
   const { HOST: host, [setting]: port } = config;
   try {
-    // Who reads the log for the port that serves does not want the other.
+    // Uses another text for the metrics port, so that log readers find the serving port.
     const name = setting === "PORT" ? "Server listening" : "Metrics and health";
     await app.listen({ host, port, listenTextResolver: (address) => `${name} at ${address}` });
   } catch (error) {

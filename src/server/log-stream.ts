@@ -1,55 +1,59 @@
-/** The destination of the log: standard output, which may be full, blocked or closed. Logging never blocks, throws, grows or keeps the process alive. */
+/**
+ * Log stream to standard output, which may be full, blocked or closed. Logging never blocks, throws, grows or keeps the
+ * process alive.
+ */
 import { constants, openSync, write, writeSync } from "node:fs";
 import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Characters of lines (nearly all are one byte) that wait for standard output; further lines are dropped. */
+/** Buffer size in characters, nearly all of one byte. Further lines are dropped. */
 const BUFFER_CHARS = 1024 * 1024;
 
-/** Linux writes so many bytes to a pipe as a whole or not at all (pipe(7), PIPE_BUF), so lines of several processes never mix. */
+/** Linux writes up to PIPE_BUF bytes to a pipe atomically (pipe(7)), so lines of several workers never mix. */
 const PIPE_BYTES = 4096;
 
-/** Bytes of one write to a file or a device. */
+/** Bytes per write to a file or device. */
 const FILE_BYTES = 16 * 1024;
 
-/** Milliseconds for which a line waits for others, so that one write takes many. */
+/** Interval between flushes, which lets one write take many lines. */
 const FLUSH_MS = 100;
 
-/** Milliseconds before a write to a full pipe or a stopped terminal is tried again: 64 KiB in that time are more lines than a process has. */
+/** Interval between retries of a blocked write. 64 KiB in that time exceed the lines of one process. */
 const RETRY_MS = 10;
 
-/** Milliseconds after which the last flush gives up. */
+/** Timeout of the last flush, in milliseconds. */
 export const LAST_FLUSH_MS = 1000;
 
-/** Lines that were dropped, by reason: the buffer was full, or the write failed. */
+/** Dropped lines by reason. */
 export type DroppedLines = Record<"buffer_full" | "write_error", number>;
 
 type Written = (error: NodeJS.ErrnoException | null, bytes: number) => void;
 
-/** A descriptor that never blocks. */
+/** File descriptor that never blocks. */
 export interface LogOutput {
-  /** Bytes of one write; a longer line is written alone. */
+  /** Bytes per write. A longer line is written alone. */
   readonly size: number;
   write(bytes: Buffer, done: Written): void;
   writeSync(bytes: Buffer): number;
 }
 
 /**
- * Collects lines and writes them in order, one write at a time. pino's own destination (sonic-boom) is not used: it blocks a thread that
- * `exit` waits for, its flush at exit retries every error without end, and after EPIPE it swallows lines uncounted.
+ * Buffers lines and writes them in order, one write at a time. Replaces pino's own destination (sonic-boom) because
+ * that blocks a thread at exit, retries every error without end in its last flush, and loses lines uncounted after
+ * EPIPE.
  */
-export class LogSink {
+export class LogStream {
   readonly dropped: DroppedLines = { buffer_full: 0, write_error: 0 };
   readonly #output: LogOutput;
-  /** Lines that wait, in pieces of one write each. */
+  /** Buffered lines, joined into pieces of one write each. */
   readonly #pieces: string[] = [];
   #waiting = 0;
-  /** Bytes under way, 0 if there are none, and when the first of them was tried. */
+  /** Bytes of the current write, and the time of its first attempt. */
   #underWay = 0;
   #since = 0;
   #isFlushing = false;
-  #hasGivenUp = false;
-  /** Whether the last byte written was in the middle of a line, whose rest was dropped. */
+  #hasTimedOut = false;
+  /** Whether the last write ended within a line. */
   #isTorn = false;
 
   constructor(output: LogOutput) {
@@ -57,7 +61,7 @@ export class LogSink {
     setInterval(() => this.flush(), FLUSH_MS).unref();
   }
 
-  /** Takes one line, which ends with a newline. */
+  /** Buffers one line, which ends with a newline. */
   write(line: string): void {
     if (this.#waiting + this.#underWay + line.length > BUFFER_CHARS) {
       this.dropped.buffer_full++;
@@ -69,38 +73,41 @@ export class LogSink {
       this.#pieces[last] += line;
     else {
       this.#pieces.push(line);
-      // The piece before it is complete.
+      // Writes the previous piece because it is complete.
       if (last >= 0) this.#writeNext();
     }
   }
 
-  /** Writes what waits now. */
+  /** Writes the buffer now. */
   flush(): void {
     this.#isFlushing = this.#pieces.length > 0;
     this.#writeNext();
   }
 
-  /** Writes what waits, for a second at most. False where lines are left: then a write is stuck, which would keep the process alive. */
+  /**
+   * Writes the buffer within {@link LAST_FLUSH_MS}. Returns false if lines are left, because a blocked write would keep
+   * the process alive.
+   */
   async end(): Promise<boolean> {
     const begun = this.#underWay > 0 ? this.#since : Date.now();
     while (this.#waiting + this.#underWay > 0 && Date.now() < begun + LAST_FLUSH_MS) {
       this.flush();
       await sleep(5);
     }
-    this.#hasGivenUp = this.#waiting + this.#underWay > 0;
-    return !this.#hasGivenUp;
+    this.#hasTimedOut = this.#waiting + this.#underWay > 0;
+    return !this.#hasTimedOut;
   }
 
-  /** Writes what waits when the event loop has ended, for a second at most. */
+  /** Writes the buffer after the event loop has ended, within {@link LAST_FLUSH_MS}. */
   endSync(): void {
     const end = Date.now() + LAST_FLUSH_MS;
     let bytes = Buffer.from(this.#pieces.splice(0).join(""));
-    while (bytes.length > 0 && !this.#hasGivenUp) {
+    while (bytes.length > 0 && !this.#hasTimedOut) {
       try {
         bytes = bytes.subarray(this.#output.writeSync(bytes.subarray(0, this.#output.size)));
       } catch (error) {
-        this.#hasGivenUp = !isBlocked(error) || Date.now() >= end;
-        if (!this.#hasGivenUp) pause(RETRY_MS);
+        this.#hasTimedOut = !isBlocked(error) || Date.now() >= end;
+        if (!this.#hasTimedOut) pause(RETRY_MS);
       }
     }
   }
@@ -151,11 +158,12 @@ function pause(milliseconds: number): void {
 }
 
 /**
- * Standard output without a write that could block: a blocked thread outlives `exit`, so SIGTERM would not end the process. Whether a
- * descriptor blocks is a property of what all processes share that have inherited it, and Node sets it back when one of them ends.
+ * Returns an output whose writes cannot block, because a blocked thread outlives `exit` and SIGTERM would not end the
+ * process. All processes with the same open file share its blocking mode, and Node resets the mode when one of them
+ * exits.
  */
 export function logOutput(stdout: StandardStream): LogOutput {
-  // Regular files and devices do not block. Node would write to them in the event loop's thread.
+  // Writes regular files and devices in the thread pool because Node would block the event loop.
   const { fd } = stdout;
   if (!(stdout instanceof Socket)) return fileOutput(fd);
   const own = reopen(fd);
@@ -165,7 +173,7 @@ export function logOutput(stdout: StandardStream): LogOutput {
 /** Standard output or standard error. */
 type StandardStream = NodeJS.WriteStream & { readonly fd: number };
 
-/** A pipe or a terminal under a descriptor that no other process shares. Undefined for a socket, which cannot be opened, and where /proc is missing. */
+/** Reopens a pipe or terminal under a descriptor of this process alone. Undefined for a socket and without /proc. */
 function reopen(fd: number): number | undefined {
   try {
     return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -174,7 +182,7 @@ function reopen(fd: number): number | undefined {
   }
 }
 
-/** Writes 4 KiB in the time that handing them to another thread would take. */
+/** Writes synchronously because 4 KiB take no longer than a handover to another thread. */
 function ownOutput(fd: number): LogOutput {
   const write: LogOutput["write"] = (bytes, done) => {
     let written: number;
@@ -189,7 +197,7 @@ function ownOutput(fd: number): LogOutput {
 }
 
 function sharedOutput(stdout: StandardStream): LogOutput {
-  // Each write is told its error, too.
+  // Ignores the event because each write gets its error, too.
   stdout.on("error", () => {});
   return {
     size: PIPE_BYTES,
@@ -212,7 +220,7 @@ function fileOutput(fd: number): LogOutput {
   };
 }
 
-/** Makes the next write to a pipe, socket or terminal one that does not block. Only libuv's handle can do that. */
+/** Makes the next write to a pipe, socket or terminal non-blocking. Only libuv's handle can do that. */
 export function unblock(stream: StandardStream): void {
   const { _handle: handle } = stream as {
     readonly _handle?: { setBlocking?: (isBlocking: boolean) => void };

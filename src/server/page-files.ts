@@ -1,9 +1,9 @@
-/** The files of the pages for people, as the build leaves them. */
+/** Page files in the build's output. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { Page } from "../http/static/pages.ts";
 import { REFERENCE_POLICY } from "../http/static/pages.ts";
 
-/** Where the bundle is, whose folder has another name while it is built, and for src/ the last build. */
+/** Folder of the bundle, or of the last build when run from src/. */
 const DIST = new URL(import.meta.url.endsWith(".ts") ? "../../dist/" : "../", import.meta.url);
 
 const DOCS = "/docs/static/";
@@ -30,7 +30,7 @@ const TYPES: Readonly<Record<string, string>> = {
   png: "image/png",
 };
 
-/** What there is; a file is read when it is first asked for, and not before the server listens. */
+/** Lists the page files. Each is read on its first request, not at the start. */
 export function readPages(): Page[] {
   const guide = readdirSync(new URL("guide/", DIST)).map((file) => ({
     path: `/guide/${file.replace(/(?:index)?\.html$/, "")}`,

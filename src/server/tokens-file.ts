@@ -1,16 +1,16 @@
-/** Files of bearer tokens, read in one way by the server and by the commands that ask it. */
+/** Reads bearer tokens from files, for the server and for its clients. */
 import { readFileSync } from "node:fs";
 import { ConfigError } from "../config.ts";
 import { faultOf, UserError } from "../errors.ts";
 
-/** What a bearer token is made of (RFC 6750, section 2.1), as the source of a pattern. */
+/** Pattern of a bearer token (RFC 6750, section 2.1). */
 export const TOKEN = "[A-Za-z0-9._~+/-]+=*";
 
 const WHOLE = new RegExp(`^${TOKEN}$`);
 
 /**
- * The tokens of a file: one a line; blank lines and lines that begin with # do not count. Refuses with {@link UserError} a file without any, and a
- * line that is none, which no request could match; no message shows a line: whoever took the wrong file may have secrets in it.
+ * Parses one token per line, ignoring blank lines and lines that begin with #. Rejects with {@link UserError} a file
+ * without tokens and a malformed line. No message quotes a line because a wrong file may hold other secrets.
  */
 export function readTokenLines(text: string): string[] {
   const tokens: string[] = [];
@@ -27,7 +27,7 @@ export function readTokenLines(text: string): string[] {
   return tokens;
 }
 
-/** The tokens of the setting TOKENS_FILE. Rejects with {@link ConfigError} a file that cannot be read or that {@link readTokenLines} rejects. */
+/** Reads the file of TOKENS_FILE. Rejects with {@link ConfigError}. */
 export function readTokensFile(file: string): string[] {
   try {
     return readTokenLines(readFileSync(file, "utf8"));

@@ -1,4 +1,4 @@
-/** One process that answers requests: its memory, its server, its end. */
+/** One serving process: memory, HTTP server, shutdown. */
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import type { Config } from "../config.ts";
@@ -14,35 +14,35 @@ import type { Lifecycle } from "../http/server/shutdown.ts";
 import { closeAdmin, drain } from "../http/server/shutdown.ts";
 import { loadKernel } from "../kernel/kernel.ts";
 import { Arena } from "../tensor/arena.ts";
-import type { Membership } from "./cluster-member.ts";
+import type { ClusterMember } from "./cluster-member.ts";
 import { listenBoth } from "./listen.ts";
 import type { DroppedLines } from "./log-stream.ts";
 import { readPages } from "./page-files.ts";
 import { readTokensFile } from "./tokens-file.ts";
 
-/** A server that listens. */
+/** Running server. */
 export interface Serving {
-  /** 0 where it listens on a Unix socket. */
+  /** 0 for a Unix socket. */
   readonly port: number;
-  /** Serves on while balancers notice, then closes, and forces what is left. Safe to call again. */
+  /** Serves on while load balancers notice, then closes and forces the rest. Idempotent. */
   stop(): Promise<void>;
 }
 
-/** What a process starts in. */
-export interface Circumstances {
-  /** The group that the process belongs to, if it does. */
-  readonly group: Membership | undefined;
-  /** Aborted when the process shall end before it has begun. */
+/** Environment of a serving process. */
+export interface ServeOptions {
+  /** This worker's side of the cluster, if there is one. */
+  readonly member: ClusterMember | undefined;
+  /** Aborted if the process must stop before it listens. */
   readonly stopping: AbortSignal;
   readonly droppedLines: DroppedLines;
 }
 
-/** Starts one. Undefined where it shall end before it listens. */
+/** Starts a server. Undefined if it is stopped before it listens. */
 export async function serve(
   config: Config,
   tokens: Tokens,
   logger: Logger,
-  { group, stopping, droppedLines }: Circumstances,
+  { member, stopping, droppedLines }: ServeOptions,
 ): Promise<Serving | undefined> {
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
@@ -50,8 +50,8 @@ export async function serve(
   const lifecycle: Lifecycle = { phase: "starting" };
   const metrics = new Metrics(arena, load);
   registerDroppedLines(metrics.registry, droppedLines);
-  group?.share(metrics.registry);
-  const page = () => (group === undefined ? metrics.registry.metrics() : group.page());
+  member?.share(metrics.registry);
+  const page = () => (member === undefined ? metrics.registry.metrics() : member.page());
   const tracing = await loadTracing(spansUrl(config), logger);
   const keepAlive = config.KEEP_ALIVE_S * 1000;
   const hasOwnPort = config.METRICS_PORT > 0;
@@ -76,13 +76,13 @@ export async function serve(
     origins: originsOf(config.CORS_ORIGINS),
   });
   const admin =
-    hasOwnPort && group === undefined ? buildAdmin({ lifecycle, logger, keepAlive }, page) : undefined;
+    hasOwnPort && member === undefined ? buildAdmin({ lifecycle, logger, keepAlive }, page) : undefined;
   const port = await listenBoth(app, admin, config, stopping);
-  if (port === undefined) return void (await finish({ admin, tracing, group }));
+  if (port === undefined) return void (await finish({ admin, tracing, member }));
   lifecycle.phase = "ready";
   const end = async (): Promise<void> => {
     await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
-    await finish({ admin, tracing, group });
+    await finish({ admin, tracing, member });
   };
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
@@ -92,14 +92,14 @@ export async function serve(
 interface Companions {
   readonly admin: FastifyInstance | undefined;
   readonly tracing: Tracing | undefined;
-  readonly group: Membership | undefined;
+  readonly member: ClusterMember | undefined;
 }
 
-/** Ends what else keeps the process alive. */
-async function finish({ admin, tracing, group }: Companions): Promise<void> {
+/** Closes everything else that keeps the process alive. */
+async function finish({ admin, tracing, member }: Companions): Promise<void> {
   await closeAdmin(admin);
   await tracing?.stop();
-  group?.leave();
+  member?.leave();
 }
 
 async function loadTracing(url: string | undefined, logger: Logger): Promise<Tracing | undefined> {
@@ -108,7 +108,7 @@ async function loadTracing(url: string | undefined, logger: Logger): Promise<Tra
     : (await import("../http/observe/tracing.ts")).startTracing(url, logger);
 }
 
-/** The tokens of a file, none where no file is named. An empty one would let everybody in, so it is refused. */
+/** Loads the tokens of a file, or none without a file. An empty file is rejected because it would disable authentication. */
 export function loadTokens(file: string): Tokens {
   return file === "" ? [] : digestTokens(readTokensFile(file));
 }

@@ -1,23 +1,23 @@
 /**
- * The Arena: one block of memory in which all tensors of all requests live. It has its final size from the start (pages cost
- * nothing until they are touched), so views of it never detach. What a request needs is planned from its headers, taken with its first
- * byte, all or nothing, and returned when its answer has left: the memory budget and the admission are the same number.
+ * Arena: one block of memory for the tensors of all requests. It has its final size from the start because untouched
+ * pages cost nothing and views never detach. A request plans its bytes from the headers, reserves all of them with the
+ * first body byte, and returns them after the response, so the memory budget also decides admission.
  */
 
-/** Every address that the Arena hands out is a multiple of this: the width of a SIMD vector. */
+/** Alignment of every address, the width of a SIMD vector. */
 const ALIGNMENT = 16;
 
-/** The share of the Arena that only reservations of at most {@link SMALL} bytes get: large requests never starve small ones. */
-const SHARE = 0.25;
-/** A JSON body of 1 MiB, its work space, and all that most requests take. */
-const SMALL = 5 * 1024 * 1024;
+/** Share of the Arena for reservations of at most {@link SMALL_BYTES}, so that large requests never starve small ones. */
+const SMALL_SHARE = 0.25;
+/** Covers a JSON body of 1 MiB with its work space, and most other requests. */
+const SMALL_BYTES = 5 * 1024 * 1024;
 
-/** The share of the Arena that only reservations of at most {@link TINY} bytes get: hundreds of small ones never starve the least. */
-const LAST_SHARE = 1 / 16;
-/** A JSON body of 64 KiB and its work space. */
-const TINY = 5 * 64 * 1024;
+/** Share of the Arena for reservations of at most {@link TINY_BYTES}, so that many small requests never starve the smallest. */
+const TINY_SHARE = 1 / 16;
+/** Covers a JSON body of 64 KiB with its work space. */
+const TINY_BYTES = 5 * 64 * 1024;
 
-/** Thrown where the Arena has no room now. Trying again later can succeed. */
+/** Thrown when the Arena has no room now. A later attempt can succeed. */
 export class ArenaFull extends Error {
   override readonly name = "ArenaFull";
   readonly bytes: number;
@@ -27,10 +27,10 @@ export class ArenaFull extends Error {
   }
 }
 
-/** Thrown where the Arena can never have room, because a request may not reserve so much at once. */
+/** Thrown when a request exceeds the limit of one reservation. A later attempt cannot succeed. */
 export class ArenaTooSmall extends Error {
   override readonly name = "ArenaTooSmall";
-  /** Bytes that the request would have reserved, and the most that it may. */
+  /** Bytes that the request would have reserved, and its limit. */
   readonly bytes: number;
   readonly limit: number;
   constructor(bytes: number, limit: number) {
@@ -45,7 +45,7 @@ interface Extent {
   readonly end: number;
 }
 
-/** The free extents of a range of addresses, in order, neighbours joined; taken first fit. */
+/** First-fit allocator over a range of addresses. Free extents are sorted and merged. */
 export class Arena {
   readonly start: number;
   readonly end: number;
@@ -53,7 +53,7 @@ export class Arena {
   #free: Extent[];
   #reserved = 0;
 
-  /** `onTake` is told of every range that is taken; tests fill it with a pattern that no answer may hold. */
+  /** Calls `onTake` for each reserved range, so that tests can fill it with a pattern that no response may contain. */
   constructor(start: number, end: number, onTake?: (start: number, end: number) => void) {
     this.#onTake = onTake;
     this.start = alignUp(start);
@@ -61,43 +61,43 @@ export class Arena {
     this.#free = [{ start: this.start, end }];
   }
 
-  /** All the bytes that can be reserved at one time. */
+  /** Total bytes. */
   get capacity(): number {
     return this.end - this.start;
   }
 
-  /** The most bytes that one request can ever reserve at once. */
+  /** Limit of one request's reservations. */
   get largest(): number {
-    return Math.max(this.capacity * (1 - SHARE), Math.min(this.#most, SMALL));
+    return Math.max(this.capacity * (1 - SMALL_SHARE), Math.min(this.#most, SMALL_BYTES));
   }
 
-  /** The bytes that reservations of more than {@link TINY} can have together. */
+  /** Limit of all reservations above {@link TINY_BYTES} together. */
   get #most(): number {
-    return Math.max(this.capacity * (1 - LAST_SHARE), Math.min(this.capacity, TINY));
+    return Math.max(this.capacity * (1 - TINY_SHARE), Math.min(this.capacity, TINY_BYTES));
   }
 
-  /** The bytes that are reserved now. */
+  /** Bytes in use. */
   get reserved(): number {
     return this.#reserved;
   }
 
-  /** Reserves `bytes`, all or nothing. Refuses with {@link ArenaFull}. */
+  /** Reserves `bytes` at once. Rejects with {@link ArenaFull}. */
   reserve(bytes: number): Region {
     const region = this.plan(bytes);
     region.open();
     return region;
   }
 
-  /** A region that reserves `bytes`, all or nothing, when it is first used. Refuses with {@link ArenaFull} where there is no room even now. */
+  /** Plans a region that reserves `bytes` when it is first used. Rejects with {@link ArenaFull} if there is no room now. */
   plan(bytes: number): Region {
     this.#place(bytes);
     return new Region(this, bytes);
   }
 
-  /** The number of the free extent that a reservation gets. */
+  /** Returns the index of the free extent for a reservation. */
   #place(bytes: number): number {
     const size = alignUp(Math.max(bytes, 1));
-    if (size > TINY && this.#reserved + size > (size > SMALL ? this.largest : this.#most))
+    if (size > TINY_BYTES && this.#reserved + size > (size > SMALL_BYTES ? this.largest : this.#most))
       throw new ArenaFull(bytes);
     const at = this.#free.findIndex((extent) => extent.end - extent.start >= size);
     if (at < 0) throw new ArenaFull(bytes);
@@ -131,11 +131,11 @@ export class Arena {
   }
 }
 
-/** The reservation of one request: addresses are handed out in a row and all returned together. */
+/** Reservation of one request. Addresses are allocated in order and returned together. */
 export class Region {
   readonly #arena: Arena;
   readonly #extents: Extent[] = [];
-  /** What it reserves when it is opened; undefined from then on. */
+  /** Bytes to reserve on the first use, undefined after it. */
   #planned: number | undefined;
   #isReleased = false;
   #next = 0;
@@ -147,14 +147,14 @@ export class Region {
     this.#planned = planned;
   }
 
-  /** Reserves what was planned, unless it has. Refuses with {@link ArenaFull}. */
+  /** Reserves the planned bytes unless that has happened. Rejects with {@link ArenaFull}. */
   open(): void {
     if (this.#planned === undefined) return;
     this.#grow(this.#planned);
     this.#planned = undefined;
   }
 
-  /** Takes an extent of `bytes` instead of the rest of the last one, which goes back to the Arena. */
+  /** Reserves another extent and returns the rest of the last one to the Arena. */
   #grow(bytes: number): void {
     const last = this.#extents.at(-1);
     if (last !== undefined && this.#next < last.end) {
@@ -168,29 +168,29 @@ export class Region {
     this.#end = extent.end;
   }
 
-  /** The next address that {@link Region.alloc} would hand out. */
+  /** Next address of {@link Region.alloc}. */
   get next(): number {
     return this.#next;
   }
 
-  /** The most bytes that it can ever get at once. */
+  /** Limit of one request's reservations. */
   get largest(): number {
     return this.#arena.largest;
   }
 
-  /** The bytes that are left before the region has to ask the Arena for more. */
+  /** Bytes left in the current extent. */
   get left(): number {
     return this.#end - this.#next;
   }
 
-  /** Refuses with {@link ArenaTooSmall} `bytes` more than one request can ever have. */
+  /** Rejects with {@link ArenaTooSmall} if `bytes` more would exceed the limit of one request. */
   checkRoom(bytes: number): void {
     if (bytes <= this.left) return;
     const size = this.#extents.reduce((sum, { start, end }) => sum + end - start, alignUp(bytes) - this.left);
     if (size > this.#arena.largest) throw new ArenaTooSmall(size, this.#arena.largest);
   }
 
-  /** An aligned address with room for `bytes`. Takes more from the Arena when the reservation is used up, or refuses with {@link ArenaFull}. */
+  /** Allocates aligned memory and reserves more if necessary. Rejects with {@link ArenaFull}. */
   alloc(bytes: number): number {
     this.#checkUse();
     this.open();
@@ -201,14 +201,14 @@ export class Region {
     return address;
   }
 
-  /** Returns what is reserved and plans `bytes` instead, for what turns out to be larger; addresses from before are no longer its own. */
+  /** Returns the reservation and plans `bytes` instead. Addresses from before become invalid. */
   replan(bytes: number): void {
     this.#checkUse();
     this.#return();
     this.#planned = bytes;
   }
 
-  /** Returns every byte to the Arena. Safe to call more than once. */
+  /** Returns every byte to the Arena. Idempotent. */
   release(): void {
     this.#return();
     this.#isReleased = true;
@@ -224,7 +224,7 @@ export class Region {
   }
 }
 
-/** The next multiple of {@link ALIGNMENT}. */
+/** Rounds up to a multiple of {@link ALIGNMENT}. */
 export function alignUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }

@@ -1,13 +1,13 @@
-/** The element types of tensors: one row each, the only place where they are listed. */
+/** Table of element types. */
 
-/** What the rest of the house needs to know of an element type. */
+/** Properties of an element type. */
 export interface DTypeRow {
-  /** The number by which the kernels know the type. */
+  /** Code of the type in the kernels. */
   readonly code: number;
-  /** Bytes an element. */
+  /** Bytes per element. */
   readonly bytes: number;
   readonly float: boolean;
-  /** PyTorch's name of the scalar type, as its error messages print it. */
+  /** PyTorch's name of the scalar type in error messages. */
   readonly torch: string;
 }
 
@@ -21,10 +21,10 @@ export const DTYPES = {
   uint8: { code: 6, bytes: 1, float: false, torch: "Byte" },
 } as const satisfies Record<string, DTypeRow>;
 
-/** The name of an element type, as PyTorch spells it after `torch.`. */
+/** Name of an element type, as in `torch.float32`. */
 export type DType = keyof typeof DTYPES;
 
-/** The element types that logits, losses and gradients can have. */
+/** Element types of logits, losses and gradients. */
 export type FloatDType = "float64" | "float32" | "float16" | "bfloat16";
 
 export function isFloat(dtype: DType): dtype is FloatDType {

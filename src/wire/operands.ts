@@ -1,10 +1,10 @@
-/** The tensors of a request by their names, in whatever format they arrived. */
+/** Tensors of a request by name, independent of their format. */
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ReadTensor, TensorFormat, Work } from "./json/tensors.ts";
 import { elementPath } from "./json/tensors.ts";
 
-/** The names under which a request can carry tensors. */
+/** Names of the tensors that a request can have. */
 export const OPERANDS = ["input", "target", "weight", "grad_output"] as const;
 export type OperandName = (typeof OPERANDS)[number];
 
@@ -13,19 +13,19 @@ export function isOperand(name: string): name is OperandName {
 }
 
 export interface Operands {
-  /** Whether the request has a tensor of this name. */
+  /** Returns whether the request has this tensor. */
   has(name: string): boolean;
-  /** The shape of a tensor that is there, before its numbers are converted. */
+  /** Returns the shape of a tensor before its numbers are converted. */
   shape(name: string): readonly number[];
-  /** How it was written; the answer is written alike. */
-  form(name: string): TensorFormat;
-  /** A tensor that is there, in its own dtype, or in `dtype` where it names none. */
+  /** Returns the format of a tensor, which is also the response's default. */
+  format(name: string): TensorFormat;
+  /** Returns a tensor in its own dtype, or in `dtype` if it has none. */
   tensor(work: Work, name: string, dtype: DType): ReadTensor;
-  /** The JSON pointer to one element, by its row-major number, as the client wrote it. */
+  /** Returns the JSON pointer to an element, given its row-major index, in the request's format. */
   elementPointer(name: string, element: number): string;
 }
 
-/** Tensors that lie in the Arena as they came, as bytes. */
+/** Tensors that arrived as bytes. */
 export class TensorOperands implements Operands {
   readonly #tensors: ReadonlyMap<string, Tensor>;
 
@@ -41,7 +41,7 @@ export class TensorOperands implements Operands {
     return this.#tensors.get(name)!.shape;
   }
 
-  form(): TensorFormat {
+  format(): TensorFormat {
     return "nested";
   }
 

@@ -1,15 +1,15 @@
-/** Options that a format carries as text: a query string's, a safetensors file's metadata. */
+/** Options in text form: query strings and safetensors metadata. */
 import { echo, rejectAt } from "../problems.ts";
 
-/** What writers of safetensors files say about themselves in `format`; no option of a request. */
+/** Values of `format` that safetensors writers add to the metadata. They are not options. */
 const WRITERS = new Set(["pt", "np", "tf", "flax", "mlx"]);
 
-/** An integer or a fraction in JSON's notation. */
+/** JSON number. */
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /**
- * The options of a request as the fields of a JSON body: a query string's, then those of the metadata that it does not name. `true`, `false`,
- * `null` and numbers are read as JSON; everything else is text. Refuses one that stands twice in the query string.
+ * Reads the options of a request as fields of a JSON body. The query string overrides the metadata. `true`, `false`,
+ * `null` and numbers are read as JSON, everything else is text. Rejects a duplicate option in the query string.
  */
 export function readOptions(
   metadata: Readonly<Record<string, string>>,
@@ -27,7 +27,7 @@ export function readOptions(
   return Object.fromEntries(options);
 }
 
-/** Options whose values are words, one of which is null. */
+/** Options whose value may be the word null. */
 const WORDS = new Set(["non_finite"]);
 
 function readOption(name: string, text: string): unknown {
@@ -41,7 +41,10 @@ function readValue(text: string): unknown {
   return NUMBER.test(text) ? readNumber(text) : text;
 }
 
-/** As the scanner of JSON reads it: what was rounded to 2^53 becomes the next double, which is beyond the limit of every integer option. */
+/**
+ * Reads a number as the JSON scanner does. A number rounded to 2^53 becomes the next double, which exceeds the limit of
+ * every integer option.
+ */
 function readNumber(text: string): number {
   const value = Number(text);
   if (Math.abs(value) !== 2 ** 53 || text === String(value)) return value;

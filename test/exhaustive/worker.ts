@@ -50,12 +50,12 @@ function check(from: number, n: number): void {
   const region = arena.reserve(1 << 20);
   const at = region.alloc(BLOCK * bytes);
   for (let i = 0; i < n; i++) words[at / bytes + i] = from + i;
-  const paperEnd = kernel.run.printElements(at, code, 0, n, 0, kernel.run.paperAt);
-  const text = kernel.u8.slice(kernel.run.paperAt, paperEnd);
+  const paperEnd = kernel.run.printElements(at, code, 0, n, 0, kernel.run.outputAt);
+  const text = kernel.u8.slice(kernel.run.outputAt, paperEnd);
   if (bytes === 4) compareReference(at, from, n, text);
   const reader = new JsonReader(kernel, region, "contract");
   for (const piece of [Buffer.from('{"input":['), text, Buffer.from("]}")]) reader.push(piece);
-  const cut = reader.end().cuts[0]!;
+  const cut = reader.end().numberRuns[0]!;
   kernel.run.convert(cut.address, DTYPES.float64.code, cut.address, code, cut.length);
   if (cut.length !== n) failures.push(`${n} patterns from ${from} were read as ${cut.length} numbers`);
   else for (let i = 0; i < n; i++) compare(from + i, words[cut.address / bytes + i]!);
@@ -65,9 +65,9 @@ function check(from: number, n: number): void {
 
 /** The vector printer writes what the scalar reference writes, byte for byte. */
 function compareReference(at: number, from: number, n: number, text: Uint8Array): void {
-  const { paperAt } = kernel.run;
-  const end = kernel.run.printReference(at, code, n, paperAt);
-  if (Buffer.compare(kernel.u8.subarray(paperAt, end), text) === 0) return;
+  const { outputAt } = kernel.run;
+  const end = kernel.run.printReference(at, code, n, outputAt);
+  if (Buffer.compare(kernel.u8.subarray(outputAt, end), text) === 0) return;
   failures.push(`${n} float32 from 0x${from.toString(16)} are not printed as the reference prints them`);
 }
 

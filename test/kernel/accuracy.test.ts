@@ -141,10 +141,10 @@ describe("gradients of exponentials below the smallest normal number", () => {
     for (const inner of [1, 2]) {
       inRegion((region) => {
         const x = place(region, "float32", [1, 2, inner], Array(2 * inner).fill(0));
-        const upstream = place(region, "float32", [inner], [1e-40, 1].slice(0, inner));
+        const gradOutput = place(region, "float32", [inner], [1e-40, 1].slice(0, inner));
         const target = place(region, "int32", [inner], Array(inner).fill(0));
         const axis = { outer: 1, length: 2, inner };
-        fold(region, "crossEntropy", { axis, wide: false, x, out: x, target, upstream, ignoreIndex });
+        fold(region, "crossEntropy", { axis, wide: false, x, out: x, target, gradOutput, ignoreIndex });
         const half = Math.fround(1e-40) / 2;
         const got = read(x);
         expect(Math.abs(got[0]! + half)).toBeLessThanOrEqual(2 ** -149);

@@ -84,7 +84,7 @@ function ask(op: Op, dtype: FloatDType, asked: Question): { got: Answer; want: O
     const put = (type: DType, sizes: number[], list: number[]) => place(region, type, sizes, list);
     const x = put(dtype, shape, numbers(count, seed, scale));
     const weight = weighted ? put(compute, [classes], positive(classes, seed + 1)) : undefined;
-    const upstream = put(compute, [positions], numbers(positions, seed + 2, 1));
+    const gradOutput = put(compute, [positions], numbers(positions, seed + 2, 1));
     const soft = op === "softTarget";
     const indices = numbers(positions, seed + 3, 1).map(
       (value) => Math.floor(Math.abs(value) * 1e6) % (classes + 1),
@@ -98,7 +98,7 @@ function ask(op: Op, dtype: FloatDType, asked: Question): { got: Answer; want: O
     const judged = {
       weight: weight ? read(weight) : ones,
       ignoreIndex: classes,
-      g: read(upstream),
+      g: read(gradOutput),
       smoothing,
     };
     const [xs, ts] = [read(x), soft ? read(target) : indices];
@@ -118,7 +118,7 @@ function ask(op: Op, dtype: FloatDType, asked: Question): { got: Answer; want: O
       gradTarget,
       weight,
       losses,
-      upstream,
+      gradOutput,
       lossDType: dtype,
       smoothing: op === "nll" ? 0 : smoothing,
       ignoreIndex: BigInt(classes),

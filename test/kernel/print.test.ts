@@ -69,11 +69,11 @@ describe.each(["float32", "float64"] as const)("printing %s", (dtype) => {
           const index = round % 3 ? next() % 3000 : 0;
           const spans = SPANS[round % SPANS.length]!;
           for (let element = 0; element < count; element++) list[element] = kind();
-          const reference = textBetween(run.paperAt, run.printReference(at, code, count, run.paperAt));
-          i32.set(spans, run.spansAt / 4);
-          const end = run.printElements(at, code, index, count, spans.length, run.paperAt);
-          if (textBetween(run.paperAt, end) === join(reference.split(","), index, spans)) continue;
-          expect(textBetween(run.paperAt, end)).toBe(join(reference.split(","), index, spans));
+          const reference = textBetween(run.outputAt, run.printReference(at, code, count, run.outputAt));
+          i32.set(spans, run.listLengthsAt / 4);
+          const end = run.printElements(at, code, index, count, spans.length, run.outputAt);
+          if (textBetween(run.outputAt, end) === join(reference.split(","), index, spans)) continue;
+          expect(textBetween(run.outputAt, end)).toBe(join(reference.split(","), index, spans));
         }
       });
     },
@@ -88,10 +88,10 @@ describe.each(["float32", "float64"] as const)("printing %s", (dtype) => {
           if (dtype === "float32") kernel.f32[at / 4 + element] = value;
           else kernel.f64[at / 8 + element] = value;
         }
-        u8.fill(0xee, run.paperAt, run.paperAt + 2000);
-        const end = run.printElements(at, code, 0, count, 0, run.paperAt);
-        expect(textBetween(run.paperAt, end)).not.toContain("NaN");
-        expect(u8.subarray(end + 32, run.paperAt + 2000).every((byte) => byte === 0xee)).toBe(true);
+        u8.fill(0xee, run.outputAt, run.outputAt + 2000);
+        const end = run.printElements(at, code, 0, count, 0, run.outputAt);
+        expect(textBetween(run.outputAt, end)).not.toContain("NaN");
+        expect(u8.subarray(end + 32, run.outputAt + 2000).every((byte) => byte === 0xee)).toBe(true);
       }
     });
   });

@@ -12,7 +12,7 @@ function readNumbers(texts: readonly string[]): number[] {
   return inRegion((region) => {
     const reader = new JsonReader(kernel, region, "contract");
     reader.push(Buffer.from(`{"input":[${texts.join()}]}`));
-    const [cut] = reader.end().cuts;
+    const [cut] = reader.end().numberRuns;
     return [...kernel.f64.slice(cut!.address / 8, cut!.address / 8 + cut!.length)];
   });
 }
@@ -21,7 +21,7 @@ function readNumbers(texts: readonly string[]): number[] {
 function print(dtype: DType, bytes: Uint8Array): string[] {
   return inRegion((region) => {
     const { code, bytes: width } = DTYPES[dtype];
-    const page = kernel.run.paperAt;
+    const page = kernel.run.outputAt;
     const texts: string[] = [];
     const from = region.alloc(bytes.length);
     kernel.u8.set(bytes, from);

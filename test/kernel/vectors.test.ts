@@ -10,9 +10,9 @@ import { inRegion, kernel, readNumbers, scan } from "../wire/reading.ts";
 function outcome(body: string, pieces: Pieces): string {
   return inRegion((region) => {
     try {
-      const { value, cuts } = scan(region, body, "contract", pieces);
-      const tensors = cuts.map(({ address, length, ...cut }) => ({
-        ...cut,
+      const { value, numberRuns } = scan(region, body, "contract", pieces);
+      const tensors = numberRuns.map(({ address, length, ...rest }) => ({
+        ...rest,
         length,
         bits: Buffer.from(kernel.u8.subarray(address, address + 8 * length)).toString("hex"),
       }));

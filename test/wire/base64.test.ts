@@ -11,12 +11,12 @@ function decode(text: string, size?: number): number[] | string {
   if (reading instanceof Problem) {
     return reading.code === "invalid_base64" ? reading.errors[0]!.pointer : reading.code;
   }
-  return [...reading.cuts[0]!.contents];
+  return [...reading.numberRuns[0]!.contents];
 }
 
 function encode(bytes: Uint8Array): string {
   kernel.u8.set(bytes, arena.start);
-  const paper = kernel.run.paperAt;
+  const paper = kernel.run.outputAt;
   const end = kernel.run.encodeBase64(arena.start, bytes.length, paper);
   return Buffer.from(kernel.u8.subarray(paper, end)).toString();
 }
@@ -58,7 +58,9 @@ describe("base64", () => {
           const sextet = alphabet.indexOf(byte);
           const bit = place * 6;
           expected.writeUInt16BE((sextet << 10) >> (bit % 8), bit >> 3);
-          expect(!(reading instanceof Problem) && Buffer.from(reading.cuts[0]!.contents)).toEqual(expected);
+          expect(!(reading instanceof Problem) && Buffer.from(reading.numberRuns[0]!.contents)).toEqual(
+            expected,
+          );
         } else expect((reading as Problem).code, `${byte} at ${place}`).toBe("invalid_base64");
       }
     }

@@ -19,8 +19,11 @@ function place(dtype: FloatDType, shape: readonly number[], numbers: readonly nu
   return tensor;
 }
 
-function write(members: Readonly<Record<string, Member | undefined>>, form: TensorFormat = "nested"): string {
-  const pages = [...writeJson(kernel, members, form)];
+function write(
+  members: Readonly<Record<string, Member | undefined>>,
+  format: TensorFormat = "nested",
+): string {
+  const pages = [...writeJson(kernel, members, format)];
   for (const page of pages) expect(page.length).toBeLessThanOrEqual(PAGE);
   return Buffer.concat(pages).toString();
 }

@@ -5,7 +5,7 @@ import { Problem } from "../../src/problems.ts";
 import { JsonReader } from "../../src/wire/json/reader.ts";
 import { inRegion, kernel } from "../kernel/place.ts";
 
-/** What a body reads as, cut into pieces at `places`: the skeleton, the cuts with their numbers, or the refusal. */
+/** What a body reads as, cut into pieces at `places`: the skeleton, the numberRuns with their numbers, or the refusal. */
 function read(text: string | Buffer, places: readonly number[] = []): unknown {
   const bytes = Buffer.from(text as string);
   return inRegion((region) => {
@@ -16,8 +16,8 @@ function read(text: string | Buffer, places: readonly number[] = []): unknown {
         reader.push(bytes.subarray(from, to));
         from = to;
       }
-      const { value, cuts } = reader.end();
-      const contents = cuts.map(({ kind, address, length, shape }) => ({
+      const { value, numberRuns } = reader.end();
+      const contents = numberRuns.map(({ kind, address, length, shape }) => ({
         shape,
         numbers:
           kind === "numbers"

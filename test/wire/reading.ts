@@ -5,7 +5,7 @@ import { loadKernel } from "../../src/kernel/kernel.ts";
 import { Problem } from "../../src/problems.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import { Arena } from "../../src/tensor/arena.ts";
-import type { Cut, JsonBody, JsonMode } from "../../src/wire/json/reader.ts";
+import type { JsonBody, JsonMode, NumberRun } from "../../src/wire/json/reader.ts";
 import { JsonReader } from "../../src/wire/json/reader.ts";
 
 export const kernel: Kernel = loadKernel(48 * 1024 * 1024);
@@ -44,25 +44,29 @@ export function scan(
   return reader.end();
 }
 
-/** The numbers or bytes of a cut. */
-export function contents({ kind, address, length }: Cut): number[] {
+/** The numbers or bytes of a numbers. */
+export function contents({ kind, address, length }: NumberRun): number[] {
   if (kind === "base64") return [...kernel.u8.subarray(address, address + length)];
   return [...kernel.f64.subarray(address / 8, address / 8 + length)];
 }
 
 export interface Reading {
   readonly value: unknown;
-  readonly cuts: readonly { kind: string; shape: readonly number[]; contents: readonly number[] }[];
+  readonly numberRuns: readonly { kind: string; shape: readonly number[]; contents: readonly number[] }[];
 }
 
 /** What a body says, with the contents of its tensors, or how it is refused. */
 export function read(text: string | Uint8Array, mode?: JsonMode, pieces?: Pieces): Reading | Problem {
   return inRegion((region) => {
     try {
-      const { value, cuts } = scan(region, text, mode, pieces);
+      const { value, numberRuns } = scan(region, text, mode, pieces);
       return {
         value,
-        cuts: cuts.map((cut) => ({ kind: cut.kind, shape: cut.shape, contents: contents(cut) })),
+        numberRuns: numberRuns.map((numbers) => ({
+          kind: numbers.kind,
+          shape: numbers.shape,
+          contents: contents(numbers),
+        })),
       };
     } catch (error) {
       if (error instanceof Problem) return error;
@@ -75,5 +79,5 @@ export function read(text: string | Uint8Array, mode?: JsonMode, pieces?: Pieces
 export function readNumbers(list: string): readonly number[] {
   const reading = read(`{"input":[${list}]}`);
   if (reading instanceof Problem) throw reading;
-  return reading.cuts[0]!.contents;
+  return reading.numberRuns[0]!.contents;
 }

@@ -12,7 +12,7 @@ import { bytesOf, numbersOf } from "../conformance/forms.ts";
 import { inRegion, kernel, scan } from "./reading.ts";
 
 interface Read {
-  readonly form: TensorFormat;
+  readonly format: TensorFormat;
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly numbers: readonly number[];
@@ -34,7 +34,7 @@ function read(input: string, dtype: DType = "float64"): Read | Problem {
       if (convert !== undefined) runToEnd([convert]);
       const { address, dtype: got, shape } = tensor;
       const bytes = Buffer.from(kernel.u8.slice(address, address + elementCount(shape) * DTYPES[got].bytes));
-      return { form: text.form, dtype: got, shape, numbers: elements(got, bytes) };
+      return { format: text.format, dtype: got, shape, numbers: elements(got, bytes) };
     } catch (error) {
       if (error instanceof Problem) return error;
       throw error;
@@ -42,8 +42,8 @@ function read(input: string, dtype: DType = "float64"): Read | Problem {
   });
 }
 
-const float64 = (form: TensorFormat, shape: readonly number[], numbers: readonly number[]): Read => ({
-  form,
+const float64 = (format: TensorFormat, shape: readonly number[], numbers: readonly number[]): Read => ({
+  format,
   dtype: "float64",
   shape,
   numbers,
@@ -176,11 +176,11 @@ describe("a tensor in JSON", () => {
   });
 
   it("points to elements as the tensor was written", () => {
-    const text = { shape: [2, 3, 4], dtype: undefined, cut: undefined, scalar: 0, pointer: "/target" };
-    expect(elementPointer({ ...text, form: "nested" }, 23)).toBe("/target/1/2/3");
-    expect(elementPointer({ ...text, form: "nested" }, 4)).toBe("/target/0/1/0");
-    expect(elementPointer({ ...text, form: "flat" }, 23)).toBe("/target/data/23");
-    expect(elementPointer({ ...text, form: "base64" }, 23)).toBe("/target/base64");
-    expect(elementPointer({ ...text, form: "nested", shape: [] }, 0)).toBe("/target");
+    const text = { shape: [2, 3, 4], dtype: undefined, numbers: undefined, scalar: 0, pointer: "/target" };
+    expect(elementPointer({ ...text, format: "nested" }, 23)).toBe("/target/1/2/3");
+    expect(elementPointer({ ...text, format: "nested" }, 4)).toBe("/target/0/1/0");
+    expect(elementPointer({ ...text, format: "flat" }, 23)).toBe("/target/data/23");
+    expect(elementPointer({ ...text, format: "base64" }, 23)).toBe("/target/base64");
+    expect(elementPointer({ ...text, format: "nested", shape: [] }, 0)).toBe("/target");
   });
 });

@@ -5,7 +5,7 @@ import { nearest } from "../../errors.ts";
 import { echo, Problem, rejectAt } from "../../problems.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
-import { checkSpan } from "../../wire/json/tensors.ts";
+import { checkElementCount } from "../../wire/json/tensors.ts";
 import type { Operands } from "../../wire/operands.ts";
 import { isOperand, OPERANDS, TensorOperands } from "../../wire/operands.ts";
 import { readOptions } from "../../wire/options.ts";
@@ -77,7 +77,7 @@ export async function readTensors(loss: LossContext, { header, reader }: Safeten
 
 /** Reserves memory for a tensor of the file. */
 export function reserveTensor({ region }: LossContext, { name, dtype, shape }: Entry): Tensor {
-  checkSpan(shape, `/${name}`);
+  checkElementCount(shape, `/${name}`);
   const bytes = byteLength({ dtype, shape });
   if (bytes > region.largest)
     throw tooLarge(`${bytes} bytes of ${name}`, { bytes: region.largest, setting: "MEMORY_BUDGET" });

@@ -87,7 +87,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     const reader = new OperandReader(loss, new JsonOperands(body, fields));
     loss.timings.enter("compute");
     const send = (members: Members): Sending =>
-      sendMembers(reply, loss, members, fields.format ?? reader.operands.form("input"), fields.non_finite);
+      sendMembers(reply, loss, members, fields.format ?? reader.operands.format("input"), fields.non_finite);
     // A loss that ends in its first slice is answered in this turn of the event loop, without a promise.
     try {
       const members = compute(loss, reader, plan(reader, fields as never), isGone);

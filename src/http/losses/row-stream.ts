@@ -6,12 +6,12 @@ import type { Plan, Run } from "../../loss/plan.ts";
 import { Problem } from "../../problems.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
-import { checkSpan } from "../../wire/json/tensors.ts";
+import { checkElementCount } from "../../wire/json/tensors.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { Operands } from "../../wire/operands.ts";
 import { TensorOperands } from "../../wire/operands.ts";
 import type { Entry } from "../../wire/safetensors/header.ts";
-import { answerHeader, inFileOrder, memberPages } from "../../wire/safetensors/writer.ts";
+import { inFileOrder, memberPages, responseHeader } from "../../wire/safetensors/writer.ts";
 import type { SafetensorsBody } from "../body/safetensors.ts";
 import { endBody, readTensor, reserveTensor } from "../body/safetensors.ts";
 import type { LossContext } from "../context.ts";
@@ -72,7 +72,7 @@ export async function openRows(
     else await readTensor(loss, body.reader, tensor);
   }
   if (input === undefined) throw new Error("the validator lets no body without input pass");
-  if (byteLength(input) === 0) checkSpan(input.shape, "/input");
+  if (byteLength(input) === 0) checkElementCount(input.shape, "/input");
   const streamed = { windowBytes: WINDOW_BYTES, weightComesLast: late.length > 0 };
   const planned = planRows(new TensorOperands(tensors), streamed);
   const plan = planned.plan as Plan<LossResult>;
@@ -147,7 +147,7 @@ export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<
   const { kernel, timings } = stream.loss;
   const members = inFileOrder(plan.outputs.map((output) => ({ ...output, name: MEMBERS[output.name] })));
   const names = members.map(({ name }) => name);
-  const header = answerHeader(members, run.warnings);
+  const header = responseHeader(members, run.warnings);
   const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
   // What the first rows find wrong, or find no room for, still gets a status.
   const parts = foldRows(stream);

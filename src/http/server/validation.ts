@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastify/types/schema.js";
 import { nearest } from "../../errors.ts";
 import type { ProblemError } from "../../problems.ts";
-import { ECHO, echo, Problem, pointerStep } from "../../problems.ts";
+import { echo, MAX_ECHO_CHARS, Problem, pointerStep } from "../../problems.ts";
 import type { ParsedBody } from "../context.ts";
 
 /** Validates a value; its errors are those of the last call. */
@@ -221,7 +221,7 @@ export function findFaults(
   const unknown = Object.keys(object).filter((name) => !known.has(name));
   const missing = required.filter((name) => !Object.hasOwn(object, name));
   const places: ProblemError[] = [];
-  let room = ECHO;
+  let room = MAX_ECHO_CHARS;
   let isListed = false;
   for (const name of unknown) {
     if (room <= 0 || places.length >= MOST - missing.length) break;

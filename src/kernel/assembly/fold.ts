@@ -12,7 +12,7 @@ import {
   Scaled, Tiny, addColumns, addFlow, addRow, addSoftFlow, flowBack, forgetKnown, gradientsOfTargets, knowWidest, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
 import {
-  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, UPSTREAM, arrayBytes, clearState, closeSums, padded, stateOf,
+  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, arrayBytes, clearState, closeSums, padded, stateOf,
 } from "./state";
 import { FOLD_BYTES, Fold, OWN_WIDTH } from "./struct";
 import { accumulate, lostBy, totalOf } from "./sum";
@@ -135,7 +135,7 @@ function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
   fold.classAt = 0;
   clearState<K>(fold);
   if (op == CROSS_ENTROPY) readClasses(fold);
-  if (op >= CROSS_ENTROPY && (fold.out != 0 || fold.gradTarget != 0)) readUpstream<K>(fold, op);
+  if (op >= CROSS_ENTROPY && (fold.out != 0 || fold.gradTarget != 0)) readGradOutput<K>(fold, op);
 }
 
 /** The target classes of the group, -1 where they are ignored. */
@@ -153,14 +153,14 @@ function readClasses(fold: Fold): void {
 }
 
 /** The upstream gradients of the group; over class indices also what they send to the log-probabilities. */
-function readUpstream<K>(fold: Fold, op: i32): void {
+function readGradOutput<K>(fold: Fold, op: i32): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
-  const each: usize = fold.upstream == 0 ? <usize>0 : <usize>fold.upstream + <usize>fold.position * sizeof<K>();
+  const each: usize = fold.gradOutput == 0 ? <usize>0 : <usize>fold.gradOutput + <usize>fold.position * sizeof<K>();
   const smooth = spreadOf(fold) * totalOf(changetype<usize>(fold) + offsetof<Fold>("weightSum"));
   for (let j: usize = 0; j < fold.width; j++) {
     const k = j * sizeof<K>();
-    let g = each == 0 ? fold.upstreamScalar : f64(load<K>(each + k));
+    let g = each == 0 ? fold.gradOutputScalar : f64(load<K>(each + k));
     if (op == CROSS_ENTROPY) {
       const y = load<i32>(state + CLASS * bytes + (j << 2));
       if (y < 0) g = 0;
@@ -170,7 +170,7 @@ function readUpstream<K>(fold: Fold, op: i32): void {
       const flow = fold.smoothing > 0 ? peak - smooth * g : peak;
       store<f64>(state + FLOW * bytes + (j << 3), flow);
     }
-    store<K>(state + UPSTREAM * bytes + k, <K>g);
+    store<K>(state + GRAD_OUTPUT * bytes + k, <K>g);
   }
 }
 
@@ -511,7 +511,7 @@ function writeGradient<K>(fold: Fold): void {
   const p = <usize>fold.position * fold.inner + fold.classAt;
   const y = loadIndex(<usize>fold.target + (p << widthOf(fold.targetDtype)), fold.targetDtype);
   if (y == fold.ignoreIndex) return;
-  const g = fold.upstream == 0 ? <K>fold.upstreamScalar : load<K>(<usize>fold.upstream + p * sizeof<K>());
+  const g = fold.gradOutput == 0 ? <K>fold.gradOutputScalar : load<K>(<usize>fold.gradOutput + p * sizeof<K>());
   const gradient = -(<K>weightOf<K>(fold, usize(y)) * g);
   storeNumber(<usize>fold.out + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype, f64(gradient));
 }

@@ -5,7 +5,7 @@
 import { addExp, exp, expConstant, expOf, nmadd, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
 import { Columns, Rows, isRows, lanes } from "./lines";
-import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, PEAK, TAIL, UPSTREAM, lowestOf } from "./state";
+import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, PEAK, TAIL, GRAD_OUTPUT, lowestOf } from "./state";
 
 /** Vectors of positions in a block. */
 // @ts-ignore: decorator
@@ -483,7 +483,7 @@ export function smoothTerm<K, L>(
   const stride = strideOf<K, L>(width);
   const one = v128.splat<K>(1);
   for (let g: usize = 0; g < groups; g++) {
-    const upstream = v128.mul<K>(each<K, L>(state + UPSTREAM * bytes, g), v128.splat<K>(<K>share));
+    const gradOutput = v128.mul<K>(each<K, L>(state + GRAD_OUTPUT * bytes, g), v128.splat<K>(<K>share));
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
@@ -492,7 +492,7 @@ export function smoothTerm<K, L>(
       const term = v128.and(v128.mul<K>(w, v128.load(a + at)), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
-      if (base != 0) v128.store(base + at, v128.mul<K>(upstream, w));
+      if (base != 0) v128.store(base + at, v128.mul<K>(gradOutput, w));
     }
     addTo<K, L>(state + LOSS * bytes, g, low, high);
   }
@@ -516,13 +516,13 @@ export function addSoftFlow<K, L>(
   const kept = v128.splat<K>(<K>keep);
   const evenly = v128.splat<K>(<K>spread);
   for (let g: usize = 0; g < groups; g++) {
-    const upstream = v128.neg<K>(each<K, L>(state + UPSTREAM * bytes, g));
+    const gradOutput = v128.neg<K>(each<K, L>(state + GRAD_OUTPUT * bytes, g));
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const q = smoothed<K>(v128.load(t + (g << 4) + k * stride), kept, evenly);
       const wq = v128.mul<K>(weights<K, L>(weight, k, one), q);
-      const term = v128.and(v128.mul<K>(upstream, wq), present<K, L>(k, n));
+      const term = v128.and(v128.mul<K>(gradOutput, wq), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
     }
@@ -545,8 +545,8 @@ export function softTerm<K, L>(
   const kept = v128.splat<K>(<K>keep);
   const evenly = v128.splat<K>(<K>spread);
   for (let g: usize = 0; g < groups; g++) {
-    const upstream = v128.neg<K>(each<K, L>(state + UPSTREAM * bytes, g));
-    const toTarget = v128.mul<K>(upstream, kept);
+    const gradOutput = v128.neg<K>(each<K, L>(state + GRAD_OUTPUT * bytes, g));
+    const toTarget = v128.mul<K>(gradOutput, kept);
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
@@ -557,7 +557,7 @@ export function softTerm<K, L>(
       const term = v128.and(v128.mul<K>(v128.mul<K>(logProbability, q), w), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
-      if (base != 0) v128.store(base + at, v128.mul<K>(upstream, v128.mul<K>(w, q)));
+      if (base != 0) v128.store(base + at, v128.mul<K>(gradOutput, v128.mul<K>(w, q)));
       if (gradTarget != 0) v128.store(gradTarget + at, v128.mul<K>(v128.mul<K>(toTarget, w), logProbability));
     }
     addTo<K, L>(state + LOSS * bytes, g, low, high);

@@ -35,7 +35,7 @@ const DONE: i32 = 12;
 
 const MAX_DEPTH: i32 = 32;
 const MAX_RANK: i32 = 8;
-const MAX_CUTS: i32 = 32;
+const MAX_RUNS: i32 = 32;
 const SKELETON_BYTES: usize = 16384;
 
 /** One scan's state; the loader reads it by the offsets that it shares with this class. */
@@ -47,12 +47,12 @@ class Scan {
   inference: i32;
   /** Bytes in the skeleton, cuts made, members seen in all objects. */
   skeleton: u32;
-  cuts: i32;
+  runs: i32;
   members: i32;
   /** Where the next number goes, where the room ends, and where the running cut began. */
   next: usize;
   end: usize;
-  cutStart: usize;
+  runStart: usize;
   /** Where in the text scanning stopped, as an address in the piece at hand; the byte found there, or -1 at the end. */
   stop: usize;
   stopByte: i32;
@@ -80,14 +80,14 @@ const COUNTS: usize = 96; // i32 for each level of the number array, level 1 fir
 const DIMS: usize = COUNTS + 36; // i32 for each level: the length of its first list, or -1
 const STACK: usize = DIMS + 36; // for each open bracket of the skeleton: i32 kind, u32 place of the last key, i32 items
 const FRAME: usize = 12;
-const CUTS: usize = STACK + FRAME * 33; // for each cut: i32 rounded (-1: base64), u32 address, u32 length, i32 rank, i32 dims[8]
-const CUT: usize = 48;
-const SKELETON: usize = CUTS + CUT * 32;
+const RUNS: usize = STACK + FRAME * 33; // for each cut: i32 rounded (-1: base64), u32 address, u32 length, i32 rank, i32 dims[8]
+const RUN_BYTES: usize = 48;
+const SKELETON: usize = RUNS + RUN_BYTES * 32;
 
 export const scanBytes: usize = SKELETON + SKELETON_BYTES + 16;
 export const scanCounts: usize = COUNTS;
 export const scanStack: usize = STACK;
-export const scanCuts: usize = CUTS;
+export const scanRuns: usize = RUNS;
 export const scanSkeleton: usize = SKELETON;
 
 /** Begins a scan whose numbers go to [next, end). */
@@ -164,8 +164,8 @@ export function scanPiece(at: usize, p: usize, end: usize): i32 {
 }
 
 /** Where the loader puts the piece to scan: what was left over of the last one, then new bytes. Room for zeros is behind. */
-export const windowAt: usize = memory.data(66560 + 16, 16);
-export const windowBytes: usize = 66560;
+export const inputAt: usize = memory.data(66560 + 16, 16);
+export const inputBytes: usize = 66560;
 
 /** Whether the text may end here; the scan's state says what is missing otherwise. */
 export function scanIsDone(at: usize): bool {
@@ -389,14 +389,14 @@ const ITEM: i32 = 1;
 const COMMA_OR_CLOSE: i32 = 2;
 
 function startNumbers(s: Scan): i32 {
-  if (s.cuts == MAX_CUTS) return LONG_OPTIONS;
+  if (s.runs == MAX_RUNS) return LONG_OPTIONS;
   s.level = 0;
   s.deepest = 0;
   s.leaf = 0;
   s.expect = ITEM;
   s.rounded = 0;
   s.next = (s.next + 15) & ~15;
-  s.cutStart = s.next;
+  s.runStart = s.next;
   for (let level: usize = 0; level <= 8; level++) store<i32>(changetype<usize>(s) + DIMS + (level << 2), -1);
   s.state = NUMBERS;
   return GOES_ON;
@@ -433,7 +433,7 @@ function scanNumbers(s: Scan, p: usize, end: usize): i32 {
         return endNumbers(s);
       }
     } else {
-      result = s.expect == COMMA_OR_CLOSE ? MALFORMED : refuseItem(p, end, c);
+      result = s.expect == COMMA_OR_CLOSE ? MALFORMED : rejectItem(p, end, c);
       if (result == UNFINISHED) {
         s.stop = p;
         return GOES_ON;
@@ -447,7 +447,7 @@ function scanNumbers(s: Scan, p: usize, end: usize): i32 {
 }
 
 /** An item that begins with none of a number's characters: an object or a whole word is JSON but no element, anything else is not JSON. */
-function refuseItem(p: usize, end: usize, c: u32): i32 {
+function rejectItem(p: usize, end: usize, c: u32): i32 {
   if (c == 123) return BAD_ELEMENT;
   // true, false, null
   let word: u64 = c == 116 ? 0x65757274 : c == 102 ? 0x65736c6166 : c == 110 ? 0x6c6c756e : 0;
@@ -523,7 +523,7 @@ function scanOneByOne(s: Scan, p: usize, end: usize): i32 {
     if (c == 32) c = load<u8>(++p);
     if (c - 48 >= 10 && c != 45) break;
   }
-  if (numberRounded != 0 && s.rounded == 0) s.rounded = i32((numberRounded - s.cutStart) >> 3) + 1;
+  if (numberRounded != 0 && s.rounded == 0) s.rounded = i32((numberRounded - s.runStart) >> 3) + 1;
   scannerRead(i32((next - s.next) >> 3));
   count(s, next);
   s.stop = p;
@@ -567,20 +567,20 @@ function closeList(s: Scan): i32 {
 }
 
 function endNumbers(s: Scan): i32 {
-  const cut = changetype<usize>(s) + CUTS + usize(s.cuts) * CUT;
-  store<i32>(cut, s.rounded);
-  store<u32>(cut, u32(s.cutStart), 4);
-  store<u32>(cut, u32((s.next - s.cutStart) >> 3), 8);
-  store<i32>(cut, s.deepest, 12);
-  memory.copy(cut + 16, changetype<usize>(s) + DIMS + 4, 32);
+  const run = changetype<usize>(s) + RUNS + usize(s.runs) * RUN_BYTES;
+  store<i32>(run, s.rounded);
+  store<u32>(run, u32(s.runStart), 4);
+  store<u32>(run, u32((s.next - s.runStart) >> 3), 8);
+  store<i32>(run, s.deepest, 12);
+  memory.copy(run + 16, changetype<usize>(s) + DIMS + 4, 32);
   const fits = put(s, 91) && putIndex(s) && put(s, 93);
-  s.cuts++;
+  s.runs++;
   ended(s);
   return fits ? GOES_ON : LONG_OPTIONS;
 }
 
 function putIndex(s: Scan): bool {
-  return (s.cuts < 10 || put(s, 48 + s.cuts / 10)) && put(s, 48 + (s.cuts % 10));
+  return (s.runs < 10 || put(s, 48 + s.runs / 10)) && put(s, 48 + (s.runs % 10));
 }
 
 let specialState: i32 = 0;
@@ -611,9 +611,9 @@ function failedSpecial(p: usize, end: usize, quoted: bool): usize {
 // ---- base64
 
 function startBase64(s: Scan): i32 {
-  if (s.cuts == MAX_CUTS) return LONG_OPTIONS;
+  if (s.runs == MAX_RUNS) return LONG_OPTIONS;
   s.next = (s.next + 15) & ~15;
-  s.cutStart = s.next;
+  s.runStart = s.next;
   s.sextets = 0;
   s.bits = 0;
   s.padding = 0;
@@ -704,13 +704,13 @@ function takeSextet(s: Scan, c: u32): i32 {
 }
 
 function endBase64(s: Scan): i32 {
-  const cut = changetype<usize>(s) + CUTS + usize(s.cuts) * CUT;
-  store<i32>(cut, -1);
-  store<u32>(cut, u32(s.cutStart), 4);
-  store<u32>(cut, u32(s.next - s.cutStart), 8);
-  store<i32>(cut, 0, 12);
+  const run = changetype<usize>(s) + RUNS + usize(s.runs) * RUN_BYTES;
+  store<i32>(run, -1);
+  store<u32>(run, u32(s.runStart), 4);
+  store<u32>(run, u32(s.next - s.runStart), 8);
+  store<i32>(run, 0, 12);
   const fits = put(s, 34) && putIndex(s) && put(s, 34);
-  s.cuts++;
+  s.runs++;
   ended(s);
   return fits ? GOES_ON : LONG_OPTIONS;
 }

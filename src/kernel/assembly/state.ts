@@ -42,7 +42,7 @@ export const LOG_REST: usize = 5;
 /** FLOW in K. */
 export const FLOW_K: usize = 6;
 /** The upstream gradient. */
-export const UPSTREAM: usize = 7;
+export const GRAD_OUTPUT: usize = 7;
 /** What the target's own class adds to the gradient. */
 export const PEAK: usize = 8;
 /** The class index as i32; -1 where the target is ignored. */

@@ -11,7 +11,7 @@ export const FOLD_BYTES: usize = 512;
 
 @unmanaged
 export class Fold {
-  upstreamScalar: f64;
+  gradOutputScalar: f64;
   smoothing: f64;
   ignoreIndex: i64;
   /** Results: the losses added up, and the smooth terms; each a sum of sum.ts. */
@@ -35,7 +35,7 @@ export class Fold {
   weight: u32;
   losses: u32;
   lossDtype: u32;
-  upstream: u32;
+  gradOutput: u32;
   // What follows belongs to the kernels; the loader writes zeros.
   /** The first position of the group in hand. */
   position: u32;

@@ -1,15 +1,15 @@
-/** Tensors of the Open Inference Protocol v2: JSON `data` with shape and datatype, or raw bytes behind the JSON. */
+/** Tensors of the Open Inference Protocol v2: JSON `data` with shape and datatype, or raw bytes after the JSON. */
 import { rejectAt } from "../../problems.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sameShape } from "../../tensor/tensor.ts";
-import type { Cut, JsonBody } from "../json/reader.ts";
+import type { JsonBody, NumberRun } from "../json/reader.ts";
 import type { ReadTensor, TensorFormat, TensorText, Work } from "../json/tensors.ts";
-import { checkSpan, elementPointer, toTensor } from "../json/tensors.ts";
+import { checkElementCount, elementPointer, toTensor } from "../json/tensors.ts";
 import type { Operands } from "../operands.ts";
 
-/** The protocol's names of the element types; BF16 is Triton's. */
+/** Protocol names of the element types. BF16 is Triton's. */
 export const DATATYPES = {
   FP64: "float64",
   FP32: "float32",
@@ -22,12 +22,12 @@ export const DATATYPES = {
 
 export type Datatype = keyof typeof DATATYPES;
 
-/** The protocol's name of an element type. */
+/** Returns the protocol's name of an element type. */
 export function datatypeOf(dtype: DType): Datatype {
   return (Object.keys(DATATYPES) as Datatype[]).find((name) => DATATYPES[name] === dtype)!;
 }
 
-/** An input of a request whose schema has been checked: `[k]` stands for cut k. */
+/** Input of a validated request. `[k]` in `data` refers to number run k. */
 export interface InferenceInput {
   readonly name: string;
   readonly shape: readonly number[];
@@ -36,19 +36,19 @@ export interface InferenceInput {
   readonly data?: readonly number[];
 }
 
-/** The tensors of an inference request by their names. */
+/** Tensors of an inference request by name. */
 export class InferenceOperands implements Operands {
   readonly #inputs = new Map<string, TensorText | (Tensor & { pointer: string })>();
 
-  /** Describes an input in JSON. Refuses data that do not fill its shape. */
+  /** Adds an input in JSON. Rejects data that do not match its shape. */
   addText(body: JsonBody, { name, shape, datatype, data }: InferenceInput, pointer: string): void {
-    const cut = body.cuts[data![0]!]!;
-    checkData(cut, shape, pointer);
+    const numbers = body.numberRuns[data![0]!]!;
+    checkData(numbers, shape, pointer);
     const text = {
-      form: "flat" as const,
+      format: "flat" as const,
       shape,
       dtype: DATATYPES[datatype],
-      cut,
+      numbers,
       scalar: Number.NaN,
       pointer,
     };
@@ -68,7 +68,7 @@ export class InferenceOperands implements Operands {
     return this.#inputs.get(name)!.shape;
   }
 
-  form(): TensorFormat {
+  format(): TensorFormat {
     return "flat";
   }
 
@@ -83,9 +83,9 @@ export class InferenceOperands implements Operands {
   }
 }
 
-/** `data` is flat, row-major, or nested as the shape says. */
-function checkData({ length, shape: lists }: Cut, shape: readonly number[], pointer: string): void {
-  const expected = checkSpan(shape, `${pointer}/shape`);
+/** Checks that `data` is flat or nested as its shape. */
+function checkData({ length, shape: lists }: NumberRun, shape: readonly number[], pointer: string): void {
+  const expected = checkElementCount(shape, `${pointer}/shape`);
   const isFlat = lists.length === 1;
   if (length === expected && (isFlat || sameShape(lists, shape))) return;
   const got = isFlat ? `${length} elements` : `lists of shape [${lists.join(", ")}]`;
@@ -97,8 +97,8 @@ function checkData({ length, shape: lists }: Cut, shape: readonly number[], poin
 }
 
 /**
- * The bytes of an input that comes as bytes; undefined where it comes in the JSON. Refuses an input that comes in both ways or in none, one that comes as
- * bytes to a body that has none, and a size that its shape does not have.
+ * Returns the byte length of a binary input, or undefined for an input in JSON. Rejects an input with both or neither,
+ * a binary input in a body without bytes, and a length that differs from its shape.
  */
 export function binarySize(
   { shape, datatype, parameters, data }: InferenceInput,
@@ -119,7 +119,7 @@ export function binarySize(
     const header = "the header Inference-Header-Content-Length";
     throw rejectAt("invalid_request", place, `expected ${header} for an input that comes as bytes`);
   }
-  const expected = checkSpan(shape, `${pointer}/shape`) * DTYPES[DATATYPES[datatype]].bytes;
+  const expected = checkElementCount(shape, `${pointer}/shape`) * DTYPES[DATATYPES[datatype]].bytes;
   if (size === expected) return size;
   throw rejectAt(
     "shape_data_mismatch",

@@ -1,4 +1,4 @@
-/** Answers of the Open Inference Protocol v2: JSON, and behind it the bytes of those outputs that the client wants so. */
+/** Responses of the Open Inference Protocol v2: JSON, then the bytes of all binary outputs. */
 import type { Kernel } from "../../kernel/kernel.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../../tensor/tensor.ts";
@@ -9,33 +9,33 @@ import { addData } from "../json/writer.ts";
 import { memberPages } from "../safetensors/writer.ts";
 import { datatypeOf } from "./reader.ts";
 
-/** One output: what it is called, its numbers, and whether they are wanted as bytes. */
+/** Output with its name, numbers and format. */
 export interface InferenceOutput {
   readonly name: string;
   readonly member: Tensor | Scalar;
   readonly binary: boolean;
 }
 
-/** What stands beside the outputs. */
+/** Members beside the outputs. */
 export interface InferenceEnvelope {
   readonly model: string;
   readonly id: string | undefined;
   readonly warnings: readonly string[];
 }
 
-/** The bytes behind the JSON. */
+/** Counts the bytes after the JSON. */
 export function binaryLength(outputs: readonly InferenceOutput[]): number {
   return outputs.reduce((sum, { binary, member }) => sum + (binary ? bytesOf(member) : 0), 0);
 }
 
-/** The outputs that are wanted as bytes, in pages. */
+/** Writes the binary outputs in pages. */
 export function binaryPages(kernel: Kernel, outputs: readonly InferenceOutput[]): Generator<Buffer, void> {
   const binary = outputs.filter((output) => output.binary);
   const members = Object.fromEntries(binary.map(({ name, member }) => [name, member]));
   return memberPages(kernel, members, Object.keys(members));
 }
 
-/** The JSON of an answer, in pages. */
+/** Writes the JSON of a response in pages. */
 export function inferencePages(
   kernel: Kernel,
   { model, id, warnings }: InferenceEnvelope,

@@ -1,45 +1,45 @@
-/** Pages of text: pieces of an answer, printed by the kernels into whatever buffer in their memory has room. */
+/** Pages of JSON text, printed by the kernels into any buffer in their memory. */
 import type { Kernel } from "../../kernel/kernel.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar } from "../../tensor/tensor.ts";
 import { elementCount } from "../../tensor/tensor.ts";
 
-/** Elements with the punctuation between them, but without the outer brackets. */
+/** Elements with their punctuation, without the outer brackets. */
 export interface Elements {
   readonly address: number;
-  /** The kernels' code of the element type, and bytes an element. */
+  /** Kernels' code of the element type, and bytes per element. */
   readonly code: number;
   readonly bytes: number;
   readonly shape: readonly number[];
 }
 
-/** Bytes that are written as base64. */
+/** Bytes to write as base64. */
 export interface Base64 {
   readonly address: number;
   readonly byteCount: number;
 }
 
-/** A part of an answer, in the order in which it is written. */
+/** Part of a response in output order. */
 export type Piece = string | Scalar | Elements | Base64;
 
-/** How non-finite numbers are written: as "NaN", "Infinity" and "-Infinity", or all as null. */
+/** Format of non-finite numbers: "NaN", "Infinity" and "-Infinity", or null. */
 export type NonFinite = "string" | "null";
 
-/** The most bytes that the kernels write for an element: see `assembly/print/index.ts`. */
+/** Most bytes that the kernels write for one element, see `assembly/print/index.ts`. */
 const ELEMENT_BYTES = 49;
-/** A page is full when less than this is free: room for any number, and for a few elements. */
+/** Smallest free space for which a page is continued, enough for any number and several elements. */
 const MARGIN_BYTES = 64 * ELEMENT_BYTES;
-/** Added to a dtype's code, makes the kernels print non-finite numbers as null. */
+/** Flag added to a dtype's code to print non-finite numbers as null. */
 const NULLS = 8;
 
 const utf8 = new TextEncoder();
 
-/** The text of an answer, printed page by page. */
+/** JSON text of a response, printed page by page. */
 export class JsonPages implements Iterable<Buffer> {
   readonly #kernel: Kernel;
   readonly #pieces: readonly Piece[];
   readonly #nulls: number;
-  /** The piece that is printed next, and the characters, elements or bytes of it that have been printed. */
+  /** Current piece, and its characters, elements or bytes printed so far. */
   #piece = 0;
   #done = 0;
   #at = 0;
@@ -56,7 +56,10 @@ export class JsonPages implements Iterable<Buffer> {
     return this.#piece === this.#pieces.length;
   }
 
-  /** Prints into [start, end), which has room for a few thousand bytes, until it is full or nothing is left; returns the address after the last character. */
+  /**
+   * Prints into [start, end), which has room for a few thousand bytes, until it is full or everything is printed.
+   * Returns the address after the last character.
+   */
   print(start: number, end: number): number {
     this.#at = start;
     this.#end = end;
@@ -68,16 +71,16 @@ export class JsonPages implements Iterable<Buffer> {
     return this.#at;
   }
 
-  /** Pages of at most 64 KiB, each a copy of its own: the kernels' buffer is shared by all answers. */
+  /** Yields pages of at most 64 KiB. Each is a copy because all responses share the kernels' output buffer. */
   *[Symbol.iterator](): Generator<Buffer, void> {
     const { run, u8 } = this.#kernel;
     while (!this.isDone) {
-      const end = this.print(run.paperAt, run.paperAt + run.paperBytes);
-      yield Buffer.from(u8.subarray(run.paperAt, end));
+      const end = this.print(run.outputAt, run.outputAt + run.outputBytes);
+      yield Buffer.from(u8.subarray(run.outputAt, end));
     }
   }
 
-  /** Prints what fits of a piece; returns whether that was the rest of it. */
+  /** Prints the part of a piece that fits and returns whether the piece is complete. */
   #printPiece(piece: Piece): boolean {
     if (typeof piece === "string") return this.#printText(piece);
     if ("value" in piece) return this.#printScalar(piece);
@@ -108,7 +111,7 @@ export class JsonPages implements Iterable<Buffer> {
     const count = elementCount(shape);
     for (let axis = shape.length - 1, span = 1; axis > 0; axis--) {
       span *= shape[axis]!;
-      i32[run.spansAt / 4 + shape.length - 1 - axis] = span;
+      i32[run.listLengthsAt / 4 + shape.length - 1 - axis] = span;
     }
     const levels = Math.max(shape.length - 1, 0);
     while (this.#done < count) {
@@ -138,7 +141,7 @@ export class JsonPages implements Iterable<Buffer> {
     if (this.#end - this.#at < MARGIN_BYTES) return false;
     const { run, f64 } = this.#kernel;
     const { code } = DTYPES[dtype];
-    const scratch = run.paperAt + run.paperBytes + SCRATCH_OFFSET;
+    const scratch = run.outputAt + run.outputBytes + SCRATCH_OFFSET;
     f64[scratch / 8] = value;
     run.convert(scratch, DTYPES.float64.code, scratch, code, 1);
     this.#at = run.printElements(scratch, code + this.#nulls, 0, 1, 0, this.#at);
@@ -146,5 +149,5 @@ export class JsonPages implements Iterable<Buffer> {
   }
 }
 
-/** Where a single number is put to be printed: behind the shared buffer, and the bytes that the printers may write beyond it. */
+/** Offset of the scratch for a single number, beyond the output buffer and the bytes that printers may write past its end. */
 const SCRATCH_OFFSET = 64;

@@ -1,4 +1,4 @@
-/** JSON: from a body's bytes to tensors and options; json-write.ts is the way back. */
+/** JSON reader: turns the bytes of a body into number runs and options. `writer.ts` is its counterpart. */
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { ProblemCode } from "../../problems.ts";
 import { echo, Problem, pointerStep, rejectAt } from "../../problems.ts";
@@ -6,30 +6,30 @@ import type { Region } from "../../tensor/arena.ts";
 import { ArenaFull } from "../../tensor/arena.ts";
 import { MAX_RANK } from "../../tensor/tensor.ts";
 
-/** Which lists are tensors: those of the contract's fields, or those under `data` in an Open Inference Protocol body. */
+/** Lists to read as tensors: the contract's fields, or `data` of the Open Inference Protocol. */
 export type JsonMode = "contract" | "inference";
 
-/** A tensor's numbers, cut out of a body and written to the Arena: doubles, or the bytes of a base64 text. */
-export interface Cut {
+/** Numbers of one tensor, extracted from a body into the Arena as doubles or as the bytes of a base64 text. */
+export interface NumberRun {
   readonly kind: "numbers" | "base64";
   readonly address: number;
-  /** Numbers, or bytes. */
+  /** Count of numbers or bytes. */
   readonly length: number;
-  /** The first number that reads as 2^53 but was written otherwise, so may have been its neighbour; if there is one. */
+  /** Index of the first number that was rounded to 2^53, if there is one. */
   readonly rounded: number | undefined;
-  /** The lengths of the nested lists, outermost first; empty for base64. */
+  /** Lengths of the nested lists, outermost first. Empty for base64. */
   readonly shape: readonly number[];
 }
 
-/** A scanned body: what JSON.parse gives, with `[k]` or `"k"` in the place of cut k. */
+/** Scanned body: the value of JSON.parse, with `[k]` or `"k"` in place of number run k. */
 export interface JsonBody {
   readonly value: unknown;
   readonly skeleton: Skeleton;
-  readonly cuts: readonly Cut[];
+  readonly numberRuns: readonly NumberRun[];
 }
 
-/** The numbers with which `assembly/scan.ts` ends; the place in the list is the number. */
-const REFUSALS: readonly (ProblemCode | "full" | undefined)[] = [
+/** Error codes by the error numbers of `assembly/scan.ts`. */
+const ERROR_CODES: readonly (ProblemCode | "full" | undefined)[] = [
   undefined,
   "malformed_json",
   "too_deep",
@@ -42,7 +42,7 @@ const REFUSALS: readonly (ProblemCode | "full" | undefined)[] = [
   "full",
 ];
 
-/** What may follow in each state of `assembly/scan.ts`. */
+/** Expected input by the states of `assembly/scan.ts`. */
 const EXPECTED: readonly string[] = [
   "a value",
   'a field name in quotes or "}"',
@@ -59,10 +59,10 @@ const EXPECTED: readonly string[] = [
   "the end of the body",
 ];
 
-/** The first of these states. */
+/** First of these states. */
 const VALUE = 0;
 
-// Places of the fields of class Scan in assembly/scan.ts, in 32-bit words.
+// Field offsets of class Scan in assembly/scan.ts, in 32-bit words.
 const STATE = 0;
 const DEPTH = 1;
 const SKELETON_LENGTH = 3;
@@ -73,21 +73,21 @@ const STOP = 9;
 const STOP_BYTE = 10;
 const LEVEL = 11;
 const FRAME_WORDS = 3;
-const CUT_WORDS = 12;
+const RUN_WORDS = 12;
 const OBJECT = 123;
 const QUOTE = 34;
 const BACKSLASH = 92;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** A body outside of its numbers. Bodies that differ in their numbers alone share it, so its value must not be changed. */
+/** Body without its numbers. Requests share it if they differ only in their numbers, so its value must not be changed. */
 export interface Skeleton {
   readonly value: unknown;
-  /** The validator that has accepted the value. */
+  /** Validator that has accepted the value. */
   acceptedBy: unknown;
 }
 
-/** Skeletons by their text: clients send the same options again and again. */
+/** Cache of skeletons by text, because clients repeat their options. */
 const skeletons = new Map<string, Skeleton>();
 const MAX_SKELETONS = 256;
 const MAX_SKELETON_CHARS = 512;
@@ -98,14 +98,14 @@ function remember(text: string, skeleton: Skeleton): void {
   skeletons.set(text, skeleton);
 }
 
-/** Reads a JSON body that arrives in pieces of any size; the same bytes give the same result however they are cut. */
+/** Reads a JSON body in chunks. The result does not depend on the chunks' boundaries. */
 export class JsonReader {
   readonly #kernel: Kernel;
   readonly #region: Region;
   readonly #scan: number;
-  /** What the last piece left unused: a token that goes on in the next one. */
+  /** Unused end of the last chunk, a token that the next chunk continues. */
   #rest: Uint8Array | undefined;
-  /** Bytes of the body that are used. */
+  /** Bytes of the body scanned so far. */
   #used = 0;
 
   constructor(kernel: Kernel, region: Region, mode: JsonMode) {
@@ -116,26 +116,26 @@ export class JsonReader {
     run.scanStart(this.#scan, mode === "inference" ? 1 : 0, region.next, region.next + region.left);
   }
 
-  /** Scans the next bytes. Refuses what is not JSON or no tensor, with the byte or the pointer at which it stopped. */
+  /** Scans a chunk. Rejects invalid JSON and invalid tensors with the byte or the pointer of the error. */
   push(chunk: Uint8Array): void {
     const { run, u8 } = this.#kernel;
-    const window = run.windowAt;
+    const input = run.inputAt;
     for (let at = 0; at < chunk.length; ) {
       const kept = this.#rest?.length ?? 0;
-      if (this.#rest !== undefined) u8.set(this.#rest, window);
-      const n = Math.min(chunk.length - at, run.windowBytes - kept);
-      u8.set(chunk.subarray(at, at + n), window + kept);
+      if (this.#rest !== undefined) u8.set(this.#rest, input);
+      const n = Math.min(chunk.length - at, run.inputBytes - kept);
+      u8.set(chunk.subarray(at, at + n), input + kept);
       at += n;
-      const end = window + kept + n;
-      const result = run.scanPiece(this.#scan, window, end);
+      const end = input + kept + n;
+      const result = run.scanPiece(this.#scan, input, end);
       const stop = this.#word(STOP);
-      this.#used += stop - window;
-      if (result !== 0) throw this.#refusal(result);
+      this.#used += stop - input;
+      if (result !== 0) throw this.#error(result);
       this.#rest = stop < end ? u8.slice(stop, end) : undefined;
     }
   }
 
-  /** The whole body. Refuses one that is not complete, not UTF-8, or that says one thing twice. */
+  /** Returns the whole body. Rejects an incomplete body, invalid UTF-8 and duplicate keys. */
   end(): JsonBody {
     if (this.#kernel.run.scanIsDone(this.#scan) === 0) {
       throw new Problem(
@@ -151,7 +151,7 @@ export class JsonReader {
       if (countMembers(skeleton.value) !== this.#word(MEMBERS)) throw duplicateKey(text);
       remember(text, skeleton);
     }
-    return { value: skeleton.value, skeleton, cuts: this.#cuts() };
+    return { value: skeleton.value, skeleton, numberRuns: this.#numberRuns() };
   }
 
   #word(place: number): number {
@@ -167,14 +167,14 @@ export class JsonReader {
     }
   }
 
-  #cuts(): Cut[] {
+  #numberRuns(): NumberRun[] {
     const { i32, run } = this.#kernel;
-    const cuts: Cut[] = [];
+    const numberRuns: NumberRun[] = [];
     const count = this.#word(CUT_COUNT);
     for (let k = 0; k < count; k++) {
-      const at = (this.#scan + run.scanCuts) / 4 + k * CUT_WORDS;
+      const at = (this.#scan + run.scanRuns) / 4 + k * RUN_WORDS;
       const rounded = i32[at]!;
-      cuts.push({
+      numberRuns.push({
         kind: rounded < 0 ? "base64" : "numbers",
         rounded: rounded > 0 ? rounded - 1 : undefined,
         address: i32[at + 1]! >>> 0,
@@ -182,11 +182,11 @@ export class JsonReader {
         shape: Array.from(i32.subarray(at + 4, at + 4 + i32[at + 3]!), (size) => size >>> 0),
       });
     }
-    return cuts;
+    return numberRuns;
   }
 
-  #refusal(result: number): Error {
-    const code = REFUSALS[result];
+  #error(result: number): Error {
+    const code = ERROR_CODES[result];
     if (code === undefined) throw new Error(`the scanner ended with ${result}`);
     if (code === "full") return new ArenaFull(0);
     const place = `byte ${this.#used}`;
@@ -228,13 +228,13 @@ export class JsonReader {
     }
   }
 
-  /** What the scanner waited for where it stopped, or where the body ended. */
+  /** Describes the input that the scanner expected where it stopped. */
   #expected(): string | undefined {
     const state = this.#word(STATE);
     return state === VALUE && this.#word(DEPTH) === 0 ? "a JSON object" : EXPECTED[state];
   }
 
-  /** The field name that begins at an address of the skeleton, behind its quote. */
+  /** Returns the field name that begins at an address of the skeleton, after its quote. */
   #key(start: number): string {
     const { u8 } = this.#kernel;
     let end = start;
@@ -242,7 +242,7 @@ export class JsonReader {
     return JSON.parse(`"${Buffer.from(u8.subarray(start, end)).toString()}"`);
   }
 
-  /** The pointer to the value at hand; with `elements` down to the element of a number list. */
+  /** Returns the pointer to the current value, or to the current element of a number list. */
   #pointer(elements: boolean): string {
     const { run } = this.#kernel;
     const stack = run.scanStack / 4;
@@ -265,7 +265,7 @@ export class JsonReader {
 }
 
 const ELEMENT = 'a number, "NaN", "Infinity" or "-Infinity"';
-/** Begins null, the one refused word of JSON that stands for a number in some writers. */
+/** First letter of null, which some writers use for a number and which is rejected. */
 const N = 110;
 const GOT_NULL = ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null';
 
@@ -274,7 +274,7 @@ function showByte(byte: number): string {
   return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
 }
 
-/** The members of all objects in a value: fewer than the text has when it says one key twice. */
+/** Counts the members of all objects in a value, which are fewer than in the text if a key is duplicate. */
 function countMembers(value: unknown): number {
   if (value === null || typeof value !== "object") return 0;
   const inner = Object.values(value);
@@ -283,7 +283,7 @@ function countMembers(value: unknown): number {
   return count;
 }
 
-/** Names the key that stands twice; only called for a text in which one does. */
+/** Finds the duplicate key. Called only if there is one. */
 function duplicateKey(skeleton: string): Problem {
   const tokens = skeleton.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g) ?? [];
   const open: { names: Set<string> | undefined; path: string; item: number }[] = [];

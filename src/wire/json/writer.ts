@@ -1,4 +1,4 @@
-/** Answers as JSON: a list of pieces, of which pages are printed, so that an answer of any size takes constant memory and no step is long. */
+/** Writes responses as JSON in pages, so that a response of any size takes constant memory and no step is long. */
 import type { Kernel } from "../../kernel/kernel.ts";
 import { rejectAt } from "../../problems.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
@@ -8,36 +8,36 @@ import type { NonFinite, Piece } from "./pages.ts";
 import { JsonPages } from "./pages.ts";
 import type { TensorFormat } from "./tensors.ts";
 
-/** A member of an answer: a tensor, one number, or the warnings. */
+/** Member of a response: a tensor, a number, or the warnings. */
 export type Member = Tensor | Scalar | readonly string[];
 
-/** The members of a response in the order in which they are written; undefined ones are left out. */
+/** Members of a response in output order. Undefined ones are omitted. */
 export type Members = Readonly<Record<string, Member | undefined>>;
 
-/** The element type that the kernels print as `[]`, beside the dtypes. */
+/** Element type that the kernels print as `[]`. */
 const EMPTY_LIST = { code: 7, bytes: 0 };
-/** A shape such as (4000000000, 0) costs a client nothing to send, but its nested answer is that many `[]`. */
+/** Limit of empty lists in a nested response, because a shape such as (4000000000, 0) is cheap to send. */
 const MAX_EMPTY_LISTS = 2 ** 20;
 
 /**
- * The pages of a JSON object with these members; undefined ones are left out. Numbers are the shortest that read back as the same number:
- * of float64, or of float32 for the narrower dtypes. Non-finite ones are strings, or null where `nonFinite` says so. Refuses nested lists that
- * would hold more than 2^20 empty ones.
+ * Writes a JSON object with these members in pages. Numbers are the shortest decimals that read back as the same
+ * float64, or the same float32 for narrower dtypes. Non-finite numbers are strings, or null if `nonFinite` is "null".
+ * Rejects nested output of more than 2^20 empty lists.
  */
 export function writeJson(
   kernel: Kernel,
   members: Members,
-  form: TensorFormat,
+  format: TensorFormat,
   nonFinite: NonFinite = "string",
 ): JsonPages {
-  if (form === "nested") checkEmptyLists(members);
+  if (format === "nested") checkEmptyLists(members);
   const pieces: Piece[] = [];
   let before = "{";
   for (const [name, member] of Object.entries(members)) {
     if (member === undefined || (Array.isArray(member) && member.length === 0)) continue;
     pieces.push(`${before}"${name}":`);
     before = ",";
-    if ("address" in member) addTensor(pieces, member, form);
+    if ("address" in member) addTensor(pieces, member, format);
     else pieces.push("value" in member ? member : JSON.stringify(member));
   }
   pieces.push(before === "{" ? "{}" : "}");
@@ -58,21 +58,21 @@ function checkEmptyLists(members: Members): void {
   }
 }
 
-function addTensor(pieces: Piece[], tensor: Tensor, form: TensorFormat): void {
+function addTensor(pieces: Piece[], tensor: Tensor, format: TensorFormat): void {
   const { dtype, shape, address } = tensor;
-  if (form === "nested") {
+  if (format === "nested") {
     addNested(pieces, tensor);
     return;
   }
   pieces.push(`{"dtype":"${dtype}","shape":[${shape.join()}],`);
-  if (form === "flat") {
+  if (format === "flat") {
     pieces.push('"data":');
     addData(pieces, tensor);
     pieces.push("}");
   } else pieces.push('"base64":"', { address, byteCount: byteLength(tensor) }, '"}');
 }
 
-/** Adds lists of lists. Behind a size of 0 nothing is left to write: the lists before it hold empty lists. */
+/** Adds nested lists. Stops at a size of 0 because only empty lists remain. */
 function addNested(pieces: Piece[], { dtype, shape, address }: Tensor): void {
   const empty = shape.indexOf(0);
   const outer = empty < 0 ? shape : shape.slice(0, empty);
@@ -80,7 +80,7 @@ function addNested(pieces: Piece[], { dtype, shape, address }: Tensor): void {
   pieces.push("[".repeat(outer.length), { address, code, bytes, shape: outer }, "]".repeat(outer.length));
 }
 
-/** Adds the elements of a tensor as a flat list, or one number in a list of its own. */
+/** Adds the elements of a tensor as a flat list, or a number as a list of one. */
 export function addData(pieces: Piece[], member: Tensor | Scalar): void {
   if ("value" in member) {
     pieces.push("[", member, "]");

@@ -1,17 +1,17 @@
-/** The JSON of a safetensors header, read by its known form. */
+/** Reader for the JSON of a safetensors header. */
 import { echo, Problem, pointerStep, rejectAt } from "../../problems.ts";
 
-/** The pointer to a member. Appended to the names of a client, it is cut as a whole. */
+/** Appends a client's name to a pointer and truncates the result as a whole. */
 export function under(pointer: string, name: string): string {
   return echo(`${pointer}/${pointerStep(name)}`);
 }
 
-/** A fault of a file that is none. */
+/** Builds the error for a file that is not safetensors. */
 export function malformed(detail: string): Problem {
   return new Problem("malformed_safetensors", detail);
 }
 
-/** A fault at a place of a header that is JSON. */
+/** Builds the error for one member of a header. */
 export function invalid(pointer: string, detail: string): Problem {
   return rejectAt("invalid_safetensors", pointer, detail);
 }
@@ -23,7 +23,7 @@ const BEGINS_VALUE = /^["{[\-0-9tfn]/;
 const WORD = /[-+.\w]*/y;
 const INTEGER = /^(?:0|[1-9][0-9]*)$/;
 
-/** Reads JSON whose form is known, from front to back, so that no value can be nested more deeply than a header is. */
+/** Reads JSON of a known structure from front to back, so that deeper nesting is rejected. */
 export class HeaderText {
   readonly #text: string;
   #at = 0;
@@ -37,7 +37,7 @@ export class HeaderText {
     if (this.#text[0] !== "{") throw this.#malformed('"{"');
   }
 
-  /** The names in an object, one after another, each when its value is next. Refuses one that stands twice. */
+  /** Yields the names of an object's members, each before its value is read. Rejects duplicates. */
   *members(pointer: string, expected: string): Generator<string, void> {
     this.#begin("{", pointer, expected);
     if (this.#isNext("}")) return;
@@ -52,7 +52,7 @@ export class HeaderText {
     } while (this.#goesOn("}"));
   }
 
-  /** The places of the items in a list, one after another, each when its value is next. */
+  /** Yields the indices of a list's items, each before it is read. */
   *items(pointer: string, expected: string): Generator<number, void> {
     this.#begin("[", pointer, expected);
     if (this.#isNext("]")) return;
@@ -61,7 +61,7 @@ export class HeaderText {
     while (this.#goesOn("]"));
   }
 
-  /** A text. JSON.parse reads the escapes; half a surrogate pair is refused, because no UTF-8 can repeat it. */
+  /** Reads a string with JSON.parse. Rejects unpaired surrogates because UTF-8 cannot repeat them. */
   string(pointer: string, expected: string): string {
     this.#begin('"', pointer, expected);
     const start = this.#at - 1;
@@ -74,13 +74,13 @@ export class HeaderText {
       const value: string = JSON.parse(token);
       if (value.isWellFormed()) return value;
     } catch (_error) {
-      // Refused below, from its beginning.
+      // Rejected below with its position.
     }
     this.#at = start;
     throw this.#malformed("a text that ends, without control characters, with escapes that JSON knows");
   }
 
-  /** An integer as the reference implementation reads one: 1.0, 1e2 and -0 are none. */
+  /** Reads an integer as the reference implementation does, which rejects 1.0, 1e2 and -0. */
   integer(pointer: string): number {
     const first = this.#next();
     if (!BEGINS_VALUE.test(first)) throw this.#malformed("an integer");
@@ -94,7 +94,7 @@ export class HeaderText {
     return value;
   }
 
-  /** Reads null, where it is next. */
+  /** Reads null, if it is next. */
   isNull(): boolean {
     this.#next();
     if (!this.#text.startsWith("null", this.#at)) return false;
@@ -102,13 +102,13 @@ export class HeaderText {
     return true;
   }
 
-  /** Refuses what follows the object, unless it is padding. */
+  /** Rejects text after the object, except padding. */
   end(): void {
     while (this.#text[this.#at] === " ") this.#at++;
     if (this.#at < this.#text.length) throw this.#malformed("spaces up to the end of the header");
   }
 
-  /** The next character that is no white space; empty at the end. */
+  /** Returns the next character after white space, empty at the end. */
   #next(): string {
     let next = this.#text[this.#at] ?? "";
     while (next !== "" && SPACE.includes(next)) next = this.#text[++this.#at] ?? "";
@@ -121,7 +121,7 @@ export class HeaderText {
     return true;
   }
 
-  /** Begins a value. Another kind of value is its place's fault, anything else is no JSON. */
+  /** Begins a value. Rejects another kind of value at its pointer and everything else as malformed JSON. */
   #begin(mark: string, pointer: string, expected: string): void {
     if (this.#isNext(mark)) return;
     throw BEGINS_VALUE.test(this.#next())

@@ -1,8 +1,8 @@
 /**
- * The header of a safetensors file, read and written without its data: the length of the header in 8 bytes, JSON that says where each
- * tensor lies, then the tensors themselves. The JSON is read by a reader of its own, because JSON.parse keeps the last of two
- * equal keys, moves keys such as "0" to the front and does not tell 1 from 1.0, which the reference implementation refuses. Reading
- * stops at the first fault: what is no JSON is malformed, what is JSON but describes no tensor gets a pointer into the header.
+ * Header of a safetensors file: 8 bytes with its length, then JSON with each tensor's position in the data that follow.
+ * Uses its own JSON reader because JSON.parse keeps the last of two equal keys, moves keys such as "0" to the front and
+ * accepts 1.0 for 1, which the reference implementation rejects. Reading stops at the first error. Invalid JSON is
+ * malformed, and valid JSON that describes no tensor gets a pointer into the header.
  */
 import { echo, Problem, rejectAt } from "../../problems.ts";
 import type { DType } from "../../tensor/dtype.ts";
@@ -10,39 +10,39 @@ import { DTYPES } from "../../tensor/dtype.ts";
 import { byteLength, MAX_RANK } from "../../tensor/tensor.ts";
 import { HeaderText, invalid, malformed, under } from "./header-text.ts";
 
-/** lossd's own limit, which holds ten thousand tensors; the format's is 100 MB. */
+/** lossd's limit, enough for ten thousand tensors. The format's limit is 100 MB. */
 export const MAX_HEADER_BYTES = 1024 * 1024;
 
-/** Texts in the metadata: a hundred thousand of them would hold the event loop up for a tenth of a second. */
-const MAX_TEXTS = 1000;
+/** Limit of metadata entries, because a hundred thousand would block the event loop for a tenth of a second. */
+const MAX_METADATA_ENTRIES = 1000;
 
-/** A longer header is none, but the beginning of some other file: text there reads as a number far beyond it. */
+/** Format's limit. A longer header means another kind of file, because text read as a length is far larger. */
 const FORMAT_HEADER_BYTES = 100_000_000;
 const LENGTH_BYTES = 8;
-/** White space, or a brace. */
+/** First byte of valid JSON, white space or a brace. */
 const BEGINS_JSON: ReadonlySet<number> = new Set(Buffer.from(" \t\n\r{"));
 const METADATA = "__metadata__";
 
-/** A tensor's name, type and shape. */
+/** Name, type and shape of a tensor. */
 export interface TensorInfo {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
 }
 
-/** A tensor of a file: its bytes are those from `begin` up to `end` of the data, which follow the header. */
+/** Tensor of a file. Its bytes are [begin, end) of the data after the header. */
 export interface Entry extends TensorInfo {
   readonly begin: number;
   readonly end: number;
 }
 
-/** What a header says. */
+/** Parsed header. */
 export interface Header {
-  /** In the order of their data, which they cover without gaps; tensors without data in the order of the header. */
+  /** Tensors in the order of their data, which have no gaps. Empty tensors keep the header's order. */
   readonly entries: readonly Entry[];
-  /** Without a prototype, so that only the file's own names are in it. */
+  /** Has no prototype, so that it holds only the file's own names. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** The bytes that have to follow the header. */
+  /** Bytes after the header. */
   readonly dataBytes: number;
 }
 
@@ -61,8 +61,8 @@ const BY_FORMAT_NAME: ReadonlyMap<string, DType> = new Map(
 );
 
 /**
- * The length of the header, from the first 8 bytes of a body. `bodyBytes` are all the bytes of the body where they are known: before it
- * is read by Content-Length, or when it has ended too early.
+ * Reads the length of the header from the first 8 bytes of a body. `bodyBytes` is the length of the whole body, if
+ * known from Content-Length or an early end.
  */
 export function readHeaderLength(prefix: Uint8Array, bodyBytes: number | undefined): number {
   if (prefix.length < LENGTH_BYTES) {
@@ -90,8 +90,9 @@ export function readHeaderLength(prefix: Uint8Array, bodyBytes: number | undefin
 }
 
 /**
- * Reads a header. `dataBytes` are the bytes that follow it, where Content-Length tells; see {@link checkDataBytes}. `accept` is given each
- * tensor's name before the rest is read, and refuses one that nobody wants: a header of many thousands holds nobody up.
+ * Reads a header. `dataBytes` is the length of the data, if known from Content-Length, see {@link checkDataBytes}.
+ * `accept` checks each tensor's name before the rest is read, so that a header with thousands of unknown tensors is
+ * rejected early.
  */
 export function readHeader(
   bytes: Uint8Array,
@@ -109,22 +110,22 @@ export function readHeader(
     }
   }
   text.end();
-  // A tensor without data at the place where another begins comes before it; the sort is stable.
+  // An empty tensor precedes another at the same offset because the sort is stable.
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   const header: Header = { entries, metadata, dataBytes: checkCover(entries) };
   if (dataBytes !== undefined) checkDataBytes(header, dataBytes);
   return header;
 }
 
-/** Refuses a body whose data end elsewhere than its last tensor. */
+/** Rejects a body whose data do not end with its last tensor. */
 export function checkDataBytes(header: Header, dataBytes: number): void {
   if (header.dataBytes === dataBytes) return;
   throw malformed(`expected ${header.dataBytes} bytes of tensors behind the header, got ${dataBytes}`);
 }
 
 /**
- * The beginning of a file with these tensors in this order: the header's length and the header, with spaces up to a multiple of 8, where
- * the data start. Names have to differ; text that is no Unicode gets U+FFFD, since the reference implementation refuses its escapes.
+ * Writes the length and the header of a file with these tensors, padded with spaces to a multiple of 8. Names must
+ * differ. Unpaired surrogates become U+FFFD because the reference implementation rejects their escapes.
  */
 export function writeHeader(
   tensors: readonly TensorInfo[],
@@ -153,13 +154,13 @@ function quote(text: string): string {
   return JSON.stringify(text.toWellFormed());
 }
 
-/** The file's own texts. null stands for none, as in the reference implementation, whose metadata is an Option. */
+/** Reads the metadata. null means none, as in the reference implementation, whose metadata are an Option. */
 function readMetadata(text: HeaderText): Readonly<Record<string, string>> {
   const notes: [string, string][] = [];
   if (text.isNull()) return Object.create(null);
   for (const key of text.members(`/${METADATA}`, "an object of texts")) {
-    if (notes.length === MAX_TEXTS)
-      throw new Problem("options_too_long", `/${METADATA}: expected at most ${MAX_TEXTS} texts`);
+    if (notes.length === MAX_METADATA_ENTRIES)
+      throw new Problem("options_too_long", `/${METADATA}: expected at most ${MAX_METADATA_ENTRIES} texts`);
     notes.push([key, text.string(under(`/${METADATA}`, key), "a text")]);
   }
   return Object.setPrototypeOf(Object.fromEntries(notes), null);
@@ -222,7 +223,7 @@ function readOffsets(text: HeaderText, pointer: string): [number, number] {
   return [begin, end];
 }
 
-/** The bytes of a tensor, which have to be a number that can be counted to, whatever sizes of 0 stand in its shape. */
+/** Returns the byte length of a tensor. Rejects lengths that are not exact integers, even if the shape has a size of 0. */
 function checkedBytes(dtype: DType, shape: readonly number[], pointer: string): number {
   let span = DTYPES[dtype].bytes;
   for (const size of shape) span *= Math.max(size, 1);
@@ -234,7 +235,7 @@ function checkedBytes(dtype: DType, shape: readonly number[], pointer: string): 
   );
 }
 
-/** The end of the last tensor. Refuses tensors, in the order of their data, that leave bytes out or share some. */
+/** Returns the end of the last tensor. Rejects gaps and overlaps, in the order of the data. */
 function checkCover(entries: readonly Entry[]): number {
   let covered = 0;
   for (const { name, begin, end } of entries) {

@@ -11,11 +11,11 @@ import { fillScales } from "./scale";
 import { printFloat32, printFloat64 } from "./schubfach";
 import { fillNonFinite } from "./texts";
 
-export { spansAt } from "./rows";
+export { listLengthsAt } from "./rows";
 
 /** Where the loader has answers written before it copies them out. */
-export const paperAt: usize = memory.data(66560, 16);
-export const paperBytes: usize = 65536;
+export const outputAt: usize = memory.data(66560, 16);
+export const outputBytes: usize = 65536;
 
 /** An element type of the printer alone: every element is an empty list. */
 const EMPTY_LIST: i32 = 7;

@@ -5,7 +5,7 @@
 // begins among the four.
 
 /** Where the loader puts how many elements the lists of each level hold together, the innermost first: 8 times u32. */
-export const spansAt: usize = memory.data(32, 16);
+export const listLengthsAt: usize = memory.data(32, 16);
 
 let levels: i32 = 0;
 let width: u32 = 0;
@@ -16,7 +16,7 @@ export let nextRow: u32 = u32.MAX_VALUE;
 /** Begins at element `index` of a tensor with `inner` levels of lists; writes what stands before the element. Returns the address after it. */
 export function beginRows(index: u32, inner: i32, to: usize): usize {
   levels = inner;
-  width = inner == 0 ? 0 : load<u32>(spansAt);
+  width = inner == 0 ? 0 : load<u32>(listLengthsAt);
   nextRow = inner == 0 ? u32.MAX_VALUE : index - (index % width) + (index % width > 0 ? width : 0);
   if (index > 0) {
     store<u8>(to, 44);
@@ -37,7 +37,7 @@ export function separate(index: u32, to: usize): usize {
 function breakRow(index: u32, to: usize): usize {
   nextRow += width;
   let lists: usize = 0;
-  while (lists < usize(levels) && index % load<u32>(spansAt + (lists << 2)) == 0) lists++;
+  while (lists < usize(levels) && index % load<u32>(listLengthsAt + (lists << 2)) == 0) lists++;
   store<u64>(to, 0x5d5d5d5d5d5d5d5d);
   store<u8>(to + lists, 44);
   store<u64>(to + lists + 1, 0x5b5b5b5b5b5b5b5b);

@@ -1,5 +1,5 @@
 // Numbers -> the shortest decimal that reads back as the same number, in JavaScript's notation: the scalar reference.
-// R. Giulietti, "The Schubfach way to render doubles" (2022); the letters are the paper's. The vector printers of float32.ts and float64.ts
+// R. Giulietti, "The Schubfach way to render doubles" (2022); the letters are the output's. The vector printers of float32.ts and float64.ts
 // print the same characters, and leave to this file the numbers for which they have no method: subnormals, powers of two,
 // infinities, NaN and, for float64, integers.
 import { multiplyHigh } from "../decimal";
@@ -43,7 +43,7 @@ function printNormal32(q: i32, c: u32, irregular: bool, to: usize): usize {
   return shortest32(q, c, irregular, to);
 }
 
-// floor(log10(2^e)), floor(log10(3/4 2^e)), floor(log2(10^e)) for the exponents of float64 (section 9.9 of the paper).
+// floor(log10(2^e)), floor(log10(3/4 2^e)), floor(log2(10^e)) for the exponents of float64 (section 9.9 of the output).
 // @ts-ignore: decorator
 @inline
 export function flog10pow2(e: i32): i32 {
@@ -98,7 +98,7 @@ function rop64(g1: u64, g0: u64, cp: u64): u64 {
   return w | (((z & MASK_63) + MASK_63) >> 63);
 }
 
-/** The paper's cp is 2^32 times this one, so that two products of 32 bits are 0. */
+/** The output's cp is 2^32 times this one, so that two products of 32 bits are 0. */
 // @ts-ignore: decorator
 @inline
 function rop32(g: u64, cp: u64): u64 {

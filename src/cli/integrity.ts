@@ -1,21 +1,21 @@
-/** Whether an answer has arrived to its end: a server, or a proxy before it, may break off in a way that HTTP does not show. */
+/** Detects truncated responses, because HTTP does not always show that a server or proxy broke off. */
 import { UserError } from "../errors.ts";
 import type { Header } from "../wire/safetensors/header.ts";
 import { checkDataBytes, readHeader, readHeaderLength } from "../wire/safetensors/header.ts";
-import { shown } from "./text.ts";
+import { escapeText } from "./escape.ts";
 
-/** Looks at the bytes of an answer as they pass. Both throw a {@link UserError}. */
-export interface Whole {
+/** Checks the bytes of a response as they pass. Both methods throw {@link UserError}. */
+export interface Integrity {
   push(piece: Buffer): void;
-  /** Behind the last byte. */
+  /** Called after the last byte. */
   end(): void;
 }
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [OPEN, OPEN_LIST, CLOSE, CLOSE_LIST] = [0x7b, 0x5b, 0x7d, 0x5d];
 
-/** One JSON object, of which only strings and brackets are looked at: it may be larger than memory. */
-export class WholeJson implements Whole {
+/** Checks that the body is one complete JSON object. Tracks only strings and brackets because the body may exceed memory. */
+export class JsonIntegrity implements Integrity {
   #depth = 0;
   #isInString = false;
   #isEscaped = false;
@@ -30,7 +30,7 @@ export class WholeJson implements Whole {
   }
 
   end(): void {
-    if (!this.#isEnded) throw new UserError("the answer was cut off: its JSON has no end");
+    if (!this.#isEnded) throw new UserError("the response was cut off: its JSON has no end");
   }
 
   #inString(byte: number): void {
@@ -41,15 +41,15 @@ export class WholeJson implements Whole {
 
   #between(byte: number): void {
     if (this.#isEnded || (this.#depth === 0 && byte !== OPEN))
-      throw new UserError("expected one JSON object as the answer, got something else");
+      throw new UserError("expected one JSON object as the response, got something else");
     if (byte === QUOTE) this.#isInString = true;
     else if (byte === OPEN || byte === OPEN_LIST) this.#depth++;
     else if (byte === CLOSE || byte === CLOSE_LIST) this.#isEnded = --this.#depth === 0;
   }
 }
 
-/** A safetensors file, whose header says how long it is. */
-export class WholeSafetensors implements Whole {
+/** Checks the length of a safetensors file against its header. */
+export class SafetensorsIntegrity implements Integrity {
   #beginning = Buffer.alloc(0);
   #bytes = 0;
   #header: Header | undefined;
@@ -58,30 +58,32 @@ export class WholeSafetensors implements Whole {
     this.#bytes += piece.length;
     if (this.#header !== undefined) return;
     this.#beginning = Buffer.concat([this.#beginning, piece]);
-    if (this.#beginning.length >= 8) told(() => this.#read(undefined));
+    if (this.#beginning.length >= 8) asUserError(() => this.#read(undefined));
   }
 
   end(): void {
-    told(() => {
+    asUserError(() => {
       if (this.#header === undefined) this.#read(this.#bytes);
       checkDataBytes(this.#header!, this.#bytes);
     });
   }
 
-  /** Reads the header once it is there; `bytes` are all that there are, where that is known. */
+  /** Parses the header once its bytes are there. `bytes` is the total length, if known. */
   #read(bytes: number | undefined): void {
     const begin = 8 + readHeaderLength(this.#beginning.subarray(0, 8), bytes);
     if (this.#beginning.length < begin) return;
     this.#header = readHeader(this.#beginning.subarray(8, begin), undefined);
-    // From here on, only the bytes of the tensors count.
+    // Counts only tensor bytes from here on.
     this.#bytes -= begin;
   }
 }
 
-function told(work: () => void): void {
+function asUserError(work: () => void): void {
   try {
     work();
   } catch (error) {
-    throw new UserError(`the answer is no whole safetensors file: ${shown((error as Error).message)}`);
+    throw new UserError(
+      `the response is not a complete safetensors file: ${escapeText((error as Error).message)}`,
+    );
   }
 }

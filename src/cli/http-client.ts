@@ -1,53 +1,53 @@
-/** One request and its answer over node:http, as both commands need them: every way to end is told in one line. */
+/** Sends one request over node:http and reports every failure as a one-line error. */
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import http from "node:http";
 import https from "node:https";
 import { UserError } from "../errors.ts";
-import { shown } from "./text.ts";
+import { escapeText } from "./escape.ts";
 
-/** Interim answers (1xx) beyond which no answer is expected any more. */
-const MAX_INTERIM = 100;
+/** Limit of interim (1xx) responses before the request fails. */
+const MAX_INTERIM_RESPONSES = 100;
 
-/** The header that says a token, where there is one. */
+/** Builds the Authorization header if there is a token. */
 export function authorization(token: string | undefined): { authorization?: string } {
   return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
 
-/** Begins a request. */
+/** Starts a request. */
 export function begin(url: URL, options: RequestOptions): ClientRequest {
   const request = url.protocol === "https:" ? https.request(url, options) : http.request(url, options);
-  // Told by whoever waits for the answer; behind it nobody has to hear of it.
+  // Ignores the event because responseOf reports the error, and later errors do not matter.
   return request.on("error", () => {});
 }
 
-/** The answer to a request. Refuses with {@link UserError} where none comes. */
-export function answerOf(request: ClientRequest, url: URL): Promise<IncomingMessage> {
+/** Waits for the response headers. Rejects with {@link UserError}. */
+export function responseOf(request: ClientRequest, url: URL): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     let interim = 0;
     request.once("response", resolve);
     request.once("error", (error) => reject(networkFault(error, url)));
-    request.once("close", () => reject(new UserError(NO_ANSWER)));
+    request.once("close", () => reject(new UserError(NO_RESPONSE)));
     request.once("upgrade", ({ statusCode }, socket) => {
       socket.destroy();
-      reject(new UserError(`expected an answer, got status ${statusCode}, which changes the protocol`));
+      reject(new UserError(`expected a response, got status ${statusCode}, which changes the protocol`));
     });
     request.on("information", () => {
-      if (++interim > MAX_INTERIM)
-        request.destroy(new UserError(`expected an answer, got ${interim} interim ones`));
+      if (++interim > MAX_INTERIM_RESPONSES)
+        request.destroy(new UserError(`expected a response, got ${interim} interim responses`));
     });
   });
 }
 
-const NO_ANSWER = "the server closed the connection without an answer";
+const NO_RESPONSE = "the server closed the connection without a response";
 
-/** Why no answer came, in one line; an error that the network did not give is ours, and stays as it is. */
+/** Explains a network error in one line. Errors without a code come from this program and stay unchanged. */
 export function networkFault(error: NodeJS.ErrnoException, url: URL): Error {
   return error.code === undefined ? error : new UserError(faultText(error, url));
 }
 
 function faultText(error: NodeJS.ErrnoException, { protocol, hostname, host, port }: URL): string {
   const { code = "", message } = error;
-  // Where a Unix socket cannot be connected to, the address is its path.
+  // Node puts the path of a Unix socket into `address` when connecting to it fails.
   const { address: path } = error as { address?: string };
   if (error.syscall === "connect" && path?.startsWith("/") === true) return socketFault(code, path);
   switch (code) {
@@ -64,10 +64,10 @@ function faultText(error: NodeJS.ErrnoException, { protocol, hostname, host, por
       return `the server does not speak TLS there: try http://${host}`;
     case "ECONNRESET":
     case "EPIPE":
-      return NO_ANSWER;
+      return NO_RESPONSE;
     default:
-      if (code.startsWith("HPE_")) return `the server does not speak HTTP there: ${shown(message)}`;
-      return shown(message);
+      if (code.startsWith("HPE_")) return `the server does not speak HTTP there: ${escapeText(message)}`;
+      return escapeText(message);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Where `lossd send --output` puts an answer: nothing that is there is lost before the answer is whole. */
+/** Writes the response of `lossd send --output`. An existing file stays intact until the response is complete. */
 import { randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";
 import { constants, open as openDescriptor } from "node:fs";
@@ -11,21 +11,21 @@ import { promisify } from "node:util";
 import { faultOf, UserError } from "../errors.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Milliseconds between two looks at whether somebody reads a FIFO. */
-const LOOK = 100;
+/** Interval between attempts to open a FIFO without a reader, in milliseconds. */
+const POLL_MS = 100;
 
-/** A place for bytes, of which `keep` or `discard` is the end. */
-export interface Sink {
+/** Destination of a response. `keep` or `discard` closes it. */
+export interface Output {
   write(piece: Uint8Array): Promise<void>;
-  /** Once the answer is whole. */
+  /** Called once the response is complete. */
   keep(): Promise<void>;
   discard(): Promise<void>;
 }
 
-/** Opens what `--output` names. Refuses before anything is sent. */
-export async function openSink(output: string, input: Stats, terminal: Terminal): Promise<Sink> {
+/** Opens the path of `--output`. Rejects before the request is sent. */
+export async function openOutput(output: string, input: Stats, terminal: Terminal): Promise<Output> {
   const path = resolve(terminal.folder, output);
-  const told = async <T>(work: Promise<T>): Promise<T> => {
+  const asUserError = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work;
     } catch (error) {
@@ -33,30 +33,30 @@ export async function openSink(output: string, input: Stats, terminal: Terminal)
       throw new UserError(`--output ${output}: ${faultOf(error)}`);
     }
   };
-  const sink = await told(openPath(path, output, input, terminal));
+  const opened = await asUserError(openPath(path, output, input, terminal));
   return {
-    write: (piece) => told(sink.write(piece)),
-    keep: () => told(sink.keep()),
-    discard: () => sink.discard(),
+    write: (piece) => asUserError(opened.write(piece)),
+    keep: () => asUserError(opened.keep()),
+    discard: () => opened.discard(),
   };
 }
 
-async function openPath(path: string, output: string, input: Stats, terminal: Terminal): Promise<Sink> {
+async function openPath(path: string, output: string, input: Stats, terminal: Terminal): Promise<Output> {
   const found = await stat(path).catch(async (error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
-    if (await isLink(path)) throw new UserError("expected a file, got a link to nothing");
+    if (await isLink(path)) throw new UserError("expected a file, got a broken link");
     return undefined;
   });
   if (found?.isDirectory() || /[/\\]$/.test(output)) throw new UserError("expected a file, got a folder");
-  if (found === undefined) return fileSink(join(await folderOf(path, output), basename(path)), 0o666);
-  if (found.dev === input.dev && found.ino === input.ino) throw new UserError("that is the file to send");
-  if (found.isFIFO()) return pipeSink(path, output, terminal);
-  if (!found.isFile()) return deviceSink(path);
+  if (found === undefined) return fileOutput(join(await folderOf(path, output), basename(path)), 0o666);
+  if (found.dev === input.dev && found.ino === input.ino) throw new UserError("this is the file to send");
+  if (found.isFIFO()) return fifoOutput(path, output, terminal);
+  if (!found.isFile()) return deviceOutput(path);
   await access(path, constants.W_OK);
-  return fileSink(await realpath(path), found.mode & 0o777);
+  return fileOutput(await realpath(path), found.mode & 0o777);
 }
 
-/** Whether a name that leads to nothing is there. */
+/** Returns whether the path is a broken link. */
 function isLink(path: string): Promise<boolean> {
   return lstat(path).then(
     () => true,
@@ -70,8 +70,8 @@ async function folderOf(path: string, output: string): Promise<string> {
   });
 }
 
-/** A file under a name of its own, which takes the other's place when it is whole. */
-async function fileSink(path: string, mode: number): Promise<Sink> {
+/** Writes to a temporary file and renames it once it is complete. */
+async function fileOutput(path: string, mode: number): Promise<Output> {
   const partial = join(dirname(path), `.lossd-${randomBytes(8).toString("hex")}.part`);
   const file = await open(partial, "wx", mode);
   const discard = async (): Promise<void> => {
@@ -85,21 +85,21 @@ async function fileSink(path: string, mode: number): Promise<Sink> {
   return { write: (piece) => writeAll(file, piece), keep, discard };
 }
 
-async function deviceSink(path: string): Promise<Sink> {
+async function deviceOutput(path: string): Promise<Output> {
   const file = await open(path, constants.O_WRONLY);
   const close = () => file.close();
   return { write: (piece) => writeAll(file, piece), keep: close, discard: close };
 }
 
-/** As a socket: a write to a file that nobody reads could not be given up. */
-async function pipeSink(path: string, output: string, { err, stopped }: Terminal): Promise<Sink> {
+/** Wraps the FIFO in a socket because a blocked file write could not be aborted. */
+async function fifoOutput(path: string, output: string, { err, stopped }: Terminal): Promise<Output> {
   const pipe = new Socket({
-    fd: await openPipe(path, stopped, () => err(`--output ${output}: waits for a reader\n`)),
+    fd: await openPipe(path, stopped, () => err(`--output ${output}: waiting for a reader\n`)),
     readable: false,
     writable: true,
     signal: stopped,
   });
-  // Told by the write that fails.
+  // Ignores the event because the failed write reports the error.
   pipe.on("error", () => {});
   const write = promisify((piece: Uint8Array, done: (error?: Error | null) => void) =>
     pipe.write(piece, done),
@@ -108,7 +108,7 @@ async function pipeSink(path: string, output: string, { err, stopped }: Terminal
   return { write, keep, discard: async () => void pipe.destroy() };
 }
 
-/** Opens a FIFO once somebody reads it. */
+/** Opens a FIFO once it has a reader. */
 async function openPipe(path: string, signal: AbortSignal, onWait: () => void): Promise<number> {
   const flags = constants.O_WRONLY | constants.O_NONBLOCK;
   for (let looks = 0; ; looks++) {
@@ -118,7 +118,7 @@ async function openPipe(path: string, signal: AbortSignal, onWait: () => void): 
       if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;
     }
     if (looks === 1) onWait();
-    await sleep(LOOK, undefined, { signal });
+    await sleep(POLL_MS, undefined, { signal });
   }
 }
 

@@ -35,7 +35,7 @@ async function ask(url: string, times: number, headers: Record<string, string> =
 
 /** The lines of the log about deaths. */
 const deaths = ({ lines }: Running) =>
-  lines.filter((line) => line.includes("a process died")).map((line) => JSON.parse(line));
+  lines.filter((line) => line.includes("worker exited, starting")).map((line) => JSON.parse(line));
 
 /** Kills the process that began to listen last, and waits for the one that takes its place. */
 async function killLast({ pids }: Running): Promise<void> {
