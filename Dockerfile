@@ -12,7 +12,7 @@ RUN npm run build
 
 FROM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /app
-# Readable for the user below, also from a clone that was made under umask 077; the build sets the modes of dist.
+# Makes files readable for the user below, because a clone may be made under umask 077; the build sets the modes of dist.
 COPY --chmod=644 package.json package-lock.json ./
 # No dependency of the service has an install script to run.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
@@ -32,5 +32,5 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=2s --start-period=5s \
   CMD ["node", "-e", "http.get({ socketPath: process.env.SOCKET || undefined, host: '127.0.0.1', port: process.env.PORT, path: '/health/ready' }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
-# Nothing is written to disk: run it with --read-only.
+# Run the image with --read-only, because it writes nothing.
 CMD ["node", "--max-semi-space-size=4", "dist/main.js"]

@@ -1,4 +1,4 @@
-/** Adds real.rs to the models of the Rust SDK, which the generator lists without the schemas that settings map. */
+/** Adds real.rs to the models of the Rust SDK, because the generator omits schemas that settings map. */
 import { appendFileSync, copyFileSync } from "node:fs";
 
 const SETTINGS = new URL("./real.rs", import.meta.url);

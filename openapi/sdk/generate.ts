@@ -1,4 +1,4 @@
-/** `npm run sdk [language...]`: generates SDKs into sdk/; without a language all whose toolchain is on the machine. */
+/** `npm run sdk [language...]`: generates SDKs into sdk/; by default every language with an installed toolchain. */
 import { rmSync } from "node:fs";
 import { missingTool, run, SDKS } from "./sdks.ts";
 
@@ -19,7 +19,7 @@ for (const sdk of SDKS) {
     if (wanted.length > 0) process.exitCode = 1;
     continue;
   }
-  // The generators leave files that they would not write any more.
+  // Removes old files, because the generators keep them.
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   for (const command of generate) await run(command);
   console.log(`${language}: generated in ${folders.join(" and ")}`);

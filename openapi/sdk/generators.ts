@@ -1,18 +1,18 @@
-/** The generators of `npm run sdk:matrix`. Commands are bash, run in a folder of their own, whose generated code is in lossd. */
+/** Generators of `npm run sdk:matrix`. Their bash commands run in separate folders, with the generated code in lossd. */
 
 export interface Generator {
   readonly name: string;
   readonly version: string;
-  /** The OpenAPI versions of the documents that it is tried with. */
+  /** OpenAPI versions of the tested documents. */
   readonly documents: readonly ("3.1" | "3.0")[];
-  /** As the page prints them. */
+  /** Settings as printed on the page. */
   readonly settings: string;
-  /** Commands that fail where the toolchain is missing. */
+  /** Commands that fail without the toolchain. */
   readonly needs: readonly string[];
-  /** Installs the generator, once in a run; a failure is a skip by its name. */
+  /** Installs the generator once per run; a failure skips it by name. */
   readonly install: string;
   readonly generate: string;
-  /** A file of openapi/sdk/programs, and what it is called beside the generated code; without it, code is only generated. */
+  /** File in openapi/sdk/programs and its name beside the generated code; without it, code is only generated. */
   readonly program?: readonly [from: string, to: string];
   readonly compile?: string;
   readonly run?: string;
@@ -37,7 +37,7 @@ const NPM_TOOLS = [
   "zod@3.25.76",
 ];
 const npmInstall = `npm install --ignore-scripts --prefer-offline --no-audit --no-fund --prefix .. ${NPM_TOOLS.join(" ")}`;
-// The folder's modules are CommonJS, so that generated imports without an extension resolve.
+// Modules of the folder are CommonJS, so that generated imports without an extension resolve.
 const TSC =
   "tsc --strict --skipLibCheck --target es2022 --module commonjs --moduleResolution node10 --esModuleInterop --outDir out --rootDir . client.ts";
 const typescript = (
@@ -103,7 +103,7 @@ export const GENERATORS: readonly Generator[] = [
   typescript(["orval", "8.38.0"], 'orval --input "$DOCUMENT" --output lossd/lossd.ts --client fetch'),
   typescript(
     ["kubb", "4.39.3"],
-    // Its configuration is a module of ECMAScript.
+    // The generator's configuration is an ECMAScript module.
     'cp "$ROOT/openapi/sdk/programs/kubb.config.js" kubb.config.mjs && kubb generate --config kubb.config.mjs',
   ),
   typescript(

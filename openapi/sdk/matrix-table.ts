@@ -1,4 +1,4 @@
-/** The matrix of generators as docs/sdk.md prints it. */
+/** Formats the matrix of generators for docs/sdk.md. */
 
 export interface Row {
   readonly generator: string;
@@ -13,7 +13,7 @@ export interface Row {
 
 const HEADINGS = ["generator", "document", "settings", "generates", "compiles", "reads a loss", "NaN"];
 
-/** The rows as a table of Markdown. */
+/** Formats the rows as a Markdown table. */
 export function toTable(rows: readonly Row[]): string {
   const cells = rows.map(({ generator, version, document, settings, generates, compiles, loss, nan }) => [
     `${generator} ${version}`,

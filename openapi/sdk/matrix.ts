@@ -1,6 +1,6 @@
 /**
  * `npm run sdk:matrix [generator...]`: generates a client with each generator, compiles and runs a small program of it against a server, and
- * writes what works to matrix.json and docs/sdk.md. Rows of generators that are not named, or cannot be installed, stay as they were.
+ * writes the results to matrix.json and docs/sdk.md. Rows of generators that are not named or cannot be installed stay.
  */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -26,7 +26,7 @@ const COMMAND_LIMIT_MS = 600_000;
 
 const execute = promisify(execFile);
 
-/** Starts the built server on a free port, and gives its address and how to stop it. */
+/** Starts the built server on a free port; returns its address and a function to stop it. */
 async function startServer(): Promise<{ url: string; stop: () => void }> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
@@ -61,7 +61,7 @@ async function step(command: string, cwd: string, env: NodeJS.ProcessEnv): Promi
   }
 }
 
-/** What a program printed of its loss, and of the loss that is NaN: `right` is null, `loud` an error, all else is said. */
+/** Parses a program's output for its loss and its NaN loss: `right` for null, `loud` for an error, otherwise the output. */
 function judge({ ok, text }: Outcome): Pick<Row, "loss" | "nan"> {
   const [, printed] = /^loss (.+)$/m.exec(text) ?? [];
   const [, nan] = /^nan (.+)$/m.exec(text) ?? [];
@@ -71,10 +71,10 @@ function judge({ ok, text }: Outcome): Pick<Row, "loss" | "nan"> {
   return { loss, nan: /^(null|None|nil)$/.test(nan) ? "right" : `wrong: ${nan}` };
 }
 
-/** Commands that have succeeded in this run. */
+/** Successful commands of this run. */
 const installed = new Set<string>();
 
-/** Tries a generator with a document; undefined where it cannot be installed. */
+/** Tests a generator with a document; undefined if it cannot be installed. */
 async function tryOut(
   generator: Generator,
   document: Row["document"],
@@ -124,7 +124,7 @@ if (unknown !== undefined) {
 }
 const recorded = (): readonly Row[] => (existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, "utf8")) : []);
 
-/** Writes a row among those recorded, so that a run that is stopped keeps what it found. */
+/** Records a row at once, so that an interrupted run keeps its results. */
 function record(found: Row): void {
   const known = [found, ...recorded()];
   const skipped = { generates: "not run", compiles: "not run", loss: "not run", nan: "not run" };

@@ -6,18 +6,18 @@ import (
 	"strconv"
 )
 
-// Real is a float64 that JSON may write as "NaN", "Infinity" or "-Infinity".
+// Real is a float64 that JSON may encode as "NaN", "Infinity" or "-Infinity".
 type Real float64
 
-// ResultReal is a Real of an answer.
+// ResultReal is a Real of a response.
 type ResultReal = Real
 
-// Ptr is what a field that may be left out takes.
+// Ptr returns a pointer for an optional field.
 func (r Real) Ptr() *Real {
 	return &r
 }
 
-// Reals makes the data of a Tensor.
+// Reals converts numbers to the data of a Tensor.
 func Reals[T ~int | ~int64 | ~float32 | ~float64](values []T) []Real {
 	data := make([]Real, len(values))
 	for i, value := range values {
@@ -26,7 +26,7 @@ func Reals[T ~int | ~int64 | ~float32 | ~float64](values []T) []Real {
 	return data
 }
 
-// Floats is the data of a Tensor as plain numbers.
+// Floats converts the data of a Tensor to numbers.
 func Floats(data []Real) []float64 {
 	values := make([]float64, len(data))
 	for i, value := range data {
@@ -35,7 +35,7 @@ func Floats(data []Real) []float64 {
 	return values
 }
 
-// MarshalJSON writes a number, or the name of one that is not finite.
+// MarshalJSON encodes a number, or the name of a non-finite number.
 func (r Real) MarshalJSON() ([]byte, error) {
 	switch f := float64(r); {
 	case math.IsNaN(f):
@@ -49,7 +49,7 @@ func (r Real) MarshalJSON() ([]byte, error) {
 	}
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON decodes the output of MarshalJSON.
 func (r *Real) UnmarshalJSON(text []byte) error {
 	word := string(text)
 	if name, err := strconv.Unquote(word); err == nil {
@@ -60,37 +60,37 @@ func (r *Real) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// NullableResultReal is a number of an answer that may be missing.
+// NullableResultReal is an optional number of a response.
 type NullableResultReal struct {
 	value *Real
 }
 
-// Get is nil where the number is missing, or null.
+// Get returns nil if the number is missing or null.
 func (v NullableResultReal) Get() *Real {
 	return v.value
 }
 
-// Set makes it a number.
+// Set sets the number.
 func (v *NullableResultReal) Set(value *Real) {
 	v.value = value
 }
 
-// IsSet tells whether there is a number.
+// IsSet reports whether the number is set.
 func (v NullableResultReal) IsSet() bool {
 	return v.value != nil
 }
 
-// Unset makes it missing.
+// Unset removes the number.
 func (v *NullableResultReal) Unset() {
 	v.value = nil
 }
 
-// MarshalJSON writes the number, or null.
+// MarshalJSON encodes the number, or null.
 func (v NullableResultReal) MarshalJSON() ([]byte, error) {
 	return json.Marshal(v.value)
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON decodes the output of MarshalJSON.
 func (v *NullableResultReal) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &v.value)
 }

@@ -1,16 +1,16 @@
-//! The numbers of tensors and results.
+//! Numbers of tensors and results.
 use serde::{de, Deserialize, Deserializer, Serialize, Serializer};
 
-/// An f64 that JSON may write as "NaN", "Infinity" or "-Infinity".
+/// An f64 that JSON may encode as "NaN", "Infinity" or "-Infinity".
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Real(pub f64);
 
-/// The data of a tensor.
+/// Converts numbers to the data of a tensor.
 pub fn reals<T: Into<f64> + Copy>(values: &[T]) -> Vec<Real> {
     values.iter().map(|&value| Real(value.into())).collect()
 }
 
-/// The data of a tensor as plain numbers.
+/// Converts the data of a tensor to numbers.
 pub fn floats(data: &[Real]) -> Vec<f64> {
     data.iter().map(|real| real.0).collect()
 }

@@ -1,14 +1,14 @@
-/** The SDKs that are generated from the contract: one row a language. Commands run in the root of the repository. */
+/** SDKs generated from the contract, one row per language. Commands run in the root of the repository. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
 export interface Sdk {
   readonly language: string;
-  /** Commands that fail where the toolchain is missing. */
+  /** Commands that fail without the toolchain. */
   readonly needs: readonly string[];
-  /** The generators, from a package registry, and what they do. */
+  /** Generators from a package registry, and their arguments. */
   readonly generate: readonly string[];
-  /** What they write. */
+  /** Generated paths. */
   readonly folders: readonly string[];
 }
 
@@ -80,13 +80,13 @@ export const SDKS: readonly Sdk[] = [
 const ROOT = new URL("../..", import.meta.url);
 const execute = promisify(execFile);
 
-/** Runs a command, and gives what it prints. */
+/** Runs a command and returns its output. */
 export async function run(command: string, ...more: readonly string[]): Promise<string> {
   const [program, ...args] = [...command.split(" "), ...more];
   return (await execute(program!, args, { cwd: ROOT })).stdout;
 }
 
-/** The first command of a toolchain that fails. */
+/** Finds the first failing command of a toolchain. */
 export async function missingTool({ needs }: Sdk): Promise<string | undefined> {
   for (const command of needs) {
     try {
