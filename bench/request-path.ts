@@ -6,7 +6,7 @@
 import { Session } from "node:inspector/promises";
 import { fileURLToPath } from "node:url";
 import { tensor, writeTestFile } from "../test/conformance/files.ts";
-import { startService } from "../test/service.ts";
+import { startService } from "../test/support/service.ts";
 import { SMALL } from "./bodies.ts";
 
 const SRC = fileURLToPath(new URL("../src/", import.meta.url));

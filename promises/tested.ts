@@ -66,35 +66,35 @@ export const TESTED: readonly Promised[] = [
     text: "100,000 mutated files, 5,000 mutated inference requests and raw framings: no 5xx, no exit, every error documented",
     prove: () =>
       byTests([
-        "test/http/mutations.test.ts",
-        "test/http/inference.test.ts",
-        "test/http/attacks.test.ts",
-        "test/http/hardening.test.ts",
+        "test/http/body/mutations.test.ts",
+        "test/http/inference/inference.test.ts",
+        "test/http/server/attacks.test.ts",
+        "test/http/server/hardening.test.ts",
       ]),
   },
   {
     id: "R17",
     text: "any split of a body into pieces, JSON or binary, buffered or streamed: the same bits",
-    prove: () => byTests(["test/http/safetensors.test.ts", "test/wire", "test/loss"]),
+    prove: () => byTests(["test/http/body/safetensors.test.ts", "test/wire", "test/loss"]),
   },
   {
     id: "R21",
     text: "an unsupported Content-Type, Content-Encoding or Accept: 415 or 406 before the body, with Accept-Encoding for the Content-Encoding",
-    prove: () => byTests(["test/http/problems.test.ts"], "Content-|Accept"),
+    prove: () => byTests(["test/http/server/problems.test.ts"], "Content-|Accept"),
   },
   {
     id: "R22",
     text: "mismatched shapes, dtypes or lengths, products that overflow, rank over 8, depth over 32: 4xx before allocation",
-    prove: () => byTests(["test/wire/safetensors.test.ts", "test/wire/limits.test.ts"]),
+    prove: () => byTests(["test/wire/safetensors/safetensors.test.ts", "test/wire/json/limits.test.ts"]),
   },
   {
     id: "R24",
     text: "with tokens configured, a request without a valid token: 401 before the body on every route except health, the playground and the guide",
-    prove: () => byTests(["test/http/hardening.test.ts"], "tokens"),
+    prove: () => byTests(["test/http/server/hardening.test.ts"], "tokens"),
   },
   {
     id: "R25",
     text: "the image: not root, nothing written, no install scripts in production, locked dependencies, SBOM",
-    prove: () => byTests(["test/image.test.ts"]),
+    prove: () => byTests(["test/build/image.test.ts"]),
   },
 ];

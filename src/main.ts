@@ -21,6 +21,8 @@ const remember = (signal: NodeJS.Signals): void => {
 };
 host.on("SIGTERM", remember).on("SIGINT", remember);
 const { main } = await import("./cli/run.ts");
+// Lets the event loop deliver a signal that has arrived meanwhile.
+await new Promise((resolve) => setImmediate(resolve));
 main(early);
 // Removes these handlers now that run.ts has its own.
 host.off("SIGTERM", remember).off("SIGINT", remember);

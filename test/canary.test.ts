@@ -8,8 +8,8 @@ import { readCases, requestOf } from "./conformance/case.ts";
 import { fileTensor, writeTestFile } from "./conformance/files.ts";
 import { base64, flat, nested } from "./conformance/forms.ts";
 import { inferenceCall } from "./conformance/inference.ts";
-import type { Answer, Service } from "./service.ts";
-import { startService } from "./service.ts";
+import type { Answer, Service } from "./support/service.ts";
+import { startService } from "./support/service.ts";
 
 const MiB = 1024 * 1024;
 /** As float32 -6328.721 and 7.8e-4, as bytes 197 and 58: no answer of these requests has them by itself in every place. */

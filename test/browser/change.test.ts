@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import type { Page, Route } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { useService } from "../service.ts";
+import { useService } from "../support/service.ts";
 import { CHROMIUM, faultsOf, useVisits } from "./visit.ts";
 
 const API = "**/v1/*";

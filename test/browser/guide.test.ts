@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { useService } from "../service.ts";
+import { useService } from "../support/service.ts";
 import { CHROMIUM, useVisits } from "./visit.ts";
 
 describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../src/http/server/auth.ts";
 import { EXAMPLES } from "../../src/playground/examples.ts";
-import { useService } from "../service.ts";
+import { useService } from "../support/service.ts";
 import { CHROMIUM, cells, choose, faultsOf, useVisits, widthOf } from "./visit.ts";
 
 const run = promisify(execFile);

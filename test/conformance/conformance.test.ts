@@ -3,7 +3,7 @@
  * inference requests.
  */
 import { describe, expect, it } from "vitest";
-import { useService } from "../service.ts";
+import { useService } from "../support/service.ts";
 import type { Case, CaseTensor } from "./case.ts";
 import { close, readCases, requestOf } from "./case.ts";
 import type { FileTensor } from "./files.ts";

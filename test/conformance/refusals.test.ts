@@ -3,7 +3,7 @@
  * refusal of each message through every door of the service.
  */
 import { describe, expect, it } from "vitest";
-import { useService } from "../service.ts";
+import { useService } from "../support/service.ts";
 import { close } from "./case.ts";
 import type { FileTensor } from "./files.ts";
 import { fileTensor, writeTestFile } from "./files.ts";

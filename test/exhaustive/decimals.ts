@@ -7,7 +7,7 @@ import { uniform } from "../../bench/measure.ts";
 import { loadKernel } from "../../src/kernel/kernel.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import { JsonReader } from "../../src/wire/json/reader.ts";
-import { FORM_COUNT, pick, randomNumber } from "../wire/random-bodies.ts";
+import { FORM_COUNT, pick, randomNumber } from "../wire/json/random-bodies.ts";
 
 /** Numbers of a list. */
 const COUNT = 10_000;

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Fold, Sum } from "../../src/kernel/fold.ts";
 import type { DType, FloatDType } from "../../src/tensor/dtype.ts";
-import type { Layout, OracleLoss } from "../oracle.ts";
-import * as oracle from "../oracle.ts";
+import type { Layout, OracleLoss } from "../support/oracle.ts";
+import * as oracle from "../support/oracle.ts";
 import { fold, inRegion, place, read } from "./place.ts";
 
 const DTYPES = ["float64", "float32", "float16", "bfloat16"] as const;

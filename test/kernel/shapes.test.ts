@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Fold } from "../../src/kernel/fold.ts";
 import { NO_SUMS } from "../../src/kernel/fold.ts";
-import * as oracle from "../oracle.ts";
+import * as oracle from "../support/oracle.ts";
 import { fold, foldInSteps, inRegion, place, read } from "./place.ts";
 
 /** Repeatable logits between -4 and 4. */

@@ -2,9 +2,9 @@
 import { expect, it } from "vitest";
 import { uniform } from "../../bench/measure.ts";
 import { Problem } from "../../src/problems.ts";
-import { FORM_COUNT, randomBody, randomNumber } from "../wire/random-bodies.ts";
-import type { Pieces } from "../wire/reading.ts";
-import { inRegion, kernel, readNumbers, scan } from "../wire/reading.ts";
+import { FORM_COUNT, randomBody, randomNumber } from "../wire/json/random-bodies.ts";
+import type { Pieces } from "../wire/json/reading.ts";
+import { inRegion, kernel, readNumbers, scan } from "../wire/json/reading.ts";
 
 /** All that a body gives, with the bits of its numbers, or how it is refused. */
 function outcome(body: string, pieces: Pieces): string {

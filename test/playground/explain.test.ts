@@ -10,7 +10,7 @@ import type { Body } from "../../src/playground/server.ts";
 import { stepsOf } from "../../src/playground/steps.ts";
 import type { Nested } from "../../src/playground/text.ts";
 import { shapeOf, toNumber } from "../../src/playground/text.ts";
-import { useService } from "../service.ts";
+import { useService } from "../support/service.ts";
 
 const service = useService();
 beforeAll(() => {

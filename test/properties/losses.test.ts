@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { base64, elementsOf } from "../conformance/forms.ts";
-import { useService } from "../service.ts";
+import { useService } from "../support/service.ts";
 
 const service = useService();
 const runs = { numRuns: 60 };

@@ -1,0 +1,26 @@
+/** docs/scaling.md's figures are those of bench/RESULTS.md, and its arithmetic is right. */
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+
+const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+const page = read("docs/scaling.md");
+const results = read("bench/RESULTS.md");
+
+it.each([
+  ["JSON cross_entropy 3x5"],
+  ["JSON cross_entropy 64x1000"],
+  ["JSON log_softmax 64x1000"],
+  ["safetensors cross_entropy 64x131072"],
+])("%s is what the benchmark measured, within 10 %", (measure) => {
+  const line = page.split("\n").find((row) => row.startsWith(`| ${measure}`))!;
+  const stated = Number(line.split("|")[3]!.trim().replace(",", ""));
+  const row = results.split("\n").find((text) => text.includes(`| ${measure}`))!;
+  const measured = Number(/\| (\d+) requests\/s/.exec(row)![1]);
+  expect(Math.abs(stated / measured - 1)).toBeLessThan(0.1);
+});
+
+it("a million requests a second take the cores that the figures give", () => {
+  const small = 8300 * 0.65;
+  expect(Math.abs(5400 / small - 1)).toBeLessThan(0.02);
+  expect(page).toContain(`10^6 / 5,400 = ${Math.ceil(10 ** 6 / 5400)} cores`);
+});

@@ -1,0 +1,179 @@
+/** Admission by time: who is let in while larger requests are under way. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { LoadEstimate, secondsFor } from "../../../src/http/limits/load-estimate.ts";
+import { Problem } from "../../../src/problems.ts";
+import { useService } from "../../support/service.ts";
+
+describe("the secondsFor", () => {
+  const none = () => 0;
+
+  it("makes a request wait for each other one no longer than either takes", () => {
+    const seconds = fc.double({ min: 0.1, max: 1000, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(seconds), seconds, (others, own) => {
+        const load = new LoadEstimate(Infinity);
+        for (const other of others) load.add(other, none);
+        const wait = others.reduce((sum, other) => sum + Math.min(other, own), 0);
+        expect(load.seconds).toBeCloseTo(
+          others.reduce((sum, other) => sum + other, 0),
+          6,
+        );
+        const strict = new LoadEstimate(wait * 0.999 - 1e-9);
+        const lenient = new LoadEstimate(wait * 1.001 + 1e-9);
+        for (const other of others) {
+          strict.add(other, none);
+          lenient.add(other, none);
+        }
+        expect(() => lenient.check(own)).not.toThrow();
+        expect(() => strict.check(own)).toThrow(Problem);
+      }),
+    );
+  });
+
+  it("counts down while a body arrives, and to nothing when its request leaves", () => {
+    const load = new LoadEstimate(10);
+    let arrived = 0;
+    const leave = load.add(40, () => arrived);
+    expect(() => load.check(100)).toThrow("would make this one wait 40.0 s, expected at most 10");
+    arrived = 1;
+    expect(load.seconds).toBe(20);
+    leave?.();
+    expect(load.seconds).toBe(0);
+    load.check(100);
+  });
+
+  it("counts what is only announced for half a second, then no more than eight times what has come", () => {
+    let now = 0;
+    const load = new LoadEstimate(10, () => now);
+    let arrived = 0;
+    load.add(40, () => arrived);
+    now = 500;
+    expect(load.seconds).toBe(40);
+    now = 501;
+    expect(load.seconds).toBe(0);
+    arrived = 0.01;
+    expect(load.seconds).toBeCloseTo(3.2, 6);
+    arrived = 0.5;
+    expect(load.seconds).toBe(30);
+  });
+
+  it("gives announcements the weight of what has come of those before", () => {
+    const load = new LoadEstimate(10);
+    for (let k = 0; k < 24; k++) load.add(40, none)?.();
+    for (let k = 0; k < 24; k++) load.add(40, none);
+    load.check(2);
+    for (let k = 0; k < 24; k++) load.add(40, () => 1)?.();
+    expect(() => load.check(2)).toThrow(Problem);
+  });
+
+  it("weighs by the event loop what has begun, also when clients come and go, and not what is announced", async () => {
+    let now = 0;
+    const load = new LoadEstimate(10, () => now);
+    const leave = load.add(40, () => 0.5);
+    now = 1000;
+    await expect.poll(() => load.seconds, { timeout: 10_000 }).toBeLessThan(20);
+    leave?.();
+    load.add(40, () => 0.5)?.();
+    const last = load.add(40, () => 0.5);
+    expect(load.seconds).toBeGreaterThan(20);
+    now = 2000;
+    expect(load.seconds).toBeLessThan(20);
+    last?.();
+  });
+
+  it("lets in 1 MiB of JSON and 17 MiB of numbers whatever is under way", () => {
+    const load = new LoadEstimate(0.1);
+    load.add(1000, none);
+    load.check(secondsFor(2 ** 20, 0));
+    load.check(secondsFor(0, 17 * 2 ** 20));
+    expect(() => load.check(secondsFor(2 ** 23, 0))).toThrow(Problem);
+    expect(() => load.check(secondsFor(0, 128 * 2 ** 20))).toThrow(Problem);
+  });
+});
+
+describe("an upload beside others", () => {
+  // Announcements count for half a second, which a busy machine may take between two of them.
+  const service = useService({ waitLimit: 1000, now: () => 0 });
+  const HEAD = "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\n";
+  const LENGTH = 2e9;
+
+  /** Announces an upload that takes some 3 s, and sends nothing of it; gives the connection and what came over it. */
+  async function announce(): Promise<{ socket: Socket; text: () => string }> {
+    const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
+    await once(socket, "connect");
+    let text = "";
+    socket.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.write(`${HEAD}expect: 100-continue\r\ncontent-length: ${LENGTH}\r\n\r\n`);
+    await expect.poll(() => text, { timeout: 5000, interval: 5 }).toMatch(/^HTTP\/1.1 \d+ [\s\S]*\r\n\r\n/);
+    return { socket, text: () => text };
+  }
+
+  it("is refused before its body, with the seconds after which there is room, and let in when that comes", async () => {
+    const first = await announce();
+    expect(first.text()).toContain("100 Continue");
+    const second = await announce();
+    expect(second.text()).toContain("HTTP/1.1 503");
+    await expect.poll(second.text).toContain('"code":"overloaded"');
+    expect(second.text()).toMatch(/retry-after: [23]\r\n/);
+    expect(second.text()).toContain("would make this one wait 3.0 s, expected at most 1");
+    expect((await service().post("/v1/cross_entropy", { input: [[0, 0]], target: [1] })).status).toBe(200);
+    first.socket.destroy();
+    await expect
+      .poll(async () => (await service().get("/metrics")).text)
+      .toContain("lossd_backlog_seconds 0\n");
+    const third = await announce();
+    expect(third.text()).toContain("100 Continue");
+    third.socket.destroy();
+  });
+});
+
+describe("uploads that are announced and never sent", () => {
+  let clock = 0;
+  const service = useService({ now: () => clock });
+
+  it("keep no other request out, whether they stay or come again", async () => {
+    const port = Number(new URL(service().url).port);
+    const head =
+      "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\ncontent-length: 891289600\r\n\r\n";
+    const open = () =>
+      Array.from({ length: 24 }, () =>
+        connect(port, "127.0.0.1", function (this: Socket) {
+          this.on("error", () => {}).write(head);
+        }),
+      );
+    const probe = async (): Promise<string> => {
+      const socket = connect(port, "127.0.0.1").on("error", () => {});
+      let text = "";
+      socket.setEncoding("latin1").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      socket.write(
+        "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: 52428800\r\n\r\n",
+      );
+      await expect.poll(() => text, { interval: 5 }).toMatch(/^HTTP\/1.1 \d+/);
+      socket.destroy();
+      return text.slice(9, 12);
+    };
+    let sockets = open();
+    await expect
+      .poll(async () => (await service().get("/metrics")).text)
+      .toMatch(/^lossd_backlog_seconds [1-9]/m);
+    // Longer than announcements count.
+    clock += 700;
+    expect(await probe()).toBe("100");
+    for (let round = 0; round < 4; round++) {
+      for (const socket of sockets) socket.destroy();
+      sockets = open();
+      await sleep(100);
+      expect(await probe()).toBe("100");
+    }
+    for (const socket of sockets) socket.destroy();
+  });
+});

@@ -1,0 +1,96 @@
+/** Clients that leave in the middle: their work stops and their memory comes back. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { expect, it, vi } from "vitest";
+import type { Stage } from "../../../src/http/context.ts";
+import { Timings } from "../../../src/http/context.ts";
+import { useService } from "../../support/service.ts";
+
+const service = useService();
+
+/** Sends the head of a request for `length` bytes, then `body`, and leaves once `when` resolves. */
+async function leaveAfter(
+  length: number,
+  body: string,
+  when: (socket: Socket) => Promise<unknown>,
+): Promise<void> {
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+  await once(socket, "connect");
+  socket.on("error", () => {});
+  socket.write(
+    `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`,
+  );
+  const left = when(socket);
+  socket.write(body);
+  await left;
+  socket.destroy();
+}
+
+const reserved = () => service().arena.reserved;
+
+/** Resolves when a request enters a stage. */
+function entered(stage: Stage): Promise<void> {
+  const { enter } = Timings.prototype;
+  return new Promise((resolve) => {
+    const spy = vi.spyOn(Timings.prototype, "enter").mockImplementation(function (
+      this: Timings,
+      next: Stage,
+    ) {
+      enter.call(this, next);
+      if (next !== stage) return;
+      spy.mockRestore();
+      resolve();
+    });
+  });
+}
+
+const LARGE = `{"dim":0,"input":[${"1,".repeat(2_000_000)}1]}`;
+
+it("a client that leaves in the middle of its body has its memory returned", async () => {
+  await leaveAfter(1_000_000, '{"input":[1,2,3', () => expect.poll(reserved).toBeGreaterThan(4_000_000));
+  await expect.poll(reserved).toBe(0);
+});
+
+it.each<[string, (socket: Socket) => Promise<unknown>]>([
+  ["is computed", () => entered("compute")],
+  ["is encoded", () => entered("encode")],
+  ["arrives", (socket) => once(socket, "data")],
+])(
+  "a client that leaves while its answer %s has its memory returned, and others are served",
+  async (_title, when) => {
+    await leaveAfter(LARGE.length, LARGE, when);
+    await expect.poll(reserved, { timeout: 5000 }).toBe(0);
+    const answer = await service().post("/v1/log_softmax", { input: [0], dim: 0 });
+    expect(answer.json).toEqual({ output: [0] });
+  },
+);
+
+it("work stops between two slices where its client has left", async () => {
+  const before = await count499();
+  await leaveAfter(LARGE.length, LARGE, () => entered("compute"));
+  await expect.poll(count499, { timeout: 5000 }).toBe(before + 1);
+});
+
+/** Requests whose clients left before an answer began. */
+async function count499(): Promise<number> {
+  const { text } = await service().get("/metrics");
+  return Number(/operation="logSoftmax",status="499"} (\d+)/.exec(text)?.[1] ?? 0);
+}
+
+it("a client that stops reading holds up its own answer only, in constant memory", async () => {
+  const body = `{"dim":0,"input":[${"1,".repeat(1_000_000)}1]}`;
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+  socket.pause();
+  socket.write(
+    `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+  );
+  await expect.poll(reserved).toBeGreaterThan(0);
+  for (let at = 0; at < 20; at++) {
+    const answer = await service().post("/v1/log_softmax", { input: [0], dim: 0 });
+    expect(answer.status).toBe(200);
+  }
+  expect(reserved()).toBeGreaterThan(0);
+  socket.destroy();
+  await expect.poll(reserved).toBe(0);
+});

@@ -1,0 +1,73 @@
+/** Refusals of usual mistakes say what was meant. */
+import { expect, it } from "vitest";
+import { useService } from "../../support/service.ts";
+
+const service = useService();
+const CE = "/v1/cross_entropy";
+const NLL = "/v1/nll_loss";
+const ONE = [[1, 2]];
+const NUMBER = 'a number, "NaN", "Infinity" or "-Infinity"';
+const INDEX = "a class index, an integer";
+const EITHER = `${INDEX}, or a probability, a number`;
+
+it.each([
+  ["a class by its name", NLL, { input: ONE, target: ["cat"] }, `/target/0: expected ${INDEX}`],
+  ["true as a class", NLL, { input: ONE, target: [true] }, `/target/0: expected ${INDEX}`],
+  ["a name where probabilities fit", CE, { input: ONE, target: ["cat"] }, `/target/0: expected ${EITHER}`],
+  [
+    "a name in a flat target",
+    CE,
+    { input: ONE, target: { shape: [1], data: ["cat"] } },
+    `/target/data/0: expected ${EITHER}`,
+  ],
+  ["a name among logits", CE, { input: [["cat"]], target: [0] }, `/input/0/0: expected ${NUMBER}`],
+  [
+    "true among weights",
+    NLL,
+    { input: ONE, target: [0], weight: [true, 1] },
+    `/weight/0: expected ${NUMBER}`,
+  ],
+  [
+    "a class alone for one row",
+    CE,
+    { input: ONE, target: 0 },
+    "/target: Expected input batch_size (1) to match target batch_size (0). A target for one row is [0], a list of one class index, not 0",
+  ],
+  [
+    "a list of one for a row alone",
+    CE,
+    { input: [1, 2], target: [0] },
+    "/target: Expected target to be 0D when input is 1D, but got target.dim=1. One row of logits takes a class index alone, such as 0, not [0]",
+  ],
+  [
+    "another number of rows",
+    CE,
+    { input: [[1], [2]], target: 0 },
+    "/target: Expected input batch_size (2) to match target batch_size (0).",
+  ],
+])("%s", async (_title, path, body, detail) => {
+  expect((await service().post(path, body)).json.detail).toBe(detail);
+});
+
+it.each([
+  ["[]", 'byte 0: expected a JSON object, got "["'],
+  ['"x"', 'byte 0: expected a JSON object, got "\\""'],
+])("the body %s, which is JSON, is refused as no object", async (body, detail) => {
+  const { json } = await service().post(CE, body);
+  expect([json.code, json.title, json.detail]).toEqual([
+    "malformed_json",
+    "The body is not a JSON object",
+    detail,
+  ]);
+});
+
+it.each([
+  ['{"input": [[1, 2]], "target": [0]}', true],
+  ['\n  {"input": [[1, 2]], "target": [0]}', true],
+  ["PK\u0003\u0004 some other file", false],
+])("%j as safetensors: that it looks like JSON is said: %s", async (body, isSaid) => {
+  const { json } = await service().send("POST", CE, body, { "content-type": "application/vnd.safetensors" });
+  expect(json.code).toBe("malformed_safetensors");
+  const hint = "; this looks like JSON; send it with Content-Type: application/json";
+  expect(json.detail.endsWith(hint)).toBe(isSaid);
+});

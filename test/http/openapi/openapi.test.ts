@@ -1,0 +1,261 @@
+/** The contract as files: up to date, linted, and true of the server. */
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { beforeAll, describe, expect, it } from "vitest";
+import { renderContract } from "../../../openapi/render.ts";
+import { EXAMPLES, REFUSAL_EXAMPLES } from "../../../src/http/openapi/examples.ts";
+import { digestTokens } from "../../../src/http/server/auth.ts";
+import { LIMITS } from "../../../src/http/server/timeouts.ts";
+import { PROBLEMS, Problem } from "../../../src/problems.ts";
+import { DTYPES } from "../../../src/tensor/dtype.ts";
+import { expectAlmost } from "../../support/almost.ts";
+import type { Service } from "../../support/service.ts";
+import { useService } from "../../support/service.ts";
+
+const read = (file: string): string => readFileSync(new URL(`../../../openapi/${file}`, import.meta.url), "utf8");
+const document = JSON.parse(read("openapi.json"));
+const service = useService();
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false });
+ajv.addSchema(document, "contract");
+const schemaOf = (name: string) => ajv.compile({ $ref: `contract#/components/schemas/${name}` });
+
+it("openapi/ is what `npm run openapi` writes", async () => {
+  const { json, yaml, json30 } = await renderContract();
+  expect(read("openapi.json")).toBe(json);
+  expect(read("openapi.yaml")).toBe(yaml);
+  expect(read("openapi-3.0.json")).toBe(json30);
+});
+
+it("GET /openapi.json, /openapi.yaml and /openapi-3.0.json answer the same bytes", async () => {
+  expect((await service().get("/openapi-3.0.json")).text).toBe(read("openapi-3.0.json"));
+  expect((await service().get("/openapi.json")).text).toBe(read("openapi.json"));
+  expect((await service().get("/openapi.yaml")).text).toBe(read("openapi.yaml"));
+});
+
+it.each(["openapi.json", "openapi-3.0.json"])(
+  "%s has no errors and no warnings under Redocly's recommended rules",
+  (file) => {
+    const env = { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" };
+    const report = execFileSync("node_modules/.bin/redocly", ["lint", `openapi/${file}`, "--format=json"], {
+      env,
+      encoding: "utf8",
+    });
+    const { totals, problems } = JSON.parse(report.slice(report.indexOf("{")));
+    expect(problems).toEqual([]);
+    expect(totals).toMatchObject({ errors: 0, warnings: 0 });
+  },
+  60_000,
+);
+
+interface Content {
+  readonly content?: Record<string, { readonly schema: { readonly $ref?: string } }>;
+}
+interface Operation {
+  readonly requestBody?: Content;
+  readonly responses: Record<string, Content>;
+  /** Undefined: the server's own, which may ask for a token. */
+  readonly security?: readonly unknown[];
+}
+
+it("closes requests alone: answers may gain fields, and refusals codes", () => {
+  const isClosed = ([, schema]: [string, { additionalProperties?: unknown }]): boolean =>
+    schema.additionalProperties === false;
+  const { schemas } = document.components;
+  const closed = Object.entries<{ additionalProperties?: unknown }>(schemas).filter(isClosed);
+  const sent = ["Tensor", "InferenceInput"];
+  for (const [name] of closed) expect(name.endsWith("Request") || sent.includes(name), name).toBe(true);
+  const text = JSON.stringify(schemas);
+  for (const name of Object.keys(schemas).filter((name) => name.endsWith("Result"))) {
+    expect(text.includes(`schemas/${name}"`), name).toBe(false);
+    expect(JSON.stringify(schemas[name])).not.toMatch(/schemas\/(Tensor|TensorLike|NestedTensor)"/);
+  }
+  expect(schemas.ProblemCode).toMatchObject({ type: "string" });
+  expect(schemas.ProblemCode).not.toHaveProperty("enum");
+  for (const word of Object.keys(PROBLEMS)) expect(schemas.ProblemCode.description).toContain(`\`${word}\``);
+});
+
+it("gives every number and integer a format, and log_softmax's dtype the floating-point types alone", () => {
+  const visit = (place: string, part: unknown): void => {
+    if (typeof part !== "object" || part === null) return;
+    const { type, format } = part as { type?: unknown; format?: unknown };
+    if (type === "number") expect(format, place).toBe("double");
+    if (type === "integer") expect(format, place).toMatch(/^int(32|64)$/);
+    for (const [name, value] of Object.entries(part)) visit(`${place}/${name}`, value);
+  };
+  visit("", document.components.schemas);
+  for (const [path, { post }] of Object.entries<Record<string, { parameters?: unknown }>>(document.paths))
+    visit(path, post?.parameters);
+  const isFloatName = schemaOf("FloatDType");
+  for (const [name, { float }] of Object.entries(DTYPES)) expect(isFloatName(name), name).toBe(float);
+  const [type] = document.components.schemas.LogSoftmaxRequest.properties.dtype.anyOf;
+  expect(type.$ref).toMatch(/FloatDType$/);
+});
+
+it("names every schema: no inline object in a request or an answer", () => {
+  for (const [path, item] of Object.entries<Record<string, Operation>>(document.paths)) {
+    for (const { requestBody, responses } of Object.values(item)) {
+      const parts = [...Object.values(responses), ...(requestBody ? [requestBody] : [])];
+      for (const { schema } of parts.flatMap(({ content }) => Object.values(content ?? {}))) {
+        expect(schema.$ref, path).toMatch(/^#\/components\/schemas\/\w+$/);
+      }
+    }
+  }
+});
+
+it("lists for each operation the statuses that the problem table can give it", () => {
+  const ofBodies = new Set(Object.values(PROBLEMS).map(({ status }) => String(status)));
+  ofBodies.delete("405");
+  for (const path of Object.keys(EXAMPLES)) {
+    expect(Object.keys(document.paths[path].post.responses).sort(), path).toEqual(
+      ["200", ...ofBodies].sort(),
+    );
+  }
+});
+
+it("answers of the Open Inference Protocol have the schemas of the document", async () => {
+  const input = { name: "input", shape: [2], datatype: "FP32", data: [0, "-Infinity"] };
+  const model = "/v2/models/log_softmax";
+  const body = { id: "1", inputs: [input] };
+  expect(schemaOf("InferenceRequest")(body)).toBe(true);
+  for (const [name, answer] of [
+    ["InferenceServer", await service().get("/v2")],
+    ["InferenceReady", await service().get("/v2/health/live")],
+    ["InferenceReady", await service().get(`${model}/versions/1/ready`)],
+    ["InferenceModel", await service().get(model)],
+    ["InferenceModel", await service().get("/v2/models/cross_entropy")],
+    ["InferenceConfig", await service().get(`${model}/config`)],
+    ["InferenceConfig", await service().get("/v2/models/nll_loss/versions/1/config")],
+    ["InferenceStatistics", await service().get(`${model}/stats`)],
+    ["InferenceStatistics", await service().get("/v2/models/stats")],
+    ["InferenceResponse", await service().post(`${model}/infer`, body)],
+    ["InferenceError", await service().post(`${model}/infer`, {})],
+  ] as const) {
+    const validate = schemaOf(name);
+    expect(validate(answer.json), `${name} ${JSON.stringify(validate.errors)} ${answer.text}`).toBe(true);
+  }
+});
+
+describe("refusals", () => {
+  const locked = useService({ tokens: digestTokens(["secret"]) });
+  const hasty = useService({ limits: { ...LIMITS, graceMs: 0 } });
+  const full = useService();
+  const stopping = useService();
+  // As a process whose group is silent.
+  const alone = useService({ metricsPage: () => Promise.reject(new Problem("overloaded", "no answer")) });
+  beforeAll(() => {
+    const { arena } = full();
+    arena.reserve(arena.largest - 1_000_000);
+    while (arena.capacity - arena.reserved > 60_000) arena.reserve(30_000);
+    stopping().lifecycle.phase = "stopping";
+  });
+
+  const JSON_BODY = "content-type: application/json\r\ncontent-length:";
+  /** For each status the head, and the body, of a request that gets it. */
+  const WAYS: Readonly<Record<string, readonly [ask: () => Service, head: string, body?: string]>> = {
+    400: [service, "transfer-encoding: gzip, chunked"],
+    401: [locked, `${JSON_BODY} 2`],
+    404: [service, `${JSON_BODY} 2`],
+    406: [service, `accept: text/html\r\n${JSON_BODY} 2`],
+    408: [hasty, `${JSON_BODY} 2`, "{"],
+    411: [service, "content-type: application/json"],
+    413: [service, `${JSON_BODY} 1000000000000`],
+    415: [service, "content-type: text/plain\r\ncontent-length: 2"],
+    417: [service, "expect: tea"],
+    422: [service, `${JSON_BODY} 2`, "{}"],
+    431: [service, `x: ${"y".repeat(20_000)}`],
+    503: [full, `${JSON_BODY} 2`],
+  };
+  const rows = Object.entries<Record<string, Operation>>(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, operation]) => [method.toUpperCase(), path, operation] as const),
+  );
+
+  it.each(rows)("%s %s answers each as the document says", async (method, path, { responses, security }) => {
+    // Nobody can ask for a 500; test/http/server/failure.test.ts looks at one.
+    const statuses = Object.keys(responses).filter((status) => !["200", "500"].includes(status));
+    for (const status of statuses) {
+      const [ask, head, body = ""] = WAYS[status]!;
+      // A GET has no body: it is turned away for its token, or because the server stops or cannot count.
+      const more = method === "GET" && head.startsWith(JSON_BODY) ? "" : `${head}\r\n`;
+      const unready = path.endsWith("/stats") ? alone : stopping;
+      const { url } = method === "GET" && status === "503" ? unready() : ask();
+      // A client gets 404 where its address of the server is wrong.
+      const target = status === "404" ? `${path}/nothing` : path;
+      const answer = await refusalOf(url, `${method} ${target} HTTP/1.1\r\nhost: x\r\n${more}\r\n${body}`);
+      expect(answer.status, `${status}: ${answer.text}`).toBe(status);
+      const { content = {} } = responses[status]!;
+      const type = answer.type.replace("; charset=utf-8", "");
+      expect(Object.keys(content), `${status}: ${answer.text}`).toContain(type);
+      const validate = ajv.compile({ $ref: `contract${content[type]!.schema.$ref}` });
+      expect(validate(JSON.parse(answer.text)), `${status}: ${answer.text}`).toBe(true);
+    }
+    expect(security === undefined, "asks for a token").toBe(statuses.includes("401"));
+    // Nor is there one that it leaves out: without a token some paths are open, all others are not.
+    const unknown = await refusalOf(locked().url, `${method} ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    if (unknown.status === "401") expect(statuses).toContain("401");
+  });
+});
+
+/** What a server answers to these bytes, as soon as all of it is there. */
+async function refusalOf(
+  url: string,
+  bytes: string,
+): Promise<{ status: string; type: string; text: string }> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
+  socket.write(bytes);
+  let whole = "";
+  for await (const chunk of socket.setEncoding("utf8")) {
+    whole += chunk;
+    const [head = "", text = ""] = whole.split("\r\n\r\n");
+    const field = (name: string) => new RegExp(`^${name}: (.*)$`, "im").exec(head)?.[1] ?? "";
+    if (text.length < Number(field("content-length") || Infinity)) continue;
+    return { status: head.split(" ")[1]!, type: field("content-type"), text };
+  }
+  throw new Error(`the connection ended: ${whole}`);
+}
+
+describe("examples", () => {
+  const rows = Object.entries(EXAMPLES).flatMap(([path, examples]) =>
+    Object.entries(examples).map(([name, example]) => [path, name, example] as const),
+  );
+  const named = (path: string, part: string) =>
+    path.replace("/v1/", "").replace(/(^|_)(\w)/g, (_, __, letter) => letter.toUpperCase()) + part;
+
+  it.each(rows)("%s %s answers what the document says", async (path, _name, { request, response }) => {
+    const answer = await service().post(path, request);
+    expect(answer.status, answer.text).toBe(200);
+    expectAlmost(answer.json, response);
+    for (const [part, value] of [
+      ["Request", request],
+      ["Result", answer.json],
+    ] as const) {
+      const validate = schemaOf(named(path, part));
+      expect(validate(value), JSON.stringify(validate.errors)).toBe(true);
+    }
+  });
+
+  it.each(REFUSAL_EXAMPLES.map((example) => [example.response.code, example] as const))(
+    "%s is refused as the document says",
+    async (_name, example) => {
+      const answer = await service().post(example.path, example.request, { "x-request-id": "example" });
+      expect(answer.status, answer.text).toBe(example.response.status);
+      expect(answer.json).toEqual(example.response);
+      expect(schemaOf("Problem")(answer.json)).toBe(true);
+    },
+  );
+
+  it("every refusal of a JSON body has one", () => {
+    const codes = new Set(REFUSAL_EXAMPLES.map(({ response }) => response.code as string));
+    const bodies = Object.entries(PROBLEMS)
+      .filter(([code, { status }]) => [400, 422].includes(status) && !code.endsWith("_safetensors"))
+      .map(([code]) => code);
+    // Not to be shown as JSON: compressed bytes, a broken head, a query string.
+    expect(bodies.filter((code) => !codes.has(code)).sort()).toEqual([
+      "malformed_content_encoding",
+      "malformed_request",
+      "unknown_query_parameter",
+    ]);
+  });
+});

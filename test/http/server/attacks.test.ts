@@ -1,0 +1,140 @@
+/** What an attacker found once, so that nobody finds it again. */
+import { once } from "node:events";
+import { connect } from "node:net";
+import { expect, it } from "vitest";
+import { useService } from "../../support/service.ts";
+
+const service = useService();
+
+async function raw(bytes: string): Promise<string> {
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+  socket.write(bytes);
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  await once(socket, "close");
+  return text;
+}
+
+it.each(["%00", "../../../etc/passwd", "%5c..%5c", "Z".repeat(300), "nope.js"])(
+  "GET /docs/static/%s is a problem of 4xx with at most 64 characters of the path",
+  async (path) => {
+    const answer = await raw(`GET /docs/static/${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
+    expect(answer).toContain("content-type: application/problem+json");
+    expect(answer).not.toContain("Z".repeat(65));
+  },
+);
+
+it("garbage behind a request never stands in the middle of its answer", async () => {
+  const body = `{"dim":0,"input":[${"1,".repeat(300_000)}1]}`;
+  const head = `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
+  const answer = await raw(`${head}${body}GARBAGE\r\n\r\n`);
+  expect(answer).not.toContain("HTTP/1.1 400");
+});
+
+it("garbage behind two pipelined requests never stands in the middle of the second answer", async () => {
+  const request = (count: number): string => {
+    const body = `{"dim":0,"input":[${"1,".repeat(count)}1]}`;
+    return `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  };
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  socket.write(request(1) + request(600_000));
+  // The second head is out: its answer is under way, and the first request is over.
+  await expect.poll(() => text.split("HTTP/1.1 200").length, { timeout: 5000, interval: 1 }).toBe(3);
+  socket.write("GARBAGE\r\n\r\n");
+  await once(socket, "close");
+  expect(text).not.toContain("HTTP/1.1 400");
+});
+
+it.each(["9007199254740993.0", "9007199254740992.5", "90071992547409930e-1", "9007199254740993"])(
+  "the class index %s is not taken for 2^53",
+  async (text) => {
+    const body = `{"input":[[0,1]],"target":[${text}],"ignore_index":9007199254740992}`;
+    expect((await service().post("/v1/nll_loss", body)).json.code).toBe("invalid_element");
+  },
+);
+
+it("other requests are answered while tens of megabytes are written to a fast reader", async () => {
+  const body = `{"dim":0,"input":[${"1,".repeat(2_000_000)}1],"format":"nested"}`;
+  let turns = 0;
+  const timer = setInterval(() => turns++, 5);
+  const large = service().post("/v1/log_softmax", body);
+  const small = await service().post("/v1/log_softmax", { input: [0], dim: 0 });
+  expect(small.status).toBe(200);
+  expect((await large).text.length).toBeGreaterThan(20_000_000);
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(5);
+});
+
+it("long and many names are repeated up to 64 characters in all, and never half a surrogate pair", async () => {
+  const key = "k".repeat(64);
+  const nested = `${`{"${key}":`.repeat(30)}{"a":1,"a":2}${"}".repeat(30)}`;
+  const half = `${"a".repeat(63)}\u{1f600}`;
+  for (const body of [
+    nested,
+    JSON.stringify({ input: [[0]], target: [0], reduction: half }),
+    JSON.stringify({ [half]: 1 }),
+  ]) {
+    const answer = await service().post("/v1/cross_entropy", body);
+    expect(answer.status).toBeLessThan(500);
+    expect(answer.text.length).toBeLessThan(1000);
+    expect(answer.text).not.toMatch(/\\ud83d/i);
+  }
+});
+
+/** The body of a safetensors file with this header and no data. */
+function headerOnly(json: string): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(Buffer.byteLength(json)));
+  return Buffer.concat([length, Buffer.from(json)]);
+}
+
+const names = (count: number, value: string): string =>
+  Array.from({ length: count }, (_, at) => `"${at.toString(36)}":${value}`).join();
+
+it.each([
+  [
+    "80,000 texts in its metadata",
+    `{"__metadata__":{${names(80_000, '"1"')}}}`,
+    413,
+    "options_too_long",
+    "/__metadata__",
+  ],
+  [
+    "14,000 tensors",
+    `{${names(14_000, '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}')}}`,
+    422,
+    "invalid_request",
+    "/0: expected no tensors but",
+  ],
+])(
+  "a header of %s is refused where its reading would hold the event loop up",
+  async (_title, json, status, code, detail) => {
+    const answer = await service().send("POST", "/v1/cross_entropy", headerOnly(json), {
+      "content-type": "application/vnd.safetensors",
+    });
+    expect([answer.status, answer.json.code]).toEqual([status, code]);
+    expect(answer.json.detail).toContain(detail);
+  },
+);
+
+it("of an Accept header no more is read than one has that means something", async () => {
+  const accept = `application/vnd.safetensors${",x/y;q=0.1".repeat(1200)}`;
+  const answer = await service().post("/v1/log_softmax", { input: [0], dim: 0 }, { accept });
+  expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/vnd.safetensors"]);
+});
+
+it("a path with scheme and host has the errors of its protocol", async () => {
+  const head = (path: string) =>
+    `POST http://x${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\nconnection: close\r\n\r\n{`;
+  expect(await raw(head("/v2/models/cross_entropy/infer"))).toMatch(
+    /^HTTP\/1\.1 400 [\s\S]*\r\n\r\n\{"error":"/,
+  );
+  expect(await raw(head("/v1/cross_entropy"))).toContain("application/problem+json");
+});

@@ -1,0 +1,87 @@
+/** Clients that announce bodies and send nothing, or next to nothing, of them. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { LIMITS } from "../../../src/http/server/timeouts.ts";
+import { useService } from "../../support/service.ts";
+
+const MiB = 1024 * 1024;
+const BODY = '{"input":[[0,0]],"target":[1]}';
+const HEAD = "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+
+interface Client {
+  readonly socket: Socket;
+  readonly text: () => string;
+}
+
+/** Announces a body of so many bytes, and sends `begin` of it. */
+async function announce(url: string, length: number, begin = ""): Promise<Client> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  socket.write(`${HEAD}content-length: ${length}\r\n\r\n${begin}`);
+  return { socket, text: () => text };
+}
+
+/** What took the memory of a server, from the larger to the smaller, until even the least found none. */
+const LENGTHS = [
+  ...Array(20).fill(1_290_000),
+  ...Array(20).fill(200_000),
+  ...Array(20).fill(20_000),
+  ...Array(20).fill(10),
+];
+
+const service = useService({ memoryBudget: 64 * MiB });
+const small = () => service().send("POST", "/v1/cross_entropy", BODY, { "content-type": "application/json" });
+
+it("bodies that are only announced reserve nothing", async () => {
+  await Promise.all(LENGTHS.map((length) => announce(service().url, length)));
+  await sleep(300);
+  expect(service().arena.reserved).toBe(0);
+  expect((await small()).status).toBe(200);
+});
+
+it("bodies of which one byte has come leave room for the least, and are refused where there is none for them", async () => {
+  await expect.poll(() => service().arena.reserved).toBe(0);
+  const clients: Client[] = [];
+  for (const length of LENGTHS) {
+    const client = await announce(service().url, length);
+    clients.push(client);
+    client.socket.write("{");
+  }
+  await sleep(300);
+  expect((await small()).status).toBe(200);
+  const texts = clients.map(({ text }) => text()).filter((text) => text !== "");
+  expect(texts.length).toBeGreaterThan(0);
+  for (const text of texts) {
+    expect(text).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: 1\r\n/);
+    expect(text).toContain('"code":"overloaded"');
+  }
+});
+
+it("two bodies whose first bytes find room for one of them: the other one gets 503, and nothing of it stays reserved", async () => {
+  await expect.poll(() => service().arena.reserved).toBe(0);
+  const clients = [await announce(service().url, 8 * MiB), await announce(service().url, 8 * MiB)];
+  for (const { socket } of clients) socket.write("{");
+  const refused = () => clients.filter(({ text }) => text().includes("HTTP/1.1 503"));
+  await expect.poll(refused).toHaveLength(1);
+  expect(service().arena.reserved).toBeLessThan(33 * MiB);
+  for (const { socket } of clients) socket.destroy();
+  await expect.poll(() => service().arena.reserved).toBe(0);
+});
+
+const impatient = useService({ limits: { ...LIMITS, silenceMs: 500 } });
+
+it("a body of which nothing comes is given up before one that is slow", async () => {
+  const silent = await announce(impatient().url, 1000);
+  const slow = await announce(impatient().url, 1000, "{");
+  await expect.poll(silent.text, { timeout: 8000 }).toContain('"code":"request_timeout"');
+  await sleep(1000);
+  expect(slow.text()).toBe("");
+});

@@ -1,0 +1,119 @@
+/** Signals: during the start, more than one, and with connections that nobody closes. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
+import { ownPort, startProcess } from "../support/process.ts";
+
+const BODY = '{"input":[[0,0]],"target":[1]}';
+
+/** A client that has sent half of a body; `finish` sends the rest. */
+async function half(port: number, connection = "close"): Promise<{ text: () => string; finish: () => void }> {
+  const socket = await dial(port);
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  socket.write(
+    `POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: ${connection}\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY.slice(0, 9)}`,
+  );
+  // Until a process has the connection.
+  await sleep(200);
+  return { text: () => text, finish: () => void socket.write(BODY.slice(9)) };
+}
+
+async function dial(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1").on("error", () => {});
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  return socket;
+}
+
+/** Whether a process runs; one that nobody has buried does not. */
+function runs(pid: number): boolean {
+  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+}
+
+it.each([1, 2])("SIGTERM ends one process during its start, from handler %s on", async (handler) => {
+  // Sends it to itself as soon as somebody hears it.
+  const preload = `let left = ${handler};
+    process.on("newListener", (name) => {
+      if (name === "SIGTERM" && --left === 0) process.kill(process.pid, "SIGTERM");
+    });`;
+  const child = spawn(
+    process.execPath,
+    ["--import", `data:text/javascript,${encodeURIComponent(preload)}`, "dist/main.js"],
+    { env: { PATH: process.env.PATH, PORT: "0", WORKERS: "1", DRAIN_LAG_MS: "0" } },
+  );
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let text = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    text += chunk;
+  });
+  expect(await once(child, "close")).toEqual([0, null]);
+  if (handler === 1) expect(text).not.toContain("listening");
+});
+
+it.each(["1", "2"])("SIGTERM again changes nothing about the drain, with %s processes", async (WORKERS) => {
+  const { child, port } = await startProcess({ WORKERS, DRAIN_LAG_MS: "0" });
+  const { text, finish } = await half(port);
+  for (let k = 0; k < 3; k++) {
+    child.kill("SIGTERM");
+    await sleep(100);
+  }
+  const ended = once(child, "exit");
+  finish();
+  expect(await ended).toEqual([0, null]);
+  expect(text()).toContain("HTTP/1.1 200");
+});
+
+it.each(["1", "2"])(
+  "a connection that is idle after its answer holds no end up, with %s processes",
+  async (WORKERS) => {
+    const { child, port } = await startProcess({ WORKERS, DRAIN_LAG_MS: "0", DRAIN_LIMIT_MS: "600000" });
+    const { text, finish } = await half(port, "keep-alive");
+    child.kill("SIGTERM");
+    await sleep(300);
+    const ended = once(child, "exit");
+    finish();
+    expect(await ended).toEqual([0, null]);
+    expect(text()).toContain("HTTP/1.1 200");
+  },
+);
+
+it.each(["1", "2"])("SIGINT again ends it at once, with %s processes", async (WORKERS) => {
+  const { child, port, pids } = await startProcess({ WORKERS, DRAIN_LAG_MS: "0", DRAIN_LIMIT_MS: "600000" });
+  const { text } = await half(port);
+  child.kill("SIGINT");
+  // What npm sends on at once, is the same one.
+  await sleep(50);
+  child.kill("SIGINT");
+  await sleep(500);
+  expect(child.exitCode).toBe(null);
+  child.kill("SIGINT");
+  expect(await once(child, "exit")).toEqual([130, null]);
+  for (const pid of pids()) await expect.poll(() => runs(pid)).toBe(false);
+  expect(text()).toBe("");
+});
+
+it.each(["1", "2"])(
+  "connections of METRICS_PORT that stay open hold no end up, with %s processes",
+  async (WORKERS) => {
+    const METRICS_PORT = ownPort();
+    const { child } = await startProcess({
+      WORKERS,
+      METRICS_PORT,
+      DRAIN_LAG_MS: "0",
+      DRAIN_LIMIT_MS: "1000",
+    });
+    await dial(Number(METRICS_PORT));
+    const used = await dial(Number(METRICS_PORT));
+    used.write("GET /health/live HTTP/1.1\r\nhost: x\r\n\r\nGET /heal");
+    await once(used, "data");
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([0, null]);
+  },
+);

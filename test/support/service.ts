@@ -1,0 +1,149 @@
+/** A real server on a real socket, and a client for it, for the tests. */
+import pino from "pino";
+import { Agent, request } from "undici";
+import { afterAll, beforeAll } from "vitest";
+import { buildApp } from "../../src/http/app.ts";
+import { LoadEstimate } from "../../src/http/limits/load-estimate.ts";
+import { Metrics } from "../../src/http/observe/metrics.ts";
+import type { Tokens } from "../../src/http/server/auth.ts";
+import type { Origins } from "../../src/http/server/cors.ts";
+import type { Lifecycle } from "../../src/http/server/shutdown.ts";
+import type { TimeoutLimits } from "../../src/http/server/timeouts.ts";
+import { LIMITS } from "../../src/http/server/timeouts.ts";
+import type { Kernel } from "../../src/kernel/kernel.ts";
+import { loadKernel } from "../../src/kernel/kernel.ts";
+import { readPages } from "../../src/server/page-files.ts";
+import { Arena } from "../../src/tensor/arena.ts";
+
+const MiB = 1024 * 1024;
+
+export interface ServiceOptions {
+  readonly memoryBudget?: number;
+  readonly bodyLimit?: number;
+  readonly streamLimit?: number;
+  readonly compressAnswers?: boolean;
+  /** Milliseconds. */
+  readonly waitLimit?: number;
+  /** The clock of admission by time, in milliseconds; default: the real one. */
+  readonly now?: () => number;
+  readonly tokens?: Tokens;
+  readonly origins?: Origins;
+  readonly limits?: TimeoutLimits;
+  /** Is told of every range of memory that a request takes. */
+  readonly onTake?: (kernel: Kernel, start: number, end: number) => void;
+  /** The page of metrics; default: that of this server. */
+  readonly metricsPage?: () => Promise<string>;
+  /** Takes the lines of the log; default: there is none. */
+  readonly log?: (line: string) => void;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly bytes: Buffer;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of any form
+  readonly json: any;
+}
+
+export interface Service {
+  readonly url: string;
+  readonly arena: Arena;
+  readonly kernel: Kernel;
+  readonly lifecycle: Lifecycle;
+  post(path: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
+  get(path: string, headers?: Record<string, string>): Promise<Answer>;
+  send(
+    method: string,
+    path: string,
+    body?: string | Buffer | AsyncIterable<Uint8Array>,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
+  close(): Promise<void>;
+}
+
+/** Starts the server as serve.ts does, on a port that the system chooses. */
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
+  const arena = new Arena(kernel.heapBase, kernel.u8.length, (start, end) =>
+    options.onTake?.(kernel, start, end),
+  );
+  const load = new LoadEstimate((options.waitLimit ?? 10_000) / 1000, options.now);
+  const engine = {
+    kernel,
+    arena,
+    load,
+    bodyLimit: options.bodyLimit ?? 64 * MiB,
+    streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
+    compressResponses: options.compressAnswers ?? false,
+  };
+  const { tokens = [], origins = [], limits = LIMITS, log } = options;
+  const logger = log === undefined ? pino({ level: "silent" }) : pino({}, { write: log });
+  const metrics = new Metrics(arena, load);
+  const { metricsPage = () => metrics.registry.metrics() } = options;
+  const lifecycle: Lifecycle = { phase: "ready" };
+  const pages = readPages();
+  const app = await buildApp({
+    engine,
+    lifecycle,
+    logger,
+    tokens,
+    limits,
+    metrics,
+    metricsPage,
+    metricsText: metricsPage,
+    pages,
+    origins,
+  });
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  const dispatcher = new Agent({ connections: 8 });
+  const send: Service["send"] = async (method, path, body, headers = {}) => {
+    const response = await request(url + path, {
+      method: method as "POST",
+      headers,
+      body: (body ?? null) as string,
+      dispatcher,
+    });
+    const bytes = Buffer.from(await response.body.arrayBuffer());
+    const text = bytes.toString();
+    const type = String(response.headers["content-type"] ?? "");
+    const isEncoded = response.headers["content-encoding"] !== undefined;
+    return {
+      status: response.statusCode,
+      headers: response.headers,
+      bytes,
+      text,
+      json: type.includes("json") && text !== "" && !isEncoded ? JSON.parse(text) : undefined,
+    };
+  };
+  return {
+    url,
+    arena,
+    kernel,
+    lifecycle,
+    send,
+    post: (path, body, headers) =>
+      send("POST", path, typeof body === "string" ? body : JSON.stringify(body), {
+        "content-type": "application/json",
+        ...headers,
+      }),
+    get: (path, headers) => send("GET", path, undefined, headers),
+    close: async () => {
+      await dispatcher.close();
+      await app.close();
+    },
+  };
+}
+
+/** A server for all tests of a file. */
+export function useService(options: ServiceOptions = {}): () => Service {
+  let service: Service | undefined;
+  beforeAll(async () => {
+    service = await startService(options);
+  });
+  afterAll(() => service?.close());
+  return () => {
+    if (service === undefined) throw new Error("the service has not started");
+    return service;
+  };
+}
