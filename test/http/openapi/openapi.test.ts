@@ -14,7 +14,8 @@ import { expectAlmost } from "../../support/almost.ts";
 import type { Service } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
 
-const read = (file: string): string => readFileSync(new URL(`../../../openapi/${file}`, import.meta.url), "utf8");
+const read = (file: string): string =>
+  readFileSync(new URL(`../../../openapi/${file}`, import.meta.url), "utf8");
 const document = JSON.parse(read("openapi.json"));
 const service = useService();
 
