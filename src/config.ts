@@ -239,7 +239,7 @@ function isOrigin(text: string): boolean {
 
 /** Describes a setting's valid values for an error message. */
 function wanted({ type, format, minimum, maximum, enum: words = [] }: Setting): string {
-  if (format === ORIGINS) return "* or origins like https://app.example.org, with commas between them";
+  if (format === ORIGINS) return "* or comma-separated origins like https://app.example.org";
   if (type === "integer") return `a whole number from ${minimum} to ${maximum}`;
   return words.length > 0 ? wordList(words) : "an address like http://127.0.0.1:4318";
 }

@@ -129,7 +129,9 @@ describe("lossd send", () => {
   it("names the flag where the server asks for a token", async () => {
     const { code, err } = await lossd(["send", small(), guarded().url]);
     expect(code).toBe(1);
-    expect(err).toMatch(/rejected with 401 unauthorized: .+; put the token into a file: --token-file FILE\n$/);
+    expect(err).toMatch(
+      /rejected with 401 unauthorized: .+; put the token into a file: --token-file FILE\n$/,
+    );
   });
 
   it.each([
