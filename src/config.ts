@@ -164,12 +164,12 @@ export function flagOf(name: string): string {
   return name.toLowerCase().replaceAll("_", "-");
 }
 
-/** Strings of settings by name; a missing name has its default. */
+/** Strings of settings by name. A missing name has its default. */
 export type SettingTexts = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the settings from environment variables and from `flags`, which take precedence; other variables are ignored. Throws {@link ConfigError}.
- * Settings without effect beside others keep their defaults and are not validated.
+ * Reads the settings from environment variables and from `flags`, which take precedence. Other variables are ignored.
+ * Throws {@link ConfigError}. Settings without effect beside others keep their defaults and are not validated.
  */
 export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config {
   const given: Record<string, unknown> = {};
@@ -185,7 +185,7 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
   return given as Config;
 }
 
-/** Address for spans, by the rules of OpenTelemetry's OTLP exporters; undefined if tracing is off. */
+/** Address for spans, by the rules of OpenTelemetry's OTLP exporters. Undefined if tracing is off. */
 export function spansUrl(config: Config): string | undefined {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own } = config;
   if (config.OTEL_SDK_DISABLED === "true" || config.OTEL_TRACES_EXPORTER === "none") return undefined;
@@ -213,7 +213,10 @@ type Setting = TSchema & {
   readonly maximum?: number;
 };
 
-/** Parses decimal integers only; the schema rejects a fraction or an exponent, which stays a string. OpenTelemetry's words are case-insensitive. */
+/**
+ * Parses decimal integers only. The schema rejects a fraction or an exponent, which stays a string. OpenTelemetry's
+ * words are case-insensitive.
+ */
 function parse(name: string, schema: Setting, text: string): unknown {
   if (name.startsWith("OTEL_") && schema.enum !== undefined) return text.toLowerCase();
   return schema.type === "integer" && /^\d+$/.test(text) ? Number(text) : text;
