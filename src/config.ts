@@ -164,12 +164,12 @@ export function flagOf(name: string): string {
   return name.toLowerCase().replaceAll("_", "-");
 }
 
-/** Strings of settings by name; a missing name has its default. */
+/** Strings of settings by name. A missing name has its default. */
 export type SettingTexts = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the settings from environment variables and from `flags`, which take precedence; other variables are ignored. Throws {@link ConfigError}.
- * Settings without effect beside others keep their defaults and are not validated.
+ * Reads the settings from environment variables and from `flags`, which take precedence. Other variables are ignored.
+ * Throws {@link ConfigError}. Settings without effect beside others keep their defaults and are not validated.
  */
 export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config {
   const given: Record<string, unknown> = {};
@@ -185,7 +185,7 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
   return given as Config;
 }
 
-/** Address for spans, by the rules of OpenTelemetry's OTLP exporters; undefined if tracing is off. */
+/** Address for spans, by the rules of OpenTelemetry's OTLP exporters. Undefined if tracing is off. */
 export function spansUrl(config: Config): string | undefined {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: general, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: own } = config;
   if (config.OTEL_SDK_DISABLED === "true" || config.OTEL_TRACES_EXPORTER === "none") return undefined;
@@ -213,7 +213,10 @@ type Setting = TSchema & {
   readonly maximum?: number;
 };
 
-/** Parses decimal integers only; the schema rejects a fraction or an exponent, which stays a string. OpenTelemetry's words are case-insensitive. */
+/**
+ * Parses decimal integers only. The schema rejects a fraction or an exponent, which stays a string. OpenTelemetry's
+ * words are case-insensitive.
+ */
 function parse(name: string, schema: Setting, text: string): unknown {
   if (name.startsWith("OTEL_") && schema.enum !== undefined) return text.toLowerCase();
   return schema.type === "integer" && /^\d+$/.test(text) ? Number(text) : text;
@@ -239,7 +242,7 @@ function isOrigin(text: string): boolean {
 
 /** Describes a setting's valid values for an error message. */
 function wanted({ type, format, minimum, maximum, enum: words = [] }: Setting): string {
-  if (format === ORIGINS) return "* or origins like https://app.example.org, with commas between them";
+  if (format === ORIGINS) return "* or comma-separated origins like https://app.example.org";
   if (type === "integer") return `a whole number from ${minimum} to ${maximum}`;
   return words.length > 0 ? wordList(words) : "an address like http://127.0.0.1:4318";
 }

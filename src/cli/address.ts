@@ -28,7 +28,7 @@ export function readUrl(text: string): URL {
   const plain = url.origin + url.pathname;
   // Hides the query string because it may hold a secret.
   if (/[?#]/.test(text))
-    throw new UsageError(`expected the server's address alone, like ${plain}, got one with ? or #`);
+    throw new UsageError(`expected the server's address alone, like ${plain}, got an address with ? or #`);
   const base = url.origin + url.pathname.replace(OWN_PATH, "");
   if (OWN_PATH.test(url.pathname))
     throw new UsageError(`expected the server's address alone, like ${base}, got ${text}`);

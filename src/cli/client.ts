@@ -103,7 +103,7 @@ export class Client {
     if (statusCode === 401)
       fault = isKnown
         ? "the server rejected the token of --token-file"
-        : "the server asks for a token: --token-file FILE";
+        : "the server requires a token: --token-file FILE";
     else if (statusCode >= 300 && statusCode < 400) {
       const place = headers.location === undefined ? "elsewhere" : withoutUser(headers.location);
       fault = `the server redirects to ${escapeText(place)}: that address may be the right one`;

@@ -98,7 +98,7 @@ function unknownCommand(word: string): UsageError {
   const fault = `expected ${wordList(TOPICS)}, got ${withoutUser(word)}`;
   // Suggests --port because npm consumes unknown flags and passes on only their values.
   if (/^\d{2,5}$/.test(word))
-    return new UsageError(fault, `did you mean --port ${word}? Behind npm: npm start -- --port ${word}`);
+    return new UsageError(fault, `did you mean --port ${word}? With npm: npm start -- --port ${word}`);
   const near = nearest(word, [...TOPICS, "help"]);
   return near === undefined ? new UsageError(fault) : new UsageError(fault, `did you mean ${near}?`);
 }
@@ -185,7 +185,7 @@ function adviceFor(of: Topic, flag: string, flags: readonly string[]): string {
   const near = nearest(flag, flags) ?? flags.find((other) => other.startsWith(`${flag}-`));
   if (flag !== "" && near !== undefined) return `did you mean --${near}?`;
   return of === "send" && flag !== ""
-    ? `options of the operation stand behind --option, as in --option ${flag}=VALUE; ${helpFor(of)}`
+    ? `pass options of the operation with --option, as in --option ${flag}=VALUE; ${helpFor(of)}`
     : helpFor(of);
 }
 

@@ -65,8 +65,8 @@ export function logSoftmax(input: ArrayTensor, options: LogSoftmaxOptions = {}):
 }
 
 /**
- * `torch.nn.functional.nll_loss`: the loss of a position is `-input[target] * weight[target]`, and exactly 0 if the
- * target is `ignoreIndex`. The mean divides by the sum of the weights of all targets that are not ignored.
+ * `torch.nn.functional.nll_loss`: loss `-input[target] * weight[target]` of each position, exactly 0 if the target is
+ * `ignoreIndex`. The mean divides by the sum of the weights of all targets that are not ignored.
  *
  * - `input`: log-probabilities, (C), (N, C) or (N, C, d1..dK), float64, float32, float16 or bfloat16.
  * - `target`: class indices, (), (N) or (N, d1..dK), int64, int32 or uint8.

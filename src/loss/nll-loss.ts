@@ -9,8 +9,8 @@ import type { Plan } from "./plan.ts";
 import { resolveReduction } from "./reduction.ts";
 
 /**
- * `torch.nn.functional.nll_loss`: the loss of a position is `-input[target] * weight[target]`, and exactly 0 if the
- * target is `ignoreIndex`. The mean divides by the sum of the weights of all targets that are not ignored. Shapes are (C)
+ * `torch.nn.functional.nll_loss`: loss `-input[target] * weight[target]` of each position, exactly 0 if the target is
+ * `ignoreIndex`. The mean divides by the sum of the weights of all targets that are not ignored. Shapes are (C)
  * with a 0-dim target, (N, C) with (N), (N, C, d1..dK) with (N, d1..dK). The input need not hold log-probabilities. The
  * gradient overwrites the input.
  *

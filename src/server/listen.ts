@@ -46,7 +46,7 @@ export async function clearSocket(path: string): Promise<void> {
   // Other faults are reported by listen.
   const found = statOf(path);
   if (found === undefined) return;
-  if (!found.isSocket()) throw socketError(path, "the file that is there is no socket");
+  if (!found.isSocket()) throw socketError(path, "the existing file is not a socket");
   if (await isListening(path))
     throw socketError(path, "another server listens on it; --socket takes another");
   unlinkSync(path);
@@ -59,7 +59,7 @@ function shareSocket(path: string): void {
 
 const SOCKET_FAULTS: Readonly<Record<string, string>> = {
   EADDRINUSE: "another server listens on it; --socket takes another",
-  EACCES: "this user may not make a socket there",
+  EACCES: "this user may not create a socket there",
   EROFS: "its folder cannot be written to",
 };
 

@@ -23,7 +23,7 @@ export function readTokenLines(text: string): string[] {
     }
     tokens.push(token);
   }
-  if (tokens.length === 0) throw new UserError("expected a token a line, got none");
+  if (tokens.length === 0) throw new UserError("expected one token per line, got none");
   return tokens;
 }
 

@@ -20,8 +20,7 @@ export function readOptions(
     if (name !== "format" || !WRITERS.has(text)) options.set(name, readOption(name, text));
   }
   for (const [name, text] of Object.entries(query)) {
-    if (typeof text !== "string")
-      throw rejectAt("duplicate_key", `/${echo(name)}`, "this option stands twice");
+    if (typeof text !== "string") throw rejectAt("duplicate_key", `/${echo(name)}`, "duplicate option");
     options.set(name, readOption(name, text));
   }
   return Object.fromEntries(options);

@@ -46,7 +46,7 @@ describe("lossd check", () => {
   it("stops where the server asks for a token, or does not take it", async () => {
     const { code, out } = await lossd(["check", guarded().url]);
     expect(code).toBe(1);
-    const asks = "FAIL  it is lossd, with a contract: the server asks for a token: --token-file FILE";
+    const asks = "FAIL  it is lossd, with a contract: the server requires a token: --token-file FILE";
     expect(out).toMatch(
       new RegExp(`^ok .*\\n${asks}\\n1 of 2 checks passed on http.*; the other 8 were not run\\n$`),
     );

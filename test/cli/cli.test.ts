@@ -55,7 +55,7 @@ describe("lossd", () => {
     [["chek", "http://x"], "expected one of serve, check and send, got chek; did you mean check?"],
     [["help", "sedn"], "expected one of serve, check and send, got sedn; did you mean send?"],
     [["serve", "more"], "expected one of serve, check and send, got more"],
-    [["9000"], "got 9000; did you mean --port 9000? Behind npm: npm start -- --port 9000"],
+    [["9000"], "got 9000; did you mean --port 9000? With npm: npm start -- --port 9000"],
     [["check"], "expected URL, got nothing"],
     [["check", "127.0.0.1:8080"], "expected an address like http://127.0.0.1:8080, got 127.0.0.1:8080"],
     [["check", "http://proxy/a/v1/nll_loss"], "the server's address alone, like http://proxy/a, got"],
@@ -65,8 +65,14 @@ describe("lossd", () => {
     ],
     [["check", "http://proxy/docs/"], "expected the server's address alone, like http://proxy, got"],
     [["check", "http://proxy/a/health/ready"], "the server's address alone, like http://proxy/a, got"],
-    [["check", "http://proxy/a?b=c"], "the server's address alone, like http://proxy/a, got one with ? or #"],
-    [["check", "http://proxy/a#b"], "the server's address alone, like http://proxy/a, got one with ? or #"],
+    [
+      ["check", "http://proxy/a?b=c"],
+      "the server's address alone, like http://proxy/a, got an address with ? or #",
+    ],
+    [
+      ["check", "http://proxy/a#b"],
+      "the server's address alone, like http://proxy/a, got an address with ? or #",
+    ],
     [["send", "a.safetensors"], "expected FILE and URL, got a.safetensors"],
     [["send", "a", "http://x", "--operation", "mse"], "--operation: expected one of cross_entropy"],
     [["send", "a", "http://x", "--timeout", "0"], "--timeout: expected whole seconds from 1 to 99999, got 0"],
@@ -123,7 +129,7 @@ describe("lossd", () => {
     [["check", "http://127.0.0.1:1", "--token", "x"], "Unknown option '--token'; did you mean --token-file?"],
     [
       ["send", "few.safetensors", "http://127.0.0.1:1", "--reduction", "sum"],
-      "Unknown option '--reduction'; options of the operation stand behind --option, as in --option reduction=VALUE; see lossd help send",
+      "Unknown option '--reduction'; pass options of the operation with --option, as in --option reduction=VALUE; see lossd help send",
     ],
     [["send", "few.safetensors"], "expected FILE and URL, got few.safetensors; see lossd help send"],
   ])("says of %j what was probably meant", async (args, text) => {
@@ -241,6 +247,8 @@ describe("a file of a token", () => {
   );
 
   it("is refused without a token", async () => {
-    await expect(read("# none\n")).rejects.toThrow("--token-file token: expected a token a line, got none");
+    await expect(read("# none\n")).rejects.toThrow(
+      "--token-file token: expected one token per line, got none",
+    );
   });
 });

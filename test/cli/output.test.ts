@@ -131,13 +131,13 @@ describe("lossd send --output", () => {
       "that ends in its data",
       "application/vnd.safetensors",
       FILE.subarray(0, -1),
-      "bytes of tensors behind the header, got 39",
+      "bytes of tensors after the header, got 39",
     ],
     [
       "with more behind it",
       "application/x-safetensors",
       Buffer.concat([FILE, FILE]),
-      "bytes of tensors behind the header",
+      "bytes of tensors after the header",
     ],
   ])("stores no answer %s", async (_title, type, body, text) => {
     writeFileSync(at("out"), "mine");

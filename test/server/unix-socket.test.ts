@@ -175,7 +175,7 @@ it.each(["1", "2"])(
 it.each(["1", "2"])("with %s processes refuses a file that is no socket, and leaves it", async (WORKERS) => {
   const path = join(makeFolder(), "notes.txt");
   writeFileSync(path, "notes");
-  expect(await refusal(path, WORKERS)).toBe(`lossd: SOCKET=${path}: the file that is there is no socket\n`);
+  expect(await refusal(path, WORKERS)).toBe(`lossd: SOCKET=${path}: the existing file is not a socket\n`);
   expect(readFileSync(path, "utf8")).toBe("notes");
 });
 

@@ -198,9 +198,9 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
       type: "urn:lossd:problem:duplicate_key",
       title: "An object has a duplicate key",
       status: 400,
-      detail: "/target: this field stands twice",
+      detail: "/target: duplicate field",
       code: "duplicate_key",
-      errors: [{ pointer: "/target", detail: "this field stands twice" }],
+      errors: [{ pointer: "/target", detail: "duplicate field" }],
       request_id: "example",
     },
   },
@@ -327,13 +327,13 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
       title: "A nested response would hold too many empty lists",
       status: 422,
       detail:
-        "/format: output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576: ask for flat or base64",
+        "/format: output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576, request format flat or base64",
       code: "too_many_empty_lists",
       errors: [
         {
           pointer: "/format",
           detail:
-            "output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576: ask for flat or base64",
+            "output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576, request format flat or base64",
         },
       ],
       request_id: "example",

@@ -44,7 +44,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   400: "The request or its body cannot be parsed.",
   401: "Where tokens are configured: the request has none that is known.",
   404: "Nothing is at this path.",
-  405: "The path does not take this method; Allow lists those that it takes.",
+  405: "The path does not support this method. Allow lists the supported ones.",
   406: "Accept allows no format that the answer can have.",
   408: "The request did not arrive in time.",
   411: "The request has no body.",

@@ -6,7 +6,7 @@ const ALPHABET = memory.data<u8>([
   48,49,50,51,52,53,54,55,56,57,43,47,
 ]);
 
-/** The value of a base64 character, or 64 for every other. */
+/** Returns the value of a base64 character, or 64 for any other. */
 // @ts-ignore: decorator
 @inline
 export function sextet(c: u32): u32 {
@@ -17,7 +17,7 @@ export function sextet(c: u32): u32 {
   return c == 47 ? 63 : 64;
 }
 
-/** Writes `n` bytes as base64 with padding; returns the address after the last character. */
+/** Writes `n` bytes as padded base64 and returns the address after the last character. */
 export function encodeBase64(from: usize, n: usize, to: usize): usize {
   let at: usize = 0;
   for (; at + 3 <= n; at += 3) {
@@ -39,8 +39,9 @@ function letter(sextet: u32): u32 {
   return u32(load<u8>(ALPHABET + sextet));
 }
 
-// W. Mula and D. Lemire, "Faster base64 encoding and decoding using AVX2 instructions" (2018), section 3, on 16 bytes: a
-// character is valid where no bit is in both tables; the third holds what to add to it, by its upper half.
+// W. Mula and D. Lemire, "Faster base64 encoding and decoding using AVX2 instructions" (2018), section 3, on 16 bytes.
+// A character is valid if its entries in the first two tables share no bit. The third table holds the offset of its
+// value, by its upper half.
 const LOW_HALVES = memory.data<u8>([
   0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13, 0x1a, 0x1b, 0x1b, 0x1b, 0x1a,
 ], 16);
@@ -48,12 +49,12 @@ const HIGH_HALVES = memory.data<u8>([
   0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
 ], 16);
 const SHIFTS = memory.data<u8>([0, 16, 19, 4, 191, 191, 185, 185, 0, 0, 0, 0, 0, 0, 0, 0], 16);
-/** The three bytes of each 32-bit lane, most significant first. */
+/** Selects the three bytes of each 32-bit lane, most significant first. */
 const BYTES = memory.data<u8>([2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 16, 16, 16, 16], 16);
 
 /**
- * Decodes blocks of 16 characters to 12 bytes, up to the first block that holds anything else or that does not fit; writes up
- * to 4 bytes more, all within [to, room). Returns the characters read.
+ * Decodes blocks of 16 characters to 12 bytes, up to the first block with any other character or without room. Writes
+ * up to 4 bytes more, within [to, room). Returns the count of characters read.
  */
 export function decodeBlocks(from: usize, end: usize, to: usize, room: usize): usize {
   const lowHalves = v128.load(LOW_HALVES);

@@ -1,12 +1,12 @@
-// Whole ranges from one element type to another.
+// Converts ranges between element types.
 import {
   BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8,
   demote, loadNumber, narrowBFloat16, narrowFloat16, promote, storeNumber, widenBFloat16, widenFloat16, widthOf,
 } from "./formats";
 
 /**
- * Writes `n` elements of any type as a float type, each rounded once, to nearest even. The ranges may not overlap, but
- * `from` may equal `to` where elements do not grow.
+ * Converts `n` elements of any type to a float type, each rounded once to nearest even. The ranges may not overlap, but
+ * `from` may equal `to` if elements do not grow.
  */
 export function convert(from: usize, fromDtype: i32, to: usize, toDtype: i32, n: usize): void {
   if (fromDtype == toDtype) {
@@ -21,7 +21,7 @@ export function convert(from: usize, fromDtype: i32, to: usize, toDtype: i32, n:
   else convertEach(from, fromDtype, to, toDtype, n);
 }
 
-/** By way of float64, which holds every element of these types exactly. */
+/** Converts via float64, which represents every element of these types exactly. */
 function convertEach(from: usize, fromDtype: i32, to: usize, toDtype: i32, n: usize): void {
   const fromWidth = widthOf(fromDtype);
   const toWidth = widthOf(toDtype);
@@ -30,26 +30,26 @@ function convertEach(from: usize, fromDtype: i32, to: usize, toDtype: i32, n: us
   }
 }
 
-/** Every integer up to 2^53 is a double. */
+/** Doubles represent every integer up to 2^53. */
 const DOUBLES: i64 = 9007199254740992;
 
 function convertInt64(from: usize, to: usize, toDtype: i32, n: usize): void {
   const toWidth = widthOf(toDtype);
   for (let i: usize = 0; i < n; i++) {
     const value = load<i64>(from + (i << 3));
-    // Towards a narrower type, what float64 cannot hold becomes one odd last bit, so that the second rounding decides alone.
+    // Sets an odd last bit for the bits that float64 would drop, so that only the second rounding decides.
     const odd = (value & ~1023) | (i64((value & 1023) != 0) << 10);
     const exact = toDtype == FLOAT64 || (value >= -DOUBLES && value <= DOUBLES);
     storeNumber(to + (i << toWidth), toDtype, f64(exact ? value : odd));
   }
 }
 
-/** 2^53: JSON numbers beyond it may have lost digits. */
+/** JSON numbers beyond 2^53 may have lost digits. */
 const MAX_EXACT: f64 = 9007199254740992;
 
 /**
- * Writes `n` doubles as integers. Returns the index of the first that is no integer of the type's range (for int64: of
- * -2^53 to 2^53), with the elements before it written, or -1. `from` may equal `to`.
+ * Converts `n` doubles to integers. Returns the index of the first that is not an integer in range (±2^53 for int64)
+ * after writing those before it, or -1. `from` may equal `to`.
  */
 export function toIntegers(from: usize, to: usize, dtype: i32, n: usize): i32 {
   let low: f64 = -MAX_EXACT;
@@ -64,7 +64,7 @@ export function toIntegers(from: usize, to: usize, dtype: i32, n: usize): i32 {
   const width = widthOf(dtype);
   for (let i: usize = 0; i < n; i++) {
     const value = load<f64>(from + (i << 3));
-    // A NaN is in no range.
+    // Rejects NaN, too.
     if (!(value >= low && value <= high) || Math.trunc(value) != value) return i32(i);
     const at = to + (i << width);
     if (dtype == INT64) store<i64>(at, i64(value));

@@ -1,39 +1,39 @@
-// Decimal text -> the nearest double, exactly as JSON.parse reads it (RFC 8259, section 6; ties to even).
+// Converts decimal text to the nearest double, exactly as JSON.parse does (RFC 8259, section 6, ties to even).
 import { powerHigh, powerLow, POWER_MAX, POWER_MIN } from "./powers";
 
-/** Reads a number token that the fast paths cannot decide; the host's own parser is correct for any length. */
+/** Parses a number that the fast paths cannot decide. The host's parser is correct for any length. */
 @external("host", "parseNumber")
 declare function parseNumber(at: usize, length: usize): f64;
 
-/** The longest number token, in characters: what is kept when a chunk ends inside one. */
+/** Longest number token in characters, which bounds the bytes kept between chunks. */
 export const NUMBER_LIMIT: usize = 1000;
 
 export const NUMBER_OK: i32 = 0;
-/** The token may go on after the bytes at hand. */
+/** The token may continue after the available bytes. */
 export const NUMBER_PART: i32 = 1;
 export const NUMBER_BAD: i32 = 2;
 export const NUMBER_LONG: i32 = 3;
 
-/** How the last reading ended, and the byte at which it stopped if it did not succeed. */
+/** State of the last call, and the byte at which it stopped if it failed. */
 export let numberState: i32 = NUMBER_OK;
 export let numberStop: usize = 0;
 
-/** Where the first number went that reads as 2^53 but was written otherwise, since {@link forgetRounded}; 0 for none. */
+/** Address of the first number that was rounded to 2^53 since {@link forgetRounded}, 0 for none. */
 export let numberRounded: usize = 0;
 
 export function forgetRounded(): void {
   numberRounded = 0;
 }
 
-/** 2^53, for which a double takes its odd neighbour too. */
+/** 2^53, to which its odd neighbor is rounded, too. */
 const EXACT: f64 = 9007199254740992;
 
-/** 10^0 to 10^22: the powers of ten that are doubles. */
+/** Powers of ten that doubles represent exactly, 10^0 to 10^22. */
 const TENS = memory.data<f64>([
   1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ]);
 
-/** 10^0 to 10^8, by which the digits so far move up. */
+/** 10^0 to 10^8, factors that shift the previous digits. */
 const STEPS = memory.data<u64>([1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000]);
 
 // @ts-ignore: decorator
@@ -44,14 +44,14 @@ function isDigit(c: u32): bool {
 
 const ZEROS: u64 = 0x3030303030303030;
 
-/** How many of 8 characters, less ZEROS by exclusive or, are digits before the first that is none. */
+/** Counts the leading digits among 8 characters, given as their exclusive or with ZEROS. */
 // @ts-ignore: decorator
 @inline
 function digitRun(x: u64): usize {
   return usize(ctz(((x + 0x0606060606060606) | x) & 0xf0f0f0f0f0f0f0f0) >> 3);
 }
 
-/** The number that 8 digits spell, the first in the lowest byte (Lemire, "Number parsing at a gigabyte per second", 2021). */
+/** Parses 8 digits, the first in the lowest byte (Lemire, "Number parsing at a gigabyte per second", 2021). */
 // @ts-ignore: decorator
 @inline
 function eightDigits(x: u64): u64 {
@@ -60,8 +60,8 @@ function eightDigits(x: u64): u64 {
 }
 
 /**
- * Reads the number token at `p`, which holds a digit, "-", "." or "/", and writes its value to `to`. Returns the address
- * after the token, or 0: numberState says why. The 8 bytes at `end` hold zeros, which end every token.
+ * Reads the number token at `p`, which begins with a digit, "-", "." or "/", and writes its value to `to`. Returns the
+ * address after the token, or 0 with the reason in numberState. The 8 bytes at `end` hold zeros, which end every token.
  */
 export function readNumber(p: usize, end: usize, to: usize): usize {
   const start = p;
@@ -114,21 +114,21 @@ export function readNumber(p: usize, end: usize, to: usize): usize {
   if (count > 19) count -= leadingZeros(first);
   // 19 digits fit in 64 bits.
   const magnitude = count <= 19 ? toDouble(digits, exponent, start, p) : abs(parseNumber(start, p - start));
-  // 2^53 written any other way may be its neighbour, rounded.
+  // A different spelling of 2^53 may be its neighbor, rounded.
   if (magnitude == EXACT && (digits != u64(EXACT) || exponent != 0) && numberRounded == 0) numberRounded = to;
-  // Signs are random: a branch on them would cost more than reading the digits.
+  // Avoids a branch because signs are random, and a misprediction costs more than reading the digits.
   store<u64>(to, reinterpret<u64>(magnitude) | (u64(negative) << 63));
   return p;
 }
 
-/** The token may go on in the next piece, is too long, or is none, whichever a reader of single bytes would notice first. */
+/** Reports the first error that a byte-wise reader would find: incomplete, too long, or malformed. */
 function failed(start: usize, p: usize, end: usize): usize {
   numberState = p - start > NUMBER_LIMIT ? NUMBER_LONG : p == end ? NUMBER_PART : NUMBER_BAD;
   numberStop = numberState == NUMBER_BAD ? p : start;
   return 0;
 }
 
-/** The zeros before the first digit that counts. */
+/** Counts the zeros before the first significant digit. */
 function leadingZeros(p: usize): usize {
   let zeros: usize = 0;
   for (; load<u8>(p) == 48 || load<u8>(p) == 46; p++) zeros += usize(load<u8>(p) == 48);
@@ -138,9 +138,9 @@ function leadingZeros(p: usize): usize {
 // @ts-ignore: decorator
 @inline
 function toDouble(digits: u64, exponent: i32, start: usize, end: usize): f64 {
-  // Clinger, "How to read floating point numbers accurately" (1990): both operands exact, so one rounding.
+  // Both operands are exact, so there is one rounding (Clinger, "How to read floating point numbers accurately", 1990).
   if (digits <= 0x20000000000000) {
-    // Processors convert signed integers only.
+    // Processors convert only signed integers in one instruction.
     const exact = f64(i64(digits));
     if (exponent == 0) return exact;
     if (exponent < 0 && exponent >= -22) return exact / load<f64>(TENS + (usize(-exponent) << 3));
@@ -150,8 +150,8 @@ function toDouble(digits: u64, exponent: i32, start: usize, end: usize): f64 {
 }
 
 /**
- * Lemire, "Number parsing at a gigabyte per second" (2021), section 5, with the 128-bit powers of ten; leaves to the host
- * what the product cannot decide, subnormals and overflow.
+ * Lemire, "Number parsing at a gigabyte per second" (2021), section 5, with 128-bit powers of ten. Leaves undecided
+ * products, subnormals and overflow to the host.
  */
 function eiselLemire(digits: u64, exponent: i32, start: usize, end: usize): f64 {
   if (digits == 0) return 0;
@@ -165,14 +165,14 @@ function eiselLemire(digits: u64, exponent: i32, start: usize, end: usize): f64 
     const second = multiplyHigh(w, powerLow(exponent));
     lower += second;
     if (lower < second) upper++;
-    // The power is cut off below: a product this close to a carry cannot be decided here.
+    // The power is truncated, so a product this close to a carry is undecided.
     if (lower >= 0xfffffffffffffffe) return abs(parseNumber(start, end - start));
   }
   const top = upper >> 63;
   const mantissa = upper >> (top + 9);
   const binary = ((217706 * exponent) >> 16) + 1023 + 63 - i32(shift) + i32(top);
   if (binary <= 1 || binary >= 2046) return abs(parseNumber(start, end - start));
-  // Halfway, or too close to say: the bits below the rounding bit are all 0.
+  // The bits below the rounding bit are all 0, so the value is halfway or too close to decide.
   if ((upper & ((u64(1) << (top + 9)) - 1)) == 0 && lower <= 1 && (mantissa & 1) == 1) {
     return abs(parseNumber(start, end - start));
   }
@@ -181,7 +181,7 @@ function eiselLemire(digits: u64, exponent: i32, start: usize, end: usize): f64 
   return reinterpret<f64>(((rounded >> carried) & 0xfffffffffffff) | ((u64(binary) + carried) << 52));
 }
 
-/** The upper 64 bits of a product of two 64-bit numbers. */
+/** Returns the upper 64 bits of a product of two 64-bit numbers. */
 export function multiplyHigh(a: u64, b: u64): u64 {
   const al = a & 0xffffffff;
   const ah = a >> 32;

@@ -1,6 +1,6 @@
-// exp and log in vectors of the compute type K: float32 or float64.
+// exp and log in vectors of the compute type K, float32 or float64.
 
-/** a * b + c: one instruction, rounded once, where the build may use relaxed SIMD; two otherwise. */
+/** Computes a * b + c, with one instruction and one rounding in builds with relaxed SIMD. */
 // @ts-ignore: decorator
 @inline
 export function madd<K>(a: v128, b: v128, c: v128): v128 {
@@ -8,7 +8,7 @@ export function madd<K>(a: v128, b: v128, c: v128): v128 {
   return v128.add<K>(v128.mul<K>(a, b), c);
 }
 
-/** c - a * b, as {@link madd}. */
+/** Computes c - a * b, rounded as in {@link madd}. */
 // @ts-ignore: decorator
 @inline
 export function nmadd<K>(a: v128, b: v128, c: v128): v128 {
@@ -16,29 +16,30 @@ export function nmadd<K>(a: v128, b: v128, c: v128): v128 {
   return v128.sub<K>(c, v128.mul<K>(a, b));
 }
 
-/** 2^-SHIFT: the exponentials here are exp(x) * 2^SHIFT, so that those below the smallest normal number keep all of their bits. */
+/** 2^-SHIFT. The exponentials are exp(x) * 2^SHIFT, so that results below the smallest normal number keep all of their bits. */
 // @ts-ignore: decorator
 @inline
 export function unscale<K>(): f64 {
   return sizeof<K>() == 4 ? 2.3283064365386963e-10 : 5.421010862427522e-20; // 2^-32, 2^-64
 }
 
-/** 2^SHIFT in K: the exponential of 0. */
+/** exp(0) * 2^SHIFT in K. */
 // @ts-ignore: decorator
 @inline
 export function scaledOne<K>(): K {
   return sizeof<K>() == 4 ? <K>4294967296.0 : <K>18446744073709551616.0;
 }
 
-// V8 builds a vector constant anew in every round of a loop, so a caller reads the ten that float32 needs before its loop; with
-// the maximum and the sum they fill the registers, and an eleventh would cost a fifth of the speed:
-// exp(x) * 2^SHIFT = 2^(n + SHIFT) * p(r), n = round(x / ln 2), r = x - n * ln 2 in two steps, |r| <= ln 2 / 2, p(r) = 1 + r + r^2 * q(r).
-// q is the polynomial of least relative error (Remez), 3.1e-9 for float32 and 3.7e-18 for float64.
+// exp(x) * 2^SHIFT = 2^(n + SHIFT) * p(r), n = round(x / ln 2), r = x - n * ln 2 in two steps, |r| <= ln 2 / 2, p(r) =
+// 1 + r + r^2 * q(r). q is the polynomial of least relative error (Remez), 3.1e-9 for float32 and 3.7e-18 for float64.
+//
+// Callers load the ten float32 constants before their loop because V8 rebuilds a vector constant in each iteration.
+// With the maximum and the sum they fill the registers, and an eleventh would cost a fifth of the speed.
 const EXP32 = memory.data<f32>([
   1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634, // 1 / ln 2
-  12583071, 12583071, 12583071, 12583071, // 1.5 * 2^23 + 127 + SHIFT: adding it rounds to an integer, biased as an exponent
-  -0.6931471824645996, -0.6931471824645996, -0.6931471824645996, -0.6931471824645996, // -ln 2 in 24 bits: the fused step is exact
-  -110.2104, -110.2104, -110.2104, -110.2104, // ln 2^(-127 - SHIFT): as a biased exponent n + SHIFT is 0, and so is the result
+  12583071, 12583071, 12583071, 12583071, // 1.5 * 2^23 + 127 + SHIFT, which rounds to an integer biased as an exponent
+  -0.6931471824645996, -0.6931471824645996, -0.6931471824645996, -0.6931471824645996, // -ln 2 in 24 bits, exact in the fused step
+  -110.2104, -110.2104, -110.2104, -110.2104, // ln 2^(-127 - SHIFT), below which the biased exponent and the result are 0
   0.0013814598646664034, 0.0013814598646664034, 0.0013814598646664034, 0.0013814598646664034,
   0.00836871687971288, 0.00836871687971288, 0.00836871687971288, 0.00836871687971288,
   0.041668388045313997, 0.041668388045313997, 0.041668388045313997, 0.041668388045313997,
@@ -46,10 +47,10 @@ const EXP32 = memory.data<f32>([
   0.49999993447796487, 0.49999993447796487, 0.49999993447796487, 0.49999993447796487,
   1, 1, 1, 1,
   1.904654299957768e-9, 1.904654299957768e-9, 1.904654299957768e-9, 1.904654299957768e-9, // the rest of -ln 2
-  -0.693359375, -0.693359375, -0.693359375, -0.693359375, // -ln 2 in ten bits: n times it is exact without a fused step
-  2.12194440054691e-4, 2.12194440054691e-4, 2.12194440054691e-4, 2.12194440054691e-4, // the rest of that
+  -0.693359375, -0.693359375, -0.693359375, -0.693359375, // -ln 2 in ten bits, whose product with n is exact without a fused step
+  2.12194440054691e-4, 2.12194440054691e-4, 2.12194440054691e-4, 2.12194440054691e-4, // the rest of -ln 2
 ], 16);
-/** Where float32 has -ln 2 for each kind of step, and its rest in bytes. */
+/** Index of -ln 2 for each kind of step, and of its rest, in bytes. */
 const HEAD32: usize = ASC_FEATURE_RELAXED_SIMD ? 2 : 11;
 const REST32: usize = ASC_FEATURE_RELAXED_SIMD ? 160 : 192;
 
@@ -72,7 +73,7 @@ const EXP64 = memory.data<f64>([
   -1.9082149292705877e-10, -1.9082149292705877e-10, // the rest of -ln 2
 ], 16);
 
-/** The `i`-th constant of {@link exp}. */
+/** Loads constant `i` of {@link exp}. */
 // @ts-ignore: decorator
 @inline
 export function expConstant<K>(i: usize): v128 {
@@ -80,14 +81,14 @@ export function expConstant<K>(i: usize): v128 {
   return v128.load(EXP32 + ((i == 2 ? HEAD32 : i) << 4));
 }
 
-/** 2^n from n in the last bits of a number, biased as an exponent. */
+/** Returns 2^n for n in the lowest bits of a number, biased as an exponent. */
 // @ts-ignore: decorator
 @inline
 function power<K>(biased: v128): v128 {
   return sizeof<K>() == 4 ? i32x4.shl(biased, 23) : i64x2.shl(biased, 52);
 }
 
-/** p(r). */
+/** Evaluates p(r). */
 // @ts-ignore: decorator
 @inline
 function mantissa<K>(r: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, c9: v128): v128 {
@@ -106,7 +107,7 @@ function mantissa<K>(r: v128, c4: v128, c5: v128, c6: v128, c7: v128, c8: v128, 
   return madd<K>(r, p, c9);
 }
 
-/** The part of -ln 2 that the constant of the reduction leaves. */
+/** Loads the rest of -ln 2. */
 // @ts-ignore: decorator
 @inline
 function restOfLn2<K>(): v128 {
@@ -114,8 +115,7 @@ function restOfLn2<K>(): v128 {
 }
 
 /**
- * exp(x) * 2^SHIFT for x <= 0, within 1 ulp; `c0` to `c9` are {@link expConstant}. NaN gives NaN. Exponentials under 2^-158.5 in float32
- * and 2^-1086.5 in float64 (of -Infinity, too) give 0; the smallest subnormal numbers are 2^-149 and 2^-1074.
+ * Computes exp(x) * 2^SHIFT for x <= 0 within 1 ulp. `c0` to `c9` are {@link expConstant}. NaN gives NaN. Results below 2^-158.5 in float32 and 2^-1086.5 in float64 become 0. The smallest subnormal numbers are 2^-149 and 2^-1074.
  */
 // @ts-ignore: decorator
 @inline
@@ -130,8 +130,9 @@ export function exp<K>(
 }
 
 /**
- * sum + {@link exp}(x), both times 2^SHIFT. The product with a power of 2 is exact, so it takes no instruction of its own. In float32, with fused steps, r does
- * without the rest of ln 2: an error of 2e-9 * |x| of the term: a tenth of what rounding x to float32 did.
+ * Computes sum + {@link exp}(x), both scaled by 2^SHIFT. Multiplying by a power of 2 is exact, so it needs no
+ * instruction of its own. With fused steps, float32 omits the rest of ln 2, an error of 2e-9 * |x| of the term, which
+ * is a tenth of the error of rounding x to float32.
  */
 // @ts-ignore: decorator
 @inline
@@ -147,7 +148,7 @@ export function addExp<K>(
   return madd<K>(mantissa<K>(r, c4, c5, c6, c7, c8, c9), power<K>(biased), sum);
 }
 
-/** exp(x) of one float64 <= 0. */
+/** Computes exp(x) for one float64 <= 0. */
 export function expOf(x: f64): f64 {
   const e = exp<f64>(
     f64x2.splat(x), expConstant<f64>(0), expConstant<f64>(1), expConstant<f64>(2), expConstant<f64>(3), expConstant<f64>(4),
@@ -156,8 +157,9 @@ export function expOf(x: f64): f64 {
   return v128.extract_lane<f64>(e, 0) * unscale<f64>();
 }
 
-// Tried: Estrin's order of the polynomial, three ways: 0.89 to 0.96 of Horner's speed. n from x / ln 2 alone, without r of its own, and a polynomial of degree 5. Both err by 1e-7, and the loss of [1, 2, 3] at 2
-// comes out 2.5 units in the last place off, where PyTorch is within 1.
+// Tried without success: three variants of Estrin's scheme run at 0.89 to 0.96 of Horner's speed. Omitting r, and a
+// polynomial of degree 5, both have errors of 1e-7, so the loss of [1, 2, 3] at 2 is off by 2.5 units in the last
+// place, compared with PyTorch's 1.
 
 const LOG64 = memory.data<f64>([
   0.15313837699209373, 0.15313837699209373, // the odd and even coefficients of fdlibm's e_log.c
@@ -183,8 +185,8 @@ const LOG64_BITS = memory.data<u64>([
 ], 16);
 
 /**
- * log(x) of two float64, within 1 ulp, for 0, normal x and NaN. 0 and NaN give NaN: the sum of a line that has no finite
- * element. fdlibm's e_log.c, with the reduction to [sqrt(1/2), sqrt(2)) in integers.
+ * Computes log(x) of two float64 within 1 ulp, for 0, normal x and NaN. 0 gives NaN because it is the sum of a line
+ * without finite elements. Follows fdlibm's e_log.c, with the reduction to [sqrt(1/2), sqrt(2)) in integers.
  */
 function log(x: v128): v128 {
   const shifted = v128.add<i64>(x, v128.load(LOG64_BITS));
@@ -208,11 +210,11 @@ function log(x: v128): v128 {
   return v128.bitselect(value, v128.load(LOG64_BITS, 64), v128.gt<f64>(x, f64x2.splat(0)));
 }
 
-/** log(1 + t) of two float64, within 2 ulp also where 1 + t rounds to 1; t = -1 and NaN give NaN. */
+/** Computes log(1 + t) of two float64 within 2 ulp, even if 1 + t rounds to 1. t = -1 and NaN give NaN. */
 export function log1p(t: v128): v128 {
   const one = v128.load(LOG64, 112);
   const u = v128.add<f64>(t, one);
-  // The rounding of 1 + t lost part of t, whose share of the logarithm is 1 / u of it: all of it near 1, nothing from 2 on.
+  // Restores the part of t lost by rounding 1 + t, whose share of the logarithm is 1 / u of it.
   const lost = v128.sub<f64>(t, v128.sub<f64>(u, one));
   return v128.add<f64>(log(u), v128.and(lost, v128.lt<f64>(u, v128.load(LOG64, 128))));
 }

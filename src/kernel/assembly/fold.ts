@@ -1,5 +1,5 @@
-// The folds: each loss over the lines of a tensor, forward and gradient in one go. A step continues a fold for about `budget`
-// elements, whatever the shape, and says whether it is done, so that no slice of work holds up the event loop.
+// Folds: compute each loss over the lines of a tensor, with its gradient in the same call. A step continues a fold for
+// about `budget` elements in any shape and returns whether it is done, so that no slice blocks the event loop.
 import { convert } from "./convert";
 import { expOf } from "./exp";
 import {
@@ -19,31 +19,32 @@ import { accumulate, lostBy, totalOf } from "./sum";
 
 export const foldBytes: usize = FOLD_BYTES;
 
-/** Which loss is folded. */
+/** Loss to compute. */
 const LOG_SOFTMAX: i32 = 0;
 const LOG_SOFTMAX_GRAD: i32 = 1;
 const CROSS_ENTROPY: i32 = 2;
 const SOFT_TARGET: i32 = 3;
 
-// Blocks in K: logits and then log-probabilities, the gradient that reaches them, the soft targets, and a place to round in.
+// Blocks in K for logits (later log-probabilities), upstream gradient, soft targets and rounding.
 const LOGITS = memory.data(262144, 16); // BLOCK * 8
 const BASE = memory.data(262144, 16);
 const TARGET = memory.data(262144, 16);
 const ROUND = memory.data(262144, 16);
 
-/** Columns of more classes are folded a few at a time, so that a step can stop inside of them. */
+/** Classes above which columns are folded in parts, so that a step can stop within them. */
 const LONG_LINE: usize = 65536;
-/** Elements of a wider group of columns, which no step divides. */
-const AT_ONE_GO: usize = 1 << 20;
-/** Positions that are worth a pass over the tensor: a run of 256 bytes for each class. */
+/** Largest group of columns in elements, because no step divides a group. */
+const MAX_GROUP_ELEMENTS: usize = 1 << 20;
+/** Positions that justify a pass over the tensor, a run of 256 bytes per class. */
 const MIN_WIDTH: usize = 64;
 
-/** What a group costs beside its elements, in elements. */
-const GROUP_PRICE: i64 = 64;
+/** Overhead of a group, in elements. */
+const GROUP_COST: i64 = 64;
 
 /**
- * Rows of so few classes are taken many at once, as columns, which share the cost of a maximum and a logarithm: cross_entropy of
- * 64 classes is 1.5 times as fast so. A block of columns of 96 no longer stays in the first-level cache: half as fast in log_softmax.
+ * Rows of at most this many classes are processed together as columns, which share the cost of a maximum and a
+ * logarithm. This is 1.5 times as fast for cross_entropy of 64 classes. At 96 classes a block of columns exceeds the
+ * first-level cache, which halves the speed of log_softmax.
  */
 const SMALL_ROW: u32 = 64;
 
@@ -64,7 +65,7 @@ export function softTargetStep(at: usize, budget: i32): i32 {
 }
 
 function step(fold: Fold, op: i32, budget: i32): i32 {
-  // No line has an element; only losses that are written one by one would need a look at each position.
+  // Skips lines without elements unless each position has a loss to write.
   if (fold.classes == 0 && fold.losses == 0 && op != CROSS_ENTROPY) return 1;
   if (fold.inner == 1 && fold.classes > SMALL_ROW) {
     return fold.wide ? run<f64, Rows>(fold, op, budget) : run<f32, Rows>(fold, op, budget);
@@ -72,7 +73,7 @@ function step(fold: Fold, op: i32, budget: i32): i32 {
   return fold.wide ? run<f64, Columns>(fold, op, budget) : run<f32, Columns>(fold, op, budget);
 }
 
-/** Group by group: a sweep that gathers, a look at the sums, a sweep that writes. */
+/** Processes group by group. The first sweep gathers, the second writes. */
 function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
   const positions = <u64>fold.outer * fold.inner;
   let left: i64 = budget;
@@ -87,7 +88,7 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
     }
     while (fold.phase < 2) {
       while (fold.classAt < fold.classes) {
-        // The state of a wide group is in shared scratch: it has to be used up before another fold runs.
+        // Finishes a wide group because its state is in shared scratch that the next fold overwrites.
         if (left <= 0 && <usize>fold.width <= OWN_WIDTH) return 0;
         const n = min<usize>(isRows<L>() ? ROW_BLOCK : classesAtOnce(fold), fold.classes - fold.classAt);
         if (fold.phase == 0) {
@@ -105,19 +106,19 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
       fold.phase = fold.phase == 0 && writes(fold, op) ? 1 : 2;
     }
     endGroup(fold, op);
-    left -= GROUP_PRICE;
+    left -= GROUP_COST;
     if (left <= 0) return 0;
   }
   return 1;
 }
 
-/** Whether a second sweep has something to do: a result for each class, or a sum over log-probabilities. */
+/** Returns whether a second sweep is needed, for a result per class or a sum over log-probabilities. */
 function writes(fold: Fold, op: i32): bool {
   if (op == CROSS_ENTROPY && fold.out == 0) return fold.smoothing > 0;
   return true;
 }
 
-/** Adds up the weights of all classes, up to `budget` of them before the first group, and says whether that is done. */
+/** Adds up the weights of all classes before the first group, up to `budget` at a time, and returns whether that is done. */
 function addWeights<K>(fold: Fold, budget: usize): bool {
   if (fold.position > 0) return true;
   if (fold.weight == 0) fold.weightSum = f64(fold.classes);
@@ -138,7 +139,7 @@ function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
   if (op >= CROSS_ENTROPY && (fold.out != 0 || fold.gradTarget != 0)) readGradOutput<K>(fold, op);
 }
 
-/** The target classes of the group, -1 where they are ignored. */
+/** Reads the target classes of the group, -1 for ignored ones. */
 function readClasses(fold: Fold): void {
   const dtype = fold.targetDtype;
   const width = widthOf(dtype);
@@ -152,7 +153,7 @@ function readClasses(fold: Fold): void {
   }
 }
 
-/** The upstream gradients of the group; over class indices also what they send to the log-probabilities. */
+/** Reads the upstream gradients of the group. For class indices, also computes the gradient of the log-probabilities. */
 function readGradOutput<K>(fold: Fold, op: i32): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
@@ -166,7 +167,7 @@ function readGradOutput<K>(fold: Fold, op: i32): void {
       if (y < 0) g = 0;
       const peak = y < 0 ? 0 : -keepOf(fold) * g * weightOf<K>(fold, y);
       store<K>(state + PEAK * bytes + k, <K>peak);
-      // Not peak - 0 * g without smoothing: an infinite g would make a NaN of it.
+      // Avoids peak - 0 * g without smoothing because an infinite g would give NaN.
       const flow = fold.smoothing > 0 ? peak - smooth * g : peak;
       store<f64>(state + FLOW * bytes + (j << 3), flow);
     }
@@ -175,23 +176,27 @@ function readGradOutput<K>(fold: Fold, op: i32): void {
 }
 
 /**
- * Positions of a group of columns: as many as fill a block with all of their classes, but enough for runs of whole cache lines,
- * and no more than can be folded at one go. Where the inner positions are few, whole outer ones.
+ * Returns the positions per group of columns, as many as fill a block with all of their classes. Bounded below by runs
+ * of whole cache lines and above by the largest undivided group. Takes whole outer positions if there are few inner
+ * ones.
  */
 function columnsAtOnce(fold: Fold): usize {
   const classes = max<usize>(fold.classes, 1);
   if (classes > LONG_LINE) return OWN_WIDTH;
   const inner = <usize>fold.inner;
-  const width = min(min(max(blockOf(fold) / classes, MIN_WIDTH), MAX_WIDTH), AT_ONE_GO / classes) & ~3;
+  const width = min(min(max(blockOf(fold) / classes, MIN_WIDTH), MAX_WIDTH), MAX_GROUP_ELEMENTS / classes) & ~3;
   return inner < width && inner < SHORT_INNER ? width - (width % inner) : width;
 }
 
-/** Classes of a block of columns. The width of the group does not count, so that a position's sum is the same in any group. */
+/**
+ * Returns the classes per block of columns. Independent of the group's width, so that a position's sum is the same in
+ * any group.
+ */
 function classesAtOnce(fold: Fold): usize {
   return blockOf(fold) / ((columnsAtOnce(fold) + 3) & ~3);
 }
 
-/** Elements of a block of columns: few where runs are short, which takes the longest. */
+/** Returns the elements per block of columns, fewer for short runs because these take longest. */
 function blockOf(fold: Fold): usize {
   return <usize>fold.inner < SHORT_INNER || <usize>fold.classes > LONG_LINE ? SHORT_BLOCK : BLOCK;
 }
@@ -214,14 +219,14 @@ function spreadOf(fold: Fold): f64 {
   return fold.smoothing > 0 ? fold.smoothing / f64(fold.classes) : 0;
 }
 
-/** The address of the weights of the block's classes, 0 for none. */
+/** Returns the address of the weights of the block's classes, 0 for none. */
 // @ts-ignore: decorator
 @inline
 function blockWeights<K>(fold: Fold): usize {
   return fold.weight == 0 ? 0 : <usize>fold.weight + <usize>fold.classAt * sizeof<K>();
 }
 
-/** The first sweep: the sum of exponentials, and what has to be added up before the gradient can be written. */
+/** Sums the exponentials and all other terms that the gradient needs, in the first sweep. */
 function gather<K, L>(fold: Fold, op: i32, n: usize): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
@@ -242,7 +247,10 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
   }
 }
 
-/** The block that will be gathered next, if it lies as it is read right behind the one of `n` at `x` and is as long; else 0. */
+/**
+ * Returns the block to gather next if it is contiguous with the block of `n` at `x`, in place and of the same length.
+ * Otherwise 0.
+ */
 function nextBlock<K, L>(fold: Fold, x: usize, n: usize): usize {
   if (!isRows<L>() || x == LOGITS) return 0;
   const left = <usize>fold.classes - fold.classAt - n;
@@ -250,13 +258,13 @@ function nextBlock<K, L>(fold: Fold, x: usize, n: usize): usize {
   return left >= n || another ? x + n * sizeof<K>() : 0;
 }
 
-/** The block's logits, which are in LOGITS already where they were copied and `held`. */
+/** Returns the block's logits, which are in LOGITS already if they were copied and `held`. */
 function logits<K, L>(fold: Fold, n: usize, held: bool): usize {
   const copied = blockFor<K, L>(fold, fold.x, fold.xDtype, n, LOGITS) == LOGITS;
   return held && copied ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
 }
 
-/** Between the sweeps: log S, and the sum of the gradient in K. */
+/** Computes log S and the sum of the gradient in K between the sweeps. */
 function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
@@ -268,15 +276,15 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
 }
 
-/** Whether the gradient is exp(x - m) times one number of the position, but for the class of the target. */
+/** Returns whether the gradient is exp(x - m) times one factor per position, except for the target's class. */
 // @ts-ignore: decorator
 @inline
 function picksOnly<K>(fold: Fold, op: i32): bool {
-  // PyTorch keeps the log-probabilities of 16-bit types rounded, and has the gradient from them.
+  // PyTorch rounds the log-probabilities of 16-bit types and computes the gradient from them.
   return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.xDtype == codeOf<K>();
 }
 
-/** FLOW / S in K. */
+/** Computes FLOW / S in K. */
 function shareOut<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
@@ -286,7 +294,7 @@ function shareOut<K>(fold: Fold): void {
   }
 }
 
-/** The losses of the targets' classes: -(a_y * w_y), each stage rounded as if it were stored. */
+/** Picks the losses of the targets' classes, -(a_y * w_y), rounding each stage as if it were stored. */
 function pickLosses<K, L>(fold: Fold, held: bool): void {
   const bytes = arrayBytes(fold);
   const maxima = stateOf(fold) + MAX * bytes;
@@ -296,7 +304,7 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
   const losses = <usize>fold.losses;
   const width = widthOf(fold.lossDtype);
   const peaks: usize = fold.out != 0 && picksOnly<K>(fold, CROSS_ENTROPY) ? stateOf(fold) + PEAK * bytes : 0;
-  // Where nothing is rounded or weighted, a loss is -a_y.
+  // Without rounding and weights, a loss is -a_y.
   const plain = fold.xDtype == codeOf<K>() && fold.lossDtype == codeOf<K>() && fold.weight == 0;
   const row = padded(fold) * sizeof<K>();
   const first = <usize>fold.position;
@@ -327,7 +335,7 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
   if (peaks != 0) gradientsOfTargets<K>(stateOf(fold), bytes, n);
 }
 
-/** The element of x of class `y` at a position, in K. */
+/** Reads the element of x for class `y` at a position, in K. */
 // @ts-ignore: decorator
 @inline
 function elementOf<K, L>(fold: Fold, position: usize, y: usize): K {
@@ -337,14 +345,14 @@ function elementOf<K, L>(fold: Fold, position: usize, y: usize): K {
   return <K>loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype);
 }
 
-/** Rounds as storing in a float type would; a number of K is rounded to K already. */
+/** Rounds to a float type as if stored. A number of K is already rounded to K. */
 // @ts-ignore: decorator
 @inline
 function rounded<K>(value: K, dtype: i32): K {
   return dtype == codeOf<K>() ? value : <K>roundNumber(f64(value), dtype);
 }
 
-/** The second sweep: log-probabilities and gradients. */
+/** Writes log-probabilities and gradients in the second sweep. */
 function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   if (op == LOG_SOFTMAX) return writeLogs<K, L>(fold, n, held);
   const state = stateOf(fold);
@@ -394,7 +402,7 @@ function writeLogs<K, L>(fold: Fold, n: usize, held: bool): void {
   if (to == LOGITS) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
 }
 
-/** The block's log-probabilities, rounded to the dtype of the logits as PyTorch stores them. */
+/** Computes the block's log-probabilities, rounded to the dtype of the logits as PyTorch stores them. */
 function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, state: usize, bytes: usize): usize {
   subtractLogs<K, L>(x, LOGITS, pitchOf<K, L>(fold, LOGITS, LOGITS), n, width, state, bytes);
   const dtype = fold.xDtype;
@@ -409,7 +417,7 @@ function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, st
   return LOGITS;
 }
 
-/** Adds to the gradient what the loss of the target's own class sends, where that class is in the block; `whole`: it is all of the gradient. */
+/** Adds the gradient of the target's class if the block contains it. `whole` replaces the gradient instead. */
 function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize, whole: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
@@ -423,7 +431,7 @@ function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize, whole: bo
   }
 }
 
-/** The losses that needed the second sweep, and on to the next group. */
+/** Writes the losses that needed the second sweep and advances to the next group. */
 function endGroup(fold: Fold, op: i32): void {
   if (op == SOFT_TARGET || (op == CROSS_ENTROPY && fold.smoothing > 0)) {
     const state = stateOf(fold);
@@ -448,21 +456,21 @@ function endGroup(fold: Fold, op: i32): void {
   fold.width = 0;
 }
 
-// ---- nll_loss: no sums over the classes. For each outer position the losses are read, then the gradient is cleared and written.
+// ---- nll_loss needs no sums over the classes. Each outer position reads the losses, then clears and writes the gradient.
 
 const NLL_READ: u32 = 0;
 const NLL_CLEAR: u32 = 1;
 const NLL_WRITE: u32 = 2;
 
-/** The bytes that are cleared at once. */
-const CLEAR: usize = 65536;
+/** Bytes to clear in one step. */
+const CLEAR_BYTES: usize = 65536;
 
 export function nllStep(at: usize, budget: i32): i32 {
   const fold = changetype<Fold>(at);
   return fold.wide ? nll<f64>(fold, budget) : nll<f32>(fold, budget);
 }
 
-/** `position` counts outer positions, `classAt` the inner positions (or the bytes) of the phase that are done. */
+/** `position` counts outer positions, `classAt` the inner positions (or bytes) done in the phase. */
 function nll<K>(fold: Fold, budget: i32): i32 {
   if (fold.inner == 0) return 1;
   let left: i64 = budget;
@@ -470,7 +478,7 @@ function nll<K>(fold: Fold, budget: i32): i32 {
   while (fold.position < fold.outer) {
     if (left <= 0) return 0;
     if (fold.phase == NLL_CLEAR) {
-      const n = min(CLEAR, slab - fold.classAt);
+      const n = min(CLEAR_BYTES, slab - fold.classAt);
       memory.fill(<usize>fold.out + slab * fold.position + fold.classAt, 0, n);
       fold.classAt += u32(n);
       left -= i64(n >> 5);
@@ -516,7 +524,7 @@ function writeGradient<K>(fold: Fold): void {
   storeNumber(<usize>fold.out + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype, f64(gradient));
 }
 
-/** The element of the class `y` at the position in hand. */
+/** Returns the element of class `y` at the current position. */
 // @ts-ignore: decorator
 @inline
 function scoreAt(fold: Fold, y: i64): usize {
@@ -526,8 +534,8 @@ function scoreAt(fold: Fold, y: i64): usize {
 // ---- targets
 
 /**
- * Checks `n` targets: adds the weights of the kept ones (1 each without weights) to the sum at `result`, two f64, and returns the
- * index of the first that is kept but no class, or -1.
+ * Checks `n` targets and adds the weights of those kept (1 each without weights) to the sum at `result`,
+ * two f64. Returns the index of the first invalid target, or -1.
  */
 export function checkTargets(
   target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, wide: i32, result: usize,
@@ -546,7 +554,7 @@ export function checkTargets(
 }
 
 /**
- * Multiplies `n` losses that were folded without weights by the weights of their classes, each rounded as if it were stored, and adds
+ * Multiplies `n` unweighted losses by the weights of their classes, rounding each stage as if it were stored, and adds
  * them to the sum at `result`, two f64. Ignored targets have the loss 0 already.
  */
 export function weighLosses(

@@ -1,4 +1,4 @@
-// The element types: how one number, or a block of them, becomes another type, rounded to nearest even.
+// Conversions between element types, of single numbers and of blocks, rounded to nearest even.
 
 export const FLOAT64: i32 = 0;
 export const FLOAT32: i32 = 1;
@@ -8,15 +8,15 @@ export const INT64: i32 = 4;
 export const INT32: i32 = 5;
 export const UINT8: i32 = 6;
 
-/** log2 of the bytes of an element. */
+/** Returns log2 of the bytes of an element. */
 // @ts-ignore: decorator
 @inline
 export function widthOf(dtype: i32): usize {
-  // One hex digit for each code: 3, 2, 1, 1, 3, 2, 0.
+  // Holds one hex digit per code: 3, 2, 1, 1, 3, 2, 0.
   return (0x0231123 >> (dtype << 2)) & 15;
 }
 
-/** Reads one element; integers over 2^53 round to nearest even. */
+/** Reads one element. Integers over 2^53 round to nearest even. */
 export function loadNumber(at: usize, dtype: i32): f64 {
   switch (dtype) {
     case FLOAT64: return load<f64>(at);
@@ -29,7 +29,7 @@ export function loadNumber(at: usize, dtype: i32): f64 {
   }
 }
 
-/** Writes one element of a float type, rounded once. */
+/** Writes one element of a float type with one rounding. */
 export function storeNumber(at: usize, dtype: i32, value: f64): void {
   switch (dtype) {
     case FLOAT64: return store<f64>(at, value);
@@ -39,7 +39,7 @@ export function storeNumber(at: usize, dtype: i32, value: f64): void {
   }
 }
 
-/** Rounds as storing in a float type and reading back would. */
+/** Rounds to a float type as if stored. */
 export function roundNumber(value: f64, dtype: i32): f64 {
   switch (dtype) {
     case FLOAT64: return value;
@@ -60,15 +60,15 @@ export function loadIndex(at: usize, dtype: i32): i64 {
 
 function fromFloat16(bits: u32): f64 {
   const magnitude = bits & 0x7fff;
-  // As the exponent and mantissa of a float32, the value is 2^112 times too small, subnormals too.
+  // Interpreted as a float32, the value is 2^112 times too small, including subnormals.
   const scaled = reinterpret<f32>(magnitude << 13) * reinterpret<f32>(0x77800000);
   const value = magnitude < 0x7c00 ? scaled : reinterpret<f32>((magnitude << 13) | 0x7f800000);
   return f64(bits & 0x8000 ? -value : value);
 }
 
 /**
- * A float32 from which one more rounding to a narrower type gives what rounding the double at once gives: where the double
- * lies between two float32, the one whose last bit is 1 (round to odd: Boldo and Melquiond, 2008).
+ * Rounds a double to float32 by round to odd (Boldo and Melquiond, 2008), so that a second rounding to a narrower type
+ * gives the same result as a single one. Chooses the neighbor with an odd last bit.
  */
 function toOdd(value: f64): f32 {
   const near = f32(value);
@@ -83,9 +83,9 @@ function toFloat16(value: f64): u32 {
   const sign = (bits >> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
-  // From 65,520, half a step over the largest float16.
+  // From 65,520 on, half a step above the largest float16.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
-  // Below 2^-14 the step is 2^-24: the step of a float32 next to 0.5.
+  // Below 2^-14 the step is 2^-24, which is float32's step next to 0.5.
   if (magnitude < 0x38800000) {
     return sign | (reinterpret<u32>(reinterpret<f32>(magnitude) + 0.5) - 0x3f000000);
   }
@@ -98,24 +98,25 @@ function toBFloat16(value: f64): u32 {
   return (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
 }
 
-// V8 builds a vector constant anew in every round of a loop; one that is read from memory before the loop stays in a register.
+// Loaded before each loop, because V8 rebuilds a vector constant in each iteration but keeps a loaded one in a
+// register.
 const WIDEN16 = memory.data<u32>([
   0x7c007c00, 0x7c007c00, 0x7c007c00, 0x7c007c00, // the exponent bits of eight float16
-  0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000, // sign, exponent and mantissa, 13 bits further up
+  0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000, // sign, exponent and mantissa, shifted up by 13 bits
   0x77800000, 0x77800000, 0x77800000, 0x77800000, // 2^112
 ], 16);
 
-/** Four finite float16, sign-extended to 32 bits, to float32. */
+/** Converts four finite float16, sign-extended to 32 bits, to float32. */
 // @ts-ignore: decorator
 @inline
 function widenHalf(half: v128, fields: v128, scale: v128): v128 {
   return v128.mul<f32>(v128.and(i32x4.shl(half, 13), fields), scale);
 }
 
-/** The largest of each lane of the eights that were widened last: found on the way, it takes no pass of its own. */
+/** Maximum of each lane over the last widened blocks of eight, which saves a pass of its own. */
 export const WIDEST = memory.data(16, 16);
 
-/** float16 to float32, exactly. Eight at a time where all are finite. Leaves {@link WIDEST}. */
+/** Converts float16 to float32, exactly. Processes eight at a time if all are finite. Sets {@link WIDEST}. */
 export function widenFloat16(from: usize, to: usize, n: usize): void {
   let max = f32x4.splat(-Infinity);
   const exponent = v128.load(WIDEN16);
@@ -143,7 +144,7 @@ function widenEachFloat16(from: usize, to: usize, n: usize): void {
   for (let i: usize = 0; i < n; i++) store<f32>(to + (i << 2), f32(fromFloat16(load<u16>(from + (i << 1)))));
 }
 
-/** bfloat16 to float32, exactly. Leaves {@link WIDEST}. */
+/** Converts bfloat16 to float32, exactly. Sets {@link WIDEST}. */
 export function widenBFloat16(from: usize, to: usize, n: usize): void {
   const zero = i32x4.splat(0);
   let max = f32x4.splat(-Infinity);
@@ -165,12 +166,15 @@ const NARROW16 = memory.data<u32>([
   0x7f800000, 0x7f800000, 0x7f800000, 0x7f800000, // exponent
   0x06800000, 0x06800000, 0x06800000, 0x06800000, // 13 as an exponent
   0x3f000000, 0x3f000000, 0x3f000000, 0x3f000000, // 0.5
-  0x1f800, 0x1f800, 0x1f800, 0x1f800, // the exponent of 0.5 where float16 has its own
+  0x1f800, 0x1f800, 0x1f800, 0x1f800, // exponent of 0.5 in float16's position
   0x47800000, 0x47800000, 0x47800000, 0x47800000, // 65,536
   0x7e00, 0x7e00, 0x7e00, 0x7e00, // NaN
 ], 16);
 
-/** Lanes of `a` where `mask` is all ones, of `b` where it is all zeros: one instruction instead of three where it may be relaxed. */
+/**
+ * Selects lanes of `a` or `b` by all-ones or all-zeros lanes of `mask`, with one instruction instead of three in
+ * relaxed builds.
+ */
 // @ts-ignore: decorator
 @inline
 function select(a: v128, b: v128, mask: v128): v128 {
@@ -179,8 +183,8 @@ function select(a: v128, b: v128, mask: v128): v128 {
 }
 
 /**
- * The power of two to which adding a magnitude of float32 leaves as many bits as float16 keeps, so that the sum is rounded to
- * nearest even: 2^13 times the magnitude's own, or 0.5 where float16 is subnormal.
+ * Returns the power of two whose sum with a float32 magnitude keeps as many bits as float16, so that the addition
+ * rounds to nearest even. It is 2^13 times the magnitude's own, or 0.5 for float16 subnormals.
  */
 // @ts-ignore: decorator
 @inline
@@ -188,22 +192,22 @@ function halfStep(magnitude: v128, exponent: v128, shift: v128, half: v128): v12
   return i32x4.max_s(v128.add<i32>(v128.and(magnitude, exponent), shift), half);
 }
 
-/** float32 to float16 bits in four 32-bit lanes. */
+/** Converts float32 to float16 bits in four 32-bit lanes. */
 // @ts-ignore: decorator
 @inline
 function narrowHalf(value: v128, abs: v128, exponent: v128, shift: v128, half: v128, bias: v128, over: v128, nan: v128): v128 {
   const magnitude = v128.and(value, abs);
   const sign = v128.shr<u32>(v128.xor(value, magnitude), 16);
-  // 65,536 and everything above it, as bits.
+  // Caps the bits at 65,536.
   const capped = i32x4.min_s(magnitude, over);
   const step = halfStep(capped, exponent, shift, half);
-  // The sum's last bits are the mantissa with its leading one; the step has the exponent.
+  // The sum's lowest bits are the mantissa with its leading one, and the step provides the exponent.
   const mantissa = v128.sub<i32>(v128.add<f32>(capped, step), step);
   const number = v128.add<i32>(mantissa, v128.sub<i32>(v128.shr<u32>(step, 13), bias));
   return v128.or(select(nan, number, v128.ne<f32>(value, value)), sign);
 }
 
-/** float32 to float16, nearest even. `from` may equal `to`. */
+/** Converts float32 to float16, to nearest even. `from` may equal `to`. */
 export function narrowFloat16(from: usize, to: usize, n: usize): void {
   const abs = v128.load(NARROW16);
   const exponent = v128.load(NARROW16, 16);
@@ -235,7 +239,7 @@ function narrowB(value: v128, round: v128, one: v128, nan: v128): v128 {
   return select(nan, number, v128.ne<f32>(value, value));
 }
 
-/** float32 to bfloat16, nearest even. `from` may equal `to`. */
+/** Converts float32 to bfloat16, to nearest even. `from` may equal `to`. */
 export function narrowBFloat16(from: usize, to: usize, n: usize): void {
   const round = v128.load(NARROWB);
   const one = v128.load(NARROWB, 16);
@@ -257,8 +261,8 @@ const ROUND16 = memory.data<u32>([
 ], 16);
 
 /**
- * Rounds float32, results of arithmetic, to the values of float16 where they lie. In the loop that subtracts the logarithms the whole
- * gradient is 3 % faster, in the loop of the exponentials 9 % slower.
+ * Rounds float32 results to float16 values in place. Used in the loop that subtracts the logarithms, it makes the whole
+ * gradient 3 % faster, but 9 % slower in the loop of the exponentials.
  */
 export function roundToFloat16(at: usize, n: usize): void {
   const abs = v128.load(NARROW16);
@@ -277,7 +281,7 @@ export function roundToFloat16(at: usize, n: usize): void {
   }
 }
 
-/** Rounds float32, results of arithmetic, to the values of bfloat16 where they lie. */
+/** Rounds float32 results to bfloat16 values in place. */
 export function roundToBFloat16(at: usize, n: usize): void {
   const round = v128.load(NARROWB);
   const one = v128.load(NARROWB, 16);
@@ -290,7 +294,7 @@ export function roundToBFloat16(at: usize, n: usize): void {
   }
 }
 
-/** float32 to float64. */
+/** Converts float32 to float64. */
 export function promote(from: usize, to: usize, n: usize): void {
   const end = to + ((n & ~3) << 3);
   for (; to < end; from += 16, to += 32) {
@@ -301,7 +305,7 @@ export function promote(from: usize, to: usize, n: usize): void {
   for (let i: usize = 0; i < (n & 3); i++) store<f64>(to + (i << 3), f64(load<f32>(from + (i << 2))));
 }
 
-/** float64 to float32, nearest even. `from` may equal `to`. */
+/** Converts float64 to float32, to nearest even. `from` may equal `to`. */
 export function demote(from: usize, to: usize, n: usize): void {
   const end = to + ((n & ~3) << 2);
   for (; to < end; from += 32, to += 16) {

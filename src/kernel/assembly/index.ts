@@ -1,4 +1,4 @@
-// The one WebAssembly module: everything that touches a tensor's numbers.
+// WebAssembly module with all arithmetic on tensors.
 export * from "./convert";
 export * from "./fold";
 export * from "./base64";

@@ -1,12 +1,12 @@
-// How the lines of a tensor come into blocks of K and leave them. A block holds some classes of a group of positions.
+// Moves lines of a tensor into blocks of K and back. A block holds some classes of a group of positions.
 import { convert } from "./convert";
 import { FLOAT32, FLOAT64, widthOf } from "./formats";
 import { padded } from "./state";
 import { Fold } from "./struct";
 
-/** One position whose classes are contiguous: vectors run along the classes. */
+/** Layout of one position with contiguous classes. Vectors run along the classes. */
 export type Rows = u8;
-/** Many positions: the block has a row of positions for each class, and vectors run across the positions. */
+/** Layout of many positions. The block has a row of positions per class, and vectors run across the positions. */
 export type Columns = u16;
 
 // @ts-ignore: decorator
@@ -15,34 +15,34 @@ export function isRows<L>(): bool {
   return sizeof<L>() == 1;
 }
 
-/** The dtype code of K. */
+/** Returns the dtype code of K. */
 // @ts-ignore: decorator
 @inline
 export function codeOf<K>(): i32 {
   return sizeof<K>() == 4 ? FLOAT32 : FLOAT64;
 }
 
-/** Elements of a vector of K. */
+/** Returns the elements per vector of K. */
 // @ts-ignore: decorator
 @inline
 export function lanes<K>(): usize {
   return 16 / sizeof<K>();
 }
 
-/** Elements of a block of columns at most: it stays in the second-level cache. */
+/** Largest block of columns in elements, which fits the second-level cache. */
 export const BLOCK: usize = 32768;
-/** Elements of a block of columns that is transposed: with its stage it stays in the first-level cache. */
+/** Largest block of columns to transpose in elements, which fits the first-level cache with its stage. */
 export const SHORT_BLOCK: usize = 4096;
-/** Elements of a block of a row: with its neighbours it stays in the first-level cache. */
+/** Block of a row in elements, which fits the first-level cache with its neighbors. */
 export const ROW_BLOCK: usize = 2048;
 const STAGE = memory.data(262144, 16); // BLOCK * 8
 
-/** Under so many inner positions, whole outer positions are moved at once and transposed. */
+/** Inner positions below which whole outer positions are moved at once and transposed. */
 export const SHORT_INNER: usize = 16;
 
 /**
- * The block of `n` classes from `fold.classAt` of the group, in K: the tensor's own memory where its elements can be used
- * as they lie, else a copy at `to`. What fills the last vector of a row is `filler`.
+ * Loads `n` classes from `fold.classAt` of the group in K. Returns the tensor's own memory if its elements can be used
+ * in place, otherwise a copy at `to`. Fills the last vector of a row with `filler`.
  */
 export function loadBlock<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, to: usize, filler: K): usize {
   if (!isRows<L>()) {
@@ -56,19 +56,22 @@ export function loadBlock<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize,
   return to;
 }
 
-/** Where to compute a block that {@link storeBlock} will store: in the tensor itself where that can be, else at `scratch`. */
+/**
+ * Returns the address for computing a block that {@link storeBlock} will store: the tensor itself if possible,
+ * otherwise `scratch`.
+ */
 export function blockFor<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, scratch: usize): usize {
   const direct = isRows<L>() && dtype == codeOf<K>() && (n & (lanes<K>() - 1)) == 0;
   return direct ? rowAddress(fold, tensor, dtype) : scratch;
 }
 
-/** As {@link blockFor}, also in the tensor where a class of the group is one run of whole vectors: {@link pitchOf} apart. */
+/** Extends {@link blockFor} to a tensor in which each class of the group is one run of whole vectors, {@link pitchOf} apart. */
 export function placeFor<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize, scratch: usize): usize {
   if (isRows<L>() || !isRun<K>(fold, dtype)) return blockFor<K, L>(fold, tensor, dtype, n, scratch);
   return runAddress(fold, tensor, dtype);
 }
 
-/** Bytes from a class of columns to the next at a place that {@link placeFor} gave. */
+/** Returns the bytes from a class of columns to the next at an address of {@link placeFor}. */
 // @ts-ignore: decorator
 @inline
 export function pitchOf<K, L>(fold: Fold, place: usize, scratch: usize): usize {
@@ -77,8 +80,9 @@ export function pitchOf<K, L>(fold: Fold, place: usize, scratch: usize): usize {
 }
 
 /**
- * As {@link loadBlock} for the first block of columns, with the maximum of each position at `max`, and at `smaller` the lesser of each
- * element and the maximum before it. False, and nothing done, where a class is not one run of whole vectors.
+ * Loads the first block of columns as {@link loadBlock} does. Also writes the maximum of each position to `max`, and
+ * the lesser of each element and the maximum before it to `smaller`. Returns false without effect if a class is not one
+ * run of whole vectors.
  */
 export function loadMaxima<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, to: usize, smaller: usize, max: usize): bool {
   if (!isRun<K>(fold, dtype)) return false;
@@ -97,7 +101,7 @@ export function loadMaxima<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, t
   return true;
 }
 
-/** Whether the positions of the group are neighbours, in K, and fill whole vectors. */
+/** Returns whether the positions of the group are contiguous, in K, and fill whole vectors. */
 function isRun<K>(fold: Fold, dtype: i32): bool {
   const inner = <usize>fold.inner;
   const width = <usize>fold.width;
@@ -105,7 +109,7 @@ function isRun<K>(fold: Fold, dtype: i32): bool {
     && (<usize>fold.position % inner) + width <= inner;
 }
 
-/** The first class of the block at the first position of the group. */
+/** Returns the address of the block's first class at the group's first position. */
 function runAddress(fold: Fold, tensor: usize, dtype: i32): usize {
   const inner = <usize>fold.inner;
   const line = (<usize>fold.position / inner) * fold.classes + fold.classAt;
@@ -125,7 +129,7 @@ function rowAddress(fold: Fold, tensor: usize, dtype: i32): usize {
   return tensor + ((<usize>fold.position * fold.classes + fold.classAt) << widthOf(dtype));
 }
 
-/** Between a tensor and a block of {@link Columns}, into the tensor if `out`. */
+/** Moves data between a tensor and a block of {@link Columns}, into the tensor if `out`. */
 function moveColumns<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: usize, out: bool): void {
   const inner = <usize>fold.inner;
   const whole = <usize>fold.position % inner == 0 && <usize>fold.width % inner == 0;
@@ -133,7 +137,7 @@ function moveColumns<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: 
   else moveRuns<K>(fold, tensor, dtype, n, block, out);
 }
 
-/** Class by class, a run of neighbours at a time. */
+/** Moves one run of neighbors per class at a time. */
 function moveRuns<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: usize, out: bool): void {
   const inner = <usize>fold.inner;
   const width = <usize>fold.width;
@@ -156,7 +160,7 @@ function moveRuns<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: usi
   }
 }
 
-/** `memory.copy` leaves the kernel, which costs more than a short run. */
+/** Copies short runs here because `memory.copy` is a call out of the kernel, which costs more. */
 // @ts-ignore: decorator
 @inline
 function copy(to: usize, from: usize, bytes: usize): void {
@@ -165,13 +169,13 @@ function copy(to: usize, from: usize, bytes: usize): void {
   for (; at < bytes; at += 4) store<u32>(to + at, load<u32>(from + at));
 }
 
-/** Whole outer positions, whose classes and inner positions are contiguous, through a stage in K. */
+/** Moves whole outer positions, whose classes and inner positions are contiguous, via a stage in K. */
 function moveWhole<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: usize, out: bool): void {
   const inner = <usize>fold.inner;
   const first = <usize>fold.position / inner;
   const outers = <usize>fold.width / inner;
   const shift = widthOf(dtype);
-  // Where all classes are in the block, the outer positions follow each other without a gap.
+  // With all classes in the block, the outer positions have no gaps.
   const runs: usize = n == fold.classes ? <usize>1 : outers;
   const run = n == fold.classes ? outers * n * inner : n * inner;
   const row = padded(fold);
@@ -185,7 +189,7 @@ function moveWhole<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: us
   if (!out) transpose<K>(block, row, outers, n, inner, false);
 }
 
-/** Between the stage, (outer, class, inner), and a block, (class, outer * inner), into the stage if `out`. */
+/** Transposes between the stage, (outer, class, inner), and a block, (class, outer * inner), into the stage if `out`. */
 function transpose<K>(block: usize, row: usize, outers: usize, n: usize, inner: usize, out: bool): void {
   const run = inner * sizeof<K>();
   const slab = n * run;
@@ -199,7 +203,7 @@ function transpose<K>(block: usize, row: usize, outers: usize, n: usize, inner: 
   }
 }
 
-/** Copies `n` numbers that lie `fromStride` bytes apart to places `toStride` bytes apart. */
+/** Copies `n` numbers from one stride to another, both in bytes. */
 function spread<K>(from: usize, fromStride: usize, to: usize, toStride: usize, n: usize): void {
   for (const end = from + n * fromStride; from < end; from += fromStride, to += toStride) store<K>(to, load<K>(from));
 }

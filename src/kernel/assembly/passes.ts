@@ -1,60 +1,60 @@
-// The arithmetic on one block, the same for rows and columns: K is the compute type, L the layout.
+// Arithmetic on one block for rows and columns. K is the compute type, L the layout.
 //
-// A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the group's state,
-// `bytes` the length of each of its arrays.
+// A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the
+// group's state, `bytes` the length of each of its arrays.
 import { addExp, exp, expConstant, expOf, nmadd, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
 import { Columns, Rows, isRows, lanes } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, PEAK, TAIL, GRAD_OUTPUT, lowestOf } from "./state";
 
-/** Vectors of positions in a block. */
+/** Returns the vectors of positions in a block. */
 // @ts-ignore: decorator
 @inline
 function groupsOf<K, L>(width: usize): usize {
   return isRows<L>() ? 1 : width / lanes<K>();
 }
 
-/** Vectors, one after another, in which `n` classes lie. */
+/** Returns the consecutive vectors that hold `n` classes. */
 // @ts-ignore: decorator
 @inline
 function stepsOf<K, L>(n: usize): usize {
   return isRows<L>() ? (n + (lanes<K>() - 1)) / lanes<K>() : n;
 }
 
-/** Bytes from one step to the next. */
+/** Returns the bytes from one step to the next. */
 // @ts-ignore: decorator
 @inline
 function strideOf<K, L>(width: usize): usize {
   return isRows<L>() ? 16 : width * sizeof<K>();
 }
 
-/** Numbers of K that belong to the positions of vector `g`: one for all lanes of a row, one for each lane of columns. */
+/** Loads per-position numbers of K for vector `g`: one for all lanes of a row, one per lane of columns. */
 // @ts-ignore: decorator
 @inline
 function each<K, L>(array: usize, g: usize): v128 {
   return isRows<L>() ? v128.load_splat<K>(array) : v128.load(array + (g << 4));
 }
 
-/** Numbers of K that belong to the classes of step `k`: one for each lane of a row, one for all lanes of columns. */
+/** Loads per-class numbers of K for step `k`: one per lane of a row, one for all lanes of columns. */
 // @ts-ignore: decorator
 @inline
 function classes<K, L>(array: usize, k: usize): v128 {
   return isRows<L>() ? v128.load(array + (k << 4)) : v128.load_splat<K>(array + k * sizeof<K>());
 }
 
-/** The weights of step `k`, or 1. */
+/** Loads the weights of step `k`, or 1. */
 // @ts-ignore: decorator
 @inline
 function weights<K, L>(weight: usize, k: usize, one: v128): v128 {
   return weight == 0 ? one : classes<K, L>(weight, k);
 }
 
-/** Flows that are multiplied by {@link unscale} already, for exponentials that are 2^SHIFT too large: no step of its own. */
+/** Flows multiplied by {@link unscale} in advance to compensate the factor 2^SHIFT of the exponentials, which saves a step. */
 export type Scaled = u8;
-/** Flows that would lose bits by that; the exponentials are scaled instead, and round to a subnormal number as in PyTorch. */
+/** Flows too small for that. The exponentials are scaled instead and round to subnormal numbers as in PyTorch. */
 export type Tiny = u16;
 
-/** Multiplies `n` flows by {@link unscale}, or says that they are {@link Tiny}. */
+/** Multiplies `n` flows by {@link unscale}, or returns that they are {@link Tiny}. */
 export function scaleFlows<K>(flows: usize, n: usize): bool {
   // 2^(-126 + SHIFT), 2^(-1022 + SHIFT)
   const least = sizeof<K>() == 4 ? <K>5.048709793414476e-29 : <K>4.1045368012983762e-289;
@@ -69,7 +69,7 @@ export function scaleFlows<K>(flows: usize, n: usize): bool {
   return true;
 }
 
-/** The exponential as the flows of S take it. */
+/** Returns the exponential scaled for the flows of type S. */
 // @ts-ignore: decorator
 @inline
 function scaledFor<K, S>(e: v128): v128 {
@@ -78,7 +78,10 @@ function scaledFor<K, S>(e: v128): v128 {
 
 const TAILS = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
 
-/** All bits in the lanes of step `k` that hold one of the `n` classes. What fills the last vector of a row must not be added. */
+/**
+ * Returns a mask of the lanes of step `k` that hold one of the `n` classes, because the filler of a row's last vector
+ * must not be added.
+ */
 // @ts-ignore: decorator
 @inline
 function present<K, L>(k: usize, n: usize): v128 {
@@ -87,21 +90,21 @@ function present<K, L>(k: usize, n: usize): v128 {
   return v128.load(TAILS + (lanes<K>() - min(left, lanes<K>())) * sizeof<K>());
 }
 
-/** The first two lanes of K as float64. */
+/** Converts the first two lanes of K to float64. */
 // @ts-ignore: decorator
 @inline
 function lower<K>(v: v128): v128 {
   return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(v) : v;
 }
 
-/** The other two lanes of float32 as float64; 0 for K = float64. */
+/** Converts the other two lanes of float32 to float64. Returns 0 for K = float64. */
 // @ts-ignore: decorator
 @inline
 function upper<K>(v: v128): v128 {
   return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(i32x4.shuffle(v, v, 2, 3, 0, 1)) : f64x2.splat(0);
 }
 
-/** Adds two vectors of float64 sums to the sums of the positions of vector `g`. */
+/** Adds two vectors of float64 sums to the sums of vector `g`. */
 // @ts-ignore: decorator
 @inline
 function addTo<K, L>(array: usize, g: usize, low: v128, high: v128): void {
@@ -116,7 +119,7 @@ function addTo<K, L>(array: usize, g: usize, low: v128, high: v128): void {
   }
 }
 
-/** The largest lane in all lanes. There is no NaN among them. */
+/** Broadcasts the largest lane. No lane is NaN. */
 // @ts-ignore: decorator
 @inline
 function widest<K>(v: v128): v128 {
@@ -125,17 +128,17 @@ function widest<K>(v: v128): v128 {
 }
 
 /**
- * Steps whose exponentials are added in K before float64 takes the sum over. PyTorch adds as many in a lane of AVX-512 for 128 classes;
- * from there on sixteen, which are 2 % faster.
+ * Steps whose exponentials are added in K before they are added to the float64 sum. PyTorch adds as many in a lane of
+ * AVX-512 for 128 classes. Larger rows use sixteen, which is 2 % faster.
  */
 const SHORT_RUN: usize = 8;
 const LONG_RUN: usize = 16;
 const SHORT_STEPS: usize = 32;
-/** The same for short rows that are turned to columns, which PyTorch adds in a tree; it adds other columns one by one. */
+/** Run length for short rows transposed to columns, which PyTorch adds in a tree. PyTorch adds other columns one by one. */
 const TURNED_RUN: usize = 2;
-/** The sums of the runs of a block. */
+/** Sums of the runs of a block. */
 const RUNS = memory.data(8192, 16);
-/** The running maximum of a row's block after each run. */
+/** Running maximum of a row's block after each run. */
 const MAXIMA = memory.data(8192, 16);
 
 // @ts-ignore: decorator
@@ -144,19 +147,22 @@ function runOfSteps(steps: usize): usize {
   return steps > SHORT_STEPS ? LONG_RUN : SHORT_RUN;
 }
 
-// The block of a row whose maximum is known, and that maximum. It is found while the exponentials of the block before are
-// computed, so that memory works at the same time: a quarter faster than block after block where rows come from main memory.
+// Block of a row whose maximum is known, and its maximum. Finding it while the exponentials of the previous block are
+// computed overlaps memory access with arithmetic, which is a quarter faster for rows from main memory.
 let knownAt: usize = 0;
-/** Whether MAXIMA has its runs, too. */
+/** Whether MAXIMA holds the runs of that block, too. */
 let runsKnown: bool = false;
 const KNOWN = memory.data(16);
 
-/** Forgets the maximum that is known: what lies in memory may have changed. */
+/** Forgets the known maximum because the memory may have changed. */
 export function forgetKnown(): void {
   knownAt = 0;
 }
 
-/** Takes over the maximum that widening `n` 16-bit floats to the block of a row at `x` has left; the last ones were no whole eight. */
+/**
+ * Adopts the maximum from widening `n` 16-bit floats to the row's block at `x`, which leaves out the last elements that
+ * fill no block of eight.
+ */
 export function knowWidest(x: usize, n: usize): void {
   let max = v128.load(WIDEST);
   for (let i = n & ~7; i < n; i += 4) max = v128.pmax<f32>(max, v128.load(x + (i << 2)));
@@ -165,13 +171,14 @@ export function knowWidest(x: usize, n: usize): void {
   v128.store(KNOWN, max);
 }
 
-/** From here on, what a run loses beside a 1 no longer counts. */
-const MANY: f64 = 8;
+/** Sum above which the bits that a run loses beside a 1 no longer matter. */
+const SAFE_SUM: f64 = 8;
 
 /**
- * A block of a row: the running maximum m, and the sum T of exp(x - m) without the 1 of one largest element. In float32 a small sum would
- * be lost beside that 1, and so it would in log(1 + T) of float64. A larger maximum scales 1 + T down. pmax lets NaN pass unseen; the sum
- * does not. `next` is a block, as long as this one, that will follow; 0 for none.
+ * Adds a block of a row to the running maximum m and to the sum T of exp(x - m), which excludes the 1 of one largest
+ * element. In float32, a small sum would be lost beside that 1, and so it would in log(1 + T) of float64. A larger
+ * maximum rescales 1 + T. pmax ignores NaN, but the sum propagates it. `next` is the following block of the same
+ * length, 0 for none.
  */
 export function addRow<K>(x: usize, next: usize, n: usize, state: usize, bytes: usize): void {
   const steps = stepsOf<K, Rows>(n);
@@ -190,7 +197,7 @@ export function addRow<K>(x: usize, next: usize, n: usize, state: usize, bytes: 
     if (runsKnown) sum = addOthers<K>(x, next, last, run, max);
     else {
       sum = addRuns<K>(x, next, last, run, max) - 1;
-      if (scaled + sum < MANY) {
+      if (scaled + sum < SAFE_SUM) {
         findMaximum<K>(x, last, run);
         sum = addOthers<K>(x, next, last, run, max);
       }
@@ -201,7 +208,7 @@ export function addRow<K>(x: usize, next: usize, n: usize, state: usize, bytes: 
   runsKnown = true;
 }
 
-/** {@link addRuns} without the first element that equals the maximum. */
+/** Does {@link addRuns} without the first element that equals the maximum. */
 function addOthers<K>(x: usize, next: usize, last: usize, run: usize, max: v128): f64 {
   const largest = findLargest<K>(x, last, run, max);
   const element = load<K>(largest);
@@ -211,7 +218,7 @@ function addOthers<K>(x: usize, next: usize, last: usize, run: usize, max: v128)
   return sum;
 }
 
-/** The exponentials of a block of a row, added up. On the way the maximum of the block at `next` becomes known. */
+/** Sums the exponentials of a block of a row. Also finds the maximum of the block at `next`. */
 function addRuns<K>(x: usize, next: usize, last: usize, run: usize, max: v128): f64 {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
@@ -242,7 +249,7 @@ function addRuns<K>(x: usize, next: usize, last: usize, run: usize, max: v128): 
   return (v128.extract_lane<f64>(sums, 0) + v128.extract_lane<f64>(sums, 1)) * unscale<K>();
 }
 
-/** The maximum of each lane of a block, in KNOWN, and on the way there after each run. */
+/** Finds the maximum of each lane of a block, stored in KNOWN, and the running maximum after each run. */
 function findMaximum<K>(x: usize, last: usize, run: usize): void {
   let max = v128.splat<K>(-Infinity);
   let to: usize = MAXIMA;
@@ -255,8 +262,8 @@ function findMaximum<K>(x: usize, last: usize, run: usize): void {
 }
 
 /**
- * The address of the first element that equals the maximum, in the first run after which it is known. Without a branch that depends on
- * the numbers: one that is guessed wrong costs as much as ten steps.
+ * Returns the address of the first element that equals the maximum, in the first run that contains it. Uses no
+ * data-dependent branch because a misprediction costs as much as ten steps.
  */
 function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
   let from = x;
@@ -264,7 +271,7 @@ function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
   for (let at = x; at + run < last; at += run, known += 16) {
     from += v128.any_true(v128.ge<K>(v128.load(known), max)) ? 0 : run;
   }
-  // A bit for each element of the run.
+  // Has a bit for each element of the run.
   let bits: u64 = 0;
   let shift: u64 = 0;
   for (let at = from, end = min(last, from + run); at < end; at += 16, shift += lanes<K>()) {
@@ -275,9 +282,9 @@ function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
 }
 
 /**
- * As {@link addRow} for a block of columns, each vector of positions by itself. The maximum stays out of the sum since it never gets to
- * `smaller`: that takes the lesser of each element and the maximum before it, and so the maximum before the block, too. `found`: it is the
- * first block, and {@link loadMaxima} has done that. `turned`: the columns are short rows.
+ * Does {@link addRow} for a block of columns, for each vector of positions. Excludes the maximum by adding the lesser
+ * of each element and the maximum before it, starting with the maximum before the block. `found` marks a first block
+ * after {@link loadMaxima}, `turned` marks short rows as columns.
  */
 export function addColumns<K>(
   x: usize, smaller: usize, n: usize, width: usize, state: usize, bytes: usize, found: bool, turned: bool,
@@ -314,7 +321,7 @@ export function addColumns<K>(
       }
       v128.store(to, sum);
     }
-    // Of a first block, 1 where no element is finite and 0 else.
+    // For a first block, 1 without finite elements, otherwise 0.
     const factor = found
       ? v128.and(v128.eq<K>(max, lowestOf<K>()), v128.splat<K>(scaledOne<K>()))
       : exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
@@ -322,7 +329,7 @@ export function addColumns<K>(
   }
 }
 
-/** T of the positions of a vector: scaled by `factor`, and the sums of the runs, which end at `to`. */
+/** Adds the sums of the runs, which end at `to`, to T scaled by `factor`. */
 // @ts-ignore: decorator
 @inline
 function addToTails<K>(tails: usize, to: usize, factor: v128): void {
@@ -338,7 +345,7 @@ function addToTails<K>(tails: usize, to: usize, factor: v128): void {
   if (sizeof<K>() == 4) v128.store(tails, v128.mul<f64>(high, scale), 16);
 }
 
-/** a = (x - m) - log S. */
+/** Computes a = (x - m) - log S. */
 // @ts-ignore: decorator
 @inline
 function minusLog<K>(x: v128, m: v128, log: v128, rest: v128): v128 {
@@ -346,24 +353,24 @@ function minusLog<K>(x: v128, m: v128, log: v128, rest: v128): v128 {
   return sizeof<K>() == 4 ? v128.sub<K>(a, rest) : a;
 }
 
-// The passes that write take columns class by class, so that each run of memory is written at once: the classes of one position
-// lie in the same few sets of the cache.
+// Writing passes process columns class by class, so that each run of memory is written at once. The classes of one
+// position would compete for the same few cache sets.
 
-/** Steps that follow each other without a gap, for {@link subtractLogs} and its neighbours: all of a row, one of columns. */
+/** Returns the contiguous steps for {@link subtractLogs} and similar passes: all of a row, one of columns. */
 // @ts-ignore: decorator
 @inline
 function runOf<K, L>(n: usize, width: usize): usize {
   return isRows<L>() ? stepsOf<K, L>(n) << 4 : strideOf<K, L>(width);
 }
 
-/** The number of `array` for the positions at `at`: `fixed` for all of a row. */
+/** Returns the number of `array` for the positions at `at`, or `fixed` for a row. */
 // @ts-ignore: decorator
 @inline
 function own<L>(fixed: v128, array: usize, at: usize): v128 {
   return isRows<L>() ? fixed : v128.load(array + at);
 }
 
-/** Log-probabilities: a = (x - m) - log S, in K. `to`, whose classes are `pitch` bytes apart, may equal `x`. */
+/** Writes log-probabilities a = (x - m) - log S in K. `to`, whose classes are `pitch` bytes apart, may equal `x`. */
 export function subtractLogs<K, L>(
   x: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
 ): void {
@@ -381,8 +388,8 @@ export function subtractLogs<K, L>(
 }
 
 /**
- * The gradient of a loss that only picks the class of its target, but for that pick: 0 - exp(x - m) * share, share = flow / S
- * in FLOW_K. It needs no log-probabilities. `to`, whose classes are `pitch` bytes apart, may equal `x`.
+ * Writes the gradient of a loss that picks its target's class, without that pick: 0 - exp(x - m) * share, share = flow
+ * / S in FLOW_K. Needs no log-probabilities. `to`, whose classes are `pitch` bytes apart, may equal `x`.
  */
 export function shareFlow<K, L, S>(
   x: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
@@ -404,8 +411,9 @@ export function shareFlow<K, L, S>(
 }
 
 /**
- * The gradients of `n` targets' classes, flow * (1 - p) with p = exp(x - m) / (1 + T), from x - m in PEAK to PEAK: 1 - p would lose all digits
- * where p is near 1. An infinite flow gives NaN, as the difference flow - flow * p does in PyTorch.
+ * Computes the gradients of `n` targets' classes, flow * (1 - p) with p = exp(x - m) / (1 + T), from x - m in PEAK to
+ * PEAK, because 1 - p would lose all digits for p near 1. An infinite flow gives NaN, as flow - flow * p does in
+ * PyTorch.
  */
 export function gradientsOfTargets<K>(state: usize, bytes: usize, n: usize): void {
   const c0 = expConstant<f64>(0), c1 = expConstant<f64>(1), c2 = expConstant<f64>(2), c3 = expConstant<f64>(3);
@@ -431,8 +439,8 @@ export function gradientsOfTargets<K>(state: usize, bytes: usize, n: usize): voi
 const ZERO = memory.data(16, 16);
 
 /**
- * The last step of a gradient: base - exp(a) * flow, flow the sum of the gradient that reaches the log-probabilities a.
- * `base` 0 is zeros. `to`, whose classes are `pitch` bytes apart, may equal `a` or `base`.
+ * Writes the gradient base - exp(a) * flow, flow being the sum of the gradient of the log-probabilities a. A `base` of
+ * 0 means zeros. `to`, whose classes are `pitch` bytes apart, may equal `a` or `base`.
  */
 export function flowBack<K, L, S>(
   a: usize, base: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
@@ -443,7 +451,7 @@ export function flowBack<K, L, S>(
   const flows = state + FLOW_K * bytes;
   const flow = each<K, L>(flows, 0);
   const run = runOf<K, L>(n, width);
-  // Zeros are read from one place again and again.
+  // Reads the same zeros for every step.
   const baseStep: usize = base == 0 ? 0 : 16;
   let from = base == 0 ? ZERO : base;
   for (const last = a + stepsOf<K, L>(n) * strideOf<K, L>(width); a < last; a += run, to += pitch) {
@@ -471,10 +479,7 @@ export function addFlow<K, L>(go: usize, n: usize, width: usize, state: usize, b
   }
 }
 
-/**
- * The smooth term: adds w * a to LOSS, and sets `base` (0: none) to the gradient that it sends to a, `share` * w * g.
- * `share` is -eps / C.
- */
+/** Adds the smooth term w * a to LOSS and sets `base` (0 for none) to its gradient, `share` * w * g. `share` is -eps / C. */
 export function smoothTerm<K, L>(
   a: usize, base: usize, weight: usize, share: f64, n: usize, width: usize, state: usize, bytes: usize,
 ): void {
@@ -498,14 +503,14 @@ export function smoothTerm<K, L>(
   }
 }
 
-/** Smoothed probabilities: q = t * keep + spread. */
+/** Smooths probabilities: q = t * keep + spread. */
 // @ts-ignore: decorator
 @inline
 function smoothed<K>(t: v128, keep: v128, spread: v128): v128 {
   return v128.add<K>(v128.mul<K>(t, keep), spread);
 }
 
-/** Adds -g * w * q, the gradient that soft targets send to the log-probabilities, to FLOW. */
+/** Adds -g * w * q, the gradient of soft targets with respect to the log-probabilities, to FLOW. */
 export function addSoftFlow<K, L>(
   t: usize, weight: usize, keep: f64, spread: f64, n: usize, width: usize, state: usize, bytes: usize,
 ): void {
@@ -531,8 +536,8 @@ export function addSoftFlow<K, L>(
 }
 
 /**
- * The loss of soft targets: adds a * q * w to LOSS, sets `base` to -g * w * q and `gradTarget` to -keep * g * w * a.
- * `base` and `gradTarget` may be 0; `gradTarget` may equal `t`.
+ * Adds the loss of soft targets a * q * w to LOSS, sets `base` to -g * w * q and `gradTarget` to -keep * g * w * a.
+ * `base` and `gradTarget` may be 0, and `gradTarget` may equal `t`.
  */
 export function softTerm<K, L>(
   a: usize, t: usize, base: usize, gradTarget: usize, weight: usize, keep: f64, spread: f64,

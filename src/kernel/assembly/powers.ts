@@ -1,14 +1,14 @@
-// The powers of ten for the number reader and the number printer. The loader computes them once and writes them here.
+// Powers of ten for the number reader and printers. The loader computes them once and writes them here.
 
 export const POWER_MIN: i32 = -342;
 export const POWER_MAX: i32 = 308;
 
-/** For each q from POWER_MIN: the upper 128 bits of 10^q, upper word first; cut off for q >= 0, rounded up for q < 0. */
+/** For each q from POWER_MIN, the upper 128 bits of 10^q, upper word first, truncated for q >= 0 and rounded up for q < 0. */
 export const powersAt: usize = memory.data(651 * 16, 16);
 
 export const SCALE_MIN: i32 = -324;
 
-/** For each k from SCALE_MIN to 292: g = floor(10^-k 2^-r) + 1 with 126 bits, as g1 = g >> 63 and g0 = g mod 2^63. */
+/** For each k from SCALE_MIN to 292, g = floor(10^-k 2^-r) + 1 with 126 bits, as g1 = g >> 63 and g0 = g mod 2^63. */
 export const scalesAt: usize = memory.data(617 * 16, 16);
 
 // @ts-ignore: decorator

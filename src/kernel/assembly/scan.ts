@@ -1,10 +1,10 @@
-// A push scanner for JSON (RFC 8259): checks the grammar, cuts the tensors out and writes their numbers as doubles, and
-// copies the rest to a small skeleton for JSON.parse. Bytes may arrive in pieces of any size.
+// Push scanner for JSON (RFC 8259). Checks the grammar, extracts the tensors' numbers as doubles, and copies the rest
+// to a small skeleton for JSON.parse. Accepts pieces of any size.
 import { decodeBlocks, sextet } from "./base64";
 import { forgetRounded, NUMBER_LONG, NUMBER_PART, numberRounded, numberState, numberStop, readNumber } from "./decimal";
 import { forScanner, readList, readNext, readTo, scannerRead, startReading } from "./read/modes";
 
-// What a scan can end with; the loader gives each its words.
+// Results of a scan, which the loader translates to errors.
 const GOES_ON: i32 = 0;
 const MALFORMED: i32 = 1;
 const TOO_DEEP: i32 = 2;
@@ -15,7 +15,7 @@ const BAD_ELEMENT: i32 = 6;
 const BAD_BASE64: i32 = 7;
 const RANK: i32 = 8;
 const FULL: i32 = 9;
-/** Within a piece: the token at hand may go on in the next one. */
+/** Internal result for a token that may continue in the next piece. */
 const UNFINISHED: i32 = 10;
 
 // States between two bytes.
@@ -38,49 +38,52 @@ const MAX_RANK: i32 = 8;
 const MAX_RUNS: i32 = 32;
 const SKELETON_BYTES: usize = 16384;
 
-/** One scan's state; the loader reads it by the offsets that it shares with this class. */
+/** State of one scan. The loader reads it by field offset. */
 @unmanaged
 class Scan {
-  /** The state, the number of open brackets, and whether this is the Open Inference Protocol's body. */
+  /** State, count of open brackets, and whether this is the Open Inference Protocol's body. */
   state: i32;
   depth: i32;
   inference: i32;
-  /** Bytes in the skeleton, cuts made, members seen in all objects. */
+  /** Bytes in the skeleton, number runs extracted, members in all objects. */
   skeleton: u32;
   runs: i32;
   members: i32;
-  /** Where the next number goes, where the room ends, and where the running cut began. */
+  /** Address of the next number, end of the memory, and start of the current run. */
   next: usize;
   end: usize;
   runStart: usize;
-  /** Where in the text scanning stopped, as an address in the piece at hand; the byte found there, or -1 at the end. */
+  /** Address in the current piece at which scanning stopped, and the byte found there, -1 at the end. */
   stop: usize;
   stopByte: i32;
-  /** The number array at hand: open lists, deepest list so far, level of the numbers (0: none yet), and what may come next. */
+  /** Current number array: open lists, deepest list so far, level of the numbers (0 if unknown), and expected next item. */
   level: i32;
   deepest: i32;
   leaf: i32;
   expect: i32;
-  /** Base64 at hand: sextets in the group, their bits, padding seen, and how far an escape is: 1 behind the backslash, then 2 to 5, and its digits << 8. */
+  /**
+   * Current base64 text: sextets in the group, their bits, padding seen, and progress of an escape, 1 after the
+   * backslash, then 2 to 5 with its digits << 8.
+   */
   sextets: i32;
   bits: u32;
   padding: i32;
   escape: i32;
-  /** Hex digits left of an escape. */
+  /** Remaining hex digits of an escape. */
   hex: i32;
-  /** 1 + the index of the first number of the running cut that reads as 2^53 but was written otherwise; 0 for none. */
+  /** 1 + the index of the first number of the current run that was rounded to 2^53, 0 for none. */
   rounded: i32;
-  /** Whether the escape at hand belongs to a field name, and the hex digits of it so far. */
+  /** Whether the current escape belongs to a field name, and its hex digits so far. */
   inKey: i32;
   code: u32;
 }
 
-// Behind the class, in this order.
-const COUNTS: usize = 96; // i32 for each level of the number array, level 1 first: elements so far
-const DIMS: usize = COUNTS + 36; // i32 for each level: the length of its first list, or -1
-const STACK: usize = DIMS + 36; // for each open bracket of the skeleton: i32 kind, u32 place of the last key, i32 items
+// Follow the class in this order.
+const COUNTS: usize = 96; // i32 per level of the number array from level 1 on, elements so far
+const DIMS: usize = COUNTS + 36; // i32 per level, length of its first list or -1
+const STACK: usize = DIMS + 36; // per open bracket of the skeleton: i32 kind, u32 offset of the last key, i32 items
 const FRAME: usize = 12;
-const RUNS: usize = STACK + FRAME * 33; // for each cut: i32 rounded (-1: base64), u32 address, u32 length, i32 rank, i32 dims[8]
+const RUNS: usize = STACK + FRAME * 33; // per run: i32 rounded (-1 for base64), u32 address, u32 length, i32 rank, i32 dims[8]
 const RUN_BYTES: usize = 48;
 const SKELETON: usize = RUNS + RUN_BYTES * 32;
 
@@ -90,7 +93,7 @@ export const scanStack: usize = STACK;
 export const scanRuns: usize = RUNS;
 export const scanSkeleton: usize = SKELETON;
 
-/** Begins a scan whose numbers go to [next, end). */
+/** Begins a scan whose numbers are written to [next, end). */
 export function scanStart(at: usize, inference: i32, next: usize, end: usize): void {
   memory.fill(at, 0, COUNTS);
   const s = changetype<Scan>(at);
@@ -100,12 +103,12 @@ export function scanStart(at: usize, inference: i32, next: usize, end: usize): v
 }
 
 /**
- * Scans the bytes in [p, end) of the window. Afterwards `stop` is the first byte that is not yet used: the caller hands the bytes
- * from there over again, in front of the next piece. Returns 0 or the number of a refusal.
+ * Scans the bytes in [p, end) of the input buffer. Sets `stop` to the first unused byte, from which the caller passes
+ * the bytes again in front of the next piece. Returns 0 or an error number.
  */
 export function scanPiece(at: usize, p: usize, end: usize): i32 {
   const s = changetype<Scan>(at);
-  // Zeros, which no token holds, so that reading a token needs no look at the end.
+  // Ends every token with zeros, which no token contains, so that reading one needs no bounds check.
   store<u64>(end, 0);
   store<u64>(end, 0, 8);
   startReading();
@@ -163,11 +166,11 @@ export function scanPiece(at: usize, p: usize, end: usize): i32 {
   return GOES_ON;
 }
 
-/** Where the loader puts the piece to scan: what was left over of the last one, then new bytes. Room for zeros is behind. */
+/** Input buffer: the unused end of the last piece, new bytes, and room for zeros. */
 export const inputAt: usize = memory.data(66560 + 16, 16);
 export const inputBytes: usize = 66560;
 
-/** Whether the text may end here; the scan's state says what is missing otherwise. */
+/** Returns whether the text may end here. If not, the state describes the missing input. */
 export function scanIsDone(at: usize): bool {
   return changetype<Scan>(at).state == DONE;
 }
@@ -194,7 +197,7 @@ function frame(s: Scan): usize {
   return changetype<usize>(s) + STACK + usize(s.depth) * FRAME;
 }
 
-/** A value has ended: the body with the last one, or the next separator follows. */
+/** Ends a value. The body is complete, or a separator is expected. */
 function ended(s: Scan): void {
   s.state = s.depth == 0 ? DONE : AFTER;
 }
@@ -204,7 +207,7 @@ function startKey(s: Scan): void {
   store<u32>(frame(s), s.skeleton, 4);
 }
 
-/** Takes the next character of an escape; behind its last one the text or the field name goes on. */
+/** Takes the next character of an escape. After its last one, the text or the field name continues. */
 function scanEscape(s: Scan, c: u32): bool {
   const rest = s.inKey != 0 ? IN_KEY : IN_STRING;
   if (s.state == HEX) {
@@ -226,7 +229,10 @@ function scanEscape(s: Scan, c: u32): bool {
   return true;
 }
 
-/** Writes the escape \uXXXX at the end of the skeleton as its character where that is printable ASCII, so that keyIs knows "data" however it is written. */
+/**
+ * Replaces the escape \uXXXX at the end of the skeleton by its character if that is printable ASCII, so that keyIs
+ * matches "data" in any spelling.
+ */
 function shortenEscape(s: Scan): void {
   const code = s.code;
   if (code < 32 || code > 126 || code == 34 || code == 92) return;
@@ -234,7 +240,7 @@ function shortenEscape(s: Scan): void {
   put(s, code);
 }
 
-/** Keys, colons, commas and closing brackets. */
+/** Scans keys, colons, commas and closing brackets. */
 function scanPunctuation(s: Scan, c: u32): i32 {
   const state = s.state;
   if (state == FIRST_KEY || state == KEY) {
@@ -271,15 +277,15 @@ function close(s: Scan, c: u32): i32 {
   return put(s, c) ? GOES_ON : LONG_OPTIONS;
 }
 
-/** Whether the last key has these characters, the first in the lowest byte. */
+/** Returns whether the last key has these characters, the first in the lowest byte. */
 function keyIs(s: Scan, length: u32, text: u64): bool {
   const key = load<u32>(frame(s), 4);
-  // Behind the key stand its closing quote and the colon.
+  // The closing quote and the colon follow the key.
   if (s.skeleton - key != length + 2) return false;
   return (load<u64>(changetype<usize>(s) + SKELETON + key) & ((u64(1) << (length << 3)) - 1)) == text;
 }
 
-/** Whether a list that begins here is a tensor's numbers. */
+/** Returns whether a list that begins here holds a tensor's numbers. */
 function isNumbers(s: Scan): bool {
   if (s.depth == 0 || load<i32>(frame(s)) != 123) return false;
   if (s.inference == 0 && s.depth == 1) return true;
@@ -291,7 +297,7 @@ function isBase64(s: Scan): bool {
   return s.inference == 0 && s.depth == 2 && load<i32>(frame(s)) == 123 && keyIs(s, 6, 0x343665736162);
 }
 
-/** The beginning of a value: brackets and strings change the state, the other values are read whole. */
+/** Begins a value. Brackets and strings change the state, other values are read at once. */
 function scanValue(s: Scan, p: usize, end: usize, c: u32): i32 {
   s.stop = p;
   if (s.depth == 0 && c != 123) return MALFORMED;
@@ -318,10 +324,11 @@ function scanOptionNumber(s: Scan, p: usize, end: usize): i32 {
   const after = readNumber(p, end, SCRATCH);
   if (after == 0) {
     s.stop = numberStop;
-    return refusalOfNumber();
+    return numberError();
   }
   s.stop = after;
-  // What reads as 2^53 but was written otherwise may be 2^53 + 1: hand on the next double, which is beyond the limit of every integer option.
+  // A value rounded to 2^53 may be 2^53 + 1, so the skeleton gets the next double, which exceeds the limit of every
+  // integer option.
   const isRounded = numberRounded != 0;
   if (isRounded && load<u8>(p) == 45 && !put(s, 45)) return LONG_OPTIONS;
   if (isRounded && !(putText(s, 0x3239393137303039, 8) && putText(s, 0x3439393034373435, 8))) return LONG_OPTIONS;
@@ -339,7 +346,7 @@ function putText(s: Scan, text: u64, n: i32): bool {
   return true;
 }
 
-/** true, false and null as they are; NaN, Infinity and -Infinity as strings. */
+/** Copies true, false and null, and quotes NaN, Infinity and -Infinity. */
 function scanWord(s: Scan, p: usize, end: usize, c: u32): i32 {
   let word: u64 = 0;
   let length: usize = 0;
@@ -408,7 +415,7 @@ function countAt(s: Scan): usize {
   return changetype<usize>(s) + COUNTS + (usize(s.level) << 2);
 }
 
-/** Reads numbers and lists until the outermost list ends or the piece does. */
+/** Reads numbers and lists until the outermost list or the piece ends. */
 function scanNumbers(s: Scan, p: usize, end: usize): i32 {
   let result = GOES_ON;
   while (p < end) {
@@ -446,7 +453,10 @@ function scanNumbers(s: Scan, p: usize, end: usize): i32 {
   return GOES_ON;
 }
 
-/** An item that begins with none of a number's characters: an object or a whole word is JSON but no element, anything else is not JSON. */
+/**
+ * Rejects an item that does not begin with a number's character. An object or a complete word is JSON but no element,
+ * anything else is not JSON.
+ */
 function rejectItem(p: usize, end: usize, c: u32): i32 {
   if (c == 123) return BAD_ELEMENT;
   // true, false, null
@@ -461,7 +471,7 @@ function rejectItem(p: usize, end: usize, c: u32): i32 {
   return after - 48 < 10 || (after | 32) - 97 < 26 ? MALFORMED : BAD_ELEMENT;
 }
 
-/** Reads numbers of one list with commas between them, up to whatever else comes: by vectors, then one by one. */
+/** Reads numbers of one list with commas up to any other character, with vectors first, then one by one. */
 function scanRun(s: Scan, p: usize, end: usize): i32 {
   s.stop = p;
   if (s.leaf != s.level && (s.leaf != 0 || s.deepest != s.level)) return RAGGED;
@@ -473,7 +483,7 @@ function scanRun(s: Scan, p: usize, end: usize): i32 {
   return scanOneByOne(s, p, end);
 }
 
-/** Reads what the vectors can from `p` on, also over the ends of rows. */
+/** Reads numbers with vectors from `p` on, also across the ends of rows. */
 function scanPairs(s: Scan, p: usize, end: usize): void {
   const known = s.level > 1 ? load<i32>(changetype<usize>(s) + DIMS + (usize(s.level) << 2)) : 0;
   const width = max(known, 0);
@@ -490,7 +500,7 @@ function scanPairs(s: Scan, p: usize, end: usize): void {
   if (all % width == 0) s.expect = ITEM_OR_CLOSE;
 }
 
-/** Reads as many numbers as the vectors left, or more of their list, in the tightest loop. */
+/** Reads at least as many numbers as the vectors left, in the tightest loop. */
 function scanOneByOne(s: Scan, p: usize, end: usize): i32 {
   const room = min(s.end, s.next + (usize(max(forScanner, 1)) << 3));
   let next = s.next;
@@ -502,13 +512,13 @@ function scanOneByOne(s: Scan, p: usize, end: usize): i32 {
       if (s.end - next < 8) result = FULL;
       break;
     }
-    // One test for "-" and the digits together, whose order is random; "." and "/" between them begin no number.
+    // Tests for "-" and digits at once because their order is random. "." and "/" are between them but begin no number.
     let after: usize = c - 45 < 13 ? readNumber(p, end, next) : 0;
     if (after == 0) {
       const special = c - 45 >= 13 || (c == 45 && load<u8>(p, 1) == 73);
       if (special) after = readSpecial(p, end, next);
       if (after == 0) {
-        result = special ? specialState : refusalOfNumber();
+        result = special ? specialState : numberError();
         if (result == MALFORMED) p = special ? specialStop : numberStop;
         break;
       }
@@ -530,7 +540,7 @@ function scanOneByOne(s: Scan, p: usize, end: usize): i32 {
   return result;
 }
 
-/** Counts the numbers that are written up to `next`. */
+/** Counts the numbers written up to `next`. */
 // @ts-ignore: decorator
 @inline
 function count(s: Scan, next: usize): void {
@@ -538,7 +548,7 @@ function count(s: Scan, next: usize): void {
   s.next = next;
 }
 
-function refusalOfNumber(): i32 {
+function numberError(): i32 {
   if (numberState == NUMBER_PART) return UNFINISHED;
   return numberState == NUMBER_LONG ? LONG_NUMBER : MALFORMED;
 }
@@ -553,7 +563,7 @@ function openList(s: Scan): i32 {
   return GOES_ON;
 }
 
-/** Closes a list, which must be as long as those beside it. */
+/** Closes a list. Its length must equal that of the lists beside it. */
 function closeList(s: Scan): i32 {
   const at = usize(s.level) << 2;
   const count = load<i32>(changetype<usize>(s) + COUNTS + at);
@@ -622,7 +632,7 @@ function startBase64(s: Scan): i32 {
   return GOES_ON;
 }
 
-/** Decodes until the string ends or the piece does. */
+/** Decodes until the string or the piece ends. */
 function scanBase64(s: Scan, p: usize, end: usize): i32 {
   while (p < end) {
     if (s.sextets == 0 && s.padding == 0 && s.escape == 0) {
@@ -656,7 +666,10 @@ function scanBase64(s: Scan, p: usize, end: usize): i32 {
   return GOES_ON;
 }
 
-/** The next character of an escape: some writers escape the slash of base64, some = and + as \u003d and \u002B. Returns the character at the end, or -1. */
+/**
+ * Takes the next character of an escape. Some writers escape the slash of base64, or = and + as \u003d and \u002B.
+ * Returns the character at the end of the escape, or -1.
+ */
 function takeEscaped(s: Scan, c: i32): i32 {
   const stage = s.escape & 7;
   if (stage == 1) {
@@ -671,7 +684,7 @@ function takeEscaped(s: Scan, c: i32): i32 {
   return code;
 }
 
-/** One character; `padding` is 4 once a padded group is complete. */
+/** Takes one character. `padding` is 4 after a complete padded group. */
 function takeSextet(s: Scan, c: u32): i32 {
   if (s.padding == 4) return BAD_BASE64;
   if (c == 61) {

@@ -1,61 +1,62 @@
-// The running state of a group of positions: arrays of one number for each position, of `width` rounded up to whole vectors.
+// Running state of a group of positions. Each array has one number per position, and `width` is rounded up to whole
+// vectors.
 import { log1p } from "./exp";
 import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
 
-/** Positions of a group at most. With a power of 2, all classes would fall into the same few sets of the cache. */
+/** Largest group in positions. A power of 2 would map all classes to the same few cache sets. */
 export const MAX_WIDTH: usize = 1008;
 const SCRATCH = memory.data(80640, 16); // MAX_WIDTH * STATE_ARRAYS * 8
 
-/** The group's state: in the record where a fold may stop inside of the group, else in scratch that all folds share. */
+/** Returns the group's state, in the record if a fold may stop within the group, otherwise in shared scratch. */
 // @ts-ignore: decorator
 @inline
 export function stateOf(fold: Fold): usize {
   return <usize>fold.width <= OWN_WIDTH ? changetype<usize>(fold) + OWN_STATE : SCRATCH;
 }
 
-/** Positions of the group with those that fill the last vector. */
+/** Positions of the group, rounded up to whole vectors. */
 // @ts-ignore: decorator
 @inline
 export function padded(fold: Fold): usize {
   return (<usize>fold.width + (OWN_WIDTH - 1)) & ~(OWN_WIDTH - 1);
 }
 
-/** Bytes of one array of the state: eight for each position, whatever its element is. */
+/** Bytes of one array of the state, eight per position for every element type. */
 // @ts-ignore: decorator
 @inline
 export function arrayBytes(fold: Fold): usize {
   return padded(fold) << 3;
 }
 
-// The arrays: float64 sums, then numbers of K, then class indices.
-/** T: the sum of exp(x - m), but for the 1 of the largest element: S = 1 + T is the sum of all. */
+// Arrays: float64 sums, then numbers of K, then class indices.
+/** T, the sum of exp(x - m) without the 1 of the largest element. S = 1 + T is the whole sum. */
 export const TAIL: usize = 0;
-/** The sum of what the loss adds up over the classes. */
+/** Sum of the loss's terms over the classes. */
 export const LOSS: usize = 1;
-/** The sum of the gradient that reaches the log-probabilities. */
+/** Sum of the gradient with respect to the log-probabilities. */
 export const FLOW: usize = 2;
-/** m: the largest element. */
+/** m, the largest element. */
 export const MAX: usize = 3;
-/** log S, and for float32 the rest of it. */
+/** log S, with its rest for float32. */
 export const LOG: usize = 4;
 export const LOG_REST: usize = 5;
 /** FLOW in K. */
 export const FLOW_K: usize = 6;
-/** The upstream gradient. */
+/** Upstream gradient. */
 export const GRAD_OUTPUT: usize = 7;
-/** What the target's own class adds to the gradient. */
+/** Gradient of the target's own class. */
 export const PEAK: usize = 8;
-/** The class index as i32; -1 where the target is ignored. */
+/** Class index as i32, -1 for an ignored target. */
 export const CLASS: usize = 9;
 
-/** The lowest finite number in each lane. */
+/** Lowest finite number in each lane. */
 // @ts-ignore: decorator
 @inline
 export function lowestOf<K>(): v128 {
   return v128.splat<K>(sizeof<K>() == 4 ? <K>-f32.MAX_VALUE : <K>-f64.MAX_VALUE);
 }
 
-/** Starts a group: S = 0, and no maximum above the lowest finite number, so that -Infinity adds exp(-Infinity) = 0. */
+/** Starts a group with S = 0 and the lowest finite number as its maximum, so that -Infinity adds exp(-Infinity) = 0. */
 export function clearState<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
@@ -70,7 +71,7 @@ export function clearState<K>(fold: Fold): void {
   }
 }
 
-/** log S of each position; NaN where no element of the line is finite (S = 0) or one is NaN or Infinity. */
+/** Computes log S of each position. NaN if no element of the line is finite (S = 0), or one is NaN or Infinity. */
 export function closeSums<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);

@@ -117,7 +117,7 @@ export function binarySize(
   const place = `${pointer}/parameters/binary_data_size`;
   if (!hasBytes) {
     const header = "the header Inference-Header-Content-Length";
-    throw rejectAt("invalid_request", place, `expected ${header} for an input that comes as bytes`);
+    throw rejectAt("invalid_request", place, `expected ${header} for a binary input`);
   }
   const expected = checkElementCount(shape, `${pointer}/shape`) * DTYPES[DATATYPES[datatype]].bytes;
   if (size === expected) return size;

@@ -52,7 +52,7 @@ const EXPECTED: readonly string[] = [
   '"," or a closing bracket',
   'a value or "]"',
   "text without control characters",
-  "an escape that JSON knows",
+  "a valid escape",
   "a hexadecimal digit",
   "a number, a list, a comma or a closing bracket",
   "base64",
@@ -300,10 +300,10 @@ function duplicateKey(skeleton: string): Problem {
     else if (token === ":" && top?.names !== undefined) {
       const name: string = JSON.parse(last);
       path = `${top.path}/${pointerStep(name)}`;
-      if (top.names.has(name)) return rejectAt("duplicate_key", echo(path), "this field stands twice");
+      if (top.names.has(name)) return rejectAt("duplicate_key", echo(path), "duplicate field");
       top.names.add(name);
     }
     last = token;
   }
-  return new Problem("duplicate_key", "a field stands twice");
+  return new Problem("duplicate_key", "duplicate field");
 }

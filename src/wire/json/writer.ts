@@ -53,7 +53,7 @@ function checkEmptyLists(members: Members): void {
     throw rejectAt(
       "too_many_empty_lists",
       "/format",
-      `${name} of shape [${member.shape.join(", ")}] would be ${lists} empty lists, at most ${MAX_EMPTY_LISTS}: ask for flat or base64`,
+      `${name} of shape [${member.shape.join(", ")}] would be ${lists} empty lists, at most ${MAX_EMPTY_LISTS}, request format flat or base64`,
     );
   }
 }

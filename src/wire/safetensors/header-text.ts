@@ -45,7 +45,7 @@ export class HeaderText {
     do {
       if (this.#next() !== '"') throw this.#malformed("a name in quotes");
       const name = this.string(pointer, "a name");
-      if (names.has(name)) throw rejectAt("duplicate_key", under(pointer, name), "this member stands twice");
+      if (names.has(name)) throw rejectAt("duplicate_key", under(pointer, name), "duplicate member");
       names.add(name);
       if (!this.#isNext(":")) throw this.#malformed('":"');
       yield name;
@@ -77,7 +77,7 @@ export class HeaderText {
       // Rejected below with its position.
     }
     this.#at = start;
-    throw this.#malformed("a text that ends, without control characters, with escapes that JSON knows");
+    throw this.#malformed("a terminated string with valid escapes and without control characters");
   }
 
   /** Reads an integer as the reference implementation does, which rejects 1.0, 1e2 and -0. */

@@ -120,7 +120,7 @@ export function readHeader(
 /** Rejects a body whose data do not end with its last tensor. */
 export function checkDataBytes(header: Header, dataBytes: number): void {
   if (header.dataBytes === dataBytes) return;
-  throw malformed(`expected ${header.dataBytes} bytes of tensors behind the header, got ${dataBytes}`);
+  throw malformed(`expected ${header.dataBytes} bytes of tensors after the header, got ${dataBytes}`);
 }
 
 /**
@@ -240,10 +240,10 @@ function checkCover(entries: readonly Entry[]): number {
   let covered = 0;
   for (const { name, begin, end } of entries) {
     if (begin !== covered) {
-      const fault = begin > covered ? "leaves a hole behind" : "overlaps with";
+      const fault = begin > covered ? "leaves a gap after" : "overlaps";
       throw invalid(
         `${under("", name)}/data_offsets`,
-        `begins at ${begin} and so ${fault} the tensors before it, which end at ${covered}`,
+        `begins at ${begin} and ${fault} the tensors before it, which end at ${covered}`,
       );
     }
     covered = end;

@@ -101,7 +101,7 @@ describe("log_softmax of 4,294,967,295 empty rows", () => {
           {
             pointer: "/format",
             detail:
-              "output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576: ask for flat or base64",
+              "output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576, request format flat or base64",
           },
         ]);
       }

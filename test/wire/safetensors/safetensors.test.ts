@@ -182,7 +182,7 @@ const two = (a: string, b: string): string =>
 describe("a header", () => {
   it.each<[string, string | Uint8Array, RegExp]>([
     ["no bytes", "", /^byte 0 .*expected "\{", got the end$/],
-    ["an end within", '{"a":{"dtype":"F3', /^byte 14 .*a text that ends/],
+    ["an end within", '{"a":{"dtype":"F3', /^byte 14 .*a terminated string/],
     ["an end before its brace", `{"a":${ONE}`, /^byte 53 .*"," or "\}", got the end$/],
     ["a space before its brace", " {}", /^byte 0 .*expected "\{", got " "$/],
     ["a byte-order mark", "\ufeff{}", /^byte 0 /],
@@ -339,7 +339,7 @@ describe("a header", () => {
       for (const work of [() => read(`{"a":${ONE}}`, dataBytes), () => checkDataBytes(header, dataBytes)]) {
         const problem = refusal(work);
         expect(problem.code).toBe("malformed_safetensors");
-        expect(problem.message).toContain(`expected 4 bytes of tensors behind the header, got ${dataBytes}`);
+        expect(problem.message).toContain(`expected 4 bytes of tensors after the header, got ${dataBytes}`);
       }
     }
     expect(refusal(() => read("{}", 1)).code).toBe("malformed_safetensors");

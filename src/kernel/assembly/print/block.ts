@@ -1,16 +1,15 @@
-// The block: float32 on their way from bits to text, in the memory between the three steps scale.ts, spell.ts and layout.ts.
+// Block of float32 between the three steps scale.ts, spell.ts and layout.ts.
 //
-// A step runs through the whole block before the next one begins. One number after the other through all steps would be a chain
-// of dependent instructions longer than the window in which a processor looks for independent ones (256 instructions on Zen 3): 0.75 of
-// the speed.
+// Each step runs through the whole block before the next one begins. Taking each number through all steps would form a
+// dependency chain longer than the processor's reorder window (256 instructions on Zen 3), at 0.75 of the speed.
 
-/** Numbers in a block; a word has a bit for each. */
+/** Numbers in a block, one bit each in a word. */
 export const BLOCK: u32 = 32;
 
-/** After scaling: an integer of 6 to 8 digits (u32), the digit behind it (u64), and the layout row (u32) of each number. */
+/** Output of scaling: for each number an integer of 6 to 8 digits (u32), the next digit (u64), and the layout row (u32). */
 export const INTEGERS: usize = memory.data(128, 16);
 export const NEXT_DIGITS: usize = memory.data(256, 16);
 export const LAYOUTS: usize = memory.data(128, 16);
 
-/** After spelling: 16 characters of each number, from which a layout picks. */
+/** Output of spelling: 16 characters of each number, from which a layout picks. */
 export const SPELLINGS: usize = memory.data(512, 16);

@@ -1,9 +1,10 @@
-// Digits of four groups of four: 16 decimal digits in one vector, by dividing by 100 and by 10 in all lanes at once.
+// Converts four groups of four digits to 16 decimal digits in one vector, dividing by 100 and by 10 in all lanes at
+// once.
 //
-// There is no vector division, but a product and a shift divide exactly where the dividend is small (H. Warren, "Hacker's Delight", 10-9):
-// floor(x / 100) = (10486 x) >> 20 for x < 43,699, floor(x / 10) = (103 x) >> 10 for x < 179. A remainder then moves beside its
-// quotient, into the upper half of the lane, so that every step doubles the lanes: 4 of four digits, 8 of two, 16 of one. The first digit
-// lies in the lowest byte, as text wants it.
+// Vectors cannot divide, but a product and a shift divide small dividends exactly (H. Warren, "Hacker's Delight",
+// 10-9): floor(x / 100) = (10486 x) >> 20 for x < 43,699, floor(x / 10) = (103 x) >> 10 for x < 179. Each remainder
+// moves beside its quotient, into the upper half of the lane, so every step doubles the lanes: 4 of four digits, 8 of
+// two, 16 of one. The first digit lies in the lowest byte, in text order.
 
 const CONSTANTS = memory.data<u32>([
   10486, 10486, 10486, 10486, // 2^20 / 100, rounded up
@@ -12,7 +13,7 @@ const CONSTANTS = memory.data<u32>([
   2559 * 0x10001, 2559 * 0x10001, 2559 * 0x10001, 2559 * 0x10001,
 ], 16);
 
-/** The digits, 0 to 9 each, of four numbers below 10,000 in 32-bit lanes. */
+/** Returns the digits, 0 to 9 each, of four numbers below 10,000 in 32-bit lanes. */
 // @ts-ignore: decorator
 @inline
 export function sixteenDigits(groups: v128): v128 {

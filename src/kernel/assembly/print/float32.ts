@@ -1,9 +1,9 @@
-// float32, a block at a time in three steps: scale.ts finds the digits as integers, spell.ts makes characters of them, layout.ts writes
-// the text of each.
+// Prints blocks of float32 in three steps: scale.ts computes the digits as integers, spell.ts converts them to
+// characters, layout.ts writes each text.
 //
-// Some numbers are looked up or left to the reference: 0 and powers of two, whose lower neighbour is nearer, infinities and NaN (texts.ts);
-// subnormals, and the one float32 that is rounded twice (schubfach.ts). A block that has one of them, or in which a row begins, is
-// written number by number.
+// Some numbers are looked up or left to the reference. 0, infinities, NaN and powers of two, whose lower neighbor is
+// nearer, are in texts.ts. Subnormals and the one float32 that is rounded twice are in schubfach.ts. A block with such
+// a number, or in which a row begins, is written number by number.
 import { BLOCK, LAYOUTS, SPELLINGS } from "./block";
 import { place } from "./layout";
 import { nextRow, separate } from "./rows";
@@ -27,13 +27,13 @@ const INFINITY = CONSTANTS + 48;
 const ROUNDED = CONSTANTS + 64;
 const EIGHT_ZEROS = CONSTANTS + 80;
 
-/** The texts of 0 and of the powers of two, by biased exponent. */
+/** Texts of 0 and of the powers of two, by biased exponent. */
 const TEXTS = memory.data(256 * 16, 16);
 
-/** The last numbers, which fill no block, with zeros behind them. */
+/** Last numbers, which fill no block, padded with zeros. */
 const LAST = memory.data(128, 16);
 
-/** Prints `n` float32 that begin at `from` and are number `index` and so on of a tensor, each with a comma behind it. */
+/** Prints `n` float32 at `from`, starting with element `index` of a tensor, each followed by a comma. */
 export function printFloat32s(from: usize, index: u32, n: u32, to: usize): usize {
   for (; n >= BLOCK; n -= BLOCK, index += BLOCK, from += BLOCK << 2) to = printBlock(from, index, BLOCK, to);
   if (n == 0) return to;
@@ -52,7 +52,7 @@ function printBlock(from: usize, index: u32, n: u32, to: usize): usize {
   return to;
 }
 
-/** Scales the first `n` numbers of the block; returns a bit for each that scaling does not suit. */
+/** Scales the first `n` numbers of the block and returns a bit for each number that scaling does not support. */
 function scaleBlock(from: usize, n: u32): u32 {
   let special: u32 = 0;
   for (let at: u32 = 0; at < n; at += 4) {
@@ -74,7 +74,7 @@ function placeZeros(to: usize): usize {
   return to;
 }
 
-/** Places a block in which rows begin, or with numbers that are not spelled. */
+/** Writes a block number by number, for rows and special numbers. */
 function placeEach(from: usize, special: u32, index: u32, n: u32, to: usize): usize {
   for (let at: u32 = 0; at < n; at++) {
     to = separate(index + at, to);
@@ -90,7 +90,7 @@ function placeNumber(from: usize, at: usize, to: usize): usize {
   return place(SPELLINGS + (at << 4), load<u32>(at << 2, LAYOUTS), load<u32>(from + (at << 2)), to);
 }
 
-/** One bit for each number that the four at a time do not suit. */
+/** Returns one bit for each number that the vector steps do not support. */
 // @ts-ignore: decorator
 @inline
 function specialsOf(bits: v128): u32 {

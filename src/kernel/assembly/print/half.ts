@@ -1,8 +1,8 @@
-// float16 and bfloat16: texts by table, since there are only 2^15 magnitudes of each.
+// Prints float16 and bfloat16 from tables, because each has only 2^15 magnitudes.
 //
-// A client reads decimals as doubles, so a half is printed as the shortest decimal that reads back as the float32 of the same value: bfloat16 5504
-// is `5504`, where `5500` would be enough for bfloat16 alone. The tables take 512 KB each, but only the rows that are used are
-// ever touched (the system gives zero pages on demand).
+// Clients read decimals as doubles, so a half is printed as the shortest decimal that reads back as the float32 of the
+// same value. bfloat16 5504 is `5504`, although `5500` would suffice for bfloat16 alone. The tables take 512 KB each,
+// but the system provides pages only for rows that are used.
 import { FLOAT16, loadNumber } from "../formats";
 import { separate } from "./rows";
 import { hasText, INFINITE, placeText, printNewText, printNonFinite } from "./texts";
@@ -10,7 +10,7 @@ import { hasText, INFINITE, placeText, printNewText, printNonFinite } from "./te
 const FLOAT16_TEXTS = memory.data(0x8000 * 16, 16);
 const BFLOAT16_TEXTS = memory.data(0x8000 * 16, 16);
 
-/** Prints `n` halves that begin at `from` and are number `index` and so on of a tensor, each with a comma behind it. */
+/** Prints `n` halves at `from`, starting with element `index` of a tensor, each followed by a comma. */
 export function printHalves(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
   return dtype == FLOAT16 ? printFloat16s(from, index, n, to) : printBFloat16s(from, index, n, to);
 }

@@ -1,5 +1,5 @@
-// Printing: tensors' elements as JSON numbers, the shortest that read back as the same number. Each dtype has a printer, which is told
-// where its elements lie and where its characters go.
+// Prints tensor elements as JSON numbers, the shortest that read back as the same number. Each dtype has a printer with
+// the same parameters.
 import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64 } from "../formats";
 import { printFloat32s } from "./float32";
 import { printHalves } from "./half";
@@ -13,17 +13,17 @@ import { fillNonFinite } from "./texts";
 
 export { listLengthsAt } from "./rows";
 
-/** Where the loader has answers written before it copies them out. */
+/** Output buffer, from which the loader copies responses. */
 export const outputAt: usize = memory.data(66560, 16);
 export const outputBytes: usize = 65536;
 
-/** An element type of the printer alone: every element is an empty list. */
+/** Element type of the printer alone, whose elements are empty lists. */
 const EMPTY_LIST: i32 = 7;
 
-/** Added to the element type: non-finite numbers are printed as null. */
+/** Flag added to the element type to print non-finite numbers as null. */
 const NULLS: i32 = 8;
 
-/** Fills the printers' tables; the loader calls it once, after it has written the powers of ten. */
+/** Fills the printers' tables. Called once after the powers of ten have been written. */
 export function fillPrintTables(): void {
   fillLayout();
   fillScales();
@@ -31,26 +31,26 @@ export function fillPrintTables(): void {
 }
 
 /**
- * Prints `n` elements that begin at `from` and are number `index` and so on of a tensor, with the commas and brackets between
- * them that `levels` levels of lists have. Returns the address after the last character. An element takes at most 49 bytes:
- * 24 characters, and with 7 levels 15 of punctuation; 10 more are scratch.
+ * Prints `n` elements at `from`, starting with element `index` of a tensor, with commas and the brackets of `levels`
+ * levels of lists. Returns the address after the last character. An element takes at most 49 bytes: 24 characters, 15
+ * bytes of punctuation for 7 levels, and 10 bytes of scratch.
  */
 export function printElements(from: usize, type: i32, index: u32, n: u32, levels: i32, to: usize): usize {
   to = beginRows(index, levels, to);
   const dtype = type & (NULLS - 1);
   const isPlain = (type & NULLS) == 0 || !isFloat(dtype);
-  // Behind the last element no comma stands.
+  // Drops the comma after the last element.
   return (isPlain ? printRun(from, dtype, index, n, to) : printRuns(from, dtype, index, n, to)) - 1;
 }
 
-/** Prints elements, each with a comma behind it. */
+/** Prints elements, each followed by a comma. */
 function printRun(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
   if (dtype == FLOAT32) return printFloat32s(from, index, n, to);
   if (dtype == FLOAT16 || dtype == BFLOAT16) return printHalves(from, dtype, index, n, to);
   return printEach(from, dtype, index, n, to);
 }
 
-/** Prints floats, each with a comma behind it, and null in the place of those that are non-finite. */
+/** Prints floats, each followed by a comma, with null for non-finite ones. */
 function printRuns(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
   for (const end = index + n; index < end; ) {
     const run = finiteRun(from, dtype, end - index);
@@ -63,7 +63,7 @@ function printRuns(from: usize, dtype: i32, index: u32, n: u32, to: usize): usiz
   return to;
 }
 
-/** Prints elements of dtypes that have no printer of many at a time, each with a comma behind it. */
+/** Prints elements of dtypes without a vector printer, each followed by a comma. */
 function printEach(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
   const bytes: usize = dtype == FLOAT64 || dtype == INT64 ? 8 : dtype == INT32 ? 4 : 1;
   for (const end = index + n; index < end; index++, from += bytes) {
@@ -86,7 +86,7 @@ function printElement(from: usize, dtype: i32, to: usize): usize {
   }
 }
 
-/** Prints `n` float32 or float64 as {@link printElements} does a flat list, but by the reference alone: for the tests. */
+/** Prints `n` float32 or float64 as a flat list with the scalar reference, for tests. */
 export function printReference(from: usize, dtype: i32, n: u32, to: usize): usize {
   const bytes: usize = dtype == FLOAT64 ? 8 : 4;
   for (const end = from + bytes * usize(n); from < end; from += bytes) {

@@ -1,18 +1,18 @@
-// Layout of a float32: from nine digits to text. A row of the table says everything about the look of numbers with one decimal exponent.
+// Lays out the nine digits of a float32 as text. A table row describes all numbers with one decimal exponent.
 //
-// JavaScript writes d1 d2 .. dn, with its point behind p digits, in one of three ways (ECMA-262, Number::toString): as 0.000ddd
-// for p from -5 to 0, as ddd.ddd or ddd000 for p from 1 to 21, as d.ddde-7 otherwise. All three pick bytes from the spelling (spell.ts),
-// so one shuffle writes the characters up to the last digit for any of them. The eight digits begin with up to `LEADING_MAX` zeros;
-// there is a row for each number of them. How many characters count depends on the trailing zeros: a row has their number for each
-// place of the last digit that is not 0. The tail follows: the exponent if there is one, zeros that the shuffle's 16 characters have no
-// room for (p from 17 to 21), and the comma.
+// JavaScript writes d1 d2 .. dn, with the point after p digits, in one of three notations (ECMA-262, Number::toString):
+// 0.000ddd for p from -5 to 0, ddd.ddd or ddd000 for p from 1 to 21, otherwise d.ddde-7. All three select bytes of the
+// spelling (spell.ts), so one shuffle writes the characters up to the last digit. The eight digits begin with up to
+// `LEADING_MAX` zeros, and each count of them has its own row. The count of characters depends on the trailing zeros,
+// so a row has a count for each place of the last digit that is not 0. The tail follows with the exponent, the zeros
+// that exceed the shuffle's 16 characters (p from 17 to 21), and the comma.
 import { exponentTail, tailLength, zerosTail } from "./tails";
 
-/** The decimal exponents of normal float32: p, the digits before the point. */
+/** Decimal exponents of normal float32, as p digits before the point. */
 const POINT_MIN: i32 = -37;
 const POINT_MAX: i32 = 39;
 
-/** A number of 6 to 8 digits in a field of 8. */
+/** Leading zeros of a number of 6 to 8 digits in a field of 8. */
 const LEADING_MAX: i32 = 2;
 
 const LAST_LANE: i32 = 8;
@@ -21,29 +21,35 @@ const ZERO_LANE: u8 = 10;
 
 const ZEROS: u64 = 0x3030303030303030;
 
-/** A row: 16 bytes of shuffle, 8 of tail, and 9 numbers of characters, by the zeros at the end of the digits. */
+/** Row: 16 bytes of shuffle, 8 of tail, and 9 character counts by trailing zeros. */
 const ROW: usize = 64;
 const TAIL: usize = 16;
 const CHARACTERS: usize = 24;
 
 const ROWS = memory.data(77 * 3 * 64, 16); // (POINT_MAX - POINT_MIN + 1) * (LEADING_MAX + 1) * ROW
 
-/** log2 of the bytes from a row to that of a number ten times as large in the same field: one digit more before the point, one leading zero less. */
+/**
+ * log2 of the distance to the row of a number ten times as large in the same field, with one more digit before the
+ * point and one less leading zero.
+ */
 export const NEXT_POWER_BITS: i32 = 8; // 4 * ROW
 
-/** The row for numbers with `point` digits before the point and `leading` zeros before the digits. */
+/** Returns the row for numbers with `point` digits before the point and `leading` zeros before the digits. */
 export function layoutRow(point: i32, leading: i32): usize {
   return ROWS + usize((point - POINT_MIN) * (LEADING_MAX + 1) + (LEADING_MAX - leading)) * ROW;
 }
 
-/** Writes a number, given its spelling and its bits, and a comma; returns the address after it. Up to 25 bytes are written. */
+/**
+ * Writes a number from its spelling and its bits, followed by a comma. Writes up to 25 bytes and returns the address
+ * after the comma.
+ */
 // @ts-ignore: decorator
 @inline
 export function place(spelling: usize, row: usize, bits: u32, to: usize): usize {
   store<u8>(to, 45);
   to += usize(bits >> 31);
   v128.store(to, swizzle(v128.load(spelling), v128.load(row)));
-  // Lanes 1 to 8 as a word: the zeros behind the last digit that is not 0.
+  // Counts trailing zeros in lanes 1 to 8 as a word.
   const trailing = clz(load<u64>(spelling, 1) ^ ZEROS) >> 3;
   to += load<u8>(row + usize(trailing), CHARACTERS);
   const tail = load<u64>(row, TAIL);
@@ -51,7 +57,7 @@ export function place(spelling: usize, row: usize, bits: u32, to: usize): usize 
   return to + tailLength(tail);
 }
 
-/** Bytes picked by index; the indices are 0 to 15, or 128 for a zero, so that both instructions agree. */
+/** Picks bytes by index. Both instructions agree because an index is 0 to 15, or 128 for a zero. */
 // @ts-ignore: decorator
 @inline
 export function swizzle(bytes: v128, indices: v128): v128 {
@@ -59,7 +65,7 @@ export function swizzle(bytes: v128, indices: v128): v128 {
   return i8x16.swizzle(bytes, indices);
 }
 
-/** Fills the rows; the loader calls it once. */
+/** Fills the rows. Called once. */
 export function fillLayout(): void {
   for (let point = POINT_MIN; point <= POINT_MAX; point++) {
     for (let leading = 0; leading <= LEADING_MAX; leading++) fillRow(layoutRow(point, leading), point, leading);
@@ -76,7 +82,7 @@ function fillRow(row: usize, point: i32, leading: i32): void {
   store<u64>(row, isFixed ? zerosTail(max(point - 16, 0)) : exponentTail(point - 1), TAIL);
 }
 
-/** Says which lane stands where: leading zeros and the point, then the digits; or digits around the point, and zeros behind them. */
+/** Fills a shuffle: leading zeros and the point before the digits, or digits around the point with trailing zeros. */
 function fillShuffle(row: usize, point: i32, leading: i32): void {
   for (let at = 0; at < 16; at++) store<u8>(row + usize(at), laneAt(at, point, leading));
 }
@@ -87,7 +93,7 @@ function laneAt(at: i32, point: i32, leading: i32): u8 {
   return digit < 0 || leading + digit > LAST_LANE ? ZERO_LANE : u8(leading + digit);
 }
 
-/** The characters up to the last of `digits` digits, of 16 that the shuffle writes. */
+/** Returns the characters up to the last of `digits` digits, among the 16 that the shuffle writes. */
 function characters(point: i32, digits: i32): u8 {
   if (point <= 0) return u8(2 - point + digits);
   if (digits > point) return u8(digits + 1);

@@ -1,5 +1,4 @@
-// Decimal digits in JavaScript's notation: Number.prototype.toString (ECMA-262, Number::toString), and the strings that stand for the
-// numbers that JSON lacks.
+// Decimal digits in JavaScript's notation (ECMA-262, Number::toString), and the strings for numbers that JSON lacks.
 
 /** Prints d 10^e as Number.prototype.toString does (ECMA-262, Number::toString). */
 export function printDecimal(d: u64, e: i32, to: usize): usize {
@@ -12,7 +11,7 @@ export function printDecimal(d: u64, e: i32, to: usize): usize {
     store<u64>(to, 0x3030303030302e30);
     return copyDigits(first, length, to + 2 - point);
   }
-  // The digits may end before the point: as many zeros as are needed stand behind them.
+  // Digits may end before the point, so zeros fill the gap.
   const whole = usize(point);
   if (whole >= length) {
     copyDigits(first, length, to);
@@ -36,12 +35,12 @@ function printExponent(first: usize, length: usize, exponent: i32, to: usize): u
   return printInteger(exponent < 0 ? -exponent : exponent, to + 2);
 }
 
-/** Where digits are spelled before they are placed: three groups of 8, and room to copy from. */
+/** Scratch for digits before they are placed: three groups of 8, and room to copy from. */
 const DIGITS = memory.data(48, 16);
 const ZEROS: u64 = 0x3030303030303030;
 const GROUP: u64 = 100000000;
 
-/** Spells a number that is not 0, with zeros in front, so that it ends at DIGITS + 24; returns where its first digit stands. */
+/** Spells a number other than 0 with leading zeros, so that it ends at DIGITS + 24. Returns the address of its first digit. */
 function spell(d: u64): usize {
   if (d < GROUP) return spellGroup(u32(d), DIGITS + 16);
   const rest = d / GROUP;
@@ -52,7 +51,7 @@ function spell(d: u64): usize {
   return spellGroup(u32(top), DIGITS);
 }
 
-/** Spells 8 digits, in halves, quarters and eighths of a word at once; returns where the first that is not 0 stands. */
+/** Spells 8 digits in halves, quarters and eighths of a word at once. Returns the address of the first that is not 0. */
 // @ts-ignore: decorator
 @inline
 function spellGroup(d: u32, at: usize): usize {
@@ -66,7 +65,7 @@ function spellGroup(d: u32, at: usize): usize {
   return at + (usize(ctz(digits)) >> 3);
 }
 
-/** The address after the last digit at DIGITS that is not 0. */
+/** Returns the address after the last digit at DIGITS that is not 0. */
 // @ts-ignore: decorator
 @inline
 function significantEnd(): usize {
@@ -79,7 +78,7 @@ function significantEnd(): usize {
   return at + 8 - (usize(clz(digits)) >> 3);
 }
 
-/** Copies up to 20 digits; writes up to 24 bytes, of which the caller keeps `n`. */
+/** Copies up to 20 digits. Writes up to 24 bytes, of which the caller keeps `n`. */
 // @ts-ignore: decorator
 @inline
 function copyDigits(from: usize, n: usize, to: usize): usize {
@@ -108,7 +107,7 @@ export function printZero(to: usize): usize {
   return to + 1;
 }
 
-/** "NaN", "Infinity" and "-Infinity", with their quotation marks. */
+/** Prints "NaN", "Infinity" or "-Infinity" with quotation marks. */
 export function printSpecial(negative: bool, nan: bool, to: usize): usize {
   store<u8>(to, 34);
   to++;

@@ -1,11 +1,11 @@
-// Nulls: non-finite floats as null, for clients whose numbers cannot be strings.
+// Prints non-finite floats as null, for clients whose numbers cannot be strings.
 //
-// The elements are split into runs of finite ones, which go to the printer of their dtype, and single non-finite ones between them. A float
-// is non-finite where its exponent has all its bits.
+// Runs of finite elements go to the printer of their dtype, single non-finite ones between them become null. A float is
+// non-finite if its exponent has all bits set.
 import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64 } from "../formats";
 import { separate } from "./rows";
 
-/** The number of finite elements at the start of `n` elements. */
+/** Counts the finite elements at the start of `n` elements. */
 export function finiteRun(from: usize, dtype: i32, n: u32): u32 {
   const bytes = bytesOf(dtype);
   let run: u32 = 0;
@@ -13,7 +13,7 @@ export function finiteRun(from: usize, dtype: i32, n: u32): u32 {
   return run;
 }
 
-/** Prints null for element `index`, with a comma behind it. */
+/** Prints null for element `index`, followed by a comma. */
 export function printNull(index: u32, to: usize): usize {
   to = separate(index, to);
   store<u32>(to, 0x6c6c756e);

@@ -1,19 +1,22 @@
-// Rows: the commas and brackets between the elements of nested lists.
+// Writes commas and brackets between the elements of nested lists.
 //
-// Every printer writes a comma behind each element. Where an element begins a row, the comma before it gives way to brackets: `,` becomes
-// `],[`, or `]],[[` where two lists end. So a printer that works on four elements at a time need not know of rows unless one
-// begins among the four.
+// Every printer writes a comma after each element. Brackets replace the comma before an element that begins a row: `,`
+// becomes `],[`, or `]],[[` if two lists end. So a printer of four elements at a time ignores rows unless one begins
+// among the four.
 
-/** Where the loader puts how many elements the lists of each level hold together, the innermost first: 8 times u32. */
+/** Elements in a list of each level, innermost first, as 8 u32. */
 export const listLengthsAt: usize = memory.data(32, 16);
 
 let levels: i32 = 0;
 let width: u32 = 0;
 
-/** The index of the element that begins the next row. */
+/** Index of the element that begins the next row. */
 export let nextRow: u32 = u32.MAX_VALUE;
 
-/** Begins at element `index` of a tensor with `inner` levels of lists; writes what stands before the element. Returns the address after it. */
+/**
+ * Begins at element `index` of a tensor with `inner` levels of lists and writes the brackets before it. Returns the
+ * address after them.
+ */
 export function beginRows(index: u32, inner: i32, to: usize): usize {
   levels = inner;
   width = inner == 0 ? 0 : load<u32>(listLengthsAt);
@@ -26,14 +29,14 @@ export function beginRows(index: u32, inner: i32, to: usize): usize {
   return to;
 }
 
-/** Replaces the comma before `to` by brackets, if the element `index` begins a row. */
+/** Replaces the comma before `to` by brackets if element `index` begins a row. */
 // @ts-ignore: decorator
 @inline
 export function separate(index: u32, to: usize): usize {
   return index == nextRow ? breakRow(index, to - 1) : to;
 }
 
-/** Closes the lists that end before element `index`, and opens as many. */
+/** Closes the lists that end before element `index` and opens as many. */
 function breakRow(index: u32, to: usize): usize {
   nextRow += width;
   let lists: usize = 0;

@@ -1,25 +1,26 @@
-// Scaling of float32: from a binary exponent to a decimal one, so that the shortest text can be read off the digits.
+// Scales float32 from a binary to a decimal exponent, so that the shortest text can be read off the digits.
 //
-// A float32 is m 2^q with 2^23 <= m < 2^24, and the decimals that read back as it lie within half a step, 2^(q-1). With k = floor(log10 2^q),
-// the step is between 10^k and 10^(k+1): a multiple of 10^k is always among them, a multiple of 10^(k+1) sometimes, never two. So
-// scale to P = m 2^q / 10^(k+1): if an integer lies within h = 2^(q-1) / 10^(k+1) of P, its digits are the shortest; else the
-// digits are those of floor(P) and one more, 10 times the fraction of P, rounded. One product does, where Schubfach needs three: Xiang JunBo's
-// xjb (https://github.com/xjb714/xjb), also in V. Zverovich's zmij (https://github.com/vitaut/zmij).
+// A float32 is m 2^q with 2^23 <= m < 2^24, and the decimals that read back as it lie within half a step, 2^(q-1). With
+// k = floor(log10 2^q), the step is between 10^k and 10^(k+1), so they include at least one multiple of 10^k and at
+// most one of 10^(k+1). Let P = m 2^q / 10^(k+1). If an integer lies within h = 2^(q-1) / 10^(k+1) of P, its digits are
+// the shortest. Otherwise the digits are floor(P) and one more, 10 times the fraction of P, rounded. This takes one
+// product instead of Schubfach's three (Xiang JunBo's xjb, https://github.com/xjb714/xjb, also in V. Zverovich's zmij,
+// https://github.com/vitaut/zmij).
 //
-// The factor of an exponent is G = floor(2^(64+q) / 10^(k+1)) + 1, 64 bits. The product with m 2^8 is cut to 24 bits and a fraction of
-// 34: G is rounded up, and further bits of the fraction would break exact ties such as -190165390. That 34 bits are right is shown by trying
-// all of them: `npm run test:exhaustive` compares all 2^32 float32 with the reference.
+// The factor of an exponent is G = floor(2^(64+q) / 10^(k+1)) + 1, 64 bits. The product with m 2^8 is truncated to 24
+// bits and a fraction of 34, because G is rounded up and further bits of the fraction would break exact ties such as
+// -190165390. 34 bits suffice because `npm run test:exhaustive` compares all 2^32 float32 with the reference.
 import { INTEGERS, LAYOUTS, NEXT_DIGITS } from "./block";
 import { scaleHigh, scaleLow } from "../powers";
 import { layoutRow, NEXT_POWER_BITS } from "./layout";
 import { flog10pow2, flog2pow10 } from "./schubfach";
 
-/** For each biased exponent: u64 G, u32 layout row of numbers with an integer of 6 digits. */
+/** For each biased exponent, u64 G and the u32 layout row of numbers with an integer of 6 digits. */
 const SCALES = memory.data(256 * 16, 16);
 const LAYOUT = 8;
 
 const CONSTANTS = memory.data<u64>([
-  0x8000000080000000, 0x8000000080000000, // m's first bit, 2^8 times
+  0x8000000080000000, 0x8000000080000000, // m's first bit times 2^8
   0x0000000100000001, 0x0000000100000001,
   0x00000003ffffffff, 0x00000003ffffffff, // the largest fraction
   0x0000000200000000, 0x0000000200000000, // 1/2
@@ -35,7 +36,7 @@ const QUARTER = CONSTANTS + 64;
 const SIX_DIGITS = CONSTANTS + 80;
 const SEVEN_DIGITS = CONSTANTS + 96;
 
-/** Scales the four normal numbers at `from`, as number `at` and so on of the block. */
+/** Scales the four normal numbers at `from`, from number `at` of the block on. */
 // @ts-ignore: decorator
 @inline
 export function scaleFour(from: usize, at: usize): void {
@@ -47,14 +48,14 @@ export function scaleFour(from: usize, at: usize): void {
   const g01 = v128.load_lane<u64>(scale1, v128.load_zero<u64>(scale0, SCALES), 1, SCALES);
   const g23 = v128.load_lane<u64>(scale3, v128.load_zero<u64>(scale2, SCALES), 1, SCALES);
 
-  // P is a product of 32 and 64 bits; vectors multiply 32 by 32.
+  // Splits P into products of 32 by 32 bits because vectors have no wider ones.
   const m = v128.or(v128.shl<i32>(bits, 8), v128.load(FIRST_BIT));
   const high = i32x4.shuffle(g01, g23, 1, 3, 5, 7);
   const low = i32x4.shuffle(g01, g23, 0, 2, 4, 6);
   const p01 = sum(i64x2.extmul_low_i32x4_u(m, high), i64x2.extmul_low_i32x4_u(m, low));
   const p23 = sum(i64x2.extmul_high_i32x4_u(m, high), i64x2.extmul_high_i32x4_u(m, low));
 
-  // Where m is even, numbers at both ends of the interval read back, too (round to nearest, ties to even).
+  // For even m, both ends of the interval read back, too (ties to even).
   const even = v128.andnot(v128.load(ONE), bits);
   const h01 = v128.add<i64>(v128.shr<u64>(g01, 31), i64x2.extend_low_i32x4_u(even));
   const h23 = v128.add<i64>(v128.shr<u64>(g23, 31), i64x2.extend_high_i32x4_u(even));
@@ -70,49 +71,49 @@ export function scaleFour(from: usize, at: usize): void {
   v128.store(at << 2, layoutsOf(scale0, scale1, scale2, scale3, integers), LAYOUTS);
 }
 
-/** A number's offset in the table. */
+/** Returns a number's offset in the table. */
 // @ts-ignore: decorator
 @inline
 function scaleOf(bits: u32): usize {
   return usize((bits >> 19) & 0xff0);
 }
 
-/** P with 40 bits of fraction, from the products of m 2^8 with the halves of G. */
+/** Computes P with 40 bits of fraction from the products of m 2^8 with the halves of G. */
 // @ts-ignore: decorator
 @inline
 function sum(highProduct: v128, lowProduct: v128): v128 {
   return v128.add<i64>(highProduct, v128.shr<u64>(lowProduct, 32));
 }
 
-/** The fraction of P, in 34 bits. */
+/** Returns the fraction of P in 34 bits. */
 // @ts-ignore: decorator
 @inline
 function fraction(p: v128): v128 {
   return v128.shr<u64>(v128.shl<i64>(p, 24), 30);
 }
 
-/** All ones where the next integer above P is within h. */
+/** Returns all ones if the next integer above P is within h. */
 // @ts-ignore: decorator
 @inline
 function reachesUp(f: v128, h: v128): v128 {
   return v128.gt<i64>(v128.add<i64>(f, h), v128.load(LARGEST));
 }
 
-/** All ones where floor(P) is within h. */
+/** Returns all ones if floor(P) is within h. */
 // @ts-ignore: decorator
 @inline
 function reachesDown(f: v128, h: v128): v128 {
   return v128.gt<i64>(h, f);
 }
 
-/** floor(P), or the integer above it. */
+/** Returns floor(P) or the integer above it. */
 // @ts-ignore: decorator
 @inline
 function integer(p: v128, up: v128): v128 {
   return v128.sub<i64>(v128.shr<u64>(p, 40), up);
 }
 
-/** The digit behind the integer: 10 f, rounded to nearest, and 2.5 to 2; 0 where the integer alone reads back. */
+/** Returns the digit after the integer: 10 f rounded to nearest, 2.5 to 2. Returns 0 if the integer alone reads back. */
 // @ts-ignore: decorator
 @inline
 function nextDigits(f: v128, isInteger: v128): v128 {
@@ -121,7 +122,7 @@ function nextDigits(f: v128, isInteger: v128): v128 {
   return v128.andnot(v128.add<i64>(rounded, v128.eq<i64>(f, v128.load(QUARTER))), isInteger);
 }
 
-/** The layout rows: one further for every digit that the integer has more than 6. */
+/** Returns the layout rows, one further for each digit of the integer beyond 6. */
 // @ts-ignore: decorator
 @inline
 function layoutsOf(scale0: usize, scale1: usize, scale2: usize, scale3: usize, integers: v128): v128 {
@@ -129,15 +130,15 @@ function layoutsOf(scale0: usize, scale1: usize, scale2: usize, scale3: usize, i
   rows = v128.load_lane<u32>(scale1, rows, 1, SCALES + LAYOUT);
   rows = v128.load_lane<u32>(scale2, rows, 2, SCALES + LAYOUT);
   rows = v128.load_lane<u32>(scale3, rows, 3, SCALES + LAYOUT);
-  // A comparison is -1 where it holds.
+  // A true comparison is -1.
   const digits = v128.add<i32>(v128.gt<i32>(integers, v128.load(SIX_DIGITS)), v128.gt<i32>(integers, v128.load(SEVEN_DIGITS)));
   return v128.sub<i32>(rows, v128.shl<i32>(digits, NEXT_POWER_BITS));
 }
 
-/** Fills the table; the loader calls it once, after the powers of ten. */
+/** Fills the table. Called once after the powers of ten. */
 export function fillScales(): void {
   for (let biased = 0; biased < 256; biased++) {
-    // Subnormals, infinities and NaN have no scale, but somewhere to point to.
+    // Subnormals, infinities and NaN have no scale and use any valid entry.
     const q = max(min(biased, 254), 1) - 150;
     const k = flog10pow2(q);
     const scale = SCALES + (usize(biased) << 4);
@@ -146,7 +147,7 @@ export function fillScales(): void {
   }
 }
 
-/** G, from the 126 bits of 10^-(k+1) in {@link scaleHigh} and {@link scaleLow}, which are rounded up, too. */
+/** Returns G from the 126 bits of 10^-(k+1) in {@link scaleHigh} and {@link scaleLow}, which are rounded up, too. */
 function factor(q: i32, k: i32): u64 {
   const g = (scaleHigh(k + 1) << 1) | ((scaleLow(k + 1) - 1) >> 62);
   return (g >> -(q + flog2pow10(-k - 1) + 1)) + 1;

@@ -1,7 +1,6 @@
-// Numbers -> the shortest decimal that reads back as the same number, in JavaScript's notation: the scalar reference.
-// R. Giulietti, "The Schubfach way to render doubles" (2022); the letters are the output's. The vector printers of float32.ts and float64.ts
-// print the same characters, and leave to this file the numbers for which they have no method: subnormals, powers of two,
-// infinities, NaN and, for float64, integers.
+// Scalar reference printer for the shortest decimal that reads back as the same number, in JavaScript's notation. Uses the
+// letters of R. Giulietti, "The Schubfach way to render doubles" (2022). The vector printer of float32.ts prints the
+// same characters and leaves unsupported numbers to this file: subnormals, powers of two, infinities and NaN.
 import { multiplyHigh } from "../decimal";
 import { scaleHigh, scaleLow } from "../powers";
 import { printDecimal, printSign, printSpecial, printZero } from "./notation";
@@ -22,8 +21,8 @@ export function printFloat64(bits: u64, to: usize): usize {
 }
 
 /**
- * The one magnitude of float32 whose shortest text, 7.038531e-26, reads back as its neighbour by way of a double, as JSON numbers are
- * read: the double is the midpoint of both. It gets one digit more (`npm run test:exhaustive`).
+ * Magnitude of the one float32 whose shortest text, 7.038531e-26, reads back as its neighbor when JSON numbers are read
+ * as doubles, because that double is the midpoint of both. It gets one more digit (`npm run test:exhaustive`).
  */
 export const TWICE_ROUNDED: u32 = 0x15ae43fd;
 
@@ -43,7 +42,7 @@ function printNormal32(q: i32, c: u32, irregular: bool, to: usize): usize {
   return shortest32(q, c, irregular, to);
 }
 
-// floor(log10(2^e)), floor(log10(3/4 2^e)), floor(log2(10^e)) for the exponents of float64 (section 9.9 of the output).
+// floor(log10(2^e)), floor(log10(3/4 2^e)), floor(log2(10^e)) for the exponents of float64 (section 9.9 of the paper).
 // @ts-ignore: decorator
 @inline
 export function flog10pow2(e: i32): i32 {
@@ -60,7 +59,7 @@ export function flog2pow10(e: i32): i32 {
   return i32((i64(e) * 913124641741) >> 38);
 }
 
-/** Prints c 2^q; `irregular` where the next smaller number is only half as far away as the next larger. */
+/** Prints c 2^q. `irregular` means that the next smaller number is only half as far away as the next larger. */
 function shortest64(q: i32, c: u64, irregular: bool, to: usize): usize {
   const out = c & 1;
   const cb = c << 2;
@@ -74,7 +73,7 @@ function shortest64(q: i32, c: u64, irregular: bool, to: usize): usize {
   return choose(vb, vbl + out, vbr - out, k, to);
 }
 
-/** The same for numbers of at most 24 bits: one word of g is enough, and a factor of 32 bits. */
+/** Prints numbers of at most 24 bits, for which one word of g and a factor of 32 bits suffice. */
 function shortest32(q: i32, c: u32, irregular: bool, to: usize): usize {
   const out = u64(c & 1);
   const cb = u64(c) << 2;
@@ -98,7 +97,7 @@ function rop64(g1: u64, g0: u64, cp: u64): u64 {
   return w | (((z & MASK_63) + MASK_63) >> 63);
 }
 
-/** The output's cp is 2^32 times this one, so that two products of 32 bits are 0. */
+/** Uses 2^-32 times the paper's cp, which drops two products of 32 bits that are 0. */
 // @ts-ignore: decorator
 @inline
 function rop32(g: u64, cp: u64): u64 {
@@ -106,7 +105,7 @@ function rop32(g: u64, cp: u64): u64 {
   return (x1 >> 31) | (((x1 & 0xffffffff) + 0xffffffff) >> 32);
 }
 
-/** Of the decimals within [vbl, vbr] / 4 the one with the fewest digits, and of those the closest to vb / 4. */
+/** Chooses the decimal within [vbl, vbr] / 4 with the fewest digits, and among several the closest to vb / 4. */
 function choose(vb: u64, vbl: u64, vbr: u64, k: i32, to: usize): usize {
   const s = vb >> 2;
   if (s >= 10) {

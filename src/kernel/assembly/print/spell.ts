@@ -1,8 +1,8 @@
-// Spelling: from scaled numbers to characters, four at a time.
+// Spells scaled numbers, four at a time.
 //
-// An integer of at most 8 digits is two groups of four, and two integers are the four groups of digits.ts. The quotient by 10,000 is a product
-// of float32, cut off: exact for all integers up to 2^24, as test/kernel/print.test.ts shows by trying them all. With the digit
-// behind the integer, and the two characters that a layout may need, this is the spelling:
+// An integer of at most 8 digits is two groups of four, and two integers are the four groups of digits.ts. The quotient
+// by 10,000 is a truncated float32 product, exact for all integers up to 2^24 (test/kernel/print.test.ts tries them all).
+// The next digit and two characters for the layout complete the spelling:
 //
 //   lane   0 .. 7          8            9    10
 //          eight digits    last digit   '.'  '0'
@@ -10,7 +10,7 @@ import { BLOCK, INTEGERS, NEXT_DIGITS, SPELLINGS } from "./block";
 import { sixteenDigits } from "./digits";
 
 const CONSTANTS = memory.data<u32>([
-  0x38d1b717, 0x38d1b717, 0x38d1b717, 0x38d1b717, // the float32 next to 1e-4, which is below it
+  0x38d1b717, 0x38d1b717, 0x38d1b717, 0x38d1b717, // the float32 below 1e-4
   10000, 10000, 10000, 10000,
   0x30303030, 0x30303030, 0x30303030, 0x30303030, // '0'
   0x302e30, 0, 0x302e30, 0, // lanes 8 to 10 of two spellings
@@ -40,7 +40,7 @@ function spellTwo(groups: v128, nextDigits: v128, to: usize): void {
   v128.store(to, i64x2.shuffle(digits, next, 1, 3), 16);
 }
 
-/** Cuts off quotients that fit in 31 bits. */
+/** Truncates quotients that fit in 31 bits. */
 // @ts-ignore: decorator
 @inline
 function truncate(quotients: v128): v128 {

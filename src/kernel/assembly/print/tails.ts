@@ -1,5 +1,5 @@
-// Tails: the characters between the last digit of a number and the next number, with the comma, as one word of 8 bytes. Its highest byte is
-// the number of characters, so that one store writes a tail and one shift finds its end.
+// Tails: the characters after the last digit of a number, with the comma, as a word of 8 bytes. Its highest byte is the
+// count of characters, so that one store writes a tail and one shift finds its end.
 
 const COMMA: u64 = 44;
 
@@ -9,14 +9,14 @@ export function tailLength(tail: u64): usize {
   return usize(tail >> 56);
 }
 
-/** `zeros` zeros and a comma. */
+/** Builds the tail of `zeros` zeros and a comma. */
 export function zerosTail(zeros: i32): u64 {
   let tail: u64 = 0;
   for (let at = 0; at < zeros; at++) tail = append(tail, 48);
   return append(tail, COMMA);
 }
 
-/** "e", a sign, an exponent of at most three digits without leading zeros, and a comma. */
+/** Builds the tail of "e", a sign, an exponent of at most three digits without leading zeros, and a comma. */
 export function exponentTail(exponent: i32): u64 {
   const magnitude = abs(exponent);
   let tail = append(append(0, 101), exponent < 0 ? 45 : 43);

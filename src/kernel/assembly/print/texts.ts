@@ -1,19 +1,19 @@
-// Texts that are looked up: rows of 16 bytes with the text of a magnitude and a comma, at most 15 characters, and their number.
+// Table rows of 16 bytes with the text of a magnitude and a comma, at most 15 characters, and their count.
 //
-// A row is filled by the reference when its number is first printed; 0 characters say that it is not filled, or that the text is too long.
-// The strings that stand for infinities and NaN have rows of their own, since their signs are behind a quotation mark.
+// The reference fills a row when its number is first printed. A count of 0 means that the row is empty or the text is
+// too long. Infinities and NaN have their own rows because their signs follow a quotation mark.
 import { printSpecial } from "./notation";
 import { printFloat32 } from "./schubfach";
 
 const LENGTH: usize = 15;
 
-/** Infinity as float32; the magnitudes above it are NaN. */
+/** Infinity as float32. Larger magnitudes are NaN. */
 export const INFINITE: u32 = 0x7f800000;
 
-/** "Infinity", "-Infinity" and "NaN", with their quotation marks. */
+/** "Infinity", "-Infinity" and "NaN" with quotation marks. */
 const NON_FINITE = memory.data(48, 16);
 
-/** Room for a text of the reference, with the bytes that it writes beyond the end. */
+/** Scratch for a text of the reference and the bytes written past its end. */
 const SCRATCH = memory.data(64, 16);
 
 // @ts-ignore: decorator
@@ -22,7 +22,7 @@ export function hasText(row: usize): bool {
   return load<u8>(row, LENGTH) != 0;
 }
 
-/** Writes a sign if `negative` is 1, the text of a row and its comma; returns the address after it. */
+/** Writes a sign if `negative` is 1, then the text of a row with its comma. Returns the address after it. */
 // @ts-ignore: decorator
 @inline
 export function placeText(row: usize, negative: u32, to: usize): usize {
@@ -32,7 +32,7 @@ export function placeText(row: usize, negative: u32, to: usize): usize {
   return to + usize(load<u8>(row, LENGTH));
 }
 
-/** Writes the finite number with these float32 bits and a comma, and fills its row; returns the address after it. */
+/** Writes the finite number with these float32 bits and a comma, and fills its row. Returns the address after it. */
 export function printNewText(row: usize, bits: u32, to: usize): usize {
   fillRow(row, printFloat32(bits & 0x7fffffff, SCRATCH));
   to = printFloat32(bits, to);
@@ -40,21 +40,21 @@ export function printNewText(row: usize, bits: u32, to: usize): usize {
   return to + 1;
 }
 
-/** Writes what stands for an infinity or NaN, and a comma; returns the address after it. */
+/** Writes the string for an infinity or NaN, and a comma. Returns the address after it. */
 // @ts-ignore: decorator
 @inline
 export function printNonFinite(bits: u32, to: usize): usize {
   return placeText(NON_FINITE + ((bits & 0x7fffffff) > INFINITE ? 32 : usize(bits >> 31) << 4), 0, to);
 }
 
-/** Fills the rows of infinities and NaN; the loader calls it once. */
+/** Fills the rows of infinities and NaN. Called once. */
 export function fillNonFinite(): void {
   fillRow(NON_FINITE, printSpecial(false, false, SCRATCH));
   fillRow(NON_FINITE + 16, printSpecial(true, false, SCRATCH));
   fillRow(NON_FINITE + 32, printSpecial(false, true, SCRATCH));
 }
 
-/** Fills a row with the text from SCRATCH to `end`, if it fits. */
+/** Fills a row with the text from SCRATCH to `end` if it fits. */
 function fillRow(row: usize, end: usize): void {
   const length = end + 1 - SCRATCH;
   if (length > LENGTH) return;

@@ -1,29 +1,28 @@
-// The index of commas: where the tokens of the text ahead end.
+// Index of commas, at which the tokens ahead end.
 //
-// Reading one number after another waits for the length of each before the next can begin, about 16 cycles a number. So a block of
-// text is searched for commas first, 64 characters at a time: four comparisons give 64 bits, and each bit that is set becomes an
-// address. Numbers are then read from addresses that lie ready, and the processor works on several at once.
-// Every comma is indexed, also one in a string behind the tensor: the reader of a token refuses what is no number.
-// Source: G. Langdale and D. Lemire, "Parsing gigabytes of JSON per second" (2019), section 3.2 (flatten the bit sets).
+// Reading numbers one after another takes about 16 cycles each, because each begins at the end of the previous one. So
+// a block of text is first searched for commas, 64 characters at a time. Four comparisons give 64 bits, and each set bit becomes an address. Numbers can then be read from known addresses, several at once. Every comma is indexed,
+// including commas in strings after the tensor, because the token reader stops at text that is not a number. Source: G.
+// Langdale and D. Lemire, "Parsing gigabytes of JSON per second" (2019), section 3.2 (flatten the bit sets).
 
-/** Bytes of text of the first block, and of the largest: a small body pays for a small one. */
+/** Sizes of the first and the largest block in bytes, small at first because bodies may be small. */
 const MIN_BLOCK: usize = 512;
 const MAX_BLOCK: usize = 4096;
-/** Bytes of one address in the index. */
+/** Bytes per index entry. */
 const ENTRY: usize = 4;
-/** Entries that are written at a time, whether or not there are so many. */
+/** Entries written at a time, regardless of their count. */
 const BATCH: usize = 4;
 
-const INDEX = memory.data(4 * 4096 + 4 * 64 + 4 * 8, 16); // room for MAX_BLOCK commas, those kept, and a batch
+const INDEX = memory.data(4 * 4096 + 4 * 64 + 4 * 8, 16); // room for MAX_BLOCK commas, kept ones and a batch
 
-/** The entries that lie ahead, as addresses in the index: each holds the address of a comma less 16, where a vector of the text before it begins. */
+/** Index address of the next entry. Each entry is a comma's address minus 16, the start of the vector before it. */
 export let nextComma: usize = INDEX;
 export let lastComma: usize = INDEX;
-/** How far the text is indexed, and the bytes of the next block. */
+/** End of the indexed text, and size of the next block. */
 let indexedTo: usize = 0;
 let block: usize = MIN_BLOCK;
 
-/** Forgets the index: the window holds other text. */
+/** Clears the index because the input buffer holds other text. */
 export function forgetCommas(): void {
   nextComma = INDEX;
   lastComma = INDEX;
@@ -31,26 +30,29 @@ export function forgetCommas(): void {
   block = MIN_BLOCK;
 }
 
-/** Makes the next block small: its commas may be of no use. */
+/** Makes the next block small because its commas may be useless. */
 export function smallBlock(): void {
   block = MIN_BLOCK;
 }
 
-/** Steps over entries that have been used. */
+/** Skips used entries. */
 // @ts-ignore: decorator
 @inline
 export function useCommas(count: usize): void {
   nextComma += count * ENTRY;
 }
 
-/** Whether the index holds the commas of the next two tokens from `p` on, after indexing as much text of [p, end) as that takes. */
+/**
+ * Returns whether the index holds the commas of the next two tokens from `p` on, after indexing more of [p, end) if
+ * necessary.
+ */
 export function havePair(p: usize, end: usize): bool {
-  // The scanner may have read numbers on its own.
+  // Skips the commas of numbers that the scanner has read.
   while (nextComma < lastComma && usize(load<u32>(nextComma)) + 16 < p) nextComma += ENTRY;
   while (lastComma - nextComma < 2 * ENTRY) {
     const from = max(p, indexedTo);
     if (from >= end) return false;
-    // One is left at most.
+    // Keeps at most one entry.
     store<u32>(INDEX, load<u32>(nextComma));
     lastComma = INDEX + (lastComma - nextComma);
     nextComma = INDEX;
@@ -61,7 +63,7 @@ export function havePair(p: usize, end: usize): bool {
   return true;
 }
 
-/** Writes the entries of the commas in [from, to) at `at`; returns the end of them. */
+/** Writes the entries of the commas in [from, to) at `at` and returns their end. */
 function index(from: usize, to: usize, at: usize): usize {
   for (; from < to; from += 64) {
     let commas = commasIn(from) | (commasIn(from + 16) << 16) | (commasIn(from + 32) << 32) | (commasIn(from + 48) << 48);
@@ -73,7 +75,7 @@ function index(from: usize, to: usize, at: usize): usize {
   return at;
 }
 
-/** Writes entries of the four lowest bits, whether or not there are so many, and returns the others. */
+/** Writes entries for the four lowest bits, set or not, and returns the other bits. */
 // @ts-ignore: decorator
 @inline
 function flatten(commas: u64, base: usize, at: usize): u64 {

@@ -1,35 +1,37 @@
-// Characters to digits, and digits to integers, 16 lanes at a time.
+// Converts characters to digits, and digits to integers, in 16 lanes at a time.
 //
-// The 16 bytes before a token's end hold its last digit in the last lane, whatever its length, so equal lanes have equal weights.
-// Less '0', digits are 0 to 9, '.' is 254 and every other character is above 9. A sliding mask clears the lanes before the token.
-// A shuffle takes the point out: it moves the lanes before it up by one. A point in the first or last lane, or a second one, stays,
-// so one comparison with 9 checks every character of the token. Three steps then multiply neighbours and add them, by 10,
-// 100 and 10,000, which makes two integers of 8 digits of 16 lanes.
-// A token of 17 to 32 characters takes two vectors: `lower` holds its last 16 characters, `upper` those before.
-// Source: W. Mula, "SIMD-ized parsing of unsigned decimal numbers" (2014), for the steps; the mask and the shuffle are ours.
+// The 16 bytes before a token's end hold its last digit in the last lane, so equal lanes have equal weights in tokens
+// of any length. After subtracting '0', digits are 0 to 9, '.' is 254 and every other character is above 9. A sliding
+// mask clears the lanes before the token. A shuffle removes the point by moving the lanes before it up by one. A point
+// in the first or last lane, or a second one, stays, so one comparison with 9 checks every character of the token.
+// Three steps then multiply and add neighbors, by 10, 100 and 10,000, to form two integers of 8 digits from 16 lanes. A token of 17 to 32 characters takes two vectors, `lower` for its last 16 characters and `upper` for the others. Source of
+// the steps: W. Mula, "SIMD-ized parsing of unsigned decimal numbers" (2014).
 
-/** '.' less '0', as a byte. */
+/** '.' minus '0', as a byte. */
 const POINT: u8 = 254;
-/** An index of no lane: the shuffle makes it 0. */
+/** Shuffle index for a 0. */
 const NO_LANE: u8 = 0x80;
 
-// V8 builds a vector constant in three instructions wherever it is used, and loads one from memory in a single instruction.
+// Vector constants in memory, because V8 loads them in one instruction but builds literals in three.
 const ZEROS = memory.data(16, 16);
 const POINTS = memory.data(16, 16);
-/** Added with saturation to a byte above 9, this sets the highest bit. */
+/** Sets the highest bit of a byte above 9 by a saturating addition. */
 const ABOVE_NINE = memory.data(16, 16);
 const BY_TEN = memory.data(16, 16);
 const BY_HUNDRED = memory.data(16, 16);
 const BY_TEN_THOUSAND = memory.data(16, 16);
 
-/** 32 bytes of 0, then 32 of 255. From byte n on, the last n of 32 lanes are kept; for n from 1 to 16, a token's 16 are in one cache line. */
+/**
+ * 32 bytes of 0, then 32 of 255. A load at byte n keeps the last n of 32 lanes. For n from 1 to 16, a token's 16 lanes
+ * are in one cache line.
+ */
 const KEEP = memory.data(64, 64);
-/** For a point in lane 0 to 15, or 16 for none: the shuffle that takes it out. */
+/** Shuffles that remove a point in lane 0 to 15, and for 16 none. */
 const DROP = memory.data(17 * 16, 16);
-/** The same for 32 lanes: the shuffles of the upper 16 and the lower 16, and that of the upper lane which becomes a lower one. */
+/** Shuffles for 32 lanes: the upper 16, the lower 16, and the upper lane that becomes a lower one. */
 const DROP_LONG = memory.data(33 * 48, 16);
 
-/** Makes the tables, 2 KB. */
+/** Fills the tables, 2 KB. */
 export function fillDigitTables(): void {
   v128.store(ZEROS, i8x16.splat(48));
   v128.store(POINTS, i8x16.splat(POINT));
@@ -52,41 +54,41 @@ export function fillDigitTables(): void {
   }
 }
 
-/** The lane that moves to `lane` where the point is taken out of `lanes`. */
+/** Returns the lane that moves to `lane` when the point is removed from `lanes`. */
 function sourceOf(lane: usize, point: usize, lanes: usize): u8 {
   if (point == 0 || point >= lanes - 1 || lane > point) return u8(lane);
   return lane == 0 ? NO_LANE : u8(lane - 1);
 }
 
-/** The digits of the last `excess` + 16 of the 16 characters at `at`. */
+/** Returns the digits of the last `excess` + 16 of the 16 characters at `at`. */
 // @ts-ignore: decorator
 @inline
 export function digitsAt(at: usize, excess: i32): v128 {
   return v128.and(i8x16.sub(v128.load(at), v128.load(ZEROS)), v128.load(KEEP + 32 + excess));
 }
 
-/** The digits of the last `excess` of the 16 characters before `at`. */
+/** Returns the digits of the last `excess` of the 16 characters before `at`. */
 // @ts-ignore: decorator
 @inline
 export function upperDigitsAt(at: usize, excess: i32): v128 {
   return v128.and(i8x16.sub(v128.load(at - 16), v128.load(ZEROS)), v128.load(KEEP + 16 + excess));
 }
 
-/** The lanes that hold a point, as bits. */
+/** Returns the lanes that hold a point, as bits. */
 // @ts-ignore: decorator
 @inline
 function pointsIn(digits: v128): i32 {
   return i8x16.bitmask(i8x16.eq(digits, v128.load(POINTS)));
 }
 
-/** The lane of the first point; 16 if there is none. */
+/** Returns the lane of the first point, 16 if there is none. */
 // @ts-ignore: decorator
 @inline
 export function pointIn(digits: v128): usize {
   return usize(ctz(pointsIn(digits) | 0x10000));
 }
 
-/** The lane of the first point in 32; 32 if there is none. */
+/** Returns the lane of the first point in 32, 32 if there is none. */
 // @ts-ignore: decorator
 @inline
 export function pointInLong(upper: v128, lower: v128): usize {
@@ -112,14 +114,14 @@ export function dropPointLower(upper: v128, lower: v128, point: usize): v128 {
   return v128.or(shuffle(lower, v128.load(row, 16)), shuffle(upper, v128.load(row, 32)));
 }
 
-/** Whether every lane of both holds a digit. */
+/** Returns whether every lane of both holds a digit. */
 // @ts-ignore: decorator
 @inline
 export function areDigits(a: v128, b: v128): bool {
   return i8x16.bitmask(i8x16.add_sat_u(i8x16.max_u(a, b), v128.load(ABOVE_NINE))) == 0;
 }
 
-/** The digits in the lanes of `a`, then those of `b`, as four integers of 8 digits. */
+/** Converts the digits of `a`, then those of `b`, to four integers of 8 digits. */
 // @ts-ignore: decorator
 @inline
 export function integers(a: v128, b: v128): v128 {
@@ -128,7 +130,7 @@ export function integers(a: v128, b: v128): v128 {
   return i32x4.dot_i16x8_s(fours, v128.load(BY_TEN_THOUSAND));
 }
 
-/** Pairs of digits as integers. */
+/** Joins pairs of digits to integers. */
 // @ts-ignore: decorator
 @inline
 function twos(digits: v128): v128 {
@@ -137,7 +139,7 @@ function twos(digits: v128): v128 {
   return i16x8.add(i16x8.mul(tens, i16x8.splat(10)), i16x8.shr_u(digits, 8));
 }
 
-/** Both instructions do the same with indices that are lanes or have their highest bit set. */
+/** Both instructions agree on indices that are lanes or have the highest bit set. */
 // @ts-ignore: decorator
 @inline
 function shuffle(v: v128, lanes: v128): v128 {

@@ -1,19 +1,21 @@
-// Two numbers as {@link readShort} reads them, with an exponent as programs write it: e-7, e-07, e+16, with a small or capital letter.
+// Reads two numbers as {@link readShort} does, with an exponent as programs write it: e-7, e-07, e+16, in lower or
+// upper case.
 //
-// The letter stands three or four characters before the end. In any other place it stays in the token, whose reader then refuses it.
-// The sign becomes a factor without a branch: "-" is 45 and "+" is 43, so the character less 44 is 1 or -1. The digits are divided by
-// ten to the sum of the decimals and the exponent, which has to be a power that a double holds exactly.
+// The letter stands three or four characters before the end. Anywhere else it stays in the token, whose reader then
+// stops. The sign becomes a factor without a branch, because "-" is 45 and "+" is 43, so the character minus 44 is 1 or -1. The
+// digits are divided by ten to the sum of the decimals and the exponent, which must be a power that a double represents
+// exactly.
 import { areDigits, digitsAt, dropPoint, pointIn } from "./digits";
 import { badForm, divideShort, MAX_POWER, powerAt, signAt } from "./short";
 
-/** Bits of {@link exponentAt} that hold the length. */
+/** Bits of {@link exponentAt} for the length. */
 const LENGTH_BITS: i32 = 4;
-/** An exponent that is malformed: beyond every table. */
+/** Malformed exponent, beyond every table. */
 const MALFORMED: i32 = 1 << 20;
 
 /**
- * The exponent of a token that ends 16 bytes after `at`: the power of ten by which to divide the digits, and in its lowest bits the
- * characters that it takes, 0 if there is none.
+ * Reads the exponent of a token that ends 16 bytes after `at`. Returns the power of ten by which to divide the digits,
+ * with the exponent's character count in the lowest bits, 0 if there is none.
  */
 // @ts-ignore: decorator
 @inline
@@ -40,7 +42,7 @@ export function valueOf(exponent: i32): i32 {
   return exponent >> LENGTH_BITS;
 }
 
-/** As {@link readShort}, for numbers with or without an exponent. */
+/** Reads numbers with or without an exponent, otherwise as {@link readShort}. */
 // @ts-ignore: decorator
 @inline
 export function readShortExponent(start0: usize, at0: usize, start1: usize, at1: usize, to: usize): bool {
@@ -61,7 +63,7 @@ export function readShortExponent(start0: usize, at0: usize, start1: usize, at1:
   const bad0 = badForm(start0 + sign0, excess0, i32(point0) + excess0 - 1);
   const bad1 = badForm(start1 + sign1, excess1, i32(point1) + excess1 - 1);
   if ((bad0 | bad1) < 0 || !areDigits(a, b)) return false;
-  // No point, lane 16, leaves no decimals, as lane 15 would.
+  // Without a point, lane 16 means no decimals, as lane 15 would.
   const m0 = 15 - min(i32(point0), 15) + valueOf(exponent0);
   const m1 = 15 - min(i32(point1), 15) + valueOf(exponent1);
   if (u32(m0) > MAX_POWER || u32(m1) > MAX_POWER) return false;

@@ -1,36 +1,41 @@
-// Two numbers of at most 32 characters and 19 digits, such as 0.12345678901234567, without exponent or with one.
+// Reads two numbers of at most 32 characters and 19 digits, such as 0.12345678901234567, with or without an exponent.
 //
-// A double does not hold such digits, so every quantity is a pair of doubles, a number and what its rounding lost (T. J. Dekker, "A
-// floating-point technique for extending the available precision", 1971). A fused multiply-add gives what a product and a quotient lost.
-// With S + s the digits, T + t the power of ten and q = S / T, rounded, the value is q + c with c = (S - qT + s - qt) / T. All of c is
-// below 2^-51 q and known to 2^-101 q: each rounding on its way costs 2^-53 of c or 2^-105 q, and t is known to 2^-104 T. If
-// q + (c + d) and q + (c - d) with d = 2^-98 q round to the same double, so does the value between them: that is proof. Otherwise, at ties and
-// once in 2^44 texts, the scanner reads the number. It also reads 2^53, as it remembers whether that was rounded.
-// The work is done in two steps with a stage between them: digits first, divisions then. In one step, the chain of instructions that wait for
-// each other is so long that the processor cannot begin the next pair meanwhile (a fifth slower).
+// A double cannot hold such digits, so every quantity is a pair of doubles, a number and its rounding error (T. J.
+// Dekker, "A floating-point technique for extending the available precision", 1971). A fused multiply-add computes the
+// error of a product or quotient. With S + s the digits, T + t the power of ten and q = S / T, rounded, the value is q
+// + c with c = (S - qT + s - qt) / T. c is below 2^-51 q and known to 2^-101 q, because each rounding of it costs 2^-53
+// of c or 2^-105 q, and t is known to 2^-104 T. If q + (c + d) and q + (c - d) with d = 2^-98 q round to the same
+// double, so does the value between them, which proves the result. Otherwise, at ties and once in 2^44 texts, the
+// scanner reads the number. It also reads 2^53 because it records whether that was rounded.
+//
+// Digits and divisions are two steps with a stage between them. In one step, the dependency chain would be too long for
+// the processor to begin the next pair meanwhile (a fifth slower).
 import { areDigits, digitsAt, dropPointLower, dropPointUpper, integers, pointInLong, upperDigitsAt } from "./digits";
 import { exponentAt, lengthOf, valueOf } from "./exponents";
 import { powerAt, signAt } from "./short";
 
-/** 10^0 to 10^63, each and its negative as four doubles: T, 1 / T, t, and the doubt d / q, which is 0 for 10^0 because nothing is divided. */
+/**
+ * 10^0 to 10^63, each and its negative as four doubles: T, 1 / T, t, and the doubt d / q, which is 0 for 10^0 because
+ * nothing is divided.
+ */
 const LONG_POWERS = memory.data(64 * 64, 64);
 const MAX_LONG_POWER: i32 = 63;
-/** Up to this power, t is 0. */
+/** Highest power with t = 0. */
 const MAX_EXACT_POWER: i32 = 22;
 /** 2^-98. */
 const DOUBT: f64 = 3.1554436208840472e-30;
 
-/** The largest groups of 8 digits: 19 digits in all, so that the first three groups' product with 10^8 and what it lost are exact. */
+/** Largest groups of 8 digits, 19 digits in all, so that the first three groups' product with 10^8 and its error are exact. */
 const MAX_GROUPS = memory.data<i32>([0, 999, 99999999, 99999999], 16);
 const HUNDRED_MILLION = memory.data<f64>([1e8, 1e8], 16);
 const TWO_TO_53 = memory.data<f64>([9007199254740992, 9007199254740992], 16);
 
-/** Pairs of numbers between the steps: eight groups of digits, and where the powers of ten stand. */
+/** Stage between the steps: pairs of numbers as eight groups of digits, and the addresses of the powers of ten. */
 export const STAGE = memory.data(64 * 48, 16);
 export const STAGE_ROW: usize = 48;
 export const STAGE_ROWS: usize = 64;
 
-/** Whether `relaxed_madd` rounds once, as on every processor since 2013: otherwise nothing tells what a rounding lost. */
+/** Returns whether `relaxed_madd` rounds once, as on every processor since 2013. Rounding errors are unknown otherwise. */
 export function isFused(): bool {
   if (!ASC_FEATURE_RELAXED_SIMD) return false;
   // (1 + 2^-30)^2 = 1 + 2^-29 + 2^-60
@@ -38,18 +43,18 @@ export function isFused(): bool {
   return lostBy(a, a) != 0;
 }
 
-/** a * b less what it is rounded to. */
+/** Returns the rounding error of a * b. */
 function lostBy(a: f64, b: f64): f64 {
   if (!ASC_FEATURE_RELAXED_SIMD) return 0;
   return f64x2.extract_lane(f64x2.relaxed_madd(f64x2.splat(a), f64x2.splat(b), f64x2.splat(-(a * b))), 0);
 }
 
-/** Makes the table of powers, 4 KB; of no use where {@link isFused} is false. Needs the powers of short.ts. */
+/** Fills the table of powers, 4 KB, which is used only if {@link isFused}. Needs the powers of short.ts. */
 export function fillLongPowers(): void {
   for (let m = 0; m <= MAX_LONG_POWER; m++) {
     let high: f64 = 1;
     let low: f64 = 0;
-    // By 10^22 at most, so that only the third product, from 10^45 on, is not exact as a pair.
+    // Multiplies by 10^22 at most, so that only the third product, from 10^45 on, is inexact as a pair.
     for (let left = m; left > 0; left -= MAX_EXACT_POWER) {
       const power = load<f64>(powerAt(min(left, MAX_EXACT_POWER), 0));
       const product = high * power;
@@ -74,7 +79,7 @@ function longPowerAt(m: i32, sign: usize): usize {
   return LONG_POWERS + (usize(m) << 6) + (sign << 5);
 }
 
-/** As badForm of short.ts, for at most 32 characters. */
+/** Does badForm of short.ts for at most 32 characters. */
 // @ts-ignore: decorator
 @inline
 function badLongForm(first: usize, excess: i32, point: usize): i32 {
@@ -83,8 +88,8 @@ function badLongForm(first: usize, excess: i32, point: usize): i32 {
 }
 
 /**
- * The first step: takes two tokens, which begin at `start` and end 16 bytes after `at`, apart into the row of the stage at `row`. Returns
- * whether it could.
+ * Splits two tokens in the first step, which begin at `start` and end 16 bytes after `at`, into the stage's row at `row`.
+ * Returns false if it cannot.
  */
 // @ts-ignore: decorator
 @inline
@@ -109,7 +114,7 @@ export function stageLong(start0: usize, at0: usize, start1: usize, at1: usize, 
   const d = dropPointLower(upper1, lower1, point1);
   if ((badLongForm(start0 + sign0, excess0, point0) | badLongForm(start1 + sign1, excess1, point1)) < 0) return false;
   if (!areDigits(i8x16.max_u(a, b), i8x16.max_u(c, d))) return false;
-  // No point, lane 32, leaves no decimals, as lane 31 would.
+  // Without a point, lane 32 means no decimals, as lane 31 would.
   const m0 = 31 - min(i32(point0), 31) + valueOf(exponent0);
   const m1 = 31 - min(i32(point1), 31) + valueOf(exponent1);
   const limit: u32 = withExponent ? MAX_LONG_POWER : MAX_EXACT_POWER;
@@ -124,7 +129,7 @@ export function stageLong(start0: usize, at0: usize, start1: usize, at1: usize, 
   return true;
 }
 
-/** The second step: divides the numbers of the first `rows` rows and writes them to `to`. Returns how many rows it did: the next is not proved. */
+/** Divides the numbers in the second step of the first `rows` rows and writes them to `to`. Returns the count of proven rows. */
 // @ts-ignore: decorator
 @inline
 export function divideStage(rows: usize, to: usize, withExponent: bool): usize {
@@ -140,19 +145,19 @@ export function divideStage(rows: usize, to: usize, withExponent: bool): usize {
     const second = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(upper, upper, 2, 3, 2, 3));
     const third = f64x2.convert_low_i32x4_s(lower);
     const fourth = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(lower, lower, 2, 3, 2, 3));
-    // The digits: sum + rest.
+    // Digits: sum + rest.
     const head = f64x2.relaxed_madd(second, hundredMillion, third);
     const product = f64x2.mul(head, hundredMillion);
     const productRest = f64x2.relaxed_madd(head, hundredMillion, f64x2.neg(product));
     const sum = f64x2.add(product, fourth);
     let rest = f64x2.add(f64x2.sub(fourth, f64x2.sub(sum, product)), productRest);
-    // Their quotient: quotient + correction.
+    // Quotient: quotient + correction.
     const power = both(power0, power1, 0);
     const quotient = f64x2.div(sum, power);
     if (withExponent) rest = f64x2.relaxed_nmadd(quotient, both(power0, power1, 16), rest);
     const remainder = f64x2.relaxed_nmadd(quotient, power, sum);
     const correction = f64x2.mul(f64x2.add(remainder, rest), both(power0, power1, 8));
-    // The proof.
+    // Proof.
     const doubt = f64x2.mul(quotient, both(power0, power1, 24));
     const value = f64x2.add(quotient, f64x2.add(correction, doubt));
     const other = f64x2.add(quotient, f64x2.sub(correction, doubt));
@@ -163,7 +168,7 @@ export function divideStage(rows: usize, to: usize, withExponent: bool): usize {
   return rows;
 }
 
-/** The doubles of two rows of the table, `offset` bytes in. */
+/** Loads the doubles of two rows of the table, `offset` bytes in. */
 // @ts-ignore: decorator
 @inline
 function both(row0: usize, row1: usize, offset: usize): v128 {

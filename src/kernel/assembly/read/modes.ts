@@ -1,11 +1,12 @@
-// Reads as many numbers of a list as come in the forms that vectors read, and leaves the rest to the scanner.
+// Reads the numbers of a list with vectors as long as they have a supported form, and leaves the rest to the scanner.
 //
-// Programs write texts, so neighbours have the same form, and the reader stays in the mode that worked. From the fastest to the
-// slowest, the modes are short numbers, short numbers with an exponent, long numbers, and long numbers with an exponent. A slower mode reads
-// what a faster one does, but long numbers have no exponent. If a mode fails, the next is tried. A slower mode reads 1, 2, 4 up to 64
-// pairs before the short one gets another chance.
-// If all fail, or if what stands between the tokens is not as the layout asks, the scanner reads at least one number, and more after each failure in a
-// row, up to 256. This reader refuses nothing: it stops before a pair that it cannot read, and the scanner finds out what is wrong with it.
+// Neighbors usually have the same form because programs write them, so the reader stays in the mode that worked. The
+// modes from fastest to slowest are short numbers, short numbers with an exponent, long numbers, and long numbers with
+// an exponent. A slower mode reads the forms of all faster ones, except that long numbers have no exponent. If a mode
+// fails, the next is tried. A slower mode reads 1, 2, 4 up to 64 pairs before the short one is tried again. If all
+// modes fail, or the layout between the tokens is irregular, the scanner reads at least one number, and up to 256 after
+// consecutive failures. This reader rejects nothing. It stops before a pair that it cannot read, and the scanner
+// reports any error.
 import { forgetCommas, havePair, lastComma, nextComma, smallBlock, useCommas } from "./commas";
 import { fillDigitTables } from "./digits";
 import { fillLongPowers, isFused } from "./long";
@@ -18,31 +19,31 @@ const SHORT_EXPONENT: i32 = 1;
 const LONG: i32 = 2;
 const LONG_EXPONENT: i32 = 3;
 
-/** Pairs after which the short mode is tried again at the latest, and numbers after which all modes are. */
+/** Limits of pairs before the short mode is retried, and of numbers before all modes are. */
 const MAX_PATIENCE: i32 = 64;
 const MAX_FOR_SCANNER: i32 = 256;
-/** Pairs in the short mode after which it is the form of the text. */
+/** Pairs in the short mode after which it counts as the form of the text. */
 const SETTLED_PAIRS: usize = 32;
-/** What is left of a list without a known width. */
+/** Rest of a list without a known width. */
 const UNBOUNDED: u32 = 0x7fffffff;
-/** Rows wider than this are read as flat lists up to their last two numbers. */
-const WIDE: u32 = 32;
+/** Width above which rows are read as flat lists up to their last two numbers. */
+const MAX_ROW_WIDTH: u32 = 32;
 
-/** How many modes there are: the long ones need a fused multiply-add. */
+/** Count of modes, fewer without a fused multiply-add. */
 let modes: i32 = 0;
 let mode: i32 = SHORT;
-/** Pairs to read before the short mode is tried again, now and after it has failed again. */
+/** Pairs before the short mode is retried, now and after its next failure. */
 let patience: i32 = 0;
 let nextPatience: i32 = 1;
-/** Numbers that the scanner is to read before {@link readGroups} is worth a call, and how many after another failure. */
+/** Numbers for the scanner before the next call of {@link readList}, and after another failure. */
 export let forScanner: i32 = 0;
 let nextForScanner: i32 = 1;
 
-/** Where the reader stopped: at the beginning of a token, and where its number goes. */
+/** Address of the next token and of its number after the last call. */
 export let readTo: usize = 0;
 export let readNext: usize = 0;
 
-/** Makes the tables of all modes, 7 KB; once, before anything is read. */
+/** Fills the tables of all modes, 7 KB. Called once before the first read. */
 export function fillReadTables(): void {
   fillDigitTables();
   fillPowers();
@@ -50,7 +51,7 @@ export function fillReadTables(): void {
   modes = isFused() ? LONG_EXPONENT + 1 : SHORT_EXPONENT + 1;
 }
 
-/** Begins a piece of text: what was learnt from the last one may be of another body. */
+/** Begins a piece of text and forgets the modes of the last one, which may belong to another body. */
 export function startReading(): void {
   forgetCommas();
   mode = SHORT;
@@ -59,7 +60,7 @@ export function startReading(): void {
   nextForScanner = 1;
 }
 
-/** The scanner has read so many numbers. */
+/** Reports the count of numbers that the scanner has read. */
 // @ts-ignore: decorator
 @inline
 export function scannerRead(numbers: i32): void {
@@ -67,28 +68,29 @@ export function scannerRead(numbers: i32): void {
 }
 
 /**
- * Reads pairs of numbers from the token at `p` on, as long as each is followed by a comma before `end` and there is room in [next, room).
- * `count` numbers of the list are read; `width` is the length of each list, 0 if it is not known. {@link readTo} and {@link readNext} say how far it came.
+ * Reads pairs of numbers from the token at `p` on while each is followed by a comma before `end` and fits in [next,
+ * room). `count` numbers of the list are read already. `width` is the length of each list, 0 if unknown. Sets {@link
+ * readTo} and {@link readNext}.
  */
 export function readList(p: usize, end: usize, next: usize, room: usize, count: u32, width: u32): void {
   readTo = p;
   readNext = next;
-  // A row that is too long is the scanner's to refuse.
+  // Leaves a row that is too long to the scanner, which rejects it.
   if (width != 0 && count >= width) return;
   let left = width == 0 ? UNBOUNDED : width - count;
   let failures = 0;
   for (;;) {
     if (!havePair(readTo, end)) {
-      // No pair is ahead in this piece.
+      // Stops because this piece has no further pair.
       forScanner = i32(end - readTo);
       return;
     }
     const space = usize(load<u8>(usize(load<u32>(nextComma)), 17) == 32);
-    const isFlat = left > 2 && (width == 0 || width > WIDE);
+    const isFlat = left > 2 && (width == 0 || width > MAX_ROW_WIDTH);
     let pairs = min((lastComma - nextComma) >> 3, (room - readNext) >> 4);
     if (mode != SHORT) pairs = min(pairs, usize(patience));
     if (isFlat) pairs = min(pairs, usize((left - 1) >> 1));
-    else if (width > WIDE) pairs = min(pairs, 1);
+    else if (width > MAX_ROW_WIDTH) pairs = min(pairs, 1);
     if (pairs == 0) return;
     const read = isFlat ? readMode<Flat>(pairs, space, left, width) : readMode<Nested>(pairs, space, left, width);
     if (read != 0) {
@@ -109,7 +111,7 @@ export function readList(p: usize, end: usize, next: usize, room: usize, count: 
   }
 }
 
-/** Reads pairs in the mode at hand; returns how many. */
+/** Reads pairs in the current mode and returns their count. */
 function readMode<L>(pairs: usize, space: usize, left: u32, width: u32): usize {
   if (mode == SHORT) return readPairs<L, Short>(readTo, nextComma, pairs, space, readNext, left, width);
   if (mode == SHORT_EXPONENT) return readPairs<L, ShortExponent>(readTo, nextComma, pairs, space, readNext, left, width);
@@ -118,14 +120,14 @@ function readMode<L>(pairs: usize, space: usize, left: u32, width: u32): usize {
   return readPairs<L, LongExponent>(readTo, nextComma, pairs, space, readNext, left, width);
 }
 
-/** Steps over numbers that have been read, the last of which ended its row or did not. */
+/** Skips numbers that were read. `closed` says whether the last one ended its row. */
 function advance(numbers: usize, space: usize, closed: bool): void {
   useCommas(numbers);
   readTo = startAfter(usize(load<u32>(nextComma - 4)), space, usize(closed));
   readNext += numbers << 3;
 }
 
-/** So many pairs were read in the mode at hand. */
+/** Records the pairs read in the current mode. */
 function settle(pairs: usize): void {
   if (mode == SHORT) {
     if (pairs >= SETTLED_PAIRS) nextPatience = 1;

@@ -1,13 +1,13 @@
-// A run of tokens, two at a time: the walk from comma to comma that all forms of numbers and both layouts share.
+// Reads runs of tokens two at a time, with one loop over the commas for all number forms and layouts.
 //
-// The two tokens of a pair do not depend on each other, nor does a pair on the one before, since the index says where each ends: the processor works
-// on several at once. More than two at a time was no faster. The form of the numbers is a type, as the layout is.
+// The tokens of a pair are independent, and so are the pairs, because the index holds the end of each. So the processor
+// works on several at once. More than two at a time was no faster. Forms and layouts are types.
 import { readShortExponent } from "./exponents";
 import { divideStage, STAGE, STAGE_ROW, STAGE_ROWS, stageLong } from "./long";
 import { badSeparator, closes, isNested, leftAfter, rowEnds, startAfter } from "./rows";
 import { readShort } from "./short";
 
-/** The forms of numbers, each a type of its own size. */
+/** Forms of numbers, each a type of its own size. */
 export type Short = u8;
 export type ShortExponent = u16;
 export type Long = u32;
@@ -20,9 +20,10 @@ function isLong<F>(): bool {
 }
 
 /**
- * Reads up to `pairs` pairs of numbers of the form F. The first token begins at `start`, the index holds the commas from `commas` on, and
- * `space` spaces follow each. `left` numbers are to come in the row, if L is {@link Nested}. Writes the numbers to `to`, and beyond those that count up
- * to a pair. Returns how many pairs it read: the next has another form or layout.
+ * Reads up to `pairs` pairs of numbers of form F. The first token begins at `start`, the index holds the commas from
+ * `commas` on, and `space` spaces follow each. For {@link Nested}, `left` numbers remain in the row. Writes the numbers
+ * to `to`, with up to one pair of garbage after them. Returns the count of pairs before the first of another form or
+ * layout.
  */
 export function readPairs<L, F>(start: usize, commas: usize, pairs: usize, space: usize, to: usize, left: u32, width: u32): usize {
   if (!isLong<F>()) return walk<L, F>(start, commas, pairs, space, to, left, width);
@@ -62,8 +63,8 @@ function readPair<F>(start0: usize, at0: usize, start1: usize, at1: usize, to: u
 }
 
 /**
- * How many tokens of the next pair end in a digit and are followed by what the layout asks for: where it is fewer than two, no form of numbers
- * can help.
+ * Counts the tokens of the next pair that end in a digit and are followed by regular layout. Below two, no form of
+ * numbers can help.
  */
 export function regularTokens<L>(commas: usize, space: usize, left: u32, width: u32): i32 {
   const ends = isNested<L>() ? rowEnds(left, width) : 0;

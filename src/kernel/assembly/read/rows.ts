@@ -1,15 +1,15 @@
-// Where tokens begin and end: in one list, or in rows of known width.
+// Boundaries of tokens in one list, or in rows of known width.
 //
-// Between two numbers of a list stands a comma, and after it `space` spaces, none or one: all commas of a run have the same, or the
-// run ends there. Between the last number of a row and the first of the next stand `],[` or `], [`. Once the first row has ended, the width of all others
-// is known, and so is after which numbers a row must end. The reader looks whether the character before each comma is `]` and compares that
-// with what the width asks for. A row that ends early or late stops the run, and the scanner refuses it.
-// The layout is a type, so that what both have in common is written once and a flat list pays nothing for rows.
-// The index of commas holds the address of each comma less 16, here called `at`: the 16 characters before the comma begin there.
+// A comma and `space` spaces, none or one, separate the numbers of a list. A run ends at a comma with another count of
+// spaces. `],[` or `], [` separates rows. The first row determines the width of all others, and with it the numbers
+// after which a row must end. The reader compares that with whether the character before each comma is `]`. A row that
+// ends early or late stops the run, and the scanner rejects it. The layout is a type, so that shared code is written
+// once and a flat list has no cost for rows. The index holds the address of each comma minus 16, called `at` here,
+// which is the start of the 16 characters before the comma.
 
-/** Numbers of one list, which does not end within the run. */
+/** Layout of one list that does not end within the run. */
 export type Flat = u8;
-/** Numbers of rows that are `width` long. */
+/** Layout of rows that are `width` long. */
 export type Nested = u16;
 
 // @ts-ignore: decorator
@@ -18,14 +18,14 @@ export function isNested<L>(): bool {
   return sizeof<L>() == sizeof<Nested>();
 }
 
-/** 1 if the row ends before this comma, else 0. */
+/** Returns 1 if the row ends before this comma, otherwise 0. */
 // @ts-ignore: decorator
 @inline
 export function closes<L>(at: usize): usize {
   return isNested<L>() ? usize(load<u8>(at, 15) == 93) : 0;
 }
 
-/** Not 0 unless `space` spaces follow the comma, and an opening bracket follows them if the row is `closed`. */
+/** Returns 0 if `space` spaces follow the comma, and an opening bracket follows them if the row is `closed`. */
 // @ts-ignore: decorator
 @inline
 export function badSeparator<L>(at: usize, space: usize, closed: usize): usize {
@@ -33,14 +33,14 @@ export function badSeparator<L>(at: usize, space: usize, closed: usize): usize {
   return isNested<L>() ? noSpace | ((usize(load<u8>(at + space, 17)) ^ 91) & (0 - closed)) : noSpace;
 }
 
-/** Where the token after this comma begins. */
+/** Returns the start of the token after this comma. */
 // @ts-ignore: decorator
 @inline
 export function startAfter(at: usize, space: usize, closed: usize): usize {
   return at + space + 17 + closed;
 }
 
-/** Which of the next two numbers end a row that has `left` to come: bit 0 for the first, bit 1 for the second. */
+/** Returns a bit for each of the next two numbers that ends a row with `left` numbers remaining, bit 0 for the first. */
 // @ts-ignore: decorator
 @inline
 export function rowEnds(left: u32, width: u32): usize {
@@ -48,7 +48,7 @@ export function rowEnds(left: u32, width: u32): usize {
   return left == 2 ? 2 : width == 1 ? 3 : 1;
 }
 
-/** The numbers to come in the row at hand after `count` more. */
+/** Returns the numbers that remain in the current row after `count` more. */
 // @ts-ignore: decorator
 @inline
 export function leftAfter(left: u32, width: u32, count: u32): u32 {

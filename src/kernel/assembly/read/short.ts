@@ -1,25 +1,25 @@
-// Two numbers of at most 15 characters without sign, such as -0.123456: most numbers that there are.
+// Reads two numbers of at most 15 characters without sign, such as -0.123456, the most common form.
 //
-// Their digits are an integer below 10^15, which a double holds exactly, and so is the power of ten by which it is divided. There is one
-// rounding, so the quotient is the nearest double (W. Clinger, "How to read floating point numbers accurately", 1990). The sign
-// is that of the divisor, which makes -0 as it should be.
-// `excess` is the number of characters less 16, and `more` the number of digits before the point less 1. If `more` is 0 for both, all is
-// said: a digit, a point and at most 14 digits, which the comparison with 9 has checked, or one digit alone. Otherwise a few differences
-// must not be negative. A second number of the pair costs little, as the processor works on both at once.
+// Their digits form an integer below 10^15, which a double represents exactly, like the power of ten by which it is
+// divided. There is one rounding, so the quotient is the nearest double (W. Clinger, "How to read floating point
+// numbers accurately", 1990). The sign comes from the divisor, which gives -0 correctly. `excess` is the character
+// count minus 16, and `more` the digits before the point minus 1. If `more` is 0 for both, the form is valid, because
+// the comparison with 9 has checked a digit, a point and at most 14 digits, or one digit alone. Otherwise several
+// differences must not be negative. A second number costs little because the processor works on both at once.
 import { areDigits, digitsAt, dropPoint, integers, pointIn } from "./digits";
 import { madd } from "../exp";
 
-/** 10^15 to 10^0 by the lane of the point, each with its negative; row 15 is not used, row 16 is 10^0 for no point. */
+/** 10^15 to 10^0 by the lane of the point, each with its negative. Row 15 is unused, row 16 is 10^0 for no point. */
 const BY_POINT = memory.data(17 * 16, 16);
-/** 10^0 to 10^22, the powers that are doubles, each with its negative. */
+/** 10^0 to 10^22, the powers that doubles represent exactly, each with its negative. */
 const POWERS = memory.data(23 * 16, 16);
-/** The highest power in {@link POWERS}. */
+/** Highest power in {@link POWERS}. */
 export const MAX_POWER: u32 = 22;
 
 /** 10^8, twice. */
 const HUNDRED_MILLION = memory.data<f64>([1e8, 1e8], 16);
 
-/** Makes the tables, 640 bytes: each product is below 10^23, so it is exact. */
+/** Fills the tables, 640 bytes. Each product is exact because it is below 10^23. */
 export function fillPowers(): void {
   let power: f64 = 1;
   for (let m: usize = 0; m <= 22; m++, power *= 10) {
@@ -34,28 +34,31 @@ function putPower(row: usize, power: f64): void {
   store<f64>(row, -power, 8);
 }
 
-/** 10^`m`, or its negative: where it stands. */
+/** Returns the address of 10^`m` or its negative. */
 // @ts-ignore: decorator
 @inline
 export function powerAt(m: i32, sign: usize): usize {
   return POWERS + (usize(m) << 4) + (sign << 3);
 }
 
-/** 1 if the token at `start` begins with "-", else 0. */
+/** Returns 1 if the token at `start` begins with "-", otherwise 0. */
 // @ts-ignore: decorator
 @inline
 export function signAt(start: usize): usize {
   return usize(load<u8>(start) == 45);
 }
 
-/** Negative if `first`, the first character after the sign, is a 0 before another digit, if no digit stands before the point, or if there are more than 15 characters. */
+/**
+ * Returns a negative number if `first`, the first character after the sign, is a 0 before another digit, if no digit
+ * precedes the point, or if there are more than 15 characters.
+ */
 // @ts-ignore: decorator
 @inline
 export function badForm(first: usize, excess: i32, more: i32): i32 {
   return ((i32(load<u8>(first)) - 49) & (0 - more)) | more | ~excess;
 }
 
-/** The integers in the lanes of `a` and `b`, at most 15 digits each, divided by `powers`. */
+/** Divides the integers in the lanes of `a` and `b`, at most 15 digits each, by `powers`. */
 // @ts-ignore: decorator
 @inline
 export function divideShort(a: v128, b: v128, powers: v128): v128 {
@@ -65,7 +68,7 @@ export function divideShort(a: v128, b: v128, powers: v128): v128 {
   return f64x2.div(madd<f64>(high, v128.load(HUNDRED_MILLION), low), powers);
 }
 
-/** Reads two tokens, which begin at `start` and end 16 bytes after `at`, and writes them to `to`. Returns whether it could. */
+/** Reads two tokens, which begin at `start` and end 16 bytes after `at`, and writes them to `to`. Returns false if it cannot. */
 // @ts-ignore: decorator
 @inline
 export function readShort(start0: usize, at0: usize, start1: usize, at1: usize, to: usize): bool {
