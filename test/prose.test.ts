@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Sentence } from "./sentences.ts";
-import { commentSentences, HABITS, sentencesOf } from "./sentences.ts";
+import type { Sentence } from "./support/sentences.ts";
+import { commentSentences, HABITS, sentencesOf } from "./support/sentences.ts";
 
 const SRC = resolve(import.meta.dirname, "../src");
 const MAX_SHARE = 0.02;

@@ -54,7 +54,9 @@ it("has nothing that publint finds fault with", async () => {
 
 it("asks for the Node that its entry asks for", () => {
   const { engines } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  const [, needed] = /^const NODE = (\d+);$/m.exec(readFileSync(join(ROOT, "src/main.ts"), "utf8"))!;
+  const [, needed] = /^const MIN_NODE_MAJOR = (\d+);$/m.exec(
+    readFileSync(join(ROOT, "src/main.ts"), "utf8"),
+  )!;
   expect(engines.node).toBe(`>=${needed}`);
 });
 
