@@ -1,4 +1,4 @@
-/** The wiring, in the order in which a request meets it; nothing is discovered. */
+/** Wires the server explicitly, in the order in which a request meets its parts. */
 import type { FastifyInstance } from "fastify";
 import type { Engine } from "./body/admission.ts";
 import { registerInference } from "./inference/routes.ts";
@@ -16,15 +16,15 @@ import { registerPages } from "./static/pages.ts";
 export interface AppOptions extends ServerOptions {
   readonly engine: Engine;
   readonly metrics: Metrics;
-  /** The page of GET /metrics; undefined: it has a port of its own. */
+  /** Renders GET /metrics. Undefined if metrics have a port of their own. */
   readonly metricsPage: (() => Promise<string>) | undefined;
-  /** The same page, from which statistics of inferences are read wherever GET /metrics is. */
+  /** Renders the same text on either port, because the inference statistics are read from it. */
   readonly metricsText: () => Promise<string>;
-  /** The playground and the guide; default: there is none. */
+  /** Pages of the playground and the guide (default: none). */
   readonly pages?: readonly Page[];
 }
 
-/** The server, ready to listen. */
+/** Builds the server, ready to listen. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { engine, lifecycle, metricsPage, metricsText, pages = [] } = options;
   const app = createServer(options);

@@ -1,4 +1,4 @@
-/** One record per request: made when its head has been read, ended once, when its response is through or its connection is gone. */
+/** Record of a request, created when its head has been read and ended once, when its response ends or its connection closes. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ProblemCode } from "../problems.ts";
@@ -14,14 +14,14 @@ declare module "fastify" {
   }
 }
 
-/** A request as hooks, routes, logs, metrics and traces see it. */
+/** State of a request, shared by hooks, routes, logs, metrics and traces. */
 export class RequestContext {
   readonly exchange: Exchange;
-  /** The span; undefined unless a collector is set. */
+  /** Span of the request, if a collector is set. */
   readonly trace: Trace | undefined;
-  /** The error that the response reports. */
+  /** Code of the error in the response. */
   problem: ProblemCode | undefined;
-  /** Set by admission; undefined on routes without a loss. */
+  /** Set by admission. Undefined on routes without a loss. */
   loss: LossContext | undefined;
 
   constructor(exchange: Exchange, trace: Trace | undefined) {
@@ -29,33 +29,33 @@ export class RequestContext {
     this.trace = trace;
   }
 
-  /** Returns all that the request holds. */
+  /** Releases the resources of the request. */
   end(): void {
     this.loss?.end();
   }
 }
 
-/** The span of a request. */
+/** Span of a request. */
 export interface Trace {
   /** 32 hexadecimal digits: the client's, or a new one. */
   readonly id: string;
-  /** Closes the span once the response is through. */
+  /** Closes the span when the response has ended. */
   end(request: FastifyRequest, reply: FastifyReply): void;
 }
 
-/** Where spans go. */
+/** Exporter of spans. */
 export interface Tracing {
-  /** Opens the span of a request whose head has been read; undefined for probes and scrapes. */
+  /** Opens the span of a request whose head has been read. Returns undefined for probes and scrapes. */
   begin(request: FastifyRequest): Trace | undefined;
-  /** Sends the spans that are left. */
+  /** Exports the remaining spans. */
   stop(): Promise<void>;
 }
 
-/** The facts that admission decides from a request's headers. */
+/** Decisions of admission, made from a request's headers. */
 export interface Admitted {
   /** The operationId. */
   readonly operation: string;
-  /** An element of the target, in the words of an error. */
+  /** Description of a target element for error texts. */
   readonly targetElement?: string | undefined;
   /** The model of an inference request. */
   readonly model?: string | undefined;
@@ -64,20 +64,20 @@ export interface Admitted {
   readonly responseFormat: BodyFormat;
   /** Whether long JSON responses are compressed for every client that offers a coding. */
   readonly compressResponses: boolean;
-  /** Undefined: the body is not compressed. */
+  /** Content coding, if the body is compressed. */
   readonly coding: Coding | undefined;
-  /** The most bytes that the body may have, inflated. */
+  /** Maximum size of the inflated body. */
   readonly limit: SizeLimit;
 }
 
-/** A body as its parser returns it: the validator reads `value`, in which a number stands for each tensor. */
+/** Parsed body. The validator reads `value`, in which a number stands for each tensor. */
 export interface ParsedBody {
   readonly value: unknown;
-  /** Remembers the validator that has accepted the value, if other bodies share it. */
+  /** Records the validator that has accepted the value, if other bodies share it. */
   readonly skeleton?: { acceptedBy: unknown };
 }
 
-/** A loss that has been admitted: its memory, its body's bytes, its timings. */
+/** Admitted loss with its memory, body size and timings. */
 export class LossContext implements Admitted {
   readonly operation: string;
   readonly targetElement: string | undefined;
@@ -89,11 +89,11 @@ export class LossContext implements Admitted {
   readonly coding: Coding | undefined;
   readonly limit: SizeLimit;
   readonly timings = new Timings();
-  /** Bytes of body that have arrived, or that they have inflated to. */
+  /** Bytes of the body that have arrived, after inflating. */
   bytes = 0;
-  /** Dtype and shape of the input, once it is known. */
+  /** Dtype and shape of the input, once known. */
   input: Pick<Tensor, "dtype" | "shape"> | undefined;
-  /** Of a body of unknown length, while it is short: replaces its reservation by the largest one. */
+  /** Replaces the reservation of a short body of unknown length by the largest one. */
   reserveLongest: (() => void) | undefined;
   readonly #cleanups: (() => void)[] = [];
 
@@ -114,7 +114,7 @@ export class LossContext implements Admitted {
     this.#cleanups.push(cleanup);
   }
 
-  /** Returns the memory, and runs the clean-ups in order. */
+  /** Runs the clean-ups in order and releases the memory. */
   end(): void {
     this.timings.end();
     for (const cleanup of this.#cleanups) cleanup();
@@ -122,7 +122,7 @@ export class LossContext implements Admitted {
   }
 }
 
-/** The stages of a request, in order; read and decode, encode and write take turns. */
+/** Stages of a request, in order. Read and decode alternate, and so do encode and write. */
 export const STAGES = ["wait", "read", "decode", "compute", "encode", "write"] as const;
 
 export type Stage = (typeof STAGES)[number];
@@ -133,7 +133,7 @@ export class Timings {
   #since = performance.now();
   readonly #spentMs: Record<Stage, number> = { wait: 0, read: 0, decode: 0, compute: 0, encode: 0, write: 0 };
 
-  /** Enters a stage and leaves the one before. */
+  /** Enters a stage and leaves the previous one. */
   enter(stage: Stage): void {
     const now = performance.now();
     this.#spentMs[this.#stage] += now - this.#since;
@@ -141,7 +141,7 @@ export class Timings {
     this.#stage = stage;
   }
 
-  /** Adds the time of the last stage up to now. */
+  /** Adds the time of the current stage up to now. */
   end(): void {
     this.enter(this.#stage);
   }

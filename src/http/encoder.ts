@@ -29,16 +29,16 @@ const COMPRESSORS: Readonly<Record<ResponseCoding, () => Transform>> = {
 };
 
 /**
- * Compressors that one process has open at most. Each holds up to 1 MiB outside of the memory budget until its client has read the response;
- * a slow client holds it until the stall limit. Beyond this number, responses leave as they are.
+ * Compressors that one process has open at most. Each holds up to 1 MiB outside of the memory budget until its client has read the response.
+ * A slow client holds it until the stall limit. Beyond this number, responses leave as they are.
  */
 export const MAX_COMPRESSORS = 64;
 
 let openCompressors = 0;
 
 /**
- * Opens the coding that the client prefers, and sets Vary and Content-Encoding; undefined is identity. Without `isOffered`, only a client that
- * refuses identity gets a coding.
+ * Opens the coding that the client prefers, and sets Vary and Content-Encoding. Returns undefined for identity. Without
+ * `isOffered`, only a client that rejects identity gets a coding.
  */
 export function openEncoder(reply: FastifyReply, isOffered: boolean): Encoder | undefined {
   varyByCoding(reply);
@@ -49,7 +49,7 @@ export function openEncoder(reply: FastifyReply, isOffered: boolean): Encoder | 
   return new Encoder(COMPRESSORS[coding]());
 }
 
-/** A compressor in front of a response. It compresses outside of the event loop. */
+/** Compressor in front of a response. Runs outside of the event loop. */
 export class Encoder {
   readonly #compressor: Transform;
 
@@ -61,12 +61,12 @@ export class Encoder {
     });
   }
 
-  /** Sends what is written to a response. Closing the response early closes the compressor, and writes fail. */
+  /** Sends the compressed bytes to a response. Closing the response early closes the compressor, and writes fail. */
   pipeTo(response: ServerResponse): void {
     pipeline(this.#compressor, response, () => {});
   }
 
-  /** Compresses bytes that may be overwritten once the promise is kept. It waits for the client to read. */
+  /** Compresses bytes, which may be overwritten once the promise resolves. Waits for the client to read. */
   write(bytes: Uint8Array): Promise<void> {
     const compressor = this.#compressor;
     return new Promise((resolve, reject) => {

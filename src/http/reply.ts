@@ -1,4 +1,4 @@
-/** From a result to the socket: in one piece with its length where it fits a page, otherwise page by page with back-pressure. */
+/** Sends a result in one write if it fits a page, otherwise page by page with back-pressure. */
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
@@ -17,10 +17,10 @@ import { atEndOfTurn, turn } from "./slices.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
-/** Nothing for a response in one piece, which a handler may return at once: Fastify attaches listeners to every reply that a handler returns. */
+/** Undefined after a response in one write, because Fastify attaches listeners to every reply that a handler returns. */
 export type Sending = Promise<FastifyReply> | undefined;
 
-/** Sends a result; its tensors are read until the last page has been written, so the region stays reserved until then. */
+/** Sends a result. Its region stays reserved until the last page has been written, because pages read its tensors. */
 export function sendMembers(
   reply: FastifyReply,
   loss: LossContext,
@@ -39,7 +39,7 @@ export function sendMembers(
   return undefined;
 }
 
-/** Sends JSON: in one piece with its length where it fits a page, otherwise page by page. */
+/** Sends JSON in one write with Content-Length if it fits a page, otherwise page by page. */
 export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPages): Sending {
   const { run, u8 } = loss.kernel;
   const end = pages.print(run.outputAt, run.outputAt + run.outputBytes);
@@ -47,21 +47,21 @@ export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPage
   reply.header("content-type", JSON_TYPE);
   if (!pages.isDone) return sendPages(reply, loss, Buffer.from(printed), pages);
   loss.timings.enter("write");
-  // As text, Node writes a short answer and its headers in one piece; bytes would take a second.
+  // Sent as text because Node writes a short text together with its headers, but bytes separately.
   const text = printed.toString();
   atEndOfTurn(() => reply.send(text));
   return undefined;
 }
 
-/** Bytes that are printed at once into a request's own memory. */
+/** Size of a page in a request's own memory. */
 const PAGE_BYTES = 256 * 1024;
 
 /** Milliseconds of printing and writing after which other requests run. */
 const TURN_MS = 5;
 
 /**
- * Sends the first page, then prints and writes the others, each when the socket has taken the one before: a reader that stops holds the
- * printing up. They are printed into the request's own memory and written from there, or copied out of the kernels' buffer if there is none.
+ * Sends the first page, then prints each further page when the socket has accepted the previous one, so a client that stops reading stops
+ * the printing. Pages are printed into the request's own memory, or copied out of the kernels' output buffer if there is none.
  */
 async function sendPages(
   reply: FastifyReply,
@@ -113,7 +113,7 @@ function printPage({ run, u8 }: Kernel, pages: JsonPages, start: number | undefi
 /** Bytes that the printers may write beyond the last character. */
 const SLACK_BYTES = 64;
 
-/** Writes bytes that may be overwritten once the promise is kept. */
+/** Writes bytes, which may be overwritten once the promise resolves. */
 export function write(response: ServerResponse, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     response.write(bytes, (error) => (error ? reject(error) : resolve()));
@@ -126,8 +126,8 @@ function nextPage(pages: Generator<Buffer, void>): Buffer | undefined {
 }
 
 /**
- * Pages as a stream. A reader as fast as the writer would never let the event loop turn: other requests run between two pages. While a
- * part is asked for its next page, the request is in its encoding stage.
+ * Streams pages. Yields between two pages because a fast reader would starve other requests. The request is in its encoding stage while a
+ * part produces its next page.
  */
 export function pageStream(loss: LossContext, ...parts: readonly Iterable<Buffer>[]): Readable {
   return Readable.from(inTurns(loss, ...parts), { objectMode: false, highWaterMark: 0 });

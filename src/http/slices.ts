@@ -2,14 +2,14 @@
 import type { Step } from "../kernel/step.ts";
 import { SLICE_ELEMENTS } from "../kernel/step.ts";
 
-/** Thrown out of a computation whose client has left. */
+/** Thrown by a computation whose client has disconnected. */
 export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }
 
 /**
- * Runs all steps in order. Short work ends in its first slice and never leaves this turn of the event loop: then nothing is returned. Long
- * work yields to the loop after each slice and stops with {@link ClientGone} once `gone()` is true.
+ * Runs all steps in order. Returns undefined if the work ends in its first slice, in this turn of the event loop. Longer work yields to
+ * the loop after each slice and stops with {@link ClientGone} once `gone()` is true.
  */
 export function runSlices(steps: Iterable<Step>, gone: () => boolean): Promise<void> | undefined {
   const left = steps[Symbol.iterator]();
@@ -34,7 +34,7 @@ async function runRest(step: Step, left: Iterator<Step>, gone: () => boolean): P
   }
 }
 
-/** The next turn of the event loop. */
+/** Waits for the next turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -43,14 +43,14 @@ export function turn(): Promise<void> {
 const sends: (() => void)[] = [];
 
 /**
- * Sends a response at the end of this turn of the event loop, in a row with others: a write that wakes a sleeping client costs up to 24 µs, and
- * clients are awake after the first one. It takes 35 of 77 µs from a small request on one core.
+ * Sends a response at the end of this turn of the event loop, together with others, because a write that wakes a sleeping client costs up to
+ * 24 µs and clients are awake after the first one. Saves 35 of 77 µs of a small request on one core.
  */
 export function atEndOfTurn(send: () => void): void {
   if (sends.push(send) === 1) setImmediate(sendNow);
 }
 
-/** Sends all responses that wait. */
+/** Sends all waiting responses. */
 export function sendNow(): void {
   for (const send of sends.splice(0)) send();
 }

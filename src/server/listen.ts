@@ -10,7 +10,7 @@ import { dirname } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Config } from "../config.ts";
 import { ConfigError, flagOf } from "../config.ts";
-import { closeAdmin } from "../http/server/shutdown.ts";
+import { shutDownAdmin } from "../http/server/shutdown.ts";
 
 /** System errors in terms of the settings, with the setting that corrects them. */
 const PORT_FAULTS: Readonly<Record<string, readonly [fault: string, of: "host" | "port"]>> = {
@@ -110,7 +110,7 @@ export async function listenBoth(
   try {
     return config.SOCKET === "" ? await listen(app, config, "PORT") : await listenLocally(app, config.SOCKET);
   } catch (error) {
-    await closeAdmin(admin);
+    await shutDownAdmin(admin);
     throw error;
   }
 }

@@ -9,7 +9,7 @@ import { readConfig } from "../config.ts";
 import { registerDroppedLines } from "../http/observe/metrics.ts";
 import { buildAdmin } from "../http/server/admin.ts";
 import { fromText, toText } from "../http/server/auth.ts";
-import { closeAdmin } from "../http/server/shutdown.ts";
+import { shutDownAdmin } from "../http/server/shutdown.ts";
 import { VERSION } from "../version.ts";
 import { Cluster } from "./cluster.ts";
 import { joinCluster } from "./cluster-member.ts";
@@ -89,7 +89,7 @@ async function startCluster(
       : undefined;
   const stop = async (): Promise<void> => {
     await cluster.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + KILL_MARGIN_MS);
-    await closeAdmin(admin);
+    await shutDownAdmin(admin);
   };
   stopOnSignals(stop, log, () => cluster.kill());
   cluster.failed.then((reason) => stop().finally(() => onFailure(reason)));

@@ -11,7 +11,7 @@ import { buildAdmin } from "../http/server/admin.ts";
 import type { Tokens } from "../http/server/auth.ts";
 import { digestTokens } from "../http/server/auth.ts";
 import type { Lifecycle } from "../http/server/shutdown.ts";
-import { closeAdmin, drain } from "../http/server/shutdown.ts";
+import { shutDown, shutDownAdmin } from "../http/server/shutdown.ts";
 import { loadKernel } from "../kernel/kernel.ts";
 import { Arena } from "../tensor/arena.ts";
 import type { ClusterMember } from "./cluster-member.ts";
@@ -81,7 +81,7 @@ export async function serve(
   if (port === undefined) return void (await finish({ admin, tracing, member }));
   lifecycle.phase = "ready";
   const end = async (): Promise<void> => {
-    await drain(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
+    await shutDown(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
     await finish({ admin, tracing, member });
   };
   let stopped: Promise<void> | undefined;
@@ -97,7 +97,7 @@ interface Companions {
 
 /** Closes everything else that keeps the process alive. */
 async function finish({ admin, tracing, member }: Companions): Promise<void> {
-  await closeAdmin(admin);
+  await shutDownAdmin(admin);
   await tracing?.stop();
   member?.leave();
 }

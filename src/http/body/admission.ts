@@ -8,39 +8,39 @@ import type { BodyFormat, SizeLimit } from "../limits/content-headers.ts";
 import {
   checkBodyHeaders,
   inflatedSizeLimit,
+  isLengthKnown,
   rejectQuery,
   responseFormatOf,
-  tellsLength,
   tooLarge,
 } from "../limits/content-headers.ts";
 import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { secondsFor } from "../limits/load-estimate.ts";
 
-/** The part of the process that every loss computes with, and its limits. */
+/** Kernel, memory and limits that every loss uses. */
 export interface Engine {
   readonly kernel: Kernel;
   readonly arena: Arena;
   readonly load: LoadEstimate;
-  /** Bytes of a body, or of tensors, that have to be in memory at once. */
+  /** Maximum size of a body, or of tensors, in memory at once. */
   readonly bodyLimit: number;
-  /** Bytes of a body that is computed as it arrives. */
+  /** Maximum size of a body that is computed as it arrives. */
   readonly streamLimit: number;
-  /** Whether long JSON responses are compressed for every client that offers a coding; default: for clients that refuse identity. */
+  /** Whether to compress long JSON responses for every client that offers a coding (default: only for clients that reject identity). */
   readonly compressResponses?: boolean;
 }
 
-/** The limit of a body that has to be in memory at once. */
+/** Returns the limit of a body in memory. */
 export function bodyLimitOf({ bodyLimit }: Engine): SizeLimit {
   return { bytes: bodyLimit, setting: "BODY_LIMIT" };
 }
 
-/** Bytes that every reservation gets beside its price: the scanner's tables, and a loss's scratch memory. */
+/** Bytes that every reservation adds to its price for the scanner's tables and a loss's scratch memory. */
 const FIXED_BYTES = 64 * 1024;
 
-/** JSON bodies of unknown length start with memory for so many bytes, and are kept as text until they end. Longer ones take the largest reservation. */
+/** Initial reservation of a JSON body of unknown length, which is kept as text meanwhile. A longer body takes the largest reservation. */
 export const SHORT_BYTES = 768 * 1024;
 
-/** The estimated cost of a request. */
+/** Estimated cost of a request. */
 export interface Price {
   /** Bytes of memory for its tensors. */
   readonly memory: number;
@@ -50,21 +50,21 @@ export interface Price {
   readonly length: number;
 }
 
-/** The price of a body with so many bytes of JSON, and of numbers behind it. */
+/** Estimates the price of a body with so many bytes of JSON and of binary numbers. */
 export function priceOf(json: number, binary: number): Price {
   return { memory: 4 * json + binary, seconds: secondsFor(json, binary), length: json + binary };
 }
 
-/** The first price of a JSON body of unknown length: its text and its numbers. */
+/** Initial price of a JSON body of unknown length, for its text and its numbers. */
 const SHORT_PRICE: Price = { ...priceOf(SHORT_BYTES, 0), memory: 5 * SHORT_BYTES };
 
-/** The facts about an operation that its requests need before they are computed. */
+/** Properties of an operation that admission needs. */
 export interface AdmittedOperation {
   readonly operationId: string;
   readonly targetElement?: string;
 }
 
-/** The facts about a body that its headers tell. */
+/** Price and format of a body, read from its headers. */
 export interface Announced {
   readonly price: Price;
   readonly responseFormat: BodyFormat;
@@ -76,8 +76,8 @@ export interface Announced {
 }
 
 /**
- * Checks a request's headers and plans its memory. JSON reserves all of it with its first byte; safetensors once its header has been read. The
- * memory returns at the end of the request.
+ * Checks a request's headers and plans its memory. JSON reserves all of it with its first byte, and safetensors once its header has been read. The
+ * end of the request releases it.
  */
 export function admit(engine: Engine, operation: AdmittedOperation, request: FastifyRequest): void {
   const { headers } = request;
@@ -86,27 +86,27 @@ export function admit(engine: Engine, operation: AdmittedOperation, request: Fas
     safetensors: { bytes: engine.streamLimit, setting: "STREAM_LIMIT" },
   });
   const responseFormat = responseFormatOf(headers.accept, format);
-  const isTold = tellsLength(headers, coding);
+  const hasLength = isLengthKnown(headers, coding);
   if (format === "json") {
     rejectQuery(request.query);
     admitLoss(engine, operation, request, {
       price: priceOf(length, 0),
       responseFormat,
       coding,
-      mayBeShort: !isTold,
+      mayBeShort: !hasLength,
     });
     return;
   }
   // A file of unknown length may be short.
-  const bytes = isTold ? length : Math.min(length, engine.bodyLimit);
+  const bytes = hasLength ? length : Math.min(length, engine.bodyLimit);
   const price = { memory: 0, seconds: secondsFor(0, bytes), length: bytes };
   admitLoss(engine, operation, request, { price, responseFormat, coding, mayBeShort: false });
 }
 
 /**
- * Makes the context of a loss. Its memory is taken with the first byte of the body, all or nothing: memory that is only announced would let clients
- * that send nothing shut out all others. A JSON body of unknown length, as .NET's clients send each one, first pays for a short one, because few
- * of the longest would fill the Arena.
+ * Creates the context of a loss. Reserves all of its memory with the first byte of the body, because clients that announce and send nothing
+ * would shut out all others. A JSON body of unknown length, which .NET's clients always send, first pays for a short body, because few of
+ * the longest would fill the Arena.
  */
 export function admitLoss(
   engine: Engine,
@@ -140,7 +140,7 @@ function limitOf(engine: Engine, { length }: Price, coding: Coding | undefined):
   return coding === undefined ? limit : inflatedSizeLimit(length, limit);
 }
 
-/** The price of the longest body that there can ever be room for, and the limit that this sets. */
+/** Returns the price of the longest body that fits the Arena, and its limit. */
 function longestPrice(
   engine: Engine,
   price: Price,
@@ -154,7 +154,7 @@ function longestPrice(
   return { price: withDecoder(priceOf(bytes, 0), coding), limit };
 }
 
-/** Counts the request among those in progress until it ends, under its first price and, once it turns out to be long, under the longest. */
+/** Counts the request as in progress until it ends, first with the short price and then, if its body is long, with the longest. */
 function trackLoad(engine: Engine, loss: LossContext, first: Price, longest: Price | undefined): void {
   let leave = engine.load.add(first.seconds, () => loss.bytes / first.length);
   if (longest !== undefined) {
@@ -168,13 +168,13 @@ function trackLoad(engine: Engine, loss: LossContext, first: Price, longest: Pri
   if (leave !== undefined || longest !== undefined) loss.onEnd(() => leave?.());
 }
 
-/** A price with the memory of a decoder, which touches no more of its window than the body inflates to. */
+/** Adds the memory of a decoder, which uses no more of its window than the inflated body. */
 function withDecoder(price: Price, coding: Coding | undefined): Price {
   if (coding === undefined) return price;
   return { ...price, memory: price.memory + Math.min(coding.decoderBytes, price.length) };
 }
 
-/** Rejects a request that there can never be room for, and one that would wait too long. */
+/** Rejects a request that can never fit the Arena, or that would wait too long. */
 function checkPrice({ arena, load }: Engine, { memory, seconds, length }: Price): void {
   const room = arena.largest - FIXED_BYTES;
   if (memory > room) {

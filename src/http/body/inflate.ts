@@ -1,4 +1,4 @@
-/** Bodies as they arrive, inflated where they are compressed. */
+/** Inflates compressed bodies as they arrive. */
 import type { IncomingMessage } from "node:http";
 import type { Readable, TransformCallback } from "node:stream";
 import { Transform } from "node:stream";
@@ -7,8 +7,8 @@ import type { Coding, Decoder } from "../limits/content-coding.ts";
 import { FREE_BYTES, inflatedLimit, MAX_RATIO } from "../limits/content-coding.ts";
 
 /**
- * The bytes of a body, as they come or inflated. A stream of its own ends with an error of {@link bodyProblem}; destroying it lets the rest of
- * the body pass unread.
+ * Opens a body, inflating it if it is compressed. An inflating stream fails with an error for {@link bodyProblem}. Destroying it discards the
+ * rest of the body.
  */
 export function openBody(payload: IncomingMessage, coding: Coding | undefined): Readable {
   if (coding === undefined) return payload;
@@ -34,8 +34,8 @@ export function openBody(payload: IncomingMessage, coding: Coding | undefined): 
 }
 
 /**
- * Gives the memory of a chunk of {@link openBody} back once it is used: one of the socket that is alone in its buffer, or the last of a
- * decoder's buffer. Left to the garbage collector, the chunks of large bodies pile up to 80 MiB and cause full collections.
+ * Frees the memory of a used chunk of {@link openBody}, if it is alone in its buffer or the last in a decoder's buffer. The garbage collector
+ * would let the chunks of large bodies grow to 80 MiB and then run full collections.
  */
 export function freeChunk(
   { buffer, byteOffset, byteLength }: Buffer<ArrayBuffer>,
@@ -45,14 +45,14 @@ export function freeChunk(
   if (isLast && (coding !== undefined || byteOffset === 0)) buffer.transfer(0);
 }
 
-/** What became of a body whose stream failed. */
+/** Converts the failure of a body's stream into a problem. */
 export function bodyProblem(error: unknown, coding: Coding | undefined): Problem {
   if (error instanceof Problem) return error;
   if (coding === undefined || !(error instanceof Error)) return endedEarly();
   return new Problem("malformed_content_encoding", `the body is not ${coding.name}: ${error.message}`);
 }
 
-/** The problem of a body that its client did not send to its end. */
+/** Creates the problem of an incomplete body. */
 export function endedEarly(): Problem {
   return new Problem("malformed_request", "the body ended early");
 }
@@ -64,13 +64,13 @@ function tooDense(): Problem {
   );
 }
 
-/** A decoder for each frame costs its allocation, so a body of tiny frames would be an attack. */
+/** Maximum number of frames, because each allocates a decoder and a body of tiny frames would be an attack. */
 const MAX_FRAMES = 1000;
 
 /**
  * Inflates a body to its last byte. Node's decoders stop in silence at the end of the first zstd frame, although its own compressor writes an
- * empty second one, and their rejectGarbageAfterEnd takes that for garbage (Node 24.21). Here the next frame gets a decoder of its
- * own, which refuses what is none.
+ * empty second one, and their rejectGarbageAfterEnd takes that for garbage (Node 24.21). Here each further frame gets its
+ * own decoder, which rejects garbage.
  */
 export class Inflater extends Transform {
   readonly #open: () => Decoder;
@@ -126,7 +126,7 @@ export class Inflater extends Transform {
   }
 }
 
-/** Waits until a decoder has handed on its last bytes, which may have happened before its write is called back. */
+/** Waits until a decoder has emitted its last bytes, which may happen before its write is called back. */
 function whenEnded(decoder: Decoder, then: () => void): void {
   if (decoder.readableEnded) then();
   else decoder.once("end", () => then());

@@ -1,4 +1,4 @@
-/** JSON bodies: a short one is taken in one piece and scanned when its last byte arrives, a longer one chunk by chunk. */
+/** Reads JSON bodies, scanning a short body when its last byte arrives and a longer body chunk by chunk. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { Problem, rejectAt } from "../../problems.ts";
@@ -9,13 +9,13 @@ import { tooLarge } from "../limits/content-headers.ts";
 import { SHORT_BYTES } from "./admission.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
-/** Bodies of at most so many bytes, announced by Content-Length, are taken in one piece. */
+/** Maximum Content-Length of a body that is read in one piece. */
 const ONE_PIECE_BYTES = 64 * 1024;
 
 /** The callback of Fastify's content-type parsers. */
 export type ParserDone = (error: Error | null, body?: unknown) => void;
 
-/** Reads a JSON body: in this turn of the event loop if it is short and there, so that nothing waits for a promise. */
+/** Reads a JSON body, without a promise if it is short. */
 export function readJson(
   request: FastifyRequest,
   payload: IncomingMessage,
@@ -67,7 +67,7 @@ function readInOnePiece(
       return;
     }
     try {
-      // A body that arrives in parts waits for the next one: it reserves its memory with its first byte, as a long one does.
+      // Reserves memory with the first part of a body, as for a long body.
       loss.region.open();
     } catch (error) {
       end(error as Error);
@@ -116,7 +116,7 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
     };
     const detach = (): void => {
       body.off("data", onData).off("end", onEnd).off("close", onFailure);
-      // A decoder that is destroyed may still fail.
+      // A destroyed decoder may still fail.
       if (body === payload) body.off("error", onFailure);
     };
     const attempt = (read: () => void): void => {
@@ -132,7 +132,7 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
   });
 }
 
-/** Scans chunks as they arrive. A body of unknown length is kept as text while it is short, so that it takes no more memory than it needs. */
+/** Scans chunks as they arrive. Keeps a body of unknown length as text while it is short, so that it takes no more memory than it needs. */
 class ChunkScan {
   readonly #loss: LossContext;
   readonly #mode: JsonMode;
@@ -157,7 +157,7 @@ class ChunkScan {
       this.#keptBytes += chunk.length;
       return;
     }
-    // Copied, since the longer reservation may lie at the same address.
+    // Copied because the longer reservation may have the same address.
     const text = this.#keptText().slice();
     reserveLongest();
     this.#loss.reserveLongest = undefined;
@@ -185,11 +185,11 @@ class ChunkScan {
   }
 }
 
-/** Words an invalid element of the target for clients that send class names: the scanner, which reads every field as numbers, cannot. */
+/** Describes an invalid element of the target for clients that send class names, because the scanner does not know the field's meaning. */
 function describeTarget(error: unknown, { targetElement }: LossContext): unknown {
   if (targetElement === undefined || !(error instanceof Problem) || error.code !== "invalid_element")
     return error;
-  const [place] = error.errors;
-  if (place === undefined || !place.pointer.startsWith("/target/")) return error;
-  return rejectAt(error.code, place.pointer, `expected ${targetElement}`);
+  const [first] = error.errors;
+  if (first === undefined || !first.pointer.startsWith("/target/")) return error;
+  return rejectAt(error.code, first.pointer, `expected ${targetElement}`);
 }

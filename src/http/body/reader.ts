@@ -1,4 +1,4 @@
-/** Reads a request's body on demand: bytes that nobody asks for stay in the socket and hold the client up. */
+/** Reads a request's body on demand. Unread bytes stay in the socket and slow the client down. */
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import type { Problem } from "../../problems.ts";
@@ -7,7 +7,7 @@ import type { SizeLimit } from "../limits/content-headers.ts";
 import { tooLarge } from "../limits/content-headers.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
-/** A call of {@link BodyReader.fill} or {@link BodyReader.end} that waits; the latter wants no bytes. */
+/** Pending call of {@link BodyReader.fill} or {@link BodyReader.end}, which wants no bytes. */
 interface Wanted {
   readonly into: Uint8Array;
   filled: number;
@@ -19,24 +19,24 @@ const NO_BYTES = new Uint8Array(0);
 
 export class BodyReader {
   readonly #payload: IncomingMessage;
-  /** The payload, or what it inflates to. */
+  /** The payload, inflated if it is compressed. */
   readonly #body: Readable;
   readonly #limit: SizeLimit;
   readonly #loss: LossContext;
-  /** The rest of a chunk that held more than was asked for. */
+  /** Unread rest of the last chunk. */
   #rest: Buffer<ArrayBuffer> | undefined;
-  /** The whole chunk, whose memory is given back as soon as all of it is used. */
+  /** The whole chunk, freed when all of it has been used. */
   #chunk: Buffer<ArrayBuffer> | undefined;
   #wanted: Wanted | undefined;
   #received = 0;
   #hasEnded = false;
   #failed: Problem | undefined;
 
-  /** Reads the body of a request, at most `limit`; nothing else may read it. Its rest passes unread once the request has ended. */
+  /** Reads the body of a request up to `limit`, as its only reader. Discards the rest when the request ends. */
   constructor({ exchange, loss: admitted }: RequestContext, payload: IncomingMessage, limit: SizeLimit) {
     const loss = admitted!;
     const { coding, timings, region } = loss;
-    // The decoder's memory lies outside of the Arena, but it counts.
+    // Counts the decoder's memory, which is outside of the Arena.
     if (coding !== undefined) region.alloc(Math.min(coding.decoderBytes, limit.bytes));
     this.#payload = payload;
     this.#body = openBody(payload, coding);
@@ -54,12 +54,12 @@ export class BodyReader {
     loss.onEnd(() => this.#discard());
   }
 
-  /** Fills `into` with the next bytes. Rejects a body that ends before that, and one that is over the limit. */
+  /** Fills `into` with the next bytes. Rejects a body that ends before that, or that is over the limit. */
   async fill(into: Uint8Array): Promise<void> {
     if (into.length > 0 && (await this.#want(into))) throw endedEarly();
   }
 
-  /** Waits for the end of the body; false if more bytes arrive instead. */
+  /** Waits for the end of the body. Resolves to false if more bytes arrive instead. */
   end(): Promise<boolean> {
     return this.#want(NO_BYTES);
   }
@@ -72,7 +72,7 @@ export class BodyReader {
     });
   }
 
-  /** Lets the rest of the body pass unread, so that the connection can go on. */
+  /** Discards the rest of the body, so that the connection can be reused. */
   #discard(): void {
     this.#rest = undefined;
     if (this.#body !== this.#payload) {
@@ -94,7 +94,7 @@ export class BodyReader {
     this.#serve();
   }
 
-  /** Hands over the bytes that are there. Pauses the payload while nobody wants more. */
+  /** Copies the available bytes. Pauses the payload while no call is pending. */
   #serve(): void {
     const wanted = this.#wanted;
     if (wanted !== undefined) this.#fillFromRest(wanted);

@@ -1,4 +1,4 @@
-/** safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
+/** Reads safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { nearest } from "../../errors.ts";
@@ -12,31 +12,31 @@ import { readOptions } from "../../wire/options.ts";
 import type { Entry, Header } from "../../wire/safetensors/header.ts";
 import { readHeader, readHeaderLength } from "../../wire/safetensors/header.ts";
 import type { LossContext, ParsedBody } from "../context.ts";
-import { tellsLength, tooLarge } from "../limits/content-headers.ts";
+import { isLengthKnown, tooLarge } from "../limits/content-headers.ts";
 import type { Engine } from "./admission.ts";
 import { BodyReader } from "./reader.ts";
 
-/** A safetensors body of which only the header has been read. */
+/** Safetensors body after its header has been read. */
 export interface SafetensorsBody extends ParsedBody {
   readonly header: Header;
-  /** Gives the tensors' bytes, which are still in the socket. */
+  /** Reads the tensors' bytes, which are still in the socket. */
   readonly reader: BodyReader;
 }
 
 const PREFIX_BYTES = 8;
 
-/** Reads the header. `value` is the body that a JSON request would have had: the options, and a number in the place of each tensor. */
+/** Reads the header. `value` is the equivalent JSON body: the options, and a number for each tensor. */
 export async function readSafetensors(
   engine: Engine,
   { context, headers, query }: FastifyRequest,
   payload: IncomingMessage,
 ): Promise<SafetensorsBody> {
   const reader = new BodyReader(context, payload, { bytes: engine.streamLimit, setting: "STREAM_LIMIT" });
-  const bodyBytes = tellsLength(headers, context.loss!.coding)
+  const bodyBytes = isLengthKnown(headers, context.loss!.coding)
     ? Number(headers["content-length"])
     : undefined;
   const prefix = new Uint8Array(PREFIX_BYTES);
-  // A body that is shorter than the prefix is rejected as such.
+  // Rejects a body that is shorter than the prefix.
   if (bodyBytes !== undefined && bodyBytes < PREFIX_BYTES)
     readHeaderLength(prefix.subarray(0, bodyBytes), bodyBytes);
   await reader.fill(prefix);
@@ -90,7 +90,7 @@ export async function readTensor({ kernel }: LossContext, reader: BodyReader, te
   await reader.fill(kernel.u8.subarray(address, address + byteLength(tensor)));
 }
 
-/** Rejects bytes behind the tensors, which only a body without Content-Length can have. */
+/** Rejects bytes after the tensors, which only a body without Content-Length can have. */
 export async function endBody(reader: BodyReader): Promise<void> {
   if (await reader.end()) return;
   throw new Problem("malformed_safetensors", "bytes follow the last tensor");

@@ -1,15 +1,15 @@
-/** Triton's model configuration and statistics extensions: their schemas, and what the models say by them. */
+/** Triton's model configuration and statistics extensions: schemas and the configuration of each model. */
 import { Type } from "typebox";
 import type { ModelTensor, Operation } from "../losses/operation.ts";
 
 const ConfigTensor = Type.Object(
   {
     name: Type.String(),
-    data_type: Type.String({ description: "The datatype of the model's metadata behind `TYPE_`." }),
+    data_type: Type.String({ description: "The datatype of the model's metadata with the prefix `TYPE_`." }),
     dims: Type.Array(Type.Integer(), {
-      description: "The usual shape; -1 stands for any size. A tensor without dimensions has `[1]`.",
+      description: "Default shape. -1 is any size, and a 0-dim tensor has `[1]`.",
     }),
-    optional: Type.Optional(Type.Boolean({ description: "Whether a request may be without it." })),
+    optional: Type.Optional(Type.Boolean({ description: "Whether a request may omit it." })),
   },
   { $id: "InferenceConfigTensor", title: "InferenceConfigTensor" },
 );
@@ -24,7 +24,7 @@ export const InferenceConfig = Type.Object(
     input: Type.Array(Type.Ref("InferenceConfigTensor#")),
     output: Type.Array(Type.Ref("InferenceConfigTensor#"), {
       description:
-        "The output that every request with the default `reduction` gets. Clients request each output listed here; the model's metadata list the others.",
+        "Output of every request with the default `reduction`. Clients request each output listed here. The model's metadata list the others.",
     }),
   },
   { $id: "InferenceConfig", title: "InferenceConfig" },
@@ -49,7 +49,7 @@ const computed = {
 const InferenceDurations = Type.Object(
   {
     success: duration(
-      "Requests with status 200, from the end of the head to the end of the answer. Reading and writing the network are in it, and in no other member.",
+      "Requests with status 200, from the end of the head to the end of the response. No other member includes reading from and writing to the network.",
     ),
     fail: duration("Requests with another status, or whose client left."),
     queue: duration("Waiting for memory and the body's first byte."),
@@ -73,12 +73,12 @@ const InferenceModelStatistics = Type.Object(
   {
     name: Type.String(),
     version: Type.String(),
-    last_inference: Count("When the last request was answered, in milliseconds since 1970; 0: none was."),
+    last_inference: Count("Time of the last completed request, in milliseconds since 1970, or 0."),
     inference_count: Count("Requests with status 200, each of which is one inference."),
     execution_count: Count("The same: requests are not batched."),
     inference_stats: Type.Ref("InferenceDurations#"),
     batch_stats: Type.Array(Type.Ref("InferenceBatch#"), {
-      description: "Empty until the first request has been answered.",
+      description: "Empty until the first request has completed.",
     }),
   },
   { $id: "InferenceModelStatistics", title: "InferenceModelStatistics" },
@@ -89,7 +89,7 @@ export const InferenceStatistics = Type.Object(
   { $id: "InferenceStatistics", title: "InferenceStatistics" },
 );
 
-/** In the order in which they refer to each other. */
+/** Schemas, each after the schemas to which it refers. */
 export const EXTENSION_SCHEMAS = [
   ConfigTensor,
   InferenceConfig,
@@ -100,7 +100,7 @@ export const EXTENSION_SCHEMAS = [
   InferenceStatistics,
 ];
 
-/** The configuration of a model, with the members of Triton's ModelConfig that clients read. */
+/** Returns the configuration of a model, with the members of Triton's ModelConfig that clients read. */
 export function configOf({ name, model: { inputs, outputs, mainOutput } }: Operation) {
   return {
     name,

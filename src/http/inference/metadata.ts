@@ -1,10 +1,10 @@
-/** What a model's metadata tell of its options, read from the schema that checks them. */
+/** Describes a model's options in its metadata, from the schema that validates them. */
 import type { TSchema } from "typebox";
 import { isOperand } from "../../wire/operands.ts";
 import { JSON_OPTIONS, OPTION_SCHEMAS } from "../losses/options.ts";
 import { TENSOR_SCHEMAS } from "../losses/tensor-schemas.ts";
 
-/** The parts of a schema that say what an option is. */
+/** Parts of a schema that describe an option. */
 interface OptionSchema {
   readonly $id?: string;
   readonly $ref?: string;
@@ -31,15 +31,15 @@ const SHARED = new Map(
 const BINARY_OPTION: OptionMetadata = {
   type: "boolean",
   default: false,
-  description: "Whether outputs come as bytes behind the JSON, where they do not say so themselves.",
+  description: "Whether outputs are binary, unless an output has its own binary_data.",
 };
 
-/** Whether an option says how JSON is written, which the protocol says by itself. */
+/** Whether an option sets the JSON format, which the protocol fixes. */
 export function isJsonOption(name: string): boolean {
   return (JSON_OPTIONS as readonly string[]).includes(name);
 }
 
-/** The options of an operation, and the protocol's own. */
+/** Describes the options of an operation and the protocol's own. */
 export function describeOptions(request: TSchema): Record<string, OptionMetadata> {
   const { properties = {} } = request as { properties?: Readonly<Record<string, OptionSchema>> };
   const options = Object.entries(properties).filter(([name]) => !isJsonOption(name) && !isOperand(name));
@@ -51,7 +51,7 @@ export function describeOptions(request: TSchema): Record<string, OptionMetadata
 
 function describeOption(schema: OptionSchema): OptionMetadata {
   return {
-    // null stands for every option that is not given; it is told where it is the default.
+    // Lists null only as a default, because null means absent for every option.
     type: [...new Set(typesOf(schema))]
       .filter((type) => type !== "null" || schema.default === null)
       .join(" or "),

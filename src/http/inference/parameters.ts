@@ -1,29 +1,29 @@
-/** Holds an inference request to its model: the names first, then the options by the schema of the JSON contract. */
+/** Validates an inference request against its model: the names first, then the options by the schema of the JSON contract. */
 import type { LossError } from "../../loss/errors.ts";
 import type { Problem, ProblemError } from "../../problems.ts";
 import { echo, rejectAt } from "../../problems.ts";
 import { isOperand, OPERANDS } from "../../wire/operands.ts";
 import { withoutNulls } from "../losses/optional.ts";
 import { JSON_OPTIONS } from "../losses/options.ts";
-import type { Refused, Validate } from "../server/validation.ts";
+import type { InvalidValue, Validate } from "../server/validation.ts";
 import { describeValidation } from "../server/validation.ts";
 import { isJsonOption } from "./metadata.ts";
 import type { InferenceBody } from "./request.ts";
 
-/** The protocol's own parameter: whether outputs come as bytes. */
+/** Parameter of the protocol that requests binary outputs. */
 export const BINARY = "binary_data_output";
 
-/** The parameters that are no options, by their type: the protocol's own, and those of MLServer's types, which have no effect. */
+/** Parameters other than options, with their types. MLServer's have no effect. */
 const OTHER_PARAMETERS: Readonly<Record<string, { readonly type: string; readonly expected: string }>> = {
   [BINARY]: { type: "boolean", expected: "true or false" },
   content_type: { type: "string", expected: "a text" },
   headers: { type: "null", expected: "null" },
 };
 
-/** The one version that every model has. */
+/** Version of every model. */
 export const MODEL_VERSION = "1";
 
-/** Refuses a model or a version other than those of the path; an empty version stands for any, as in Triton's protocol. */
+/** Rejects a model or a version that differs from the path. An empty version means any, as in Triton's protocol. */
 export function checkModel(
   name: string,
   { model_name: asked = name, model_version: version = MODEL_VERSION }: InferenceBody,
@@ -44,7 +44,7 @@ interface Named {
   readonly name: string;
 }
 
-/** Refuses inputs and outputs that the model does not have, and those that stand twice, before a tensor is read. */
+/** Rejects unknown and duplicate inputs and outputs before a tensor is read. */
 export function checkNames(
   model: { readonly inputs: readonly Named[]; readonly outputs: readonly Named[] },
   { inputs, outputs = [] }: InferenceBody,
@@ -69,13 +69,13 @@ function checkList(list: "inputs" | "outputs", known: readonly Named[], asked: r
   }
 }
 
-/** The operation's options, with a number in the place of each tensor, as `validate` has accepted them for the JSON contract. */
+/** Returns the operation's options in the JSON contract's format, with a number for each tensor. Rejects options that `validate` does not accept. */
 export function optionsOf(
   body: InferenceBody,
   validate: Validate,
-  contract: Pick<Refused, "schema" | "find">,
+  contract: Pick<InvalidValue, "schema" | "find">,
 ): Record<string, unknown> {
-  // Without a prototype, `__proto__` is a name like others, and refused like others.
+  // Has no prototype, so `__proto__` is rejected as an unknown field.
   const fields: Record<string, unknown> = Object.create(null);
   for (const [name, value] of Object.entries(body.parameters ?? {})) {
     if (Object.hasOwn(OTHER_PARAMETERS, name)) {
@@ -92,18 +92,18 @@ export function optionsOf(
     ...contract,
     value: fields,
     unoffered: [...OPERANDS, ...JSON_OPTIONS],
-    show: (place) => placeIn(body, place),
+    show: (error) => relocate(body, error),
   });
 }
 
-/** The problem of a loss's error in a whole field, at the field's place in the inference request. */
+/** Converts a loss's error in a field into a problem with the pointer into the inference request. */
 export function fieldProblem(body: InferenceBody, { code, field, message }: LossError): Problem {
-  const { pointer, detail } = placeIn(body, { pointer: `/${field}`, detail: message });
+  const { pointer, detail } = relocate(body, { pointer: `/${field}`, detail: message });
   return rejectAt(code, pointer, detail);
 }
 
-/** A place in the JSON contract's body, where an inference request has it. */
-function placeIn(body: InferenceBody, { pointer, detail }: ProblemError): ProblemError {
+/** Converts a pointer into the JSON contract's body to a pointer into the inference request. */
+function relocate(body: InferenceBody, { pointer, detail }: ProblemError): ProblemError {
   const [, name = ""] = pointer.split("/");
   const at = body.inputs.findIndex((input) => input.name === name);
   if (at >= 0) return { pointer: `/inputs/${at}`, detail };

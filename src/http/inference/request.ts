@@ -1,4 +1,4 @@
-/** From the socket to the operands of an inference request. */
+/** Reads the operands of an inference request from the socket. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { echo, Problem } from "../../problems.ts";
@@ -16,15 +16,15 @@ import {
   announcedLength,
   checkFraming,
   inflatedSizeLimit,
+  isLengthKnown,
   knownFormat,
   rejectQuery,
-  tellsLength,
   tooLarge,
 } from "../limits/content-headers.ts";
 import type { Operation } from "../losses/operation.ts";
 import { withoutNulls } from "../losses/optional.ts";
 
-/** A request's body that its schema has accepted, without the members that are null. */
+/** Valid request body without null members. */
 export interface InferenceBody {
   readonly id?: string;
   readonly model_name?: string;
@@ -37,7 +37,7 @@ export interface InferenceBody {
   }[];
 }
 
-/** A body that its schema has accepted, without the members that are null, which stand for members that are not given. */
+/** Removes null members from a valid body, because null means absent. */
 export function givenMembers(body: InferenceBody): InferenceBody {
   const { inputs, outputs, ...rest } = withoutNulls(body);
   return {
@@ -53,12 +53,12 @@ function givenOfTensor<Named extends { readonly parameters?: object }>(tensor: N
 }
 
 const JSON_BYTES = "inference-header-content-length";
-/** Bytes of JSON before binary inputs that are read at once. */
+/** Size of the parts in which JSON before binary inputs is read. */
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * Checks the headers and plans the memory, which is taken with the first byte: 4 bytes for each byte of JSON, one for each byte behind it. With
- * Inference-Header-Content-Length any media type is taken, without it JSON or none, as the protocol's clients send them.
+ * Checks the headers and plans the memory: 4 bytes for each byte of JSON, one for each binary byte. Accepts any media type with
+ * Inference-Header-Content-Length, and otherwise JSON or none, because the protocol's clients send these.
  */
 export function admitInference(engine: Engine, operation: Operation, request: FastifyRequest): void {
   const { headers } = request;
@@ -78,7 +78,7 @@ export function admitInference(engine: Engine, operation: Operation, request: Fa
     responseFormat: "json",
     model: operation.name,
     coding,
-    mayBeShort: json === undefined && !tellsLength(headers, coding),
+    mayBeShort: json === undefined && !isLengthKnown(headers, coding),
   });
 }
 
@@ -99,12 +99,12 @@ function malformed(detail: string): Problem {
   return new Problem("malformed_request", `Inference-Header-Content-Length: ${detail}`);
 }
 
-/** The JSON of a request; `reader` gives the bytes behind it, which stay in the socket until their inputs have been checked. */
+/** JSON of a request. `reader` reads the binary data, which stays in the socket until its inputs have been checked. */
 export interface InferenceJson extends JsonBody {
   readonly reader?: BodyReader;
 }
 
-/** The content-type parser: reads the JSON. */
+/** Reads the JSON as content-type parser. */
 export function readInference(request: FastifyRequest, payload: IncomingMessage, done: ParserDone): void {
   if (request.headers[JSON_BYTES] === undefined) readJson(request, payload, "inference", done);
   else readPrefix(request, payload).then((body) => done(null, body), done);
@@ -131,8 +131,8 @@ async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Pr
 }
 
 /**
- * The operands: from the JSON, and in the order of the inputs from the bytes behind it. No memory is taken for tensors that the body does not
- * hold. A promise only if there are bytes.
+ * Reads the operands from the JSON, and from the binary data in the order of the inputs. Allocates no memory for tensors that are not in the
+ * body. Returns a promise only if there is binary data.
  */
 export function readOperands(
   request: FastifyRequest,
@@ -171,13 +171,13 @@ async function readBinary(
   return operands;
 }
 
-/** Rejects inputs that take more or less than the bytes behind the JSON; of a chunked or compressed body only the limit is known. */
+/** Rejects inputs that do not cover the binary data exactly. Checks only the limit of a chunked or compressed body. */
 function checkCover(request: FastifyRequest, { coding, limit }: LossContext, bytes: number): void {
   const { headers } = request;
   const json = jsonBytes(request)!;
-  const isTold = tellsLength(headers, coding);
-  const behind = (isTold ? Number(headers["content-length"]) : limit.bytes) - json;
-  if (!isTold) {
+  const hasLength = isLengthKnown(headers, coding);
+  const behind = (hasLength ? Number(headers["content-length"]) : limit.bytes) - json;
+  if (!hasLength) {
     if (bytes > behind) throw tooLarge(`${json + bytes} bytes of JSON and inputs`, limit);
   } else if (bytes !== behind) {
     const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${behind}`;

@@ -1,4 +1,4 @@
-/** From an operation's result to the outputs that an inference request asks for. */
+/** Sends an operation's result as the outputs that an inference request asks for. */
 import type { FastifyReply } from "fastify";
 import { rejectAt } from "../../problems.ts";
 import type { InferenceOutput } from "../../wire/inference/writer.ts";
@@ -13,10 +13,10 @@ import { ClientGone, turn } from "../slices.ts";
 import { BINARY } from "./parameters.ts";
 import type { InferenceBody } from "./request.ts";
 
-/** The JSON before bytes is kept up to this length: it is printed once for its length, and again where it is longer. */
+/** Maximum length of JSON that is kept after measuring. Longer JSON is printed again. */
 const KEPT_BYTES = 256 * 1024;
 
-/** Sends the outputs that were asked for, or all. */
+/** Sends the requested outputs, or all. */
 export function sendInference(
   reply: FastifyReply,
   loss: LossContext,
@@ -33,7 +33,7 @@ export function sendInference(
   return sendBinary(reply, loss, json, outputs);
 }
 
-/** Sends JSON, whose length a header announces, and the bytes of the binary outputs behind it. */
+/** Sends JSON, with its length in a header, and then the binary outputs. */
 async function sendBinary(
   reply: FastifyReply,
   loss: LossContext,
@@ -52,7 +52,7 @@ async function sendBinary(
   return reply.send(pageStream(loss, pages ?? json(), bytes));
 }
 
-/** The length of the JSON that bytes follow, which leaves before it; and its pages, if they are few. */
+/** Measures the JSON because its header precedes it, and keeps its pages if they are few. */
 async function measure(
   json: Iterable<Buffer>,
   gone: () => boolean,
@@ -68,7 +68,7 @@ async function measure(
   return { length, pages: length <= KEPT_BYTES ? pages : undefined };
 }
 
-/** The outputs that a request names; those that there are, if it names none, or each of the `known` ones of its model. */
+/** Returns the requested outputs, or all results if the request names none or all of the model's `known` outputs. */
 function chooseOutputs(
   known: number,
   { outputs, parameters }: InferenceBody,
@@ -78,9 +78,9 @@ function chooseOutputs(
   const there = Object.entries(members).flatMap(([name, member]) =>
     member !== undefined && "dtype" in member ? [{ name, member, binary }] : [],
   );
-  // None are asked for: all are, as with Triton.
+  // Returns all if none are requested, as Triton does.
   if (outputs === undefined || outputs.length === 0) return there;
-  // No request has all of them, as `loss` and `losses` exclude each other; perf_analyzer names all that the metadata list.
+  // Skips missing outputs because perf_analyzer requests all outputs in the metadata, but `loss` and `losses` exclude each other.
   const isAll = outputs.length === known;
   return outputs.flatMap((wanted, at) => {
     const found = there.find(({ name }) => name === wanted.name);

@@ -1,4 +1,4 @@
-/** The Open Inference Protocol v2: the operations as models, for the clients that the field has. */
+/** Routes of the Open Inference Protocol v2, with the operations as models. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import type { TSchema } from "typebox";
@@ -43,14 +43,14 @@ const json = (description: string, schema: TSchema) => ({
   content: { "application/json": { schema: ref(schema) } },
 });
 
-const answers = (description: string, schema: TSchema, refused: readonly number[] = []) => ({
+const responses = (description: string, schema: TSchema, errors: readonly number[] = []) => ({
   200: json(description, schema),
-  ...errorResponses("inference", refused),
+  ...errorResponses("inference", errors),
 });
 
-/** Readiness is answered in one form, whatever it is. */
-const readinessAnswers = (description: string, refused: readonly number[]) => ({
-  ...answers(description, InferenceReady, refused),
+/** Gives readiness one format for both statuses. */
+const readinessResponses = (description: string, errors: readonly number[]) => ({
+  ...responses(description, InferenceReady, errors),
   503: json("Not ready: send no new requests.", InferenceReady),
 });
 
@@ -61,7 +61,7 @@ export async function registerInference(
   metricsText: () => Promise<string>,
 ): Promise<void> {
   for (const schema of [...INFERENCE_SCHEMAS, ...EXTENSION_SCHEMAS]) app.addSchema(schema);
-  // A scope of its own: its bodies may have any media type, or none.
+  // Registers a scope whose bodies may have any media type, or none.
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser("*", (request: FastifyRequest, payload: IncomingMessage, done: ParserDone) =>
@@ -82,7 +82,7 @@ export async function registerInference(
 }
 
 function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
-  // What never answers 401 asks for no token.
+  // Requires no token for routes without a 401 response.
   const schema = (operationId: string, summary: string, response: object) => ({
     schema: {
       operationId,
@@ -99,28 +99,28 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
     schema(
       "inferenceServer",
       "The server and its extensions",
-      answers("The server.", InferenceServer, [401]),
+      responses("The server.", InferenceServer, [401]),
     ),
     async () => server,
   );
   app.get(
     "/v2/models",
-    schema("inferenceModels", "The models", answers("The models.", InferenceModels, [401])),
+    schema("inferenceModels", "The models", responses("The models.", InferenceModels, [401])),
     async () => ({ models: LOSSES }),
   );
-  const live = answers("It works.", InferenceReady);
+  const live = responses("It works.", InferenceReady);
   app.get("/v2/health/live", schema("inferenceLive", "Whether the process works", live), async () => ({
     live: true,
   }));
-  const ready = readinessAnswers("Send requests.", []);
+  const ready = readinessResponses("Send requests.", []);
   app.get(
     "/v2/health/ready",
     schema("inferenceReady", "Whether to send traffic", ready),
-    async (_request, reply) => readyAnswer(lifecycle, reply),
+    async (_request, reply) => readyResponse(lifecycle, reply),
   );
 }
 
-function readyAnswer(lifecycle: Lifecycle, reply: FastifyReply): { ready: boolean } {
+function readyResponse(lifecycle: Lifecycle, reply: FastifyReply): { ready: boolean } {
   const { ready, status } = readiness(lifecycle);
   reply.code(status);
   return { ready };
@@ -130,7 +130,7 @@ interface Model {
   readonly operation: Operation;
   readonly name: LossName;
   readonly path: string;
-  /** What the ids of its routes end in. */
+  /** Suffix of the operation ids of its routes. */
   readonly suffix: string;
 }
 
@@ -157,18 +157,18 @@ function registerMetadata(
     operationId: `model${suffix}`,
     tags: ["inference"],
     summary: `Inputs, outputs and parameters of ${name}`,
-    response: answers("The model.", InferenceModel, [401]),
+    response: responses("The model.", InferenceModel, [401]),
   };
   app.get(path, { schema }, async () => metadata);
   const ready = {
     operationId: `modelReady${suffix}`,
     tags: ["inference"],
     summary: `Whether ${name} takes requests`,
-    response: readinessAnswers("It does.", [401]),
+    response: readinessResponses("It does.", [401]),
   };
   app.get(`${path}/ready`, { schema: ready }, async (_request, reply) => ({
     name,
-    ...readyAnswer(lifecycle, reply),
+    ...readyResponse(lifecycle, reply),
   }));
 }
 
@@ -178,12 +178,12 @@ function registerConfig(app: FastifyInstance, { operation, name, path, suffix }:
     operationId: `modelConfig${suffix}`,
     tags: ["inference"],
     summary: `Configuration of ${name}, as Triton's model configuration extension has it`,
-    response: answers("The configuration.", InferenceConfig, [401]),
+    response: responses("The configuration.", InferenceConfig, [401]),
   };
   app.get(`${path}/config`, { schema }, async () => config);
 }
 
-/** The statistics of `models`, or of all: read from the page of metrics, which has the counts of a whole cluster. */
+/** Serves the statistics of `models`, or of all, from the metrics, which have the counts of the cluster. */
 function registerStatistics(
   app: FastifyInstance,
   path: string,
@@ -195,7 +195,7 @@ function registerStatistics(
     operationId: models === undefined ? "statistics" : `modelStatistics${suffix}`,
     tags: ["inference"],
     summary: `Inferences of ${models?.[0] ?? "every model"}, as Triton's statistics extension counts them`,
-    response: answers("The statistics.", InferenceStatistics, [401, 503]),
+    response: responses("The statistics.", InferenceStatistics, [401, 503]),
   };
   app.get(`${path}/stats`, { schema }, async () => statisticsOf(await metricsText(), models));
 }
@@ -214,7 +214,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
       summary,
       consumes: ["application/json"],
       body: ref(InferenceRequest),
-      response: answers("The outputs.", InferenceResponse, [401, 408, 411, 413, 415, 422, 503]),
+      response: responses("The outputs.", InferenceResponse, [401, 408, 411, 413, 415, 422, 503]),
     },
   };
   const contract = { schema: request, find: (id: string) => app.getSchema(id) };
@@ -250,7 +250,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
   });
 }
 
-/** Points a loss's error to its place in the inference request; other errors stay as they are. */
+/** Adds the pointer into the inference request to a loss's error. Returns other errors unchanged. */
 function located(error: unknown, body: InferenceBody, reader: OperandReader): unknown {
   if (!(error instanceof LossError)) return error;
   return error.element === undefined ? fieldProblem(body, error) : reader.problemOf(error);

@@ -1,4 +1,4 @@
-/** The Open Inference Protocol v2 (KServe's, with Triton's binary tensor data extension): its schemas, and the operations as its models. */
+/** The Open Inference Protocol v2 (KServe's, with Triton's binary tensor data extension): schemas. */
 import { Type } from "typebox";
 import { MAX_RANK } from "../../tensor/tensor.ts";
 import { DATATYPES } from "../../wire/inference/reader.ts";
@@ -9,7 +9,7 @@ const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const Datatype = Type.Enum(Object.keys(DATATYPES), {
   $id: "InferenceDatatype",
   title: "InferenceDatatype",
-  description: "Element type, by the protocol's name; BF16 is Triton's.",
+  description: "Element type, by the protocol's name. BF16 is Triton's.",
 });
 
 const Parameters = Type.Record(
@@ -19,11 +19,11 @@ const Parameters = Type.Record(
     $id: "InferenceParameters",
     title: "InferenceParameters",
     description:
-      "The operation's options by the names of the JSON contract (`reduction`, `return_grad`, ...), and `binary_data_output`: whether outputs come as bytes. MLServer's `content_type` has no effect. null stands for an option that is not given.",
+      "The operation's options by the names of the JSON contract (`reduction`, `return_grad`, ...), and `binary_data_output` for binary outputs. MLServer's `content_type` has no effect. null means absent.",
   },
 );
 
-/** What MLServer's codecs and types add to every parameters object; numbers are read by their datatype, whatever it says. */
+/** Members that MLServer's codecs and types add to every parameters object. Numbers are read by their datatype only. */
 const mlserver = {
   content_type: optional(Type.String({ description: "MLServer's codec, such as np. Has no effect." })),
   headers: Type.Optional(Type.Null({ description: "MLServer's types write it as null." })),
@@ -42,7 +42,7 @@ const Input = Type.Object(
           binary_data_size: optional(
             Type.Integer({
               minimum: 0,
-              description: "Bytes of this input behind the JSON; instead of `data`.",
+              description: "Bytes of this input after the JSON, instead of `data`.",
             }),
           ),
           ...mlserver,
@@ -52,7 +52,7 @@ const Input = Type.Object(
     ),
     data: optional(
       Type.Array(Type.Union([Type.Ref("Real#"), Type.Ref("NestedTensor#")]), {
-        description: "The elements, row-major, flat or nested as the shape says.",
+        description: "The elements, row-major, flat or nested in this shape.",
       }),
     ),
   },
@@ -65,7 +65,7 @@ const OutputRequest = Type.Object(
     parameters: optional(
       Type.Object(
         {
-          binary_data: optional(Type.Boolean({ description: "Whether this output comes as bytes." })),
+          binary_data: optional(Type.Boolean({ description: "Whether this output is binary." })),
           ...mlserver,
         },
         { additionalProperties: false },
@@ -77,14 +77,14 @@ const OutputRequest = Type.Object(
 
 export const InferenceRequest = Type.Object(
   {
-    id: optional(Type.String({ maxLength: 1024, description: "Comes back in the answer." })),
+    id: optional(Type.String({ maxLength: 1024, description: "Returned in the response." })),
     model_name: optional(
       Type.String({
-        description: "The model of the path, as KServe's SDK repeats it; another one is refused.",
+        description: "The model of the path, which KServe's SDK repeats. Another model is rejected.",
       }),
     ),
     model_version: optional(
-      Type.String({ description: "The version, 1; empty stands for any. Another one is refused." }),
+      Type.String({ description: "The version, 1. Empty means any. Another version is rejected." }),
     ),
     parameters: optional(Type.Ref("InferenceParameters#")),
     inputs: Type.Array(Type.Ref("InferenceInput#")),
@@ -105,7 +105,7 @@ const Output = Type.Object(
     parameters: Type.Optional(Type.Object({ binary_data_size: Size })),
     data: Type.Optional(
       Type.Array(Type.Ref("Real#"), {
-        description: "The elements, flat, row-major. Non-finite ones are strings.",
+        description: "The elements, flat, row-major. Non-finite numbers are strings.",
       }),
     ),
   },
@@ -124,7 +124,7 @@ export const InferenceResponse = Type.Object(
 );
 
 const InferenceError = Type.Object(
-  { error: Type.String({ description: "What was wrong, with the place in the body." }) },
+  { error: Type.String({ description: "Description of the error, with the pointer into the body." }) },
   { $id: "InferenceError", title: "InferenceError" },
 );
 
@@ -133,17 +133,17 @@ const TensorMetadata = Type.Object(
     name: Type.String(),
     datatype: Type.String({
       description:
-        "The usual one. Where it is FP32, FP64, FP16 and BF16 are taken, too; for class indices INT64, INT32 and UINT8. A target of probabilities has the input's shape and a float type.",
+        "Default datatype. FP64, FP16 and BF16 are accepted instead of FP32, and INT32 and UINT8 instead of INT64. A target of probabilities has the input's shape and a float type.",
     }),
     shape: Type.Array(Type.Integer(), {
-      description: "The usual one; -1 stands for any size. Other ranks are taken as under /v1.",
+      description: "Default shape. -1 is any size. Other ranks are accepted as under /v1.",
     }),
     parameters: Type.Object(
       {
-        optional: Type.Boolean({ description: "Whether a request, or an answer, may be without it." }),
-        variable_rank: Type.Boolean({ description: "Whether it may have another rank than the usual one." }),
+        optional: Type.Boolean({ description: "Whether a request or a response may omit it." }),
+        variable_rank: Type.Boolean({ description: "Whether it may have another rank than the default." }),
       },
-      { description: "What the protocol has no member for, in MLServer's place for it." },
+      { description: "Extra properties of a tensor, where MLServer has them." },
     ),
   },
   { $id: "InferenceTensorMetadata", title: "InferenceTensorMetadata" },
@@ -191,7 +191,7 @@ export const InferenceReady = Type.Object(
   { $id: "InferenceReady", title: "InferenceReady" },
 );
 
-/** In the order in which they refer to each other. */
+/** Schemas, each after the schemas to which it refers. */
 export const INFERENCE_SCHEMAS = [
   Datatype,
   Parameters,

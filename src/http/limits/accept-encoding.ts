@@ -2,36 +2,36 @@
 import type { FastifyReply } from "fastify";
 import Negotiator from "negotiator";
 
-/** Codings that responses are written in, the cheapest for JSON numbers first. */
+/** Codings of responses, the cheapest for JSON numbers first. */
 export const RESPONSE_CODINGS = ["zstd", "br", "gzip"] as const;
 
 export type ResponseCoding = (typeof RESPONSE_CODINGS)[number];
 
 /** The choice for one request. */
 export interface CodingChoice {
-  /** The preferred coding; undefined is identity. */
+  /** Preferred coding, or undefined for identity. */
   readonly coding: ResponseCoding | undefined;
-  /** Whether the client refuses identity, as `gzip, identity;q=0` does. */
+  /** Whether the client rejects identity, as `gzip, identity;q=0` does. */
   readonly isRequired: boolean;
 }
 
 const IDENTITY: CodingChoice = { coding: undefined, isRequired: false };
 
 /** Characters of Accept-Encoding that are read, because parsing takes time by its length. */
-const MAX_CHARS = 1024;
+const MAX_ACCEPT_ENCODING_CHARS = 1024;
 
-/** The types of negotiator 1.0 lack its second parameter: the order among codings of equal quality. */
+/** Adds the parameter that the types of negotiator 1.0 lack, the order among codings of equal quality. */
 interface EncodingNegotiator {
   encoding(available: readonly string[], options?: { preferred: readonly string[] }): string | undefined;
 }
 
 /**
  * Chooses the coding of the highest quality, and among equals the first of {@link RESPONSE_CODINGS}. A header that is absent or empty means
- * identity. So does a header that refuses every coding and identity too: section 12.4.1 lets the server disregard it.
+ * identity. So does a header that rejects every coding and identity too, which section 12.4.1 lets the server disregard.
  */
 export function chooseCoding(header: string | undefined): CodingChoice {
   if (header === undefined || header === "") return IDENTITY;
-  const headers = { "accept-encoding": header.slice(0, MAX_CHARS) };
+  const headers = { "accept-encoding": header.slice(0, MAX_ACCEPT_ENCODING_CHARS) };
   const negotiator: EncodingNegotiator = new Negotiator({ headers });
   const found = negotiator.encoding([...RESPONSE_CODINGS, "identity"], { preferred: RESPONSE_CODINGS });
   const coding = RESPONSE_CODINGS.find((name) => name === found);

@@ -1,27 +1,27 @@
-/** Content codings of request bodies (RFC 9110, section 8.4): which are read, and how far a body may inflate. */
+/** Content codings of request bodies (RFC 9110, section 8.4) and their limits. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Transform } from "node:stream";
 import { constants, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
 import { echo, Problem } from "../../problems.ts";
 
-/** A stream of node:zlib, which counts the bytes that it has used. */
+/** Stream of node:zlib, which counts the bytes that it has consumed. */
 export type Decoder = Transform & { readonly bytesWritten: number };
 
-/** A way in which a body can be compressed. */
+/** Content coding of a body. */
 export interface Coding {
   readonly name: string;
-  /** The most bytes that a decoder holds outside of the Arena. They count against the memory budget. */
+  /** Maximum memory of a decoder outside of the Arena. Counts against the memory budget. */
   readonly decoderBytes: number;
   readonly open: () => Decoder;
 }
 
 const KiB = 1024;
 
-/** Bytes that a decoder hands on at once. */
+/** Size of a decoder's chunks. */
 const CHUNK_BYTES = 64 * KiB;
 const OPTIONS = { chunkSize: CHUNK_BYTES };
 
-/** A frame names the window that its decoder needs, up to gigabytes; RFC 9659 allows 8 MiB in HTTP. */
+/** Largest window of a zstd frame, which RFC 9659 limits to 8 MiB in HTTP. Frames may ask for gigabytes. */
 const ZSTD_WINDOW_LOG = 23;
 
 const GZIP: Coding = { name: "gzip", decoderBytes: 2 * CHUNK_BYTES, open: () => createGunzip(OPTIONS) };
@@ -42,19 +42,19 @@ const CODINGS: ReadonlyMap<string, Coding> = new Map([
   ],
 ]);
 
-/** The codings that are read, as the Accept-Encoding of a refusal lists them (RFC 9110, section 15.5.16). */
+/** Supported codings, as the Accept-Encoding of an error lists them (RFC 9110, section 15.5.16). */
 export const READABLE_CODINGS = "gzip, deflate, zstd";
 
 /**
- * A body may inflate to so many times its bytes, as in Apache's mod_deflate: digits and floats get 2 to 10 times smaller, so a larger ratio
- * is an attack or a tensor of equal numbers.
+ * Maximum ratio of inflated to compressed bytes, as in Apache's mod_deflate. Digits and floats shrink 2 to 10 times, so a larger ratio is an
+ * attack or a tensor of equal numbers.
  */
 export const MAX_RATIO = 200;
 
-/** Bytes that a body of any ratio may inflate to. */
+/** Inflated size that is allowed at any ratio. */
 export const FREE_BYTES = 1024 * KiB;
 
-/** The coding of a body, undefined where it is sent as it is. Refuses an unknown coding, and more than one. */
+/** Returns the coding of a body, or undefined for identity. Rejects unknown codings, and several codings. */
 export function codingOf({ "content-encoding": text }: IncomingHttpHeaders): Coding | undefined {
   const name = text?.trim().toLowerCase();
   if (name === undefined || name === "" || name === "identity") return undefined;
@@ -66,7 +66,7 @@ export function codingOf({ "content-encoding": text }: IncomingHttpHeaders): Cod
   );
 }
 
-/** The most bytes that a compressed body of `length` bytes may inflate to, within `limit`. */
+/** Returns the maximum inflated size of a compressed body of `length` bytes, within `limit`. */
 export function inflatedLimit(length: number, limit: number): number {
   return Math.min(limit, Math.max(FREE_BYTES, length * MAX_RATIO));
 }

@@ -1,30 +1,30 @@
-/** What is decided from the headers alone, before a byte of the body is read. */
+/** Checks the content headers before a byte of the body is read. */
 import type { IncomingHttpHeaders } from "node:http";
 import Negotiator from "negotiator";
 import { echo, Problem } from "../../problems.ts";
 import type { Coding } from "./content-coding.ts";
 import { codingOf, inflatedLimit } from "./content-coding.ts";
 
-/** What the headers say of a body. */
+/** Body as its headers announce it. */
 export interface Announced {
   readonly format: BodyFormat;
-  /** The bytes that it may have: Content-Length, or the limit for chunked and compressed bodies. */
+  /** Content-Length, or the limit for chunked and compressed bodies. */
   readonly length: number;
   readonly coding: Coding | undefined;
 }
 
-/** A limit that a request may be over, with the setting that moves it, if one does. */
+/** Size limit, with the setting that determines it. */
 export interface SizeLimit {
   readonly bytes: number;
   readonly setting: "BODY_LIMIT" | "STREAM_LIMIT" | "MEMORY_BUDGET" | "200 times the compressed bytes";
 }
 
-/** The limit of a body that may inflate to `bytes`, within `limit`. */
+/** Limit of a body that may inflate to `bytes`, within `limit`. */
 export function inflatedSizeLimit(bytes: number, limit: SizeLimit): SizeLimit {
   return bytes < limit.bytes ? { bytes, setting: "200 times the compressed bytes" } : limit;
 }
 
-/** Checks the headers of a request with a body. Refuses missing bodies, other codings and media types, and bodies over the format's limit. */
+/** Checks the headers of a request with a body. Rejects missing bodies, unsupported codings and media types, and bodies over the format's limit. */
 export function checkBodyHeaders(
   headers: IncomingHttpHeaders,
   limits: Readonly<Record<BodyFormat, SizeLimit>>,
@@ -34,7 +34,7 @@ export function checkBodyHeaders(
   return { format, length: announcedLength(headers, coding, limits[format]), coding };
 }
 
-/** The coding of a body. Refuses a request without a body, and a body in a coding that is not read. */
+/** Returns the coding of a body. Rejects a request without a body, and unsupported codings. */
 export function checkFraming(headers: IncomingHttpHeaders): Coding | undefined {
   if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) {
     throw new Problem("length_required", "expected a body, got neither Content-Length nor Transfer-Encoding");
@@ -42,7 +42,7 @@ export function checkFraming(headers: IncomingHttpHeaders): Coding | undefined {
   return codingOf(headers);
 }
 
-/** The bytes that a body may have: Content-Length, or as many as a chunked or a compressed one may have at most. Refuses more than `limit`. */
+/** Returns Content-Length, or the maximum size of a chunked or compressed body. Rejects more than `limit`. */
 export function announcedLength(
   headers: IncomingHttpHeaders,
   coding: Coding | undefined,
@@ -55,27 +55,24 @@ export function announcedLength(
   return coding === undefined ? length : inflatedLimit(length, limit.bytes);
 }
 
-/** Whether the headers tell the bytes of a body: they do not where it is chunked or compressed. */
-export function tellsLength(headers: IncomingHttpHeaders, coding: Coding | undefined): boolean {
+/** Whether the headers announce the size of a body, which is neither chunked nor compressed. */
+export function isLengthKnown(headers: IncomingHttpHeaders, coding: Coding | undefined): boolean {
   return coding === undefined && headers["content-length"] !== undefined;
 }
 
-/** Refuses a query string where options have another place. */
+/** Rejects a query string on routes whose options are in the body. */
 export function rejectQuery(query: unknown): void {
   const [name] = Object.keys(query as object);
   if (name === undefined) return;
-  throw new Problem(
-    "unknown_query_parameter",
-    `${echo(name)}: options of a JSON request belong into its body`,
-  );
+  throw new Problem("unknown_query_parameter", `${echo(name)}: options of a JSON request belong in its body`);
 }
 
-/** The refusal of what is over a limit: its text names the limit that refused it, in bytes, and the setting that moves it. */
+/** Creates the error for a size over a limit, with the limit in bytes and its setting. */
 export function tooLarge(got: string, { bytes, setting }: SizeLimit): Problem {
   return new Problem("body_too_large", `expected at most ${bytes} bytes (${setting}), got ${got}`);
 }
 
-/** The formats of /v1, by the media type that an answer in it has. */
+/** Formats of /v1 with the media types of their responses. */
 export const MEDIA_TYPES = {
   json: "application/json",
   safetensors: "application/vnd.safetensors",
@@ -83,21 +80,21 @@ export const MEDIA_TYPES = {
 
 export type BodyFormat = keyof typeof MEDIA_TYPES;
 
-// An exact allow-list on the raw header: tricks with case, tabs or trailing garbage must not reach a parser unchecked.
+// Matches the raw header exactly, because tricks with case, tabs or trailing garbage must not reach a parser.
 const REQUEST_TYPES: readonly (readonly [RegExp, BodyFormat])[] = [
   [/^application\/json(?: *; *charset=(?:utf-8|"utf-8"))?$/i, "json"],
   [/^application\/(?:vnd\.|x-)safetensors$/i, "safetensors"],
 ];
 
-/** What is accepted as Content-Type, for refusals. */
+/** Accepted media types, for errors. */
 export const ACCEPTED = "application/json, application/vnd.safetensors or application/x-safetensors";
 
-/** The format of a body with this Content-Type; undefined for every type that is not in the list. */
+/** Returns the format of a Content-Type, or undefined for an unsupported type. */
 export function knownFormat(type: string | undefined): BodyFormat | undefined {
   return REQUEST_TYPES.find(([pattern]) => type !== undefined && pattern.test(type))?.[1];
 }
 
-/** The format of a body with this Content-Type. Refuses every type that is not in the list. */
+/** Returns the format of a Content-Type. Rejects unsupported types. */
 export function requestFormatOf(type: string | undefined): BodyFormat {
   const found = knownFormat(type);
   if (found !== undefined) return found;
@@ -105,20 +102,20 @@ export function requestFormatOf(type: string | undefined): BodyFormat {
   throw new Problem("unsupported_media_type", `expected Content-Type ${ACCEPTED}, got ${got}`);
 }
 
-/** Characters of an Accept header that are looked at: its meaning takes time by its length. */
-const MAX_ACCEPT = 1024;
+/** Characters of Accept that are read, because parsing takes time by its length. */
+const MAX_ACCEPT_CHARS = 1024;
 
-/** Parameters of a media range beside its quality: JSON has none (RFC 8259, section 11), so a charset narrows nothing. */
+/** Parameters of a media range other than its quality. JSON has no parameters (RFC 8259, section 11), so a charset has no effect. */
 const RANGE_PARAMETERS = /;[ \t]*(?!q[ \t]*=)[^;,="\s]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|[^;,"]*)/gi;
 
-/** The format that the client prefers for the answer (RFC 9110, section 12.5.1): the request's own where Accept is absent or empty. */
+/** Returns the preferred response format (RFC 9110, section 12.5.1), by default the format of the request. */
 export function responseFormatOf(accept: string | undefined, own: BodyFormat): BodyFormat {
   if (accept === undefined || accept.trim() === "") return own;
   const other: BodyFormat = own === "json" ? "safetensors" : "json";
   const offers = [own, other].flatMap((media) =>
     media === "json" ? [MEDIA_TYPES.json] : [MEDIA_TYPES.safetensors, "application/x-safetensors"],
   );
-  const ranges = accept.slice(0, MAX_ACCEPT).replace(RANGE_PARAMETERS, "");
+  const ranges = accept.slice(0, MAX_ACCEPT_CHARS).replace(RANGE_PARAMETERS, "");
   const found = new Negotiator({ headers: { accept: ranges } }).mediaType(offers);
   if (found === undefined) {
     throw new Problem("not_acceptable", `Accept: ${echo(accept)} allows none of ${offers.join(", ")}`);

@@ -1,4 +1,4 @@
-/** Computes a loss: its operands from the body, memory for all that the plan needs, then the kernels. */
+/** Reads a loss's operands from the body, allocates the plan's memory and runs the kernels. */
 import type { Step } from "../../kernel/step.ts";
 import type { LossError } from "../../loss/errors.ts";
 import type { LossOptions, LossResult } from "../../loss/index-loss.ts";
@@ -14,10 +14,10 @@ import type { OperandName, Operands } from "../../wire/operands.ts";
 import type { LossContext } from "../context.ts";
 import { runSlices } from "../slices.ts";
 
-/** The plans of the operations. */
+/** Plan of an operation. */
 export type LossPlan = Plan<LossResult> | Plan<LogSoftmaxResult>;
 
-/** The options of nll_loss and cross_entropy as a body has them. */
+/** Options of nll_loss and cross_entropy in a body. */
 export interface LossFields {
   readonly ignore_index?: number;
   readonly reduction?: string;
@@ -26,12 +26,12 @@ export interface LossFields {
   readonly return_grad?: boolean;
 }
 
-/** Reads the operands of one request, and collects the conversions that their elements need first. */
+/** Reads the operands of a request, and collects the conversions that their elements need. */
 export class OperandReader {
   readonly operands: Operands;
-  /** Steps after which the elements of all operands that were read have their dtypes. */
+  /** Steps that convert the elements of the operands to their dtypes. */
   readonly conversions: Step[] = [];
-  /** Bytes of the tensors that were read. */
+  /** Total bytes of the operands. */
   bytes = 0;
   readonly #loss: LossContext;
 
@@ -40,7 +40,7 @@ export class OperandReader {
     this.operands = operands;
   }
 
-  /** An operand in its own dtype, or in `dtype` if it names none. */
+  /** Reads an operand in its own dtype, or in `dtype` if it has none. */
   tensor(name: OperandName, dtype: DType): Tensor {
     const { tensor, convert } = this.operands.tensor(this.#loss, name, dtype);
     if (convert !== undefined) this.conversions.push(convert);
@@ -53,7 +53,7 @@ export class OperandReader {
     return this.operands.has(name) ? this.tensor(name, dtype) : undefined;
   }
 
-  /** The options that nll_loss and cross_entropy share; tensors without a dtype take the input's. */
+  /** Reads the options that nll_loss and cross_entropy share. Tensors without a dtype take the input's. */
   lossOptions(fields: LossFields, dtype: DType): LossOptions {
     return {
       weight: this.optional("weight", dtype),
@@ -66,14 +66,14 @@ export class OperandReader {
     };
   }
 
-  /** The problem of a loss's error, with the pointer to the field, or to the element as the client wrote it. */
+  /** Converts a loss's error into a problem with a pointer to the field or the element. */
   problemOf({ code, field, element, message }: LossError): Problem {
     const pointer = element === undefined ? `/${field}` : this.operands.elementPointer(field, element);
     return rejectAt(code, pointer, message);
   }
 }
 
-/** The members of results by their names in the contract, in the order in which they are written. */
+/** Names of result members in the contract, in the order of the response. */
 export const MEMBERS = {
   output: "output",
   loss: "loss",
@@ -86,7 +86,7 @@ export const MEMBERS = {
 
 const MEMBER_NAMES = Object.keys(MEMBERS) as (keyof typeof MEMBERS)[];
 
-/** A result under the names of the contract. */
+/** Renames the members of a result to the contract's names. */
 export function toMembers(result: Partial<LossResult & LogSoftmaxResult>): Members {
   const members: Record<string, Members[string]> = {};
   for (const name of MEMBER_NAMES) {
@@ -96,7 +96,7 @@ export function toMembers(result: Partial<LossResult & LogSoftmaxResult>): Membe
   return members;
 }
 
-/** Computes a loss whose operands are in memory: in this turn of the event loop if it is short, otherwise in slices. */
+/** Computes a loss with its operands in memory, in this turn of the event loop if it is short, otherwise in slices. */
 export function compute(
   loss: LossContext,
   reader: OperandReader,
@@ -109,14 +109,14 @@ export function compute(
   return pending === undefined ? toMembers(result()) : pending.then(() => toMembers(result()));
 }
 
-/** Bytes of outputs that need no operand of their size: shapes of size 0 cost a client nothing to send. */
+/** Output bytes that any request may have, because a client can send shapes of size 0 without data. */
 const FREE_OUTPUT_BYTES = 1024 * 1024;
-/** Bytes of a block for each byte of its operands: a cast from uint8 to float64. */
+/** Output bytes per byte of operands, for a cast from uint8 to float64. */
 const BLOCK_BYTES_PER_OPERAND_BYTE = 8;
 
 /**
- * The address of the memory that a plan needs beside the operands, taken whole. Rejects with 422 outputs that no bytes of the request stand
- * behind, with 413 a plan that there can never be room for; throws ArenaFull if there is none now.
+ * Allocates the memory that a plan needs in addition to the operands. Rejects outputs that are too large for the operands with 422, and a
+ * plan that can never fit the Arena with 413. Throws ArenaFull if there is no memory now.
  */
 export function allocBlock(
   { region }: LossContext,

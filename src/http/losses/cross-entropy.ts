@@ -8,7 +8,7 @@ import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
-import { lossAnswer, lossOptions } from "./options.ts";
+import { lossOptions, lossResult } from "./options.ts";
 import { resultTensor } from "./result-schemas.ts";
 import type { StreamedInput } from "./streaming.ts";
 import { lossStreaming } from "./streaming.ts";
@@ -18,12 +18,12 @@ const CrossEntropyRequest = Type.Object(
   {
     input: tensorField("The logits, shape (C), (N, C) or (N, C, d1..dK)."),
     target: tensorField(
-      "Class indices in [0, C), shape (), (N) or (N, d1..dK); or probabilities of the input's shape, one-hot rows among them.",
+      "Class indices in [0, C), shape (), (N) or (N, d1..dK); or probabilities of the input's shape, including one-hot rows.",
     ),
     ...lossOptions,
     label_smoothing: optional(
       realField(
-        "How much of the target is spread evenly over all classes, up to 1. 0, negative and NaN are off.",
+        "Share of the target that is spread evenly over all classes, up to 1. 0, negative values and NaN disable it.",
         0,
       ),
     ),
@@ -39,7 +39,7 @@ const CrossEntropyRequest = Type.Object(
 
 const CrossEntropyResult = Type.Object(
   {
-    ...lossAnswer,
+    ...lossResult,
     grad_target: Type.Optional(
       resultTensor("With return_grad_target: the gradient with respect to target, of its shape and dtype."),
     ),
@@ -55,7 +55,7 @@ function crossEntropyPlan(
   streamed?: StreamedInput,
 ): Plan<LossResult> {
   const input = reader.tensor("input", "float32");
-  // JSON does not tell 1 from 1.0: without a dtype, a target of the input's shape holds probabilities.
+  // Takes a target of the input's shape without a dtype as probabilities, because JSON does not tell 1 from 1.0.
   const isProbabilities = sameShape(input.shape, reader.operands.shape("target"));
   const target = reader.tensor("target", isProbabilities ? input.dtype : "int64");
   const options = {
@@ -72,7 +72,7 @@ export const CROSS_ENTROPY: Operation = {
   operationId: "crossEntropy",
   summary: "Cross entropy between logits and class indices or probabilities",
   description:
-    "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss; with a target of the input's shape minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
+    "`torch.nn.functional.cross_entropy`: log_softmax over the class dimension, then nll_loss. With a target of the input's shape, minus the sum of log-probabilities times probabilities. The mean divides by the weights of the kept targets for class indices, by the number of positions for probabilities.",
   request: CrossEntropyRequest,
   response: CrossEntropyResult,
   plan: crossEntropyPlan,

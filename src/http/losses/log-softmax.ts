@@ -20,14 +20,14 @@ const LogSoftmaxRequest = Type.Object(
         maximum: MAX_JSON_INTEGER,
         default: null,
         description:
-          "The dimension whose exponentials add up to 1, from -rank to rank - 1. Left out or null, PyTorch's legacy rule chooses it (0 for ranks 0, 1 and 3, else 1), with a warning.",
+          "The dimension whose exponentials add up to 1, from -rank to rank - 1. If absent or null, PyTorch's legacy rule chooses it (0 for ranks 0, 1 and 3, else 1), with a warning.",
       }),
     ),
     dtype: optional(
       Type.Unsafe<DType>({
         $ref: "DType#",
         default: null,
-        description: "Cast the input to this dtype before computing; the output keeps it.",
+        description: "Dtype to which the input is cast before computing, and dtype of the output.",
       }),
     ),
     return_grad: returnGrad,
@@ -65,7 +65,7 @@ function logSoftmaxPlan(
   return planLogSoftmax(input, options, streamed?.windowBytes);
 }
 
-/** How POST /v1/log_softmax takes a safetensors body. */
+/** Decides how POST /v1/log_softmax reads a safetensors body. */
 function logSoftmaxStreaming(body: Static<typeof LogSoftmaxRequest>): Streaming | Obstacle {
   if (body.return_grad) return { obstacle: "the gradient needs the rows and grad_output side by side" };
   return { leaves: "output", last: [] };

@@ -6,7 +6,7 @@ import type { Plan } from "../../loss/plan.ts";
 import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL } from "./operation.ts";
-import { lossAnswer, lossOptions } from "./options.ts";
+import { lossOptions, lossResult } from "./options.ts";
 import type { StreamedInput } from "./streaming.ts";
 import { lossStreaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
@@ -21,7 +21,7 @@ const NllLossRequest = Type.Object(
 );
 
 const NllLossResult = Type.Object(
-  { ...lossAnswer, warnings: WARNINGS },
+  { ...lossResult, warnings: WARNINGS },
   { $id: "NllLossResult", title: "NllLossResult" },
 );
 

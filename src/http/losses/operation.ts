@@ -1,4 +1,4 @@
-/** An operation of the service: one record per loss, which the routes of /v1 and /v2, the documents and the metrics read. */
+/** Operation of the service: one record per loss, read by the routes of /v1 and /v2, the documents and the metrics. */
 import type { TSchema } from "typebox";
 import type { LossName } from "../../loss/names.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
@@ -12,32 +12,32 @@ export interface Operation {
   readonly description: string;
   readonly request: TSchema & { $id?: string };
   readonly response: TSchema & { $id?: string };
-  /** An element of the target, in the words of an error; undefined: it has no target. */
+  /** Description of a target element for errors, if there is a target. */
   readonly targetElement?: string;
-  /** Checks the operands and plans the loss. `fields` have passed the schema `request`, from which their type comes. */
+  /** Checks the operands and plans the loss. `fields` have passed the schema `request`, which gives their type. */
   readonly plan: (reader: OperandReader, fields: never, streamed?: StreamedInput) => LossPlan;
-  /** How it takes a safetensors body. */
+  /** Decides how to read a safetensors body. */
   readonly streaming: (fields: never, header: Header) => Streaming | Obstacle;
-  /** Its tensors as a model of the Open Inference Protocol. */
+  /** Tensors of the model in the Open Inference Protocol. */
   readonly model: Model;
 }
 
 export interface Model {
   readonly inputs: readonly ModelTensor[];
   readonly outputs: readonly ModelTensor[];
-  /** The output that every request with the default options has; nvidia-pytriton requests every output that the configuration lists. */
+  /** Output of every request with default options, listed alone because nvidia-pytriton requests every listed output. */
   readonly mainOutput: string;
 }
 
 export interface ModelTensor {
   readonly name: string;
   readonly datatype: string;
-  /** -1 stands for any size. */
+  /** -1 means any size. */
   readonly shape: readonly number[];
   readonly parameters: { readonly optional: boolean; readonly variable_rank: boolean };
 }
 
-/** A tensor of a model. Datatypes are the usual ones: floats also go as FP64, FP16 and BF16, indices as INT32 and UINT8. */
+/** Creates a tensor of a model with its default datatype. Floats may also be FP64, FP16 and BF16, and indices INT32 and UINT8. */
 export function modelTensor(
   name: string,
   datatype: string,
@@ -50,7 +50,7 @@ export function modelTensor(
 const REQUIRED = { optional: false };
 const FIXED_RANK = { variable_rank: false };
 
-/** The tensors of a loss over a target. */
+/** Tensors of a loss with a target. */
 export const LOSS_MODEL: Model = {
   inputs: [
     modelTensor("input", "FP32", [-1, -1], REQUIRED),
@@ -67,5 +67,5 @@ export const LOSS_MODEL: Model = {
   mainOutput: "loss",
 };
 
-/** A class index, in the words of an error. */
+/** Description of a class index for errors. */
 export const CLASS_INDEX = "a class index, an integer";

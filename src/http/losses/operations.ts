@@ -1,4 +1,4 @@
-/** The operations, in the order in which documents list them. */
+/** Lists the operations in the order of the documents. */
 import type { LossName } from "../../loss/names.ts";
 import { LOSSES } from "../../loss/names.ts";
 import { CROSS_ENTROPY } from "./cross-entropy.ts";
@@ -6,7 +6,7 @@ import { LOG_SOFTMAX } from "./log-softmax.ts";
 import { NLL_LOSS } from "./nll-loss.ts";
 import type { Operation } from "./operation.ts";
 
-/** Each operation by its name. */
+/** Operations by name. */
 export const OPERATION: Readonly<Record<LossName, Operation>> = {
   log_softmax: LOG_SOFTMAX,
   nll_loss: NLL_LOSS,

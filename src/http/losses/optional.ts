@@ -1,10 +1,10 @@
-/** Members that may be left out. */
+/** Optional members. */
 import type { Static, TSchema } from "typebox";
 import { Type } from "typebox";
 
 /**
- * A member that may be left out, for which null stands, too: several languages' clients cannot leave a member out, and PyTorch's own default
- * is `weight=None`. Its static type has no null, because {@link withoutNulls} has run before it is read.
+ * Makes a member optional and nullable, because clients in several languages cannot omit a member and PyTorch's own default is
+ * `weight=None`. Its static type has no null, because {@link withoutNulls} runs first.
  */
 export const optional = <Schema extends TSchema>(schema: Schema) => {
   const { default: byDefault, deprecated, description, ...form } = schema as Annotated;
@@ -24,7 +24,7 @@ interface Annotated {
   readonly description?: string;
 }
 
-/** An object that its schema has accepted, without the members that are null; members of members stay. A copy if there is one: bodies share their skeletons. */
+/** Returns a valid object without its null members, but keeps nested nulls. Copies if there is a null, because bodies share their skeletons. */
 export function withoutNulls<Value extends object>(object: Value): Value {
   const members = object as Record<string, unknown>;
   for (const name in members) {

@@ -1,45 +1,48 @@
-/** The options that several operations share, with PyTorch's names and defaults. */
+/** Options that several operations share, with PyTorch's names and defaults. */
 import { Type } from "typebox";
 import { optional } from "./optional.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import { tensorField } from "./tensor-schemas.ts";
 
-/** A JSON number beyond this is no longer exact, so it is refused where an integer is wanted. */
+/** Largest integer option, because larger JSON numbers are not exact. */
 export const MAX_JSON_INTEGER = 2 ** 53;
 
 const Reduction = Type.String({
   $id: "Reduction",
   title: "Reduction",
   description:
-    "How the losses of all positions become the answer: none (not at all), mean (over the weights of the kept targets), or sum. elementwise_mean is a deprecated name of mean.",
+    "Reduction of the losses of all positions: none, mean (over the weights of the kept targets), or sum. elementwise_mean is a deprecated name of mean.",
 });
 
 const NonFiniteStyle = Type.Enum(["string", "null"], {
   $id: "NonFiniteStyle",
   title: "NonFiniteStyle",
   description:
-    'How a JSON answer writes numbers that JSON has no literal for: as the strings "NaN", "Infinity" and "-Infinity", or each as null, for clients whose numbers cannot be strings. Tensors in base64 keep all of them.',
+    'Format of non-finite numbers in a JSON response: the strings "NaN", "Infinity" and "-Infinity", or null for clients whose numbers cannot be strings. Has no effect on tensors in base64.',
 });
 
 export const OPTION_SCHEMAS = [Reduction, NonFiniteStyle];
 
-/** The options that say how a JSON answer is written, and nothing of the operation. */
+/** Options of the JSON response format, independent of the operation. */
 export const JSON_OPTIONS = ["format", "non_finite"] as const;
 
 export const returnGrad = optional(
-  Type.Boolean({ default: false, description: "Also return `grad_input`, the gradient of the answer." }),
+  Type.Boolean({
+    default: false,
+    description: "Whether to return `grad_input`, the gradient with respect to input.",
+  }),
 );
 
 export const gradOutput = optional(
   tensorField(
-    "The upstream gradient, of exactly the output's shape. Default 1 where the output has one element; otherwise required with return_grad.",
+    "The upstream gradient, of exactly the output's shape. Default 1 if the output has one element, otherwise required with return_grad.",
   ),
 );
 
 export const format = optional(
   Type.Unsafe<"nested" | "flat" | "base64">({
     $ref: "Format#",
-    description: "How the tensors of the answer are written.",
+    description: "Format of the tensors in the response.",
   }),
 );
 
@@ -47,17 +50,17 @@ export const nonFinite = optional(
   Type.Unsafe<"string" | "null">({
     $ref: "NonFiniteStyle#",
     default: "string",
-    description: "How non-finite numbers of the answer are written.",
+    description: "Format of non-finite numbers in the response.",
   }),
 );
 
 const legacy = (description: string) =>
   optional(Type.Boolean({ default: null, deprecated: true, description }));
 
-/** What nll_loss and cross_entropy share. */
+/** Request fields that nll_loss and cross_entropy share. */
 export const lossOptions = {
   weight: optional(
-    tensorField("One factor for each class, shape (C), in the input's dtype. Default: 1 for each."),
+    tensorField("Factor of each class, shape (C), in the input's dtype. Default: 1 for each."),
   ),
   ignore_index: optional(
     Type.Integer({
@@ -65,7 +68,7 @@ export const lossOptions = {
       maximum: MAX_JSON_INTEGER,
       default: -100,
       description:
-        "Targets of this value give no loss and no gradient, and do not count in the mean. Inside or outside [0, C). Class indices only.",
+        "Targets of this value have no loss and no gradient, and do not count in the mean. May be inside or outside [0, C). Class indices only.",
     }),
   ),
   reduction: optional(Type.Unsafe<string>({ $ref: "Reduction#", default: "mean" })),
@@ -77,8 +80,8 @@ export const lossOptions = {
   non_finite: nonFinite,
 };
 
-/** What the answers of nll_loss and cross_entropy share. */
-export const lossAnswer = {
+/** Response members that nll_loss and cross_entropy share. */
+export const lossResult = {
   loss: Type.Optional(
     resultNumber("The mean or the sum, in the input's dtype. A mean over nothing is NaN, with a warning."),
   ),

@@ -46,7 +46,7 @@ export function registerOperations(app: FastifyInstance, engine: Engine): void {
   for (const operation of OPERATIONS) registerOperation(app, engine, operation);
 }
 
-/** The options of a request that say how a JSON response is written. */
+/** Options of the JSON response format. */
 interface JsonFields {
   readonly format?: TensorFormat;
   readonly non_finite?: NonFinite;
@@ -88,7 +88,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     loss.timings.enter("compute");
     const send = (members: Members): Sending =>
       sendMembers(reply, loss, members, fields.format ?? reader.operands.format("input"), fields.non_finite);
-    // A loss that ends in its first slice is answered in this turn of the event loop, without a promise.
+    // Responds without a promise, in this turn of the event loop, if the loss ends in its first slice.
     try {
       const members = compute(loss, reader, plan(reader, fields as never), isGone);
       if (!(members instanceof Promise)) return send(members);
@@ -104,7 +104,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   });
 }
 
-/** Points a loss's error to the place in the body; other errors stay as they are. */
+/** Adds the pointer into the body to a loss's error. Returns other errors unchanged. */
 function located(error: unknown, reader: OperandReader): unknown {
   return error instanceof LossError ? reader.problemOf(error) : error;
 }
@@ -113,11 +113,11 @@ function located(error: unknown, reader: OperandReader): unknown {
 function rejectJsonOptions(fields: JsonFields): void {
   for (const name of JSON_OPTIONS) {
     if (fields[name] === undefined) continue;
-    throw rejectAt("option_without_effect", `/${name}`, `${name} has no effect on an answer in safetensors`);
+    throw rejectAt("option_without_effect", `/${name}`, `${name} has no effect on a response in safetensors`);
   }
 }
 
-/** A request with a safetensors body. */
+/** Request with a safetensors body. */
 interface FileRequest {
   readonly reply: FastifyReply;
   readonly loss: LossContext;
@@ -126,7 +126,7 @@ interface FileRequest {
   readonly isGone: () => boolean;
 }
 
-/** Responds to a safetensors body: row by row as it arrives, or once all of it is there. */
+/** Responds to a safetensors body, row by row as it arrives, or after all of it has arrived. */
 async function respondToFile(
   engine: Engine,
   operation: Operation,
@@ -159,12 +159,12 @@ async function respondToFile(
 
 function tooLargeAtOnce(engine: Engine, dataBytes: number, way: Streaming | Obstacle) {
   const obstacle =
-    "obstacle" in way ? way.obstacle : `${way.leaves} would stream in an answer of safetensors`;
-  const got = `${dataBytes} bytes of tensors, which have to be there at once: ${obstacle}`;
+    "obstacle" in way ? way.obstacle : `${way.leaves} would stream in a response in safetensors`;
+  const got = `${dataBytes} bytes of tensors, which must be in memory at once: ${obstacle}`;
   return tooLarge(got, bodyLimitOf(engine));
 }
 
-/** A response of the body's size leaves while it arrives only if it has to: a client that writes all before it reads would wait for itself. */
+/** Whether to stream. A response of the body's size streams only if it must, because a client that writes all before it reads would block itself. */
 function streams({ leaves }: Streaming, responseFormat: BodyFormat, fits: boolean): boolean {
   return leaves === undefined || (responseFormat === "safetensors" && !fits);
 }

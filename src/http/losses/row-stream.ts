@@ -1,4 +1,4 @@
-/** safetensors bodies of any size: rows are folded as they arrive, and the response leaves while the body still arrives. */
+/** Streams safetensors bodies of any size: computes rows as they arrive, and sends the response meanwhile. */
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply } from "fastify";
 import type { LossResult } from "../../loss/index-loss.ts";
@@ -23,23 +23,23 @@ import type { LossPlan, OperandReader } from "./compute.ts";
 import { allocBlock, MEMBERS, toMembers } from "./compute.ts";
 import type { StreamedInput, Streaming } from "./streaming.ts";
 
-/** The rows that are in memory at one time, unless one row takes more: they stay in the second-level cache. */
+/** Size of the rows in memory at once, which fits the second-level cache. One row may be larger. */
 const WINDOW_BYTES = 256 * 1024;
 
-/** Plans the computation of a stream once its operands before the input are known. */
+/** Plans the computation of a stream after the operands before the input are known. */
 type PlanRows = (
   operands: Operands,
   streamed: StreamedInput,
 ) => { readonly reader: OperandReader; readonly plan: LossPlan };
 
-/** A body whose computation is open: the input comes next. */
+/** Body whose computation has begun and whose input is next. */
 export interface RowStream {
   readonly loss: LossContext;
   readonly body: SafetensorsBody;
   readonly last: readonly Tensor[];
   readonly plan: Plan<LossResult>;
   readonly run: Run<LossResult>;
-  /** The address of the plan's block. */
+  /** Address of the plan's block. */
   readonly block: number;
   readonly isGone: () => boolean;
 }
@@ -92,7 +92,7 @@ function checkRow({ region }: LossContext, plan: Plan<LossResult>, limit: number
   if (rowBytes > most.bytes) throw tooLarge(`${rowBytes} bytes in one row`, most);
 }
 
-/** Folds all rows, window by window, and gives what is known of each window before the next one overwrites it. */
+/** Computes all rows, window by window, and yields the output of each window before the next overwrites it. */
 async function* foldRows({
   loss,
   body: { reader },
@@ -118,29 +118,28 @@ async function* foldRows({
     timings.enter("compute");
     const { steps, output } = run.rows(window, first, count);
     await runSlices(steps, isGone);
-    // What is known of the last rows waits for the end of the body: an answer that is whole belongs to a body that is.
+    // Holds the output of the last rows until the body ends, because a complete response must mean a complete body.
     if (first + count === outer) await readLast();
     if (output !== undefined) yield output;
   }
   if (outer === 0) await readLast();
 }
 
-/** Computes an upload of which nothing leaves before its end. */
+/** Computes a body without sending a response before its end. */
 export async function computeRows(stream: RowStream): Promise<Members> {
   for await (const _ of foldRows(stream));
   return endRows(stream);
 }
 
-/** The members that the rows did not give. */
+/** Computes the members that the rows did not yield. */
 async function endRows({ run, isGone }: RowStream): Promise<Members> {
   await runSlices(run.end, isGone);
   return { ...toMembers(run.result()), warnings: run.warnings };
 }
 
 /**
- * Answers an upload while it comes. Rows leave from where they were computed, and the next ones are asked for when the socket has taken
- * them: a reader that stops holds the upload up. The answer has a length from its beginning, so that a reader never takes one that
- * ends early, for a body that turns out to be broken, for a whole one.
+ * Responds to a body while it arrives. Sends rows from the output buffer, and reads the next rows when the socket has accepted them, so a client
+ * that stops reading stops the upload. Content-Length lets the client detect a response that is cut because its body is invalid.
  */
 export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<FastifyReply> {
   const { plan, run, isGone } = stream;
@@ -149,13 +148,13 @@ export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<
   const names = members.map(({ name }) => name);
   const header = responseHeader(members, run.warnings);
   const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
-  // What the first rows find wrong, or find no room for, still gets a status.
+  // Computes the first rows before the head, so that their errors still get a status.
   const parts = foldRows(stream);
   let part = await parts.next();
   reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length).hijack();
   const response = reply.raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
   try {
-    // The order of the file: what is known from the start, what leaves with the rows, what is known at their end.
+    // Writes in file order: members known from the start, members of the rows, members known at the end.
     const known = toMembers(run.known());
     await write(response, Buffer.concat([header, ...memberPages(kernel, known, names)]));
     for (; !part.done; part = await parts.next()) {
@@ -163,9 +162,9 @@ export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<
       timings.enter("write");
       await write(response, kernel.u8.subarray(address, address + byteLength({ dtype, shape })));
     }
-    const answer = await endRows(stream);
+    const last = await endRows(stream);
     const rest = names.filter((name) => known[name] === undefined);
-    for (const page of memberPages(kernel, answer, rest)) await write(response, page);
+    for (const page of memberPages(kernel, last, rest)) await write(response, page);
     response.end();
   } catch (error) {
     noteCut(reply, error, isGone());
@@ -174,10 +173,10 @@ export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<
   return reply;
 }
 
-/** What a write to a connection that has been closed fails with. */
+/** Codes of writes to a closed connection. */
 const CLOSED = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
 
-/** Notes why an answer that had begun is cut. */
+/** Logs the reason for cutting a response that has begun. */
 function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean): void {
   const { context } = request;
   const isProblem = error instanceof Problem;
@@ -193,4 +192,4 @@ function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean
 }
 
 const CUT_SHORT =
-  "the connection closed while the request was still sent and its answer had begun: a client that left, or a proxy that does not send both at once, such as nginx";
+  "the connection closed while the request was still sent and its response had begun: a client that left, or a proxy that does not send both at once, such as nginx";

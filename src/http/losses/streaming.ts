@@ -1,21 +1,21 @@
-/** Which safetensors bodies can be computed row by row: what a row needs has to come before it. */
+/** Decides which safetensors bodies can be computed row by row, because a row's other operands must arrive before it. */
 import type { IndexStreaming } from "../../loss/index-loss.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
 import type { LossFields } from "./compute.ts";
 
-/** How an operation computes the rows of a body as they arrive. */
+/** Plan for computing the rows of a body as they arrive. */
 export interface Streaming {
-  /** The member of the answer that leaves while rows come, if one does. */
+  /** Response member that is sent while rows arrive, if any. */
   readonly leaves: "output" | "grad_input" | undefined;
   /** Tensors whose elements are needed only after the last row. */
   readonly last: readonly "weight"[];
 }
 
-/** An input that is streamed: only its shape and dtype are known when the loss is planned. */
+/** Streamed input, of which a plan knows only shape and dtype. */
 export type StreamedInput = IndexStreaming;
 
-/** Why an upload has to be in memory at once. */
+/** Reason for a body to be in memory at once. */
 export interface Obstacle {
   readonly obstacle: string;
 }
@@ -24,7 +24,7 @@ interface LossOptions extends LossFields {
   readonly label_smoothing?: number | string;
 }
 
-/** How nll_loss or cross_entropy takes an upload, from the order of its tensors. */
+/** Decides how nll_loss or cross_entropy reads a body, from the order of its tensors. */
 export function lossStreaming(options: LossOptions, { entries }: Header): Streaming | Obstacle {
   const names = entries.map(({ name }) => name);
   const comesLast = (name: string): boolean => names.indexOf(name) > names.indexOf("input");

@@ -1,14 +1,14 @@
-/** How tensors and numbers stand in JSON: the schemas that every operation shares. */
+/** Schemas of tensors and numbers in JSON, shared by all operations. */
 import { Type } from "typebox";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import { MAX_RANK } from "../../tensor/tensor.ts";
 import { optional } from "./optional.ts";
 
-/** A tensor's value in a checked body: its numbers are already in the Arena, `[k]` or `"k"` stands for cut k. */
+/** Tensor's value in a valid body. Its numbers are already in the Arena, so `[k]` or `"k"` stands for number run k. */
 export type TensorJson = number | string | readonly unknown[] | TensorObject;
 
-/** The flat and the base64 form. Exactly one of `data` and `base64` is there, which the reader checks. */
+/** Flat or base64 format. Has exactly one of `data` and `base64`, which the reader checks. */
 export interface TensorObject {
   readonly dtype?: DType | null;
   readonly shape: readonly number[];
@@ -19,13 +19,13 @@ export interface TensorObject {
 const NonFinite = Type.Enum(["NaN", "Infinity", "-Infinity"], {
   $id: "NonFinite",
   title: "NonFinite",
-  description: "A number that JSON has no literal for. Requests may also carry the bare tokens.",
+  description: "Number without a JSON literal. Requests may also use the bare tokens.",
 });
 
 const Real = Type.Union([Type.Number(), Type.Ref("NonFinite#")], {
   $id: "Real",
   title: "Real",
-  description: "A number, or the name of a non-finite one.",
+  description: "Number, or the name of a non-finite number.",
 });
 
 const DTypeName = Type.Enum(Object.keys(DTYPES) as DType[], {
@@ -38,7 +38,7 @@ const Format = Type.Enum(["nested", "flat", "base64"], {
   $id: "Format",
   title: "Format",
   description:
-    "How tensors are written in the answer: nested lists, or objects with `data` (flat) or `base64`. Default: the form in which `input` came.",
+    "Format of tensors in the response: nested lists, or objects with `data` (flat) or `base64`. Default: the format of `input`.",
 });
 
 const NestedTensor = Type.Array(
@@ -46,7 +46,7 @@ const NestedTensor = Type.Array(
   {
     $id: "NestedTensor",
     title: "NestedTensor",
-    description: `A tensor as nested lists of equal lengths, at most ${MAX_RANK} deep. \`[]\` has shape (0).`,
+    description: `Tensor as nested lists of equal lengths, at most ${MAX_RANK} deep. \`[]\` has shape (0).`,
   },
 );
 
@@ -75,7 +75,7 @@ const Tensor = Type.Object(
     title: "Tensor",
     additionalProperties: false,
     description:
-      "A tensor with its shape. Exactly one of `data` and `base64`. Without `dtype`: float32 for input; the input's dtype for weight, grad_output and probabilities; int64 for class indices. Answers always carry the dtype.",
+      "Tensor with its shape. Has exactly one of `data` and `base64`. Without `dtype`: float32 for input; the input's dtype for weight, grad_output and probabilities; int64 for class indices. Responses always have the dtype.",
   },
 );
 
@@ -84,18 +84,18 @@ const TensorLike = Type.Union(
   {
     $id: "TensorLike",
     title: "TensorLike",
-    description: "A tensor: a bare number (0-dim), nested lists, or an object with shape and data or base64.",
+    description: "Tensor: a bare number (0-dim), nested lists, or an object with shape and data or base64.",
   },
 );
 
-/** The shared schemas, in the order in which they refer to each other. */
+/** Shared schemas, each after the schemas to which it refers. */
 export const TENSOR_SCHEMAS = [NonFinite, Real, DTypeName, Format, NestedTensor, Tensor, TensorLike];
 
-/** A field that holds a tensor. */
+/** Creates a tensor field. */
 export const tensorField = (description: string) =>
   Type.Unsafe<TensorJson>({ $ref: "TensorLike#", description });
 
-/** A number of an answer, or one with a default. */
+/** Creates a number field. */
 export const realField = (description: string, byDefault?: number) =>
   Type.Unsafe<number | "NaN" | "Infinity" | "-Infinity">({
     $ref: "Real#",

@@ -1,4 +1,4 @@
-/** Counts the inferences of each model, and reads them back from the page of metrics as Triton's statistics extension has them. */
+/** Counts the inferences of each model, and converts the metrics into Triton's statistics. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { Counter, Gauge } from "prom-client";
@@ -9,12 +9,12 @@ import { finalStatus } from "./log.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
-    /** The model that the route asks for an inference. */
+    /** Model of an inference route. */
     model?: string;
   }
 }
 
-/** The stages of a successful request whose seconds each part has. Reading and writing wait for the client, and are in `success` alone. */
+/** Stages of a successful request in each part. Only `success` includes reading and writing, which wait for the client. */
 const PARTS = {
   queue: ["wait"],
   compute_input: ["decode"],
@@ -31,7 +31,7 @@ const TIMES: readonly (Outcome | Part)[] = [...OUTCOMES, ...(Object.keys(PARTS) 
 interface Tally {
   readonly requests: Record<Outcome, number>;
   readonly seconds: Record<Outcome | Part, number>;
-  /** Seconds since 1970; 0: there was none. */
+  /** Seconds since 1970, or 0 before the first request. */
   last: number;
 }
 
@@ -48,7 +48,7 @@ export class InferenceCounts {
     const tallies = this.#tallies;
     new Counter({
       name: REQUESTS,
-      help: "Inference requests under /v2 that have been answered, by model and outcome.",
+      help: "Completed inference requests under /v2, by model and outcome.",
       labelNames: ["model", "outcome"] as const,
       registers,
       collect() {
@@ -59,7 +59,7 @@ export class InferenceCounts {
     });
     new Counter({
       name: SECONDS,
-      help: "Seconds of inference requests under /v2: in all by outcome, and of the successful ones by part.",
+      help: "Seconds of inference requests under /v2, by outcome, and by part of successful requests.",
       labelNames: ["model", "part"] as const,
       registers,
       collect() {
@@ -70,7 +70,7 @@ export class InferenceCounts {
     });
     new Gauge({
       name: LAST,
-      help: "When the last inference request under /v2 was answered, in seconds since 1970; 0: none was.",
+      help: "Time of the last completed inference request under /v2, in seconds since 1970, or 0.",
       labelNames: ["model"] as const,
       registers,
       aggregator: "max",
@@ -80,10 +80,10 @@ export class InferenceCounts {
     });
   }
 
-  /** Counts a request that has ended, where it asked for an inference. */
+  /** Counts a completed request, if it was an inference. */
   count(request: FastifyRequest, reply: FastifyReply): void {
     const loss = request.context?.loss;
-    // Fastify builds routeOptions anew each time; a request that was rejected for its headers has no loss.
+    // Reads routeOptions, which Fastify builds anew each time, only for a request that was rejected for its headers.
     const model = loss === undefined ? request.routeOptions.config?.model : loss.model;
     if (model === undefined) return;
     const tally = this.#tallies.get(model)!;
@@ -103,7 +103,7 @@ function emptyTally(): Tally {
   return { requests: { success: 0, fail: 0 }, seconds, last: 0 };
 }
 
-/** The statistics of models from a page of metrics: of one process, or of a whole group. */
+/** Converts metrics of one process or of a cluster into the statistics of models. */
 export function statisticsOf(page: string, models: readonly LossName[] = LOSSES) {
   const values = readPage(page);
   return { model_stats: models.map((model) => modelStatistics(model, values)) };
@@ -140,7 +140,7 @@ function modelStatistics(name: LossName, values: ReadonlyMap<string, number>) {
   };
 }
 
-/** The values of the metrics of inferences, by name, model and the other label. */
+/** Parses the inference metrics into values by name, model and the other label. */
 function readPage(page: string): Map<string, number> {
   const values = new Map<string, number>();
   for (const [, metric, labels, value] of page.matchAll(/^(lossd_inference_\w+)\{([^}]*)\} (\S+)$/gm)) {

@@ -1,4 +1,4 @@
-/** One log line per request: operation (or the route), dtype, shape, bytes, milliseconds; never a tensor. */
+/** Writes one log line per request with operation or route, dtype, shape, bytes and milliseconds, but never a tensor. */
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
@@ -10,31 +10,31 @@ import { echo, PROBLEMS } from "../../problems.ts";
 const OWN_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 
-/** The client's own `x-request-id` when it is 1 to 64 of `A-Z a-z 0-9 . _ -`, otherwise a new one. */
+/** Returns the client's `x-request-id` if it is 1 to 64 of `A-Z a-z 0-9 . _ -`, otherwise a new id. */
 export function requestId({ headers }: Pick<IncomingMessage, "headers">): string {
   const own = headers["x-request-id"];
   return typeof own === "string" && OWN_ID.test(own) ? own : randomUUID();
 }
 
-/** An id for bytes that could not be read as a request. */
+/** Creates an id for bytes that could not be read as a request. */
 export function newRequestId(): string {
   return randomUUID();
 }
 
-/** nginx's status for a client that left before its response: only logs and metrics show it. */
+/** Status of nginx for a client that disconnected before its response, used only in logs and metrics. */
 export const CLIENT_GONE = 499;
 
-/** The status that the client got, or {@link CLIENT_GONE}. */
+/** Returns the status that was sent, or {@link CLIENT_GONE}. */
 export function finalStatus({ raw, statusCode }: FastifyReply): number {
   return raw.headersSent ? statusCode : CLIENT_GONE;
 }
 
-/** The parts of a pino logger from which it builds its lines. */
+/** Parts from which a pino logger builds its lines. */
 interface LineParts {
-  /** The bindings of all lines, such as pid, as members of a JSON object. */
+  /** Bindings of all lines, such as pid, as members of a JSON object. */
   readonly bindings: string;
   readonly stream: { write(line: string): void };
-  /** The time as a member of a JSON object. */
+  /** Time as a member of a JSON object. */
   readonly time: () => string;
 }
 
@@ -48,7 +48,7 @@ function partsOf(logger: Logger): LineParts {
   };
 }
 
-/** Writes one line per request, as pino's `info` would; pino's own formatting takes 3 µs of a request's 40. */
+/** Writes one line per request, like pino's `info`, because pino's own formatting takes 3 µs of a request's 40. */
 export class RequestLog {
   readonly #logger: Logger;
   readonly #parts: LineParts;
@@ -87,7 +87,7 @@ export function logUnread(logger: FastifyBaseLogger, problem: ProblemCode, reqId
   logger.info({ reqId, operation: "none", status: PROBLEMS[problem].status, problem }, "request");
 }
 
-/** The trace id of a W3C `traceparent` header; undefined when there is no valid one. */
+/** Returns the trace id of a W3C `traceparent` header, or undefined without a valid one. */
 export function traceId({ traceparent }: IncomingHttpHeaders): string | undefined {
   if (typeof traceparent !== "string") return undefined;
   const id = TRACEPARENT.exec(traceparent)?.[1];

@@ -1,4 +1,4 @@
-/** What operators watch, in Prometheus' text format: base units, `_total` on counters, few labels. */
+/** Metrics in Prometheus' text format: base units, `_total` on counters, few labels. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Histogram } from "prom-client";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
@@ -11,41 +11,41 @@ import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { InferenceCounts } from "./inferences.ts";
 import { finalStatus } from "./log.ts";
 
-/** From a small request's microseconds to a large upload's minutes. */
-const BUCKETS = [0.0001, 0.0005, 0.002, 0.01, 0.05, 0.2, 1, 5, 30, 120];
+/** Buckets from a small request's microseconds to a large upload's minutes. */
+const BUCKETS_S = [0.0001, 0.0005, 0.002, 0.01, 0.05, 0.2, 1, 5, 30, 120];
 
-/** What requests have added to a counter since it was last asked for: a sum for each combination of labels. */
+/** Increments of a counter since the last collection, by labels. */
 type Pending = Map<string, number>;
 
 function add(pending: Pending, labels: string, value = 1): void {
   pending.set(labels, (pending.get(labels) ?? 0) + value);
 }
 
-/** Requests add numbers here; prom-client gets them when somebody looks. Its own bookkeeping would cost a small request a tenth of its time. */
+/** Counts requests and passes the numbers to prom-client at collection, because its bookkeeping would take a tenth of a small request's time. */
 export class Metrics {
   readonly registry = new Registry();
   readonly #inferences = new InferenceCounts(this.registry);
   readonly #requests: Pending = new Map();
-  readonly #refusals: Pending = new Map();
+  readonly #errors: Pending = new Map();
   #bytes = 0;
   #elements = 0;
-  /** For each stage: requests by bucket, with those beyond the last, then seconds in all. */
-  readonly #stages = STAGES.map(() => new Float64Array(BUCKETS.length + 2));
+  /** Per stage: requests by bucket, requests beyond the last bucket, total seconds. */
+  readonly #stages = STAGES.map(() => new Float64Array(BUCKETS_S.length + 2));
 
   constructor(arena: Arena, load: LoadEstimate) {
     this.#registerCounters();
     this.#registerStages();
     this.#registerGauges(arena, load);
-    // Lag is sampled by a timer of its own, which costs nothing beside the requests.
+    // Samples event loop lag with a timer, so requests have no overhead.
     collectDefaultMetrics({ register: this.registry });
   }
 
-  /** Counts a request whose answer has left. */
+  /** Counts a completed request. */
   count(request: FastifyRequest, reply: FastifyReply): void {
     const loss = request.context?.loss;
     const problem = request.context?.problem;
     add(this.#requests, `${loss?.operation ?? "other"} ${finalStatus(reply)}`);
-    if (problem !== undefined) add(this.#refusals, problem);
+    if (problem !== undefined) add(this.#errors, problem);
     this.#inferences.count(request, reply);
     if (loss === undefined) return;
     this.#bytes += loss.bytes;
@@ -53,24 +53,24 @@ export class Metrics {
       const seconds = loss.timings.seconds(STAGES[at]!);
       const counts = this.#stages[at]!;
       let bucket = 0;
-      while (bucket < BUCKETS.length && seconds > BUCKETS[bucket]!) bucket++;
+      while (bucket < BUCKETS_S.length && seconds > BUCKETS_S[bucket]!) bucket++;
       counts[bucket]!++;
-      counts[BUCKETS.length + 1]! += seconds;
+      counts[BUCKETS_S.length + 1]! += seconds;
     }
     if (problem === undefined && loss.input !== undefined) this.#elements += elementCount(loss.input.shape);
   }
 
-  /** Counts a refusal of what could not be read as a request. */
+  /** Counts an error of bytes that could not be read as a request. */
   countUnread(problem: ProblemCode): void {
     add(this.#requests, `other ${PROBLEMS[problem].status}`);
-    add(this.#refusals, problem);
+    add(this.#errors, problem);
   }
 
   #registerCounters(): void {
     const registers = [this.registry];
     const requests = new Counter({
       name: "lossd_requests_total",
-      help: "Requests that have been answered, by operation (other: not a loss) and HTTP status.",
+      help: "Completed requests, by operation (other: not a loss) and HTTP status.",
       labelNames: ["operation", "status"] as const,
       registers,
       collect: () => {
@@ -81,19 +81,19 @@ export class Metrics {
         this.#requests.clear();
       },
     });
-    const refusals = new Counter({
+    const errors = new Counter({
       name: "lossd_refusals_total",
-      help: "Requests that were refused, by the code of the problem.",
+      help: "Rejected requests, by error code.",
       labelNames: ["reason"] as const,
       registers,
       collect: () => {
-        for (const [reason, count] of this.#refusals) refusals.inc({ reason }, count);
-        this.#refusals.clear();
+        for (const [reason, count] of this.#errors) errors.inc({ reason }, count);
+        this.#errors.clear();
       },
     });
     const bytes = new Counter({
       name: "lossd_request_bytes_total",
-      help: "Bytes of bodies that have arrived.",
+      help: "Bytes of bodies received.",
       registers,
       collect: () => {
         bytes.inc(this.#bytes);
@@ -102,7 +102,7 @@ export class Metrics {
     });
     const elements = new Counter({
       name: "lossd_elements_total",
-      help: "Elements of the inputs of losses that were answered.",
+      help: "Elements of the inputs of computed losses.",
       registers,
       collect: () => {
         elements.inc(this.#elements);
@@ -111,7 +111,7 @@ export class Metrics {
     });
   }
 
-  /** The histogram, which cannot be filled from outside, in the form in which the registry asks for it. */
+  /** Registers the histogram as the registry collects it, because prom-client's cannot be filled from outside. */
   #registerStages(): void {
     const name = "lossd_request_stage_seconds";
     const help =
@@ -130,13 +130,13 @@ export class Metrics {
     return STAGES.flatMap((stage, at) => {
       const counts = this.#stages[at]!;
       let sum = 0;
-      const buckets = [...BUCKETS, "+Inf"].map((le, bucket) => {
+      const buckets = [...BUCKETS_S, "+Inf"].map((le, bucket) => {
         sum += counts[bucket]!;
         return { metricName: `${name}_bucket`, labels: { le: String(le), stage }, value: sum };
       });
       return [
         ...buckets,
-        { metricName: `${name}_sum`, labels: { stage }, value: counts[BUCKETS.length + 1]! },
+        { metricName: `${name}_sum`, labels: { stage }, value: counts[BUCKETS_S.length + 1]! },
         { metricName: `${name}_count`, labels: { stage }, value: sum },
       ];
     });
@@ -146,7 +146,7 @@ export class Metrics {
     const registers = [this.registry];
     new Gauge({
       name: "lossd_reserved_bytes",
-      help: "Bytes of the memory budget that requests have reserved now.",
+      help: "Bytes of the memory budget that requests have reserved.",
       registers,
       collect() {
         this.set(arena.reserved);
@@ -154,7 +154,7 @@ export class Metrics {
     });
     new Gauge({
       name: "lossd_memory_budget_bytes",
-      help: "Bytes that requests can reserve together.",
+      help: "Bytes that all requests can reserve.",
       registers,
       collect() {
         this.set(arena.capacity);
@@ -162,7 +162,7 @@ export class Metrics {
     });
     new Gauge({
       name: "lossd_backlog_seconds",
-      help: "Seconds of one core that the larger requests under way still take, as estimated from their lengths.",
+      help: "Estimated CPU seconds that the larger requests in progress still take.",
       registers,
       collect() {
         this.set(load.seconds);
@@ -171,11 +171,11 @@ export class Metrics {
   }
 }
 
-/** Counts the log lines of this process that standard output did not take, by reason. */
+/** Counts the log lines that this process could not write to standard output, by reason. */
 export function registerDroppedLines(registry: Registry, dropped: Readonly<Record<string, number>>): void {
   const lines = new Counter({
     name: "lossd_log_lines_dropped_total",
-    help: "Log lines that were not written, by reason: the buffer was full, or the write failed.",
+    help: "Dropped log lines, by reason: the buffer was full, or the write failed.",
     labelNames: ["reason"] as const,
     registers: [registry],
     collect() {
@@ -185,7 +185,7 @@ export function registerDroppedLines(registry: Registry, dropped: Readonly<Recor
   });
 }
 
-/** GET /metrics. `page` gives the text, of one process or of a whole group. */
+/** Serves GET /metrics. `page` returns the text of one process or of a cluster. */
 export function registerMetrics(app: FastifyInstance, page: () => Promise<string>): void {
   app.get("/metrics", { schema: { hide: true } }, async (_request, reply) => {
     return reply.type("text/plain; version=0.0.4; charset=utf-8").send(await page());

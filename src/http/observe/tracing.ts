@@ -1,6 +1,6 @@
 /**
- * Spans of requests for an OpenTelemetry collector (OTLP over HTTP, protobuf). Loaded only where a collector is set: the packages behind it
- * take longer to load than all else. Their own OTEL_ variables (headers, sampler, service name, resource attributes) are read by them.
+ * Spans of requests for an OpenTelemetry collector (OTLP over HTTP, protobuf). Loaded only if a collector is set, because its packages
+ * take longer to load than all other code. The packages read their own OTEL_ variables (headers, sampler, service name, resource attributes).
  */
 import type { Span } from "@opentelemetry/api";
 import { defaultTextMapGetter, ROOT_CONTEXT, SpanKind, SpanStatusCode } from "@opentelemetry/api";
@@ -17,13 +17,13 @@ import { finalStatus } from "./log.ts";
 
 const UNTRACED = /^\/(health\/|v2\/health\/|metrics$)/;
 
-/** Milliseconds for one export, retries among them: a collector that is not there holds the end of the process up no longer. */
-const TIMEOUT = 1000;
+/** Timeout of one export with its retries, which bounds the shutdown without a collector. */
+const EXPORT_TIMEOUT_MS = 1000;
 
-/** The most characters of a value: paths and user agents are the client's, and a collector keeps what it gets. */
-const LONGEST = 256;
+/** Maximum length of an attribute, because clients choose paths and user agents. */
+const MAX_ATTRIBUTE_CHARS = 256;
 
-/** Sends spans to a collector by POST to `url`; those that it does not take are lost, and the log says so. */
+/** Exports spans to a collector by POST to `url`. Logs a warning when spans are lost. */
 export function startTracing(url: string, logger: Logger): Tracing {
   const onError = (error: unknown): void => logger.warn({ err: error }, "spans are lost");
   setGlobalErrorHandler(onError);
@@ -31,8 +31,10 @@ export function startTracing(url: string, logger: Logger): Tracing {
     resource: resourceFromAttributes({ "service.name": "lossd", "service.version": VERSION }).merge(
       detectResources({ detectors: [envDetector] }),
     ),
-    spanLimits: { attributeValueLengthLimit: LONGEST },
-    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: TIMEOUT }))],
+    spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_CHARS },
+    spanProcessors: [
+      new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS })),
+    ],
   });
   const tracer = provider.getTracer("lossd", VERSION);
   const propagator = new W3CTraceContextPropagator();
@@ -56,7 +58,7 @@ function traceOf(span: Span): Trace {
   };
 }
 
-/** OpenTelemetry's conventions for HTTP servers, then what lossd knows: the work, and the seconds in each stage. */
+/** Sets OpenTelemetry's attributes of HTTP servers, then lossd's: the work, and the seconds in each stage. */
 function describe(span: Span, request: FastifyRequest, reply: FastifyReply): void {
   const { loss, problem } = request.context;
   const { url: route } = request.routeOptions;

@@ -1,4 +1,4 @@
-/** Programs that the reference shows beside an operation (`x-codeSamples`, which readers of OpenAPI know); docs/formats.md has the same ones, run by its test. */
+/** Code samples that API references show (`x-codeSamples`). docs/formats.md has the same samples, and its test runs them. */
 
 export interface CodeSample {
   readonly lang: "Shell" | "Python" | "TypeScript";
@@ -6,7 +6,7 @@ export interface CodeSample {
   readonly source: string;
 }
 
-/** By path, then in the order in which they are shown. */
+/** Samples by path, in display order. */
 export const CODE_SAMPLES: Readonly<Record<string, readonly CodeSample[]>> = {
   "/v1/cross_entropy": [
     {
@@ -30,8 +30,8 @@ request = urllib.request.Request(
     data=save({"input": logits, "target": classes}),
     headers={"content-type": "application/vnd.safetensors"},
 )
-answer = load(urllib.request.urlopen(request).read())
-print(answer["loss"], answer["grad_input"])`,
+result = load(urllib.request.urlopen(request).read())
+print(result["loss"], result["grad_input"])`,
     },
     {
       lang: "TypeScript",
@@ -54,12 +54,12 @@ const body = safetensors({
   target: { dtype: "I64", shape: [1], data: new BigInt64Array([1n]) },
   input: { dtype: "F32", shape: [1, 2], data: new Float32Array([0, 0]) },
 });
-const answer = await fetch("http://127.0.0.1:8080/v1/cross_entropy", {
+const response = await fetch("http://127.0.0.1:8080/v1/cross_entropy", {
   method: "POST",
   headers: { "content-type": "application/vnd.safetensors", accept: "application/json" },
   body,
 });
-console.log(await answer.json());`,
+console.log(await response.json());`,
     },
   ],
   "/v2/models/cross_entropy/infer": [
@@ -84,8 +84,8 @@ client = http.InferenceServerClient("127.0.0.1:8080")
 inputs = [http.InferInput("input", logits.shape, "FP32"), http.InferInput("target", classes.shape, "INT64")]
 inputs[0].set_data_from_numpy(logits)
 inputs[1].set_data_from_numpy(classes)
-answer = client.infer("cross_entropy", inputs, parameters={"return_grad": True})
-print(answer.as_numpy("loss"), answer.as_numpy("grad_input"))`,
+result = client.infer("cross_entropy", inputs, parameters={"return_grad": True})
+print(result.as_numpy("loss"), result.as_numpy("grad_input"))`,
     },
     {
       lang: "TypeScript",

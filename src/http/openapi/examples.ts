@@ -1,4 +1,4 @@
-/** Worked examples of every operation and refusal, as the document shows them. A test sends each and compares the answer. */
+/** Examples of every operation and error in the OpenAPI document. A test sends each and compares the response. */
 import type { LossName } from "../../loss/names.ts";
 
 export interface Example {
@@ -168,15 +168,15 @@ export const EXAMPLES: Readonly<Record<`/v1/${LossName}`, Readonly<Record<string
   },
 };
 
-export interface RefusalExample {
+export interface ErrorExample {
   readonly path: string;
   readonly summary: string;
-  /** The body as text: some are no JSON. */
+  /** Body as text, because some bodies are not JSON. */
   readonly request: string;
   readonly response: Readonly<Record<string, unknown>> & { readonly code: string; readonly status: number };
 }
 
-export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
+export const ERROR_EXAMPLES: readonly ErrorExample[] = [
   {
     path: "/v1/cross_entropy",
     summary: "A comma at the end",
@@ -306,7 +306,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
   },
   {
     path: "/v1/cross_entropy",
-    summary: "Losses that no element pays for",
+    summary: "Losses without any input element",
     request:
       '{"reduction": "none", "input": {"shape": [1, 0, 1000000], "data": []}, "target": {"shape": [1, 0, 1000000], "data": []}}',
     response: {
@@ -406,7 +406,7 @@ export const REFUSAL_EXAMPLES: readonly RefusalExample[] = [
   },
   {
     path: "/v1/cross_entropy",
-    summary: "An upstream gradient that nothing uses",
+    summary: "An unused upstream gradient",
     request: '{"input": [[0, 1]], "target": [0], "grad_output": 1}',
     response: {
       type: "urn:lossd:problem:option_without_effect",

@@ -1,4 +1,4 @@
-/** The worked examples with tensors as objects, as the OpenAPI 3.0 document shows them. A test sends each, too. */
+/** Examples with tensors as objects for the OpenAPI 3.0 document. A test sends each, too. */
 
 import { OPERANDS } from "../../wire/operands.ts";
 import type { Example } from "./examples.ts";
@@ -9,8 +9,8 @@ const RESULTS: readonly string[] = ["output", "losses", "grad_input", "grad_targ
 export const FLAT_EXAMPLES = mapValues(EXAMPLES, (examples) => mapValues(examples, toFlat));
 
 /**
- * Flat requests have no dtype where nested ones have none; flat answers always have one. Numbers that are not finite go out as base64 and come
- * back as null.
+ * Converts an example to format flat. Requests gain no dtype, but responses always have one. Requests hold non-finite numbers in base64, and
+ * responses as null.
  */
 function toFlat({ summary, request, response }: Example): Example {
   const { dtype = "float32" } = request.input as { dtype?: string };
@@ -28,7 +28,7 @@ function toFlat({ summary, request, response }: Example): Example {
   };
 }
 
-/** Nested lists as a flat tensor, in base64 where a request holds names of numbers. */
+/** Flattens nested lists, in base64 if a request holds non-finite numbers. */
 function flat(value: unknown, type?: { readonly dtype: string }): unknown {
   if (!Array.isArray(value)) return value;
   const shape = shapeOf(value);
@@ -40,7 +40,7 @@ function flat(value: unknown, type?: { readonly dtype: string }): unknown {
   return { dtype: "float32", shape, base64: bytes.toString("base64") };
 }
 
-/** An answer's member with null for the names of numbers. */
+/** Replaces the names of non-finite numbers in a response member by null. */
 function nulled(value: unknown): unknown {
   if (value === "NaN" || value === "Infinity" || value === "-Infinity") return null;
   const { data } = value as { data?: readonly unknown[] };

@@ -1,6 +1,6 @@
 /**
- * The contract in OpenAPI 3.0, for generators that make poor code of a field with several forms: the part of the 3.1 document
- * in which a tensor is always the object `Tensor`. Same operationIds, same schema names; what it describes, the wire accepts.
+ * Converts the contract to OpenAPI 3.0, because generators make poor code of unions. Keeps the part of the 3.1 document in which a tensor is
+ * always the object `Tensor`, with the same operationIds and schema names.
  */
 import type { OpenAPIV3, OpenAPIV3_1 } from "openapi-types";
 import { MEDIA_TYPES } from "../limits/content-headers.ts";
@@ -21,22 +21,22 @@ interface Operation {
 }
 
 const DESCRIPTION =
-  'PyTorch\'s `log_softmax`, `nll_loss` and `cross_entropy`, with their gradients, for generated clients: a tensor is always an object with `shape` and `data` or `base64`, and answers have the form of `input`. Every number is a number or, in answers, null.\n\n/openapi.json has what this document leaves out: nested lists, safetensors bodies, deprecated options, the Open Inference Protocol. Unknown fields of a request are refused; answers may gain fields, and refusals codes. Every request says with `non_finite` how answers write NaN and infinities: as null, which this document describes, or as the strings "NaN", "Infinity" and "-Infinity", for clients whose numbers read these. Tensors in base64 hold them both ways. Refusals are RFC 9457 problem documents with a stable `code`.';
+  'PyTorch\'s `log_softmax`, `nll_loss` and `cross_entropy`, with their gradients, for generated clients. A tensor is always an object with `shape` and `data` or `base64`, and responses have the format of `input`. Every number is a number or, in responses, null.\n\n/openapi.json also describes nested lists, safetensors bodies, deprecated options and the Open Inference Protocol. Unknown fields of a request are rejected. Responses may gain fields, and errors codes. Every request sets with `non_finite` the format of NaN and infinities in responses: null, which this document describes, or the strings "NaN", "Infinity" and "-Infinity", for clients whose numbers read these. It has no effect on tensors in base64. Errors are RFC 9457 problem documents with a stable `code`.';
 
-/** Words of enums that ask for nested lists, or that PyTorch deprecates. */
+/** Enum values for nested lists, or deprecated by PyTorch. */
 const WORDS_LEFT_OUT: readonly unknown[] = ["nested", "elementwise_mean"];
 
-/** What descriptions say of the forms that are left out, and what they say without. */
+/** Phrases about omitted formats, with their replacements. */
 const PHRASES: readonly (readonly [string, string])[] = [
   [": nested lists, or objects with `data` (flat) or `base64`", ": with `data` (flat) or `base64`"],
   [" elementwise_mean is a deprecated name of mean.", ""],
-  ["Left out or null", "Left out"],
+  ["If absent or null", "If absent"],
 ];
 
 const STYLE_DESCRIPTION =
-  "How non-finite numbers of the answer are written. This document describes null. Tensors in base64 keep all of them.";
+  "Format of non-finite numbers in the response. This document describes null. Has no effect on tensors in base64.";
 
-/** The 3.0 document of a 3.1 document. */
+/** Converts a 3.1 document to a 3.0 document. */
 export function toOpenApi30(document: OpenAPIV3_1.Document): OpenAPIV3.Document {
   const { info, paths, components, ...rest } = structuredClone(document);
   delete info.summary;
@@ -62,7 +62,7 @@ export function toOpenApi30(document: OpenAPIV3_1.Document): OpenAPIV3.Document 
   } as OpenAPIV3.Document;
 }
 
-/** Leaves JSON alone of the bodies and answers of an operation, with the flat examples; its parameters are those of other bodies. */
+/** Keeps only JSON bodies and responses of an operation, with the flat examples. Drops its parameters, which belong to other bodies. */
 function simplify(operation: Operation, examples: readonly (readonly [string, Example])[]): void {
   delete operation.parameters;
   delete operation["x-codeSamples"];
@@ -84,7 +84,7 @@ function simplify(operation: Operation, examples: readonly (readonly [string, Ex
   }
 }
 
-/** Leaves the answers of the state alone: progenitor takes no operation whose errors have two schemas. */
+/** Keeps only the state responses, because progenitor rejects an operation whose errors have two schemas. */
 function keepHealth(item: Record<string, Operation>): void {
   for (const operation of Object.values(item)) {
     const { 200: ok, 503: stopping } = operation.responses;
@@ -92,15 +92,19 @@ function keepHealth(item: Record<string, Operation>): void {
   }
 }
 
-/** Numbers without a union, which loses or breaks them in C#, PHP, Ruby, Dart and Elixir: docs/sdk.md. */
+/** Schemas of numbers without a union, which loses or breaks them in C#, PHP, Ruby, Dart and Elixir (docs/sdk.md). */
 function plainNumbers({ Real, ResultReal }: Schemas): Schemas {
   const number = { type: "number", format: "double" } as const;
   return {
-    Real: { title: Real!.title!, description: "A number; tensors with others go as base64.", ...number },
+    Real: {
+      title: Real!.title!,
+      description: "A finite number. Tensors with non-finite numbers use base64.",
+      ...number,
+    },
     ResultReal: {
       title: ResultReal!.title!,
       description:
-        "A number of an answer. A non-finite one is null with non_finite null, and a string with non_finite string, which a client takes only where it reads strings as numbers.",
+        "A number in a response. A non-finite number is null with non_finite null, and a string with non_finite string, for clients that read strings as numbers.",
       ...number,
       nullable: true,
     } as Schema,
@@ -108,8 +112,8 @@ function plainNumbers({ Real, ResultReal }: Schemas): Schemas {
 }
 
 /**
- * Makes requests name how non-finite numbers are to come, because clients in PHP and Ruby read an unexpected "NaN" as 0. The default
- * is for generated classes, which begin with it.
+ * Requires non_finite in requests, because clients in PHP and Ruby read an unexpected "NaN" as 0. The default initialises
+ * generated classes.
  */
 function demandStyle(schemas: Schemas): Schemas {
   const demanded = ([name, schema]: [string, Schema]): [string, Schema] => {
@@ -129,21 +133,21 @@ function demandStyle(schemas: Schemas): Schemas {
   return Object.fromEntries(Object.entries(schemas).map(demanded));
 }
 
-/** A schema in the words of 3.0, with one form for each thing: no null, no nested lists; defaults only told, since generated clients would send them. */
+/** Converts a schema to 3.0, without null and nested lists. Only describes defaults, because generated clients would send them. */
 function narrow({ default: byDefault, contentEncoding: _, ...schema }: Schema): Schema {
-  const told = byDefault === undefined || byDefault === null ? [] : [`Default: ${byDefault}.`];
-  const description = [reworded(schema.description ?? ""), ...told].filter(Boolean).join(" ");
+  const defaultText = byDefault === undefined || byDefault === null ? [] : [`Default: ${byDefault}.`];
+  const description = [reworded(schema.description ?? ""), ...defaultText].filter(Boolean).join(" ");
   const anyOf = (schema.anyOf as Schema[] | undefined)?.filter(({ type }) => type !== "null");
   if (anyOf?.length === 1) return narrow({ ...anyOf[0], description });
   if (schema.$ref !== undefined) {
     const $ref = schema.$ref.replace(/TensorLike$/, "Tensor");
-    // In 3.0 nothing may stand beside $ref.
+    // 3.0 allows no other member beside $ref.
     return description === "" ? { $ref } : { allOf: [{ $ref }], description };
   }
   return {
     ...schema,
     ...(description && { description }),
-    // Generators ask for the type of an enum.
+    // Generators require the type of an enum.
     ...(schema.enum && { type: "string" }),
     ...(anyOf && { anyOf: anyOf.map(narrow) }),
     ...(schema.enum && { enum: schema.enum.filter((word) => !WORDS_LEFT_OUT.includes(word)) }),
@@ -161,7 +165,7 @@ function narrowAll(schemas: Schemas): Schemas {
   return Object.fromEntries(kept.map(([name, schema]) => [name, narrow(schema)]));
 }
 
-/** The schemas that something refers to. */
+/** Selects the referenced schemas. */
 function reachable(schemas: Schemas, from: unknown): Schemas {
   const found = new Set<string>();
   const visit = (part: unknown): void => {

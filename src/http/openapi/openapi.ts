@@ -1,18 +1,18 @@
-/** What the document says beyond the routes' schemas: worked examples, and words that the wire checks later than the schema. */
+/** Extends the OpenAPI document beyond the routes' schemas: examples, and enums that are checked after the schema. */
 import type { OpenAPIV3_1 } from "openapi-types";
 import { DTYPES } from "../../tensor/dtype.ts";
 import { isOperand } from "../../wire/operands.ts";
 import { MEDIA_TYPES } from "../limits/content-headers.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { CODE_SAMPLES } from "./code-samples.ts";
-import { EXAMPLES, REFUSAL_EXAMPLES } from "./examples.ts";
+import { ERROR_EXAMPLES, EXAMPLES } from "./examples.ts";
 
-/** The document as @fastify/swagger hands it over. */
+/** Document of @fastify/swagger. */
 export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
 
 const INT32_MAX = 2 ** 31 - 1;
 
-/** Adds the worked examples, which test/openapi.test.ts sends and compares with their answers, and the binary format. */
+/** Adds the examples, which test/openapi.test.ts sends and compares with the responses, and the binary formats. */
 export function withExamples(document: Document): void {
   nameReductions(document);
   nameFloats(document);
@@ -36,7 +36,7 @@ export function withExamples(document: Document): void {
     request.examples = mapValues(examples, ({ summary, request: value }) => ({ summary, value }));
     response.examples = mapValues(examples, ({ summary, response: value }) => ({ summary, value }));
   }
-  for (const { path, summary, response } of REFUSAL_EXAMPLES) {
+  for (const { path, summary, response } of ERROR_EXAMPLES) {
     const media = contentOf(
       document.paths?.[path]?.post?.responses?.[response.status],
       "application/problem+json",
@@ -48,7 +48,7 @@ export function withExamples(document: Document): void {
   for (const item of Object.values(document.paths ?? {})) addWidths(item?.post?.parameters);
 }
 
-/** Gives numbers and integers the format that generators choose a type by; without one, some read float32 and 32-bit integers. */
+/** Adds formats to numbers and integers, because some generators otherwise choose float32 and 32-bit integers. */
 function addWidths(part: unknown): void {
   if (typeof part !== "object" || part === null) return;
   const schema = part as { type?: unknown; format?: string; maximum?: number };
@@ -59,7 +59,7 @@ function addWidths(part: unknown): void {
   for (const value of Object.values(part)) addWidths(value);
 }
 
-// The wire refuses other dtypes as PyTorch does, with dtype_not_supported; the validator would say invalid_request.
+// Kept out of the validator's schema because PyTorch's error for other dtypes is dtype_not_supported, not invalid_request.
 function nameFloats(document: Document): void {
   const schemas = document.components?.schemas ?? {};
   const field = schemas.LogSoftmaxRequest?.properties?.dtype as OpenAPIV3_1.SchemaObject | undefined;
@@ -74,7 +74,7 @@ function nameFloats(document: Document): void {
   field.anyOf = [{ $ref: "#/components/schemas/FloatDType" }, { type: "null" }];
 }
 
-// The wire lets any word pass where size_average or reduce is given, as PyTorch does, so the validator's schema has no enum.
+// Kept out of the validator's schema because PyTorch accepts any string with size_average or reduce.
 function nameReductions(document: Document): void {
   const reduction = document.components?.schemas?.Reduction;
   if (reduction !== undefined) {
@@ -82,7 +82,7 @@ function nameReductions(document: Document): void {
   }
 }
 
-/** Fields that refer to a shared schema lose their own words in @fastify/swagger, which OpenAPI 3.1 allows beside $ref. */
+/** Restores the descriptions of fields with $ref, which OpenAPI 3.1 allows but @fastify/swagger drops. */
 function describeFields(document: Document): void {
   for (const { request, response } of OPERATIONS) {
     for (const { $id = "", properties } of [request, response] as unknown as readonly ObjectSchema[]) {
@@ -107,7 +107,7 @@ const SAFETENSORS: OpenAPIV3_1.SchemaObject = {
   format: "binary",
   contentMediaType: MEDIA_TYPES.safetensors,
   description:
-    "A safetensors file whose tensors have the names of the JSON body's tensor fields, or in an answer of its members, scalars with shape []. Options stand in the query string or in `__metadata__`, the query string winning; warnings stand in the answer's `__metadata__`.",
+    "safetensors file whose tensors have the names of the JSON body's tensor fields or of the response's members. Scalars have shape []. Options are in the query string or in `__metadata__`, and the query string wins. Warnings are in the response's `__metadata__`.",
 };
 
 const JSON_LENGTH = "Inference-Header-Content-Length";
@@ -116,10 +116,10 @@ const INFERENCE_BINARY: OpenAPIV3_1.SchemaObject = {
   title: "InferenceBinary",
   type: "string",
   format: "binary",
-  description: `The binary tensor data extension: JSON of ${JSON_LENGTH} bytes, then the bytes of the inputs or outputs that have binary_data_size, in their order, little-endian and row-major.`,
+  description: `The binary tensor data extension: JSON of ${JSON_LENGTH} bytes, then the bytes of the inputs or outputs with binary_data_size, in order, little-endian and row-major.`,
 };
 
-/** The binary tensor data extension of an inference route. */
+/** Adds the binary tensor data extension to an inference route. */
 function addInferenceBinary(document: Document, path: string): void {
   const operation = document.paths?.[path]?.post;
   const request = operation?.requestBody as OpenAPIV3_1.RequestBodyObject | undefined;
@@ -128,13 +128,13 @@ function addInferenceBinary(document: Document, path: string): void {
   const binary = { "application/octet-stream": { schema: { $ref: "#/components/schemas/InferenceBinary" } } };
   request.content = { ...request.content, ...binary };
   response.content = { ...response.content, ...binary };
-  const description = "The bytes of JSON in a body that has tensors behind it.";
+  const description = "Bytes of JSON before the binary tensors.";
   const schema = { type: "integer", minimum: 0 } as const;
   operation.parameters = [{ name: JSON_LENGTH, in: "header", description, schema }];
   response.headers = { [JSON_LENGTH]: { description, schema } };
 }
 
-/** safetensors bodies and answers, with the options in the query string. Whether there are tensors and which is not what a schema of bytes can say. */
+/** Adds safetensors bodies and responses, with the options in the query string. A schema of bytes cannot describe the tensors. */
 function addBinary(document: Document, path: string): void {
   const operation = document.paths?.[path]?.post;
   const type = MEDIA_TYPES.safetensors;
@@ -153,17 +153,17 @@ function addBinary(document: Document, path: string): void {
   ) as typeof operation.parameters & object;
 }
 
-/** An option of a safetensors body. Its default is only told: a page that fills it in would send it beside a JSON body, where it is refused. */
+/** Creates the query parameter of an option. Its default is only described, because a page that fills it in would send it with a JSON body, which is rejected. */
 function queryParameter(
   name: string,
   { default: byDefault, anyOf, ...annotations }: OpenAPIV3_1.SchemaObject,
 ) {
-  // A query string leaves a member out instead of sending null.
+  // A query string omits a member instead of sending null.
   const forms =
     (anyOf as OpenAPIV3_1.SchemaObject[] | undefined)?.filter(({ type }) => type !== "null") ?? [];
   const schema = { ...annotations, ...(forms.length === 1 ? forms[0] : { anyOf: forms }) };
-  const told = byDefault === undefined || byDefault === null ? "" : ` Default: ${byDefault}.`;
-  const description = `Only with a safetensors body; in JSON, put it into the body.${told}`;
+  const defaultText = byDefault === undefined || byDefault === null ? "" : ` Default: ${byDefault}.`;
+  const description = `Only with a safetensors body. JSON requests have it in the body.${defaultText}`;
   return { name, in: "query", description, schema };
 }
 

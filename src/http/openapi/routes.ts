@@ -1,4 +1,4 @@
-/** The contract as documents: GET /openapi.json, /openapi.yaml and /openapi-3.0.json. */
+/** Serves the contract as documents: GET /openapi.json, /openapi.yaml and /openapi-3.0.json. */
 import swagger from "@fastify/swagger";
 import type { FastifyInstance } from "fastify";
 import type { OpenAPIV3_1 } from "openapi-types";
@@ -8,14 +8,14 @@ import type { Document } from "./openapi.ts";
 import { withExamples } from "./openapi.ts";
 import { toOpenApi30 } from "./openapi-3.0.ts";
 
-/** Its links lead on from where it is rendered, /docs/, also below a proxy's path. */
+/** Relative links from /docs/, because they also work below a proxy's path. */
 const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\` and \`cross_entropy\`, with their gradients, for programs that are not in a Python process.
 
-Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are refused, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Refusals are RFC 9457 problem documents with a stable \`code\`.
+Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are rejected, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Errors are RFC 9457 problem documents with a stable \`code\`.
 
-[The guide](../guide/) begins with the first quarter of an hour, and has recipes, formats and every refusal. [The playground](../) shows the steps of a loss as pictures; [openapi-3.0.json](../openapi-3.0.json) is this contract for SDK generators.`;
+[The guide](../guide/) has a quickstart, recipes, formats and error codes. [The playground](../) shows the steps of a loss as pictures; [openapi-3.0.json](../openapi-3.0.json) is this contract for SDK generators.`;
 
-/** Has to be registered before the routes that it describes. */
+/** Must be registered before the routes that it describes. */
 export async function registerOpenApi(app: FastifyInstance): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -29,7 +29,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
       },
       servers: [{ url: "/", description: "This server" }],
       tags: [{ name: "lossd", description: "The losses and the state of the server." }],
-      // Tokens are the operator's choice.
+      // Optional because the operator configures tokens.
       security: [{}, { bearer: [] }],
       components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
     },

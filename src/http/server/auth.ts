@@ -1,32 +1,32 @@
-/** Bearer tokens (RFC 6750), where the operator has configured some: checked before the body, on every route but health and the pages for people. */
+/** Checks bearer tokens (RFC 6750), if configured, before the body and on every route but health and the HTML pages. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../../problems.ts";
 
-/** The digests of the accepted tokens; none: every request is let in. */
+/** Digests of the accepted tokens. An empty list disables the check. */
 export type Tokens = readonly Buffer[];
 
-/** A token of RFC 6750, section 2.1. */
+/** Authorization header of RFC 6750, section 2.1. */
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
-/** Probes carry no token; nor does a browser that fetches the playground, where a person types one, or the guide, which says how. */
+/** Routes without a token: probes, the playground, where a user enters a token, and the guide, which explains how. */
 const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.]+)?|guide(?:\/[\w.-]*)?)$/;
 
-/** The digests of tokens, which are all that the server keeps of them. */
+/** Hashes tokens, because the server keeps only their digests. */
 export function digestTokens(tokens: readonly string[]): Tokens {
   return tokens.map(digest);
 }
 
-/** Digests as texts, for another process. */
+/** Serialises digests for another process. */
 export function toText(tokens: Tokens): string[] {
   return tokens.map((token) => token.toString("hex"));
 }
 
-/** The digests again. */
+/** Parses serialised digests. */
 export function fromText(texts: readonly string[]): Tokens {
   return texts.map((text) => Buffer.from(text, "hex"));
 }
 
-/** Refuses a request without one of the tokens. Every token is compared, in constant time, so that the time tells nothing. */
+/** Rejects a request without an accepted token. Compares every token in constant time, so timing reveals nothing. */
 export function checkToken(tokens: Tokens, { headers, url = "" }: IncomingMessage): void {
   if (tokens.length === 0 || OPEN.test(url.split("?", 1)[0]!)) return;
   const given = BEARER.exec(headers.authorization ?? "")?.[1];

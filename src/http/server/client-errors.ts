@@ -1,4 +1,4 @@
-/** Failures below the requests: bytes that are not HTTP, and headers that are too slow or too large. */
+/** Handles errors below HTTP requests: malformed bytes, and headers that are too slow or too large. */
 import type { Socket } from "node:net";
 import type { ProblemCode } from "../../problems.ts";
 import { Problem } from "../../problems.ts";
@@ -6,16 +6,16 @@ import type { Connections } from "../connection.ts";
 import { newRequestId } from "../observe/log.ts";
 import { rawProblem } from "./errors.ts";
 
-/** Node's error codes that have a problem of their own; every other one is a malformed request. */
+/** Problem codes of Node's error codes. Every other error is a malformed request. */
 const CODES: Readonly<Record<string, ProblemCode>> = {
   HPE_HEADER_OVERFLOW: "headers_too_large",
   ERR_HTTP_REQUEST_TIMEOUT: "request_timeout",
 };
 
-/** Bytes of a request's headers. */
+/** Maximum size of a request's headers. */
 export const MAX_HEADER_BYTES = 16 * 1024;
 
-/** Milliseconds within which the headers of a request arrive. */
+/** Time for the headers of a request to arrive. */
 export const HEADERS_TIMEOUT_MS = 5000;
 
 const DETAILS: Partial<Record<ProblemCode, string>> = {
@@ -23,14 +23,14 @@ const DETAILS: Partial<Record<ProblemCode, string>> = {
   request_timeout: `the headers did not arrive within ${HEADERS_TIMEOUT_MS / 1000} seconds`,
 };
 
-/** Responds on the bare socket and closes it; only closes it while another response is under way. `note` counts and logs the error. */
+/** Responds on the socket and closes it. Only closes it while another response is in progress. `note` counts and logs the error. */
 export function handleClientError(
   error: NodeJS.ErrnoException,
   socket: Socket,
   connections: Connections,
   note: (code: ProblemCode, id: string) => void,
 ): void {
-  if (error.code === "ECONNRESET" || !socket.writable || connections.isAnswering(socket)) {
+  if (error.code === "ECONNRESET" || !socket.writable || connections.isResponding(socket)) {
     socket.destroy();
     return;
   }

@@ -1,10 +1,10 @@
-/** Pages of other origins (CORS, as the Fetch standard has it): those that the operator names may read answers. Credentials of browsers are never taken. */
+/** Implements CORS (Fetch standard) for the origins that the operator allows. Never accepts a browser's credentials. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 
-/** Origins whose pages may read answers: none, some, or `*` for all. */
+/** Origins whose pages may read responses, or `*` for all. */
 export type Origins = readonly string[];
 
-/** What a program sends beyond the headers that every page may send. */
+/** Request headers beyond the CORS-safelisted ones. */
 const ALLOWED_HEADERS = [
   "accept",
   "authorization",
@@ -15,7 +15,7 @@ const ALLOWED_HEADERS = [
   "x-request-id",
 ].join(", ");
 
-/** What a program reads beyond the headers that every page may read. */
+/** Response headers beyond the CORS-safelisted ones. */
 const EXPOSED_HEADERS = [
   "allow",
   "content-length",
@@ -26,14 +26,14 @@ const EXPOSED_HEADERS = [
   "x-request-id",
 ].join(", ");
 
-/** Seconds for which a browser may remember a preflight's answer: the most that Chromium keeps it. */
+/** Lifetime of a cached preflight response, at Chromium's maximum. */
 const MAX_AGE_S = 7200;
 
-/** Adds the headers with which a browser lets the page that asks read the answer, whatever its status. */
-export function shareAnswer(origins: Origins, { headers }: FastifyRequest, reply: FastifyReply): void {
+/** Adds the headers that let the requesting page read the response, whatever its status. */
+export function shareResponse(origins: Origins, { headers }: FastifyRequest, reply: FastifyReply): void {
   if (origins.length === 0) return;
   const all = origins.includes("*");
-  // A cache that keeps the answer to one origin must not give it to another.
+  // A cache must not reuse the response to one origin for another.
   if (!all) reply.header("vary", "origin");
   if (!isAllowed(origins, headers.origin)) return;
   reply
@@ -41,7 +41,7 @@ export function shareAnswer(origins: Origins, { headers }: FastifyRequest, reply
     .header("access-control-expose-headers", EXPOSED_HEADERS);
 }
 
-/** Whether a browser asks before it sends a request of a page that may read the answer. It never adds a token to this question. */
+/** Whether a request is the CORS preflight of an allowed page. Browsers never add a token to a preflight. */
 export function isPreflight(origins: Origins, { method, headers }: FastifyRequest): boolean {
   return (
     method === "OPTIONS" &&
@@ -50,8 +50,8 @@ export function isPreflight(origins: Origins, { method, headers }: FastifyReques
   );
 }
 
-/** Answers a preflight, for any path: what is wrong with the request itself, its own answer says, which the page can read. */
-export function answerPreflight(reply: FastifyReply): void {
+/** Responds to a preflight for any path, because the page can read the error in the response to the request itself. */
+export function respondToPreflight(reply: FastifyReply): void {
   reply
     .header("access-control-allow-methods", "GET, HEAD, POST")
     .header("access-control-allow-headers", ALLOWED_HEADERS)

@@ -1,4 +1,4 @@
-/** From any failure to the one form in which clients see it: RFC 9457, application/problem+json. */
+/** Converts every failure into a problem document (RFC 9457, application/problem+json). */
 import type http from "node:http";
 import { createRequire } from "node:module";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
@@ -13,15 +13,15 @@ import { ClientGone } from "../slices.ts";
 import { hasBody } from "./head-checks.ts";
 import { describeValidation } from "./validation.ts";
 
-/** Not imported: an ES module that names node:http reads all of its exports, which loads undici (11 ms of the start). */
+/** Not imported, because an ES import of node:http reads all of its exports, which loads undici (11 ms of the start). */
 const { STATUS_CODES } = createRequire(import.meta.url)("node:http") as typeof http;
 
 const PROBLEM_TYPE = "application/problem+json";
 
-/** Seconds after which a client that found no memory free may try again: buffered requests end within a few of them. */
-const RETRY_AFTER = 1;
+/** Seconds after which a client may retry when no memory is free. Buffered requests end within a few seconds. */
+const RETRY_AFTER_S = 1;
 
-/** A problem document (RFC 9457, section 3.1) with lossd's extensions. */
+/** Problem document (RFC 9457, section 3.1) with lossd's extensions. */
 interface ProblemDocument {
   readonly type: string;
   readonly title: string;
@@ -32,7 +32,7 @@ interface ProblemDocument {
   readonly request_id: string;
 }
 
-/** The document for a refusal. `type` is a tag that names the row of the table in docs/problems.md. */
+/** Converts an error into its document. `type` names the row of the table in docs/problems.md. */
 function problemDocument(problem: Problem, requestId: string): ProblemDocument {
   const { status, title } = PROBLEMS[problem.code];
   return {
@@ -46,35 +46,35 @@ function problemDocument(problem: Problem, requestId: string): ProblemDocument {
   };
 }
 
-/** Whether a path, which proxies' clients write with scheme and host, belongs to the Open Inference Protocol, whose errors have a form of their own. */
+/** Whether a URL, which clients of proxies send in absolute form, belongs to the Open Inference Protocol, which has its own error format. */
 function isInference(url: string): boolean {
   return /^(?:https?:\/\/[^/]*)?\/v2(?:[/?]|$)/.test(url);
 }
 
-/** Answers with a refusal. */
+/** Sends an error response. */
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   const document = problemDocument(problem, reply.request.id);
-  if (document.status === 503) reply.header("retry-after", problem.retryAfter ?? RETRY_AFTER);
+  if (document.status === 503) reply.header("retry-after", problem.retryAfter ?? RETRY_AFTER_S);
   if (problem.code === "unsupported_content_encoding") reply.header("accept-encoding", READABLE_CODINGS);
   if (document.status === 401) reply.header("www-authenticate", "Bearer");
-  // Whether the client now sends the body that it holds back, or another request, nobody knows.
+  // Closes because the next bytes may be the body that the client holds back, or another request.
   const { context } = reply.request;
   if (context?.exchange.holdsBody) reply.header("connection", "close");
-  // Closed at once, as Fastify would where a body is refused, a client that is still writing never sees why; see watch.ts.
+  // Keeps the connection, which Fastify would close, because a client that is still writing would not see the error (timeouts.ts).
   else if (!reply.request.raw.complete && hasBody(reply.request.headers)) reply.removeHeader("connection");
   if (context) context.problem = problem.code;
   if (isInference(reply.request.url)) {
     const error = Buffer.from(JSON.stringify({ error: document.detail }));
     return reply.code(document.status).header("content-type", "application/json").send(error);
   }
-  // As bytes: Fastify would add a charset to text, which RFC 8259 does not define for JSON.
+  // Sent as bytes because Fastify would add a charset to text, which RFC 8259 does not define for JSON.
   return reply
     .code(document.status)
     .header("content-type", PROBLEM_TYPE)
     .send(Buffer.from(JSON.stringify(document)));
 }
 
-/** Fastify's error handler: a stranger's exception becomes "internal error" outside and keeps its cause in the log. */
+/** Handles errors for Fastify. Reports an unexpected exception as an internal error and logs its cause. */
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (error instanceof ClientGone) return reply.code(CLIENT_GONE).send();
   const problem = problemOf(error, request);
@@ -110,7 +110,7 @@ function describeBody(errors: NonNullable<FastifyError["validation"]>, request: 
   });
 }
 
-/** What a plugin refused for reasons of its own: files that are not to be had, conditions that do not hold. */
+/** Maps the status of a plugin's error: a missing file, or a failed precondition. */
 function foreignProblem(status: number): Problem {
   if (status === 403 || status === 404) return new Problem("not_found", "nothing is at this path");
   if (status >= 400 && status < 500)
@@ -118,7 +118,7 @@ function foreignProblem(status: number): Problem {
   return new Problem("internal_error", "the request could not be completed");
 }
 
-/** The bytes of a refusal for a socket on which no request could be read; the connection ends with it. */
+/** Formats an error response for a socket on which no request could be read. Closes the connection. */
 export function rawProblem(problem: Problem, requestId: string): string {
   const document = problemDocument(problem, requestId);
   const body = JSON.stringify(document);

@@ -1,4 +1,4 @@
-/** Checks the head of a request before anything else reads it: heads that Node's parser accepts but that two servers may read differently. */
+/** Checks the head of a request first, because Node's parser accepts heads that two servers may read differently. */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { echo, Problem } from "../../problems.ts";
 import type { Exchange } from "../connection.ts";

@@ -1,4 +1,4 @@
-/** GET /health/live says the process works, GET /health/ready says send me traffic. */
+/** Health probes: GET /health/live reports a working process, GET /health/ready whether to send traffic. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Static } from "typebox";
 import { Type } from "typebox";
@@ -14,28 +14,28 @@ const HealthStatus = Type.Enum(["live", "ready", "stopping"], {
 
 const Health = Type.Object({ status: Type.Ref("HealthStatus#") }, { $id: "Health", title: "Health" });
 
-/** In the order in which they refer to each other. */
+/** Schemas, each after the schemas to which it refers. */
 export const HEALTH_SCHEMAS = [HealthStatus, Health];
 
-/** What the health routes answer; only a port that listens before the one that serves can be asked while that starts. */
-export interface HealthAnswer {
+/** Body of a health response. Only the admin port reports `starting`, because it listens first. */
+export interface HealthResponse {
   readonly status: Static<typeof HealthStatus> | "starting";
 }
 
 /** GET /health/live */
-export async function answerLive(): Promise<HealthAnswer> {
+export async function handleLive(): Promise<HealthResponse> {
   return { status: "live" };
 }
 
 /** GET /health/ready */
-export function answerReady(lifecycle: Readonly<Lifecycle>) {
-  return async (_request: FastifyRequest, reply: FastifyReply): Promise<HealthAnswer> => {
+export function handleReady(lifecycle: Readonly<Lifecycle>) {
+  return async (_request: FastifyRequest, reply: FastifyReply): Promise<HealthResponse> => {
     reply.code(readiness(lifecycle).status);
     return { status: lifecycle.phase };
   };
 }
 
-const answer = { $ref: "Health#" };
+const health = { $ref: "Health#" };
 
 export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.get("/health/live", {
@@ -45,11 +45,11 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       summary: "Whether the process works",
       security: [],
       response: {
-        200: { description: "It works.", content: { "application/json": { schema: answer } } },
+        200: { description: "It works.", content: { "application/json": { schema: health } } },
         ...errorResponses("problem", [404, 500]),
       },
     },
-    handler: answerLive,
+    handler: handleLive,
   });
   app.get("/health/ready", {
     schema: {
@@ -58,14 +58,14 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       summary: "Whether to send traffic",
       security: [],
       response: {
-        200: { description: "Send requests.", content: { "application/json": { schema: answer } } },
+        200: { description: "Send requests.", content: { "application/json": { schema: health } } },
         503: {
           description: "Stopping: send no new requests.",
-          content: { "application/json": { schema: answer } },
+          content: { "application/json": { schema: health } },
         },
         ...errorResponses("problem", [404, 500]),
       },
     },
-    handler: answerReady(lifecycle),
+    handler: handleReady(lifecycle),
   });
 }

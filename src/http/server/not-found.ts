@@ -1,4 +1,4 @@
-/** Paths and methods that are not there: 404 with what was probably meant, 405 with the methods that are, or those alone for OPTIONS. */
+/** Responds to unknown paths with 404 and a suggestion, to unknown methods with 405 and Allow, and to OPTIONS with 204 and Allow. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
 import { nearest } from "../../errors.ts";
 import { echo, Problem } from "../../problems.ts";
@@ -6,14 +6,14 @@ import { sendProblem } from "./errors.ts";
 
 const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
-/** A route, and its path without what people get wrong: case, slashes, hyphens. */
+/** Route, with its path in lower case without slashes and hyphens for suggestions. */
 export interface Route {
   readonly method: string;
   readonly path: string;
   readonly letters: string;
 }
 
-/** What other servers call their probes. */
+/** Probe paths of other servers. */
 const PROBES: Readonly<Record<string, string>> = {
   health: "/health/ready",
   healthz: "/health/ready",
@@ -23,16 +23,16 @@ const PROBES: Readonly<Record<string, string>> = {
   livez: "/health/live",
 };
 
-/** Longer paths are no slips: each is compared with every route. */
-const MOST = 64;
+/** Longest path to get a suggestion, because each is compared with every route. */
+const MAX_SUGGESTED_CHARS = 64;
 
-/** A route as something that may have been meant: none for the HEAD of a GET, or for a path with a wildcard. */
+/** Returns a route for suggestions, unless it is the HEAD of a GET or has a wildcard. */
 export function routeOf(method: string | readonly string[], path: string): Route[] {
   if (typeof method !== "string" || method === "HEAD" || /[*:]/.test(path)) return [];
   return [{ method, path, letters: lettersOf(path) }];
 }
 
-/** Answers a request for which there is no route. */
+/** Responds to a request without a route. */
 export function handleNotFound(
   app: FastifyInstance,
   routes: readonly Route[],
@@ -41,10 +41,10 @@ export function handleNotFound(
 ): void {
   const [path = "/"] = request.url.split("?");
   const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
-  // A route for files takes the method, and has no such file.
+  // A file route may support the method without having the file.
   const isWrong = allowed.length > 0 && !allowed.includes(request.method as HTTPMethods);
   if (isWrong) reply.header("allow", [...allowed, "OPTIONS"].join(", "));
-  // A balancer's check (HAProxy's `option httpchk` asks OPTIONS /) is answered as RFC 9110, section 9.3.7, says.
+  // Responds to load balancers (HAProxy's `option httpchk` sends OPTIONS /) according to RFC 9110, section 9.3.7.
   if (isWrong && request.method === "OPTIONS") return void reply.code(204).send();
   sendProblem(reply, isWrong ? wrongMethod(path, request.method, allowed) : notFound(path, routes));
 }
@@ -54,12 +54,12 @@ function wrongMethod(path: string, method: string, allowed: readonly HTTPMethods
 }
 
 function notFound(path: string, routes: readonly Route[]): Problem {
-  const meant = path.length > MOST ? undefined : meantBy(path, routes);
+  const meant = path.length > MAX_SUGGESTED_CHARS ? undefined : meantBy(path, routes);
   const hint = meant === undefined ? listOf(routes) : `did you mean ${meant.method} ${meant.path}?`;
   return new Problem("not_found", `nothing is at ${echo(path)}; ${hint}`);
 }
 
-/** The route of this name, of nearly this name, or of nearly this name under another version. */
+/** Finds the route with this name, a similar name, or a similar name under another version. */
 function meantBy(path: string, routes: readonly Route[]): Route | undefined {
   const letters = lettersOf(path);
   const probe = PROBES[letters];

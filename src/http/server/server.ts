@@ -1,4 +1,4 @@
-/** The part that every port shares: the hooks that each request passes first, its errors, and the clean-up and the log line at its end. */
+/** Server shared by every port: the first hooks of each request, its errors, its clean-up and its log line. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
@@ -12,7 +12,7 @@ import type { Tokens } from "./auth.ts";
 import { checkToken } from "./auth.ts";
 import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
 import type { Origins } from "./cors.ts";
-import { answerPreflight, isPreflight, shareAnswer } from "./cors.ts";
+import { isPreflight, respondToPreflight, shareResponse } from "./cors.ts";
 import { handleError } from "./errors.ts";
 import { checkExpectation, checkHead, checkNoBody } from "./head-checks.ts";
 import type { Route } from "./not-found.ts";
@@ -25,20 +25,20 @@ import { compileLazily } from "./validation.ts";
 export interface ServerOptions {
   readonly lifecycle: Readonly<Lifecycle>;
   readonly logger: Logger;
-  /** Tokens that are accepted; default: none are asked for. */
+  /** Accepted tokens (default: none required). */
   readonly tokens?: Tokens;
-  /** Origins whose pages may read responses; default: none. */
+  /** Origins whose pages may read responses (default: none). */
   readonly origins?: Origins;
   readonly limits?: TimeoutLimits;
-  /** Milliseconds for which an idle connection stays open; default: Fastify's 72 s. */
+  /** Milliseconds for which an idle connection stays open (default: Fastify's 72 s). */
   readonly keepAlive?: number;
-  /** Counts the requests; default: nothing does. */
+  /** Counts the requests, if set. */
   readonly metrics?: Metrics;
-  /** Collects traces; default: nothing does. */
+  /** Collects traces, if set. */
   readonly tracing?: Tracing | undefined;
 }
 
-/** A server without routes. */
+/** Creates a server without routes. */
 export function createServer(options: ServerOptions): FastifyInstance {
   const { logger, metrics } = options;
   const connections = new Connections();
@@ -47,14 +47,14 @@ export function createServer(options: ServerOptions): FastifyInstance {
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: (request) => requestId(request),
-    // Lines of a request name its id themselves; a child logger for each would cost more than the line.
+    // Log calls add the request id themselves, because a child logger per request costs more than the line.
     childLoggerFactory: (parent) => parent,
     clientErrorHandler: (error, socket) =>
       handleClientError(error, socket, connections, (code, id) => {
         metrics?.countUnread(code);
         logUnread(logger, code, id);
       }),
-    // A path that is not a URL path finds no route, and no hook runs.
+    // Hooks do not run for a malformed path, because it has no route.
     frameworkErrors: (error, request, reply) =>
       begin(request, reply, () => handleUnrouted(options, error, request, reply)),
     http: {
@@ -63,18 +63,17 @@ export function createServer(options: ServerOptions): FastifyInstance {
       maxHeaderSize: MAX_HEADER_BYTES,
     },
     ...(options.keepAlive === undefined ? {} : { keepAliveTimeout: options.keepAlive }),
-    // A request on a connection that was accepted is answered, also while closing.
+    // Responds to a request on an accepted connection during shutdown, too.
     return503OnClosing: false,
   });
   app.setValidatorCompiler(compileLazily(app));
-  // Responses of losses leave as bytes that the kernels have printed; for the small objects of the other routes, compiling a serializer
-  // for each schema would only slow the start.
+  // The kernels print the responses of losses. Compiling a serializer for the small objects of other routes would only slow the start.
   app.setSerializerCompiler(() => JSON.stringify);
   app.decorateRequest("context", null as unknown as RequestContext);
   const routes: Route[] = [];
   app.addHook("onRoute", ({ method, url }) => void routes.push(...routeOf(method, url)));
   app.setErrorHandler(handleError);
-  // For paths that a plugin does not find; the hook below rejects unknown paths.
+  // For paths that a plugin does not find, because the hook below rejects unknown paths.
   app.setNotFoundHandler((request, reply) => handleNotFound(app, routes, request, reply));
   takeExpectations(app);
   const timer = watchTimeouts(connections, options.limits);
@@ -87,8 +86,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
         done(error as Error);
         return;
       }
-      if (options.origins !== undefined && isPreflight(options.origins, request)) answerPreflight(reply);
-      // Here, since a not-found handler comes after the parsing of a body that nobody wants.
+      if (options.origins !== undefined && isPreflight(options.origins, request)) respondToPreflight(reply);
+      // Called here because Fastify's not-found handler runs after the body has been parsed.
       else if (request.is404) handleNotFound(app, routes, request, reply);
       else done();
     }),
@@ -96,7 +95,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   return app;
 }
 
-/** Node would respond to expectations before the request has passed a check. */
+/** Handles expectations, because Node would respond before the request has passed a check. */
 function takeExpectations({ server }: FastifyInstance): void {
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     server.emit("request", request, response);
@@ -104,7 +103,7 @@ function takeExpectations({ server }: FastifyInstance): void {
   server.on("checkContinue", take).on("checkExpectation", take);
 }
 
-/** Makes the record of a request when its turn on the connection comes, and ends it when its response is through or its connection is gone. */
+/** Creates the record of a request at its turn on the connection, and ends it when the response ends or the connection closes. */
 function beginner({ logger, metrics, tracing }: ServerOptions, connections: Connections) {
   const log = new RequestLog(logger);
   return (request: FastifyRequest, reply: FastifyReply, start: () => void): void => {
@@ -114,7 +113,7 @@ function beginner({ logger, metrics, tracing }: ServerOptions, connections: Conn
       request.context = new RequestContext(exchange, trace);
       start();
     });
-    // Not Fastify's onResponse, which never comes for a response that is cut or a client that leaves.
+    // Fastify's onResponse is not called for an aborted response or a client that disconnects.
     reply.raw.once("close", () => {
       request.context?.end();
       metrics?.count(request, reply);
@@ -125,7 +124,7 @@ function beginner({ logger, metrics, tracing }: ServerOptions, connections: Conn
   };
 }
 
-/** Checks all that the head of a request decides on every path. */
+/** Checks the head of a request, on every path. */
 function checkIn(
   { lifecycle, tokens = [], origins = [] }: ServerOptions,
   request: FastifyRequest,
@@ -133,17 +132,17 @@ function checkIn(
 ): void {
   reply.header("x-request-id", request.id);
   reply.header("x-content-type-options", "nosniff");
-  if (origins.length > 0) shareAnswer(origins, request, reply);
+  if (origins.length > 0) shareResponse(origins, request, reply);
   if (lifecycle.phase === "stopping") reply.header("connection", "close");
   checkHead(request.raw);
-  // A path without this method is rejected for the method: 405 with Allow, or 404.
+  // A path without this method gets 404, or 405 with Allow.
   if (!request.is404) checkNoBody(request.raw);
   if (origins.length > 0 && isPreflight(origins, request)) return;
   if (tokens.length > 0) checkToken(tokens, request.raw);
   checkExpectation(request.context.exchange);
 }
 
-/** Rejects a request for which Fastify looked for no route: for its head first, as every other one. */
+/** Rejects a request with a malformed path, after the checks of its head. */
 function handleUnrouted(
   options: ServerOptions,
   error: FastifyError,

@@ -1,16 +1,16 @@
-/** The end of a process: serve on while balancers notice, then close, then force. */
+/** Shuts down gracefully. Keeps serving while load balancers notice, then closes, then aborts. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 
-/** A server starts, is ready while it listens, then stops. */
+/** Phase of a server, which is ready while it listens. */
 export type Phase = "starting" | "ready" | "stopping";
 
-/** Where a process, or a group of them, stands; readiness and the Connection header look at it. */
+/** Phase of a process or a cluster, read by readiness and the Connection header. */
 export interface Lifecycle {
   phase: Phase;
 }
 
-/** Whether to send traffic, with the status that tells a balancer: no refusal, so no row of problems.ts. */
+/** Whether to send traffic, with the status for load balancers. 503 is no error here, so problems.ts has no row for it. */
 export function readiness({ phase }: Readonly<Lifecycle>): {
   readonly ready: boolean;
   readonly status: number;
@@ -19,39 +19,43 @@ export function readiness({ phase }: Readonly<Lifecycle>): {
   return { ready, status: ready ? 200 : 503 };
 }
 
-export interface DrainTimes {
-  /** Milliseconds to serve on with `Connection: close` before the listener closes. */
+export interface ShutdownTimes {
+  /** Milliseconds of serving with `Connection: close` before the listener closes. */
   readonly lag: number;
-  /** Milliseconds after the start at which connections that are still open are cut. */
+  /** Milliseconds after the start at which open connections are aborted. */
   readonly limit: number;
 }
 
 /**
- * Stops `app` without losing a request that it accepted. Fastify's close() no longer enforces header and request
- * timeouts, so a client that trickles would hold it open without end: hence the limit.
+ * Stops `app` without losing an accepted request. The limit bounds clients that send slowly, because header and request
+ * timeouts end with Fastify's close().
  */
-export async function drain(app: FastifyInstance, lifecycle: Lifecycle, times: DrainTimes): Promise<void> {
+export async function shutDown(
+  app: FastifyInstance,
+  lifecycle: Lifecycle,
+  times: ShutdownTimes,
+): Promise<void> {
   lifecycle.phase = "stopping";
   await sleep(times.lag);
   await close(app, Math.max(times.limit - times.lag, 0));
 }
 
-/** Milliseconds that a scrape under way has for its answer when all else has ended. */
-const SCRAPE = 100;
+/** Time for a scrape in progress to end after all other requests. */
+const SCRAPE_TIMEOUT_MS = 100;
 
-/** Stops the server of metrics and health, whose collectors and probes keep their connections open. */
-export function closeAdmin(admin: FastifyInstance | undefined): Promise<void> {
-  return admin === undefined ? Promise.resolve() : close(admin, SCRAPE);
+/** Stops the admin server, whose collectors and probes keep their connections open. */
+export function shutDownAdmin(admin: FastifyInstance | undefined): Promise<void> {
+  return admin === undefined ? Promise.resolve() : close(admin, SCRAPE_TIMEOUT_MS);
 }
 
-/** Milliseconds between two looks for connections that have become idle: their answers were begun before the stop, and promised more. */
-const LOOK = 100;
+/** Interval of closing idle connections, because responses begun before the shutdown allowed keep-alive. */
+const IDLE_POLL_MS = 100;
 
-/** Closes `app`, its connections as they become idle, and after `limit` milliseconds those that are still open. */
+/** Closes `app` and its idle connections, and after `limit` milliseconds all connections. */
 async function close(app: FastifyInstance, limit: number): Promise<void> {
-  const look = setInterval(() => app.server.closeIdleConnections(), LOOK);
+  const poll = setInterval(() => app.server.closeIdleConnections(), IDLE_POLL_MS);
   const force = setTimeout(() => app.server.closeAllConnections(), limit);
   await app.close();
-  clearInterval(look);
+  clearInterval(poll);
   clearTimeout(force);
 }

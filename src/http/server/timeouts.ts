@@ -1,22 +1,22 @@
 /**
- * Closes stalled connections: slow bodies, uploads that continue after an error, unread responses. One sweep looks at every connection, so a
- * request itself pays nothing.
+ * Closes stalled connections: slow bodies, uploads that continue after an error, unread responses. One sweep checks every connection, so
+ * requests have no overhead.
  */
 import { Problem } from "../../problems.ts";
 import type { Connections, Exchange } from "../connection.ts";
 
-/** The figures behind the limits. */
+/** Limits of a connection. */
 export interface TimeoutLimits {
-  /** Milliseconds that a body may keep its reader waiting, beside those that its bytes pay for. */
+  /** Milliseconds that a body may keep its reader waiting, in addition to its bytes divided by `rate`. */
   readonly graceMs: number;
-  /** Milliseconds after which a body without a first byte is given up. */
+  /** Milliseconds to wait for the first byte of a body. */
   readonly silenceMs: number;
-  /** Bytes a second that pay for waiting. */
+  /** Minimum bytes per second of a body. */
   readonly rate: number;
-  /** Milliseconds and bytes for the rest of a rejected body: a client that writes before it reads then sees the response. */
+  /** Milliseconds and bytes for the rest of a rejected body, so a client that writes before it reads sees the response. */
   readonly lingerMs: number;
   readonly lingerBytes: number;
-  /** Milliseconds after which a response that does not move is cut. */
+  /** Milliseconds after which a stalled response is aborted. */
   readonly stallMs: number;
 }
 
@@ -32,7 +32,7 @@ export const LIMITS: TimeoutLimits = {
 /** Milliseconds between two sweeps. */
 const SWEEP_MS = 500;
 
-/** Sweeps the connections until the timer that is returned is cleared; it does not keep the process alive. */
+/** Sweeps the connections until the returned timer is cleared. The timer does not keep the process alive. */
 export function watchTimeouts(connections: Connections, limits: TimeoutLimits = LIMITS): NodeJS.Timeout {
   return setInterval(() => {
     for (const { exchange } of connections) if (exchange !== undefined) sweep(exchange, limits);

@@ -1,4 +1,4 @@
-/** From the validator's errors to a refusal that names the field and says what was expected. */
+/** Converts the validator's errors into a problem with the field and the expected value. */
 import type { ValidateFunction } from "ajv";
 import { Ajv } from "ajv";
 import type { FastifyInstance } from "fastify";
@@ -8,13 +8,13 @@ import type { ProblemError } from "../../problems.ts";
 import { echo, MAX_ECHO_CHARS, Problem, pointerStep } from "../../problems.ts";
 import type { ParsedBody } from "../context.ts";
 
-/** Validates a value; its errors are those of the last call. */
+/** Validates a value, and keeps the errors of the last call. */
 export interface Validate {
   (value: unknown): boolean;
   errors?: FastifySchemaValidationError[] | null;
 }
 
-/** Compiles a schema, which may refer to those of `app`, with the first value: compiling at the start would double it. */
+/** Compiles a schema, which may refer to schemas of `app`, with the first value, because compiling at the start would double its time. */
 export function validatorOf(app: Pick<FastifyInstance, "getSchemas">, schema: object): Validate {
   let compiled: ValidateFunction | undefined;
   const validate: Validate = (value) => {
@@ -26,7 +26,7 @@ export function validatorOf(app: Pick<FastifyInstance, "getSchemas">, schema: ob
   return validate;
 }
 
-/** Fastify's validator compiler: validates the value of a {@link ParsedBody}; an empty body without a type has none. */
+/** Compiles validators of a {@link ParsedBody}'s value for Fastify. An empty body without a type has no value. */
 export function compileLazily(app: FastifyInstance): FastifySchemaCompiler<unknown> {
   return ({ schema }) => {
     const validate = validatorOf(app, schema as object);
@@ -44,7 +44,7 @@ export function compileLazily(app: FastifyInstance): FastifySchemaCompiler<unkno
 
 const instances = new WeakMap<object, Ajv>();
 
-/** Schemas are this package's own and tested, so Ajv need not validate them. */
+/** Skips Ajv's validation of schemas because tests validate them. */
 function ajvOf(app: Pick<FastifyInstance, "getSchemas">): Ajv {
   const schemas = app.getSchemas();
   let ajv = instances.get(app);
@@ -61,38 +61,38 @@ function ajvOf(app: Pick<FastifyInstance, "getSchemas">): Ajv {
   return ajv;
 }
 
-/** A value that its schema does not accept. */
-export interface Refused {
+/** Value that its schema rejects. */
+export interface InvalidValue {
   readonly value: unknown;
   readonly schema: unknown;
-  /** The schema that others refer to by this id. */
+  /** Finds a schema by its id. */
   readonly find: (id: string) => unknown;
-  /** Fields that are never said to be meant. */
+  /** Fields that are never suggested. */
   readonly unoffered?: readonly string[];
-  /** A place as the client knows it; default: as the schema does. */
-  readonly show?: (place: ProblemError) => ProblemError;
+  /** Maps an error to the client's document (default: unchanged). */
+  readonly show?: (error: ProblemError) => ProblemError;
 }
 
-/** The refusal for a value that its schema does not accept. */
+/** Converts the errors of an invalid value into a problem. */
 export function describeValidation(
   errors: readonly FastifySchemaValidationError[],
-  refused: Refused,
+  invalid: InvalidValue,
 ): Problem {
   const error = mostSpecific(errors);
-  const { places, count } = faultsOf(error, refused);
-  const shown = refused.show === undefined ? places : places.map(refused.show);
+  const { errors: found, count } = errorsOf(error, invalid);
+  const shown = invalid.show === undefined ? found : found.map(invalid.show);
   const code = error.keyword === "maxItems" ? "rank_too_high" : "invalid_request";
   const [first] = shown;
   const more = count > 1 ? ` (and ${count - 1} more)` : "";
   return new Problem(code, `${first?.pointer || "body"}: ${first?.detail}${more}`, { errors: shown });
 }
 
-/** Of the errors of all branches of a union the one that got furthest into the value; the union's own where none did. */
+/** Picks the error deepest in the value among the branches of a union, otherwise the union's own. */
 function mostSpecific(errors: readonly FastifySchemaValidationError[]): FastifySchemaValidationError {
   const deepest = Math.max(...errors.map((error) => depth(error.instancePath)));
   const all = errors.filter((error) => depth(error.instancePath) === deepest);
   const candidates = all.filter((error) => !isOfNull(error));
-  // Of a union of one form and null, the form says what was expected; that null would do is no help.
+  // Describes a union of one form and null by the form.
   if (candidates.length === 2 && candidates.length < all.length) return candidates[0]!;
   const union = candidates.find((error) => error.keyword === "anyOf");
   return candidates.find(isOfFields) ?? union ?? candidates[0] ?? errors[0]!;
@@ -106,18 +106,18 @@ function isOfFields({ keyword }: FastifySchemaValidationError): boolean {
   return keyword === "additionalProperties" || keyword === "required";
 }
 
-/** The validator stops at the first fault; of an object's fields all are told, since one misspelt field is two faults. */
-function faultsOf(
+/** Lists all errors of an object's fields, because the validator stops at the first and one misspelt field makes two. */
+function errorsOf(
   error: FastifySchemaValidationError,
-  { value, schema, find, unoffered }: Refused,
-): FieldFaults {
+  { value, schema, find, unoffered }: InvalidValue,
+): FieldErrors {
   const { instancePath } = error;
   if (isOfFields(error)) {
     const steps = instancePath.split("/").slice(1);
     const object = steps.reduce((at, step) => (at as Record<string, unknown>)[step], value) as object;
-    return findFaults(object, instancePath, schemaAt(schema, steps, find), unoffered);
+    return findFieldErrors(object, instancePath, schemaAt(schema, steps, find), unoffered);
   }
-  return { places: [{ pointer: echo(instancePath), detail: `expected ${expectedBy(error)}` }], count: 1 };
+  return { errors: [{ pointer: echo(instancePath), detail: `expected ${expectedBy(error)}` }], count: 1 };
 }
 
 interface Schema extends Partial<ObjectSchema> {
@@ -126,8 +126,8 @@ interface Schema extends Partial<ObjectSchema> {
   readonly items?: unknown;
 }
 
-/** The schema of the object to which these steps lead. */
-function schemaAt(schema: unknown, steps: readonly string[], find: Refused["find"]): ObjectSchema {
+/** Finds the schema of the object at these steps. */
+function schemaAt(schema: unknown, steps: readonly string[], find: InvalidValue["find"]): ObjectSchema {
   const ofObject = (schema: unknown): Schema => {
     const { $ref, anyOf } = schema as Schema;
     if ($ref !== undefined) return ofObject(find($ref.replace("#", "")));
@@ -177,7 +177,7 @@ const TYPES: Readonly<Record<string, string>> = {
 const TENSOR =
   'a tensor: a number, nested lists of numbers, or {"dtype", "shape", "data"} or {"dtype", "shape", "base64"}';
 
-/** The unions that are not tensors, by the field's name. */
+/** Unions other than tensors, by field name. */
 const UNIONS: Readonly<Record<string, string>> = {
   label_smoothing: "a number up to 1",
 };
@@ -191,47 +191,47 @@ function depth(pointer: string): number {
   return pointer.split("/").length;
 }
 
-/** What a schema says of an object's fields. */
+/** Fields of an object in its schema. */
 export interface ObjectSchema {
   readonly properties: Readonly<Record<string, unknown>>;
   readonly required?: readonly string[];
 }
 
-/** What was found: the places that an answer names, and how many there are. */
-export interface FieldFaults {
-  readonly places: readonly ProblemError[];
+/** Errors that a response lists, and the count of all. */
+export interface FieldErrors {
+  readonly errors: readonly ProblemError[];
   readonly count: number;
 }
 
-/** Places that an answer names. */
-const MOST = 10;
+/** Errors that a response lists. */
+const MAX_LISTED_FIELDS = 10;
 
 /**
- * The unknown fields of the object at `pointer`, then the missing ones. Of the client's names no more is repeated than of any text; those in
- * `unoffered` are never said to be meant.
+ * Lists the unknown fields of the object at `pointer`, then the missing ones. Limits the echo of the client's names in all. Never suggests
+ * names in `unoffered`.
  */
-export function findFaults(
+export function findFieldErrors(
   object: object,
   pointer: string,
   { properties, required = [] }: ObjectSchema,
   unoffered: readonly string[] = [],
-): FieldFaults {
+): FieldErrors {
   const known = new Set(Object.keys(properties));
   const offered = [...known].filter((name) => !unoffered.includes(name));
   const unknown = Object.keys(object).filter((name) => !known.has(name));
   const missing = required.filter((name) => !Object.hasOwn(object, name));
-  const places: ProblemError[] = [];
+  const errors: ProblemError[] = [];
   let room = MAX_ECHO_CHARS;
   let isListed = false;
   for (const name of unknown) {
-    if (room <= 0 || places.length >= MOST - missing.length) break;
+    if (room <= 0 || errors.length >= MAX_LISTED_FIELDS - missing.length) break;
     const meant = nearest(name, offered);
     const list = isListed ? "" : `; expected ${offered.join(", ")}`;
     const hint = meant === undefined ? list : `; did you mean ${meant}?`;
-    places.push({ pointer: `${pointer}/${pointerStep(echo(name, room))}`, detail: `unknown field${hint}` });
+    errors.push({ pointer: `${pointer}/${pointerStep(echo(name, room))}`, detail: `unknown field${hint}` });
     isListed ||= meant === undefined;
     room -= name.length;
   }
-  for (const name of missing) places.push({ pointer: `${pointer}/${name}`, detail: "required, but missing" });
-  return { places, count: unknown.length + missing.length };
+  for (const name of missing) errors.push({ pointer: `${pointer}/${name}`, detail: "required, but missing" });
+  return { errors, count: unknown.length + missing.length };
 }

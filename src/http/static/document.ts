@@ -20,11 +20,11 @@ const COMPRESS: Readonly<Record<ResponseCoding, (bytes: Buffer) => Promise<Buffe
 export interface Representation {
   readonly bytes: Buffer;
   readonly etag: string;
-  /** Undefined is identity. */
+  /** Undefined for identity. */
   readonly coding: ResponseCoding | undefined;
 }
 
-/** A document that is read when it is first requested, and then kept. */
+/** Document that is read with its first request, and then kept. */
 export class StaticDocument {
   readonly #read: () => Buffer;
   #identity: Representation | undefined;
@@ -60,7 +60,7 @@ export function sendRepresentation(reply: FastifyReply, { bytes, coding }: Repre
   return reply.send(bytes);
 }
 
-/** Each coding has an entity tag of its own (RFC 9110, section 8.8.3.3), which the hash of its bytes gives. */
+/** Hashes the bytes because each coding needs its own entity tag (RFC 9110, section 8.8.3.3). */
 function represent(bytes: Buffer, coding?: ResponseCoding): Representation {
   const etag = `"${createHash("sha256").update(bytes).digest("base64url").slice(0, 22)}"`;
   return { bytes, etag, coding };

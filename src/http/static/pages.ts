@@ -1,17 +1,17 @@
-/** Pages for people: the playground at GET /, the guide at GET /guide/, the reference at GET /docs/, and the files that they load. They talk to the same API as every client. */
+/** Serves HTML pages: the playground at GET /, the guide at GET /guide/, the reference at GET /docs/, and their files. Pages use the same API as every client. */
 import type { FastifyInstance } from "fastify";
 import { StaticDocument, sendRepresentation } from "./document.ts";
 
-/** A file of a page, and where it is. */
+/** File of a page, with its path. */
 export interface Page {
   readonly path: string;
   readonly type: string;
-  /** Content-Security-Policy; default: the strictest, without inline styles. */
+  /** Content-Security-Policy (default: the strictest, without inline styles). */
   readonly policy?: string;
   read(): Buffer;
 }
 
-/** Nothing but the server's own files and its API: no inline script or style, no frame, no form that leaves. */
+/** Allows only the server's own files and API: no inline script or style, no frame, no form submission. */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -21,7 +21,7 @@ export const REFERENCE_POLICY =
 
 const HIDDEN = { schema: { hide: true } };
 
-/** Its files may be kept, if the server is asked whether they are still the same (RFC 9111, section 5.2.2.4). */
+/** Registers pages whose files browsers may cache, but must revalidate (RFC 9111, section 5.2.2.4). */
 export function registerPages(app: FastifyInstance, pages: readonly Page[]): void {
   for (const page of pages) {
     const document = new StaticDocument(() => page.read());
@@ -37,12 +37,12 @@ export function registerPages(app: FastifyInstance, pages: readonly Page[]): voi
       return sendRepresentation(reply, representation);
     });
   }
-  // Relative, so that it also holds below a proxy's path.
+  // Relative, so that it also works below a proxy's path.
   for (const folder of ["guide", "docs"])
     app.get(`/${folder}`, HIDDEN, (_request, reply) => reply.redirect(`${folder}/`, 308));
 }
 
-/** Whether a client has this version (RFC 9110, section 13.1.2). */
+/** Whether If-None-Match has the entity tag (RFC 9110, section 13.1.2). */
 function isKnown(known: string | undefined, etag: string): boolean {
   return (
     known !== undefined &&

@@ -39,7 +39,7 @@ describe("the secondsFor", () => {
     const load = new LoadEstimate(10);
     let arrived = 0;
     const leave = load.add(40, () => arrived);
-    expect(() => load.check(100)).toThrow("would make this one wait 40.0 s, expected at most 10");
+    expect(() => load.check(100)).toThrow("would make this request wait 40.0 s, expected at most 10");
     arrived = 1;
     expect(load.seconds).toBe(20);
     leave?.();
@@ -122,7 +122,7 @@ describe("an upload beside others", () => {
     expect(second.text()).toContain("HTTP/1.1 503");
     await expect.poll(second.text).toContain('"code":"overloaded"');
     expect(second.text()).toMatch(/retry-after: [23]\r\n/);
-    expect(second.text()).toContain("would make this one wait 3.0 s, expected at most 1");
+    expect(second.text()).toContain("would make this request wait 3.0 s, expected at most 1");
     expect((await service().post("/v1/cross_entropy", { input: [[0, 0]], target: [1] })).status).toBe(200);
     first.socket.destroy();
     await expect

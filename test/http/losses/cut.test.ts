@@ -31,7 +31,7 @@ it.each(["destroy", "resetAndDestroy"] as const)(
     const cut = about().find(({ msg }) => msg !== "request");
     expect(cut).toMatchObject({ level: 40, operation: "logSoftmax" });
     expect(cut.msg).toMatch(
-      /^the connection closed while the request was still sent and its answer had begun: /,
+      /^the connection closed while the request was still sent and its response had begun: /,
     );
     expect(request).toMatchObject({ msg: "request", operation: "logSoftmax", status: 200 });
     expect(lines.join("")).not.toContain("stack");

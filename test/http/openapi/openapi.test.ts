@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { renderContract } from "../../../openapi/render.ts";
-import { EXAMPLES, REFUSAL_EXAMPLES } from "../../../src/http/openapi/examples.ts";
+import { ERROR_EXAMPLES, EXAMPLES } from "../../../src/http/openapi/examples.ts";
 import { digestTokens } from "../../../src/http/server/auth.ts";
 import { LIMITS } from "../../../src/http/server/timeouts.ts";
 import { PROBLEMS, Problem } from "../../../src/problems.ts";
@@ -237,7 +237,7 @@ describe("examples", () => {
     }
   });
 
-  it.each(REFUSAL_EXAMPLES.map((example) => [example.response.code, example] as const))(
+  it.each(ERROR_EXAMPLES.map((example) => [example.response.code, example] as const))(
     "%s is refused as the document says",
     async (_name, example) => {
       const answer = await service().post(example.path, example.request, { "x-request-id": "example" });
@@ -248,7 +248,7 @@ describe("examples", () => {
   );
 
   it("every refusal of a JSON body has one", () => {
-    const codes = new Set(REFUSAL_EXAMPLES.map(({ response }) => response.code as string));
+    const codes = new Set(ERROR_EXAMPLES.map(({ response }) => response.code as string));
     const bodies = Object.entries(PROBLEMS)
       .filter(([code, { status }]) => [400, 422].includes(status) && !code.endsWith("_safetensors"))
       .map(([code]) => code);
