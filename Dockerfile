@@ -7,6 +7,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY build ./build
 COPY *.md ./
 COPY docs ./docs
+COPY reference ./reference
 COPY src ./src
 RUN npm run build
 

@@ -25,6 +25,9 @@ const PREFIX = "dist-";
 /** Milliseconds after which a folder that a killed build has left is removed. */
 const ABANDONED_MS = 3_600_000;
 
+/** Milliseconds for which a step that has got SIGTERM may still write files. */
+const EXIT_WAIT_MS = 100;
+
 const WORDS: Readonly<Record<Part, string>> = { kernels: "the kernels", dist: "the server" };
 
 const MAKERS: Readonly<Record<Part, (folder: string) => Promise<void>>> = {
@@ -53,12 +56,16 @@ async function makePart(part: Part): Promise<void> {
   const hash = hashOf(part);
   const folder = mkdtempSync(join(ROOT, PREFIX));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
-  process.once("exit", remove);
+  const removeAtExit = (): void => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, EXIT_WAIT_MS);
+    remove();
+  };
+  process.once("exit", removeAtExit);
   try {
     writeFileSync(join(folder, basename(PARTS[part].record)), hash);
     await MAKERS[part](folder);
   } finally {
-    process.off("exit", remove);
+    process.off("exit", removeAtExit);
     remove();
   }
 }

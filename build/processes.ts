@@ -31,10 +31,12 @@ export async function runStep(name: string, args: readonly string[], limitMs = S
   const child = spawn(process.execPath, args, {
     env: fixedEnvironment(),
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
   });
-  // Not SIGKILL: a step that has started a server ends it first.
-  const end = (): void => void child.kill("SIGTERM");
-  process.once("exit", end);
+  // Not SIGKILL, because a step that has started a server ends it first. To its group, because tsc is a script that starts the compiler.
+  const end = (): void => killGroup(child.pid, "SIGTERM");
+  // Before the handler that removes the step's output.
+  process.prependOnceListener("exit", end);
   let output = "";
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (text: string) => {
@@ -44,7 +46,7 @@ export async function runStep(name: string, args: readonly string[], limitMs = S
   const limit = setTimeout(() => {
     isLate = true;
     end();
-    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
+    setTimeout(() => killGroup(child.pid, "SIGKILL"), KILL_AFTER_MS).unref();
   }, limitMs);
   const { promise, resolve, reject } = Promise.withResolvers<readonly [number | null, string | null]>();
   child.once("close", (code, signal) => resolve([code, signal])).once("error", reject);
@@ -56,6 +58,15 @@ export async function runStep(name: string, args: readonly string[], limitMs = S
   } finally {
     clearTimeout(limit);
     process.off("exit", end);
+  }
+}
+
+/** Sends a signal to a process group, which may have ended. */
+function killGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
