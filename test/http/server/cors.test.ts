@@ -130,6 +130,8 @@ describe("CORS_ORIGINS", () => {
     "https://A.org",
   ])("refuses %j, since no browser writes an origin so", (CORS_ORIGINS) => {
     expect(() => readConfig({ CORS_ORIGINS })).toThrow(ConfigError);
-    expect(() => readConfig({ CORS_ORIGINS })).toThrow(/^CORS_ORIGINS: expected \* or origins like https:/);
+    expect(() => readConfig({ CORS_ORIGINS })).toThrow(
+      /^CORS_ORIGINS: expected \* or comma-separated origins like https:/,
+    );
   });
 });
