@@ -131,7 +131,7 @@ describe("CORS_ORIGINS", () => {
   ])("refuses %j, since no browser writes an origin so", (CORS_ORIGINS) => {
     expect(() => readConfig({ CORS_ORIGINS })).toThrow(ConfigError);
     expect(() => readConfig({ CORS_ORIGINS })).toThrow(
-      /^CORS_ORIGINS: expected \* or comma-separated origins/,
+      /^CORS_ORIGINS: expected \* or comma-separated origins like https:/,
     );
   });
 });
