@@ -8,6 +8,7 @@ COPY build ./build
 COPY *.md ./
 COPY docs ./docs
 COPY reference ./reference
+COPY playground ./playground
 COPY src ./src
 RUN npm run build
 

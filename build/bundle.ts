@@ -6,7 +6,7 @@ import type { BuildOptions } from "rolldown";
 import { build } from "rolldown";
 
 const DIST = argv[2]!;
-const SRC = fileURLToPath(new URL("../src", import.meta.url));
+const PLAYGROUND = fileURLToPath(new URL("../playground", import.meta.url));
 
 /**
  * The server in one file: reading a thousand modules one by one took half of the time to the first answer. The kernels stay beside their
@@ -28,7 +28,7 @@ const server: BuildOptions = {
 
 /** The page that GET / answers with; its few packages come along. */
 const playground: BuildOptions = {
-  input: join(SRC, "playground/main.ts"),
+  input: join(PLAYGROUND, "main.ts"),
   logLevel: "silent",
   platform: "browser",
   output: { file: join(DIST, "playground/main.js"), format: "esm", codeSplitting: false, minify: true },
@@ -36,7 +36,7 @@ const playground: BuildOptions = {
 
 /** No module: a page is drawn only after it. */
 const theme: BuildOptions = {
-  input: join(SRC, "playground/theme.ts"),
+  input: join(PLAYGROUND, "theme.ts"),
   logLevel: "silent",
   platform: "browser",
   output: { file: join(DIST, "playground/theme.js"), format: "iife", codeSplitting: false, minify: true },

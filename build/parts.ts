@@ -85,7 +85,7 @@ async function makeDist(folder: string): Promise<void> {
   for (const file of PARTS.kernels.outputs)
     copyFileSync(join(ROOT, file), join(folder, "kernel", basename(file)));
   mkdirSync(join(folder, "playground"));
-  for (const file of globSync("src/playground/*.{html,css}", { cwd: ROOT }))
+  for (const file of globSync("playground/*.{html,css}", { cwd: ROOT }))
     copyFileSync(join(ROOT, file), join(folder, "playground", basename(file)));
   copyReference(join(folder, "reference"));
   for (const name of ["bundle.ts", "guide.ts", "prune.ts", "warm.ts"])

@@ -1,10 +1,10 @@
 /** `npm run pictures`: the picture of docs/losses.md, from the losses themselves and in the playground's colours. */
 import { writeFileSync } from "node:fs";
+import type { Heat } from "../playground/colours.ts";
+import { heatOf } from "../playground/colours.ts";
+import { shortNumber } from "../playground/text.ts";
 import type { ArrayTensor } from "../src/index.ts";
 import { crossEntropy, logSoftmax } from "../src/index.ts";
-import type { Heat } from "../src/playground/colours.ts";
-import { heatOf } from "../src/playground/colours.ts";
-import { shortNumber } from "../src/playground/text.ts";
 
 /** Three pictures of cats: the model is certain, unsure, and wrong. */
 const SCORES = [5, 1, -1, 1, 0.8, 0.6, -1, 3, 0.5];

@@ -26,6 +26,7 @@ export const PARTS = {
   dist: {
     sources: [
       "src",
+      "playground",
       "docs",
       "reference",
       "build",

@@ -29,7 +29,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
 };
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts") && !/^(?:kernel.assembly|playground)/.test(file))
+  .filter((file) => file.endsWith(".ts") && !/^kernel.assembly/.test(file))
   .map((file) => join(SRC, file));
 
 function importsOf(file: string, runtimeOnly: boolean): string[] {

@@ -3,8 +3,8 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { EXAMPLES } from "../../playground/examples.ts";
 import { digestTokens } from "../../src/http/server/auth.ts";
-import { EXAMPLES } from "../../src/playground/examples.ts";
 import { useService } from "../support/service.ts";
 import { CHROMIUM, cells, choose, faultsOf, useVisits, widthOf } from "./visit.ts";
 

@@ -44,6 +44,7 @@ const SOURCES = {
   "docs/start.md": "",
   "reference/index.html": "",
   "build/kernels.ts": "",
+  "playground/page.ts": "",
   "src/main.ts": "",
   "src/kernel/assembly/index.ts": "",
 };
@@ -61,6 +62,7 @@ function makeBuilt(): string {
 it.each([
   ["nothing", (_: string) => {}, []],
   ["a source of the server", (root: string) => put(root, "src/main.ts", "1"), ["dist"]],
+  ["a source of the playground", (root: string) => put(root, "playground/page.ts", "1"), ["dist"]],
   ["a new source", (root: string) => put(root, "src/http/new.ts", ""), ["dist"]],
   ["a removed source", (root: string) => rmSync(join(root, "docs/start.md")), ["dist"]],
   ["a page", (root: string) => put(root, "README.md", "1"), ["dist"]],

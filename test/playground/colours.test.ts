@@ -1,6 +1,6 @@
 /** The colours of numbers, and the text on them. */
 import { expect, it } from "vitest";
-import { contrast, heatOf } from "../../src/playground/colours.ts";
+import { contrast, heatOf } from "../../playground/colours.ts";
 
 it("every colour of every heat has a text of 4.5:1 or more on it", () => {
   for (const heat of ["signed", "share", "log", "loss"] as const) {

@@ -1,15 +1,15 @@
 /** The sentences of the playground: what stands between the signs of equality is arithmetic, and true. */
 import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { factor } from "../../src/playground/arithmetic.ts";
-import { EXAMPLES } from "../../src/playground/examples.ts";
-import type { Operation, Picture, Question } from "../../src/playground/picture.ts";
-import { paintPicture, reductionOf } from "../../src/playground/picture.ts";
-import { classPlanes, pick } from "../../src/playground/planes.ts";
-import type { Body } from "../../src/playground/server.ts";
-import { stepsOf } from "../../src/playground/steps.ts";
-import type { Nested } from "../../src/playground/text.ts";
-import { shapeOf, toNumber } from "../../src/playground/text.ts";
+import { factor } from "../../playground/arithmetic.ts";
+import { EXAMPLES } from "../../playground/examples.ts";
+import type { Operation, Picture, Question } from "../../playground/picture.ts";
+import { paintPicture, reductionOf } from "../../playground/picture.ts";
+import { classPlanes, pick } from "../../playground/planes.ts";
+import type { Body } from "../../playground/server.ts";
+import { stepsOf } from "../../playground/steps.ts";
+import type { Nested } from "../../playground/text.ts";
+import { shapeOf, toNumber } from "../../playground/text.ts";
 import { useService } from "../support/service.ts";
 
 const service = useService();

@@ -1,9 +1,9 @@
 /** What the playground makes of text. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EXAMPLES } from "../../src/playground/examples.ts";
-import { readTensor, TextError } from "../../src/playground/read.ts";
-import { writeTensor } from "../../src/playground/text.ts";
+import { EXAMPLES } from "../../playground/examples.ts";
+import { readTensor, TextError } from "../../playground/read.ts";
+import { writeTensor } from "../../playground/text.ts";
 
 const MATRIX = [
   [1, 2.5],

@@ -15,7 +15,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const START_LIMIT_MS = 240_000;
 
 /** What npm start needs of a clone. */
-const SOURCES = /^(?:src|docs|reference|build|package.*\.json|tsconfig.*\.json|.*\.md)$/;
+const SOURCES = /^(?:src|playground|docs|reference|build|package.*\.json|tsconfig.*\.json|.*\.md)$/;
 const BUILT = /\.(?:wasm|sha256)$/;
 
 /** A copy of the sources, as a clone under umask 077 has them, built where this one is if `built` says so. The caller removes its folder. */
@@ -27,8 +27,9 @@ export function copyCheckout({ built }: { readonly built: boolean }): string {
       recursive: true,
       filter: (path) => built || !BUILT.test(path),
     });
-  for (const entry of readdirSync(join(folder, "src"), { recursive: true, withFileTypes: true }))
-    chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600);
+  for (const name of ["src", "playground"])
+    for (const entry of readdirSync(join(folder, name), { recursive: true, withFileTypes: true }))
+      chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600);
   linkPackages(folder);
   return folder;
 }
