@@ -138,7 +138,7 @@ function pageOf(source: Source): string {
 <title>${toHtml(source.title)} - lossd</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="../playground/base.css">
-<link rel="stylesheet" href="../playground/guide.css">
+<link rel="stylesheet" href="guide.css">
 <script src="../playground/theme.js"></script>
 </head>
 <body>
@@ -170,4 +170,5 @@ mkdirSync(folder, { recursive: true });
 for (const source of sources) {
   writeFileSync(join(folder, `${source.name || "index"}.html`), pageOf(source));
 }
+copyFileSync(new URL("guide.css", import.meta.url), join(folder, "guide.css"));
 for (const path of pictures) copyFileSync(new URL(path, ROOT), join(folder, posix.basename(path)));

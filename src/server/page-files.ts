@@ -14,7 +14,6 @@ const FILES = [
   { path: "/playground/theme.js", file: "playground/theme.js" },
   { path: "/playground/base.css", file: "playground/base.css" },
   { path: "/playground/style.css", file: "playground/style.css" },
-  { path: "/playground/guide.css", file: "playground/guide.css" },
   { path: "/docs/", file: "reference/index.html", policy: REFERENCE_POLICY },
   { path: `${DOCS}reference.js`, file: "reference/reference.js" },
   { path: `${DOCS}swagger-ui-bundle.js`, file: "reference/swagger-ui-bundle.js" },

@@ -70,7 +70,7 @@ describe("GET /guide/", () => {
 
   it("has every page of docs/ without a token, and no link that leads nowhere", async () => {
     const linksOf = (text: string) =>
-      [...text.matchAll(/<a (?:[^>]*? )?href="([^"]*)"/g)].map(([, to]) => to!);
+      [...text.matchAll(/<(?:a|img|link|script) (?:[^>]*? )?(?:href|src)="([^"]*)"/g)].map(([, to]) => to!);
     const index = (await service().get("/guide/")).text;
     const pages = new Set(linksOf(index).filter((link) => /^[\w-]+$/.test(link)));
     for (const file of readdirSync(new URL("../../../docs/", import.meta.url))) {
@@ -80,7 +80,7 @@ describe("GET /guide/", () => {
       const { status, text } = await service().get(`/guide/${page}`);
       expect(status, page).toBe(200);
       expect(text).not.toMatch(/href="[^"]*\.md/);
-      for (const link of linksOf(text).filter((to) => !to.startsWith("https://"))) {
+      for (const link of linksOf(text).filter((to) => !/^(?:https:|data:)/.test(to))) {
         const { origin, pathname, hash } = new URL(link, `${open().url}/guide/${page}`);
         expect(origin, `${page}: ${link}`).toBe(open().url);
         const answer = await open().get(pathname);
