@@ -1,8 +1,9 @@
 /** `npm run pictures`: the picture of docs/losses.md, from the losses themselves and in the playground's colours. */
+
 import { writeFileSync } from "node:fs";
+import { shortNumber } from "../playground/arithmetic.ts";
 import type { Heat } from "../playground/colours.ts";
 import { heatOf } from "../playground/colours.ts";
-import { shortNumber } from "../playground/text.ts";
 import type { ArrayTensor } from "../src/index.ts";
 import { crossEntropy, logSoftmax } from "../src/index.ts";
 

@@ -1,66 +1,73 @@
-/** Sentences of arithmetic: a name, how its number is computed from numbers that are shown, the number, and a few words. */
-import { pick } from "./planes.ts";
-import type { Nested } from "./text.ts";
-import { cutTo, longNumber, shapeOf, shortNumber, toNumber } from "./text.ts";
+/** Arithmetic as text: numbers in few digits, and equations that an explanation is made of. */
+import type { Indices } from "./slices.ts";
 
-/** Indices of an element. */
-export type At = readonly number[];
+const MAX_TERMS = 8;
+/** A double below 10 has no more decimals than these. */
+const MAX_DECIMALS = 15;
 
-/** How many terms of a sum are shown. */
-const TERMS = 8;
-
-export function numberAt(value: Nested, at: At): number {
-  return toNumber(pick(value, at));
+/** Formats a number in at most 4 significant digits with a typographic minus sign. */
+export function shortNumber(value: number): string {
+  return fullNumber(Number(value.toPrecision(4)));
 }
 
-/** The elements of the line through a place, along a dimension; of a scalar, itself. */
-export function lineAt(value: Nested, at: At, dim: number): number[] {
-  const length = shapeOf(value)[dim] ?? 1;
-  return Array.from({ length }, (_, c) => numberAt(value, at.length === 0 ? [] : at.with(dim, c)));
+/** Formats a number in all of its digits with a typographic minus sign. */
+export function fullNumber(value: number): string {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value < 0 ? "−∞" : "∞";
+  return String(value).replaceAll("-", "−");
 }
 
-/** `softmax[0, 1]`; of a scalar `softmax`. */
-export function named(name: string, at: At): string {
+/** Formats a number in 4 significant digits or in `decimals` decimals, whichever is more precise. */
+export function longNumber(value: number, decimals: number): string {
+  return fullNumber(roundTo(value, decimals));
+}
+
+/** Rounds a number to the value that {@link longNumber} prints. */
+function roundTo(value: number, decimals: number): number {
+  const short = Number(value.toPrecision(4));
+  const long = Number(value.toFixed(decimals));
+  return Math.abs(long - value) < Math.abs(short - value) ? long : short;
+}
+
+/** Names an element: `softmax[0, 1]`; for a scalar, `softmax`. */
+export function elementName(name: string, at: Indices): string {
   return at.length === 0 ? name : `${name}[${at.join(", ")}]`;
 }
 
-/** How many decimals of a term are shown at most: all that a double has, where it is below 10. */
-const DECIMALS = 15;
-
-/** The fewest decimals of the terms with which a difference comes out as it is shown. */
-export function decimalsOf(difference: (change: (term: number) => number) => number): number {
+/** Returns the fewest decimals of the terms with which a difference still prints the same in 4 digits. */
+export function decimalsFor(difference: (round: (term: number) => number) => number): number {
   const shown = shortNumber(difference((term) => term));
-  for (let decimals = 0; decimals < DECIMALS; decimals++) {
-    if (shortNumber(difference((term) => cutTo(term, decimals))) === shown) return decimals;
+  for (let decimals = 0; decimals < MAX_DECIMALS; decimals++) {
+    if (shortNumber(difference((term) => roundTo(term, decimals))) === shown) return decimals;
   }
-  return DECIMALS;
+  return MAX_DECIMALS;
 }
 
-/** A number behind a sign or an operator. */
+/** Formats a number for use after an operator: parenthesised if negative. */
 export function factor(value: number, decimals = 0): string {
   const text = longNumber(value, decimals);
   return value < 0 ? `(${text})` : text;
 }
 
-/** Factors that are not 1, one behind the other; `1` where there are none. */
+/** Formats a product without its factors of 1; `1` if none remain. */
 export function product(factors: readonly number[], decimals = 0): string {
-  const [first = 1, ...rest] = factors.filter((one) => one !== 1);
-  return [longNumber(first, decimals), ...rest.map((one) => factor(one, decimals))].join(" × ");
+  const [first = 1, ...rest] = factors.filter((value) => value !== 1);
+  return [longNumber(first, decimals), ...rest.map((value) => factor(value, decimals))].join(" × ");
 }
 
-/** Minus a number or a term. */
+/** Negates a term. */
 export function minus(term: string): string {
   return /^[\d.]+$/.test(term) ? `−${term}` : `−(${term})`;
 }
 
-/** The first terms of a sum; `0` where there are none. */
+/** Formats a sum, shortened to its first terms; `0` if there are none. */
 export function sumOf(terms: readonly string[]): string {
   if (terms.length === 0) return "0";
-  return [...terms.slice(0, TERMS), ...(terms.length > TERMS ? ["..."] : [])].join(" + ");
+  return [...terms.slice(0, MAX_TERMS), ...(terms.length > MAX_TERMS ? ["..."] : [])].join(" + ");
 }
 
-/** `name = arithmetic = value: words`; arithmetic that is the number itself is not said twice. */
-export function sentence(name: string, arithmetic: string, value: number, words: string): string {
+/** Formats `name = arithmetic = value: words`. Omits arithmetic that equals the printed value. */
+export function equation(name: string, arithmetic: string, value: number, words: string): string {
   const shown = shortNumber(value);
   const middle = arithmetic === shown ? "" : ` = ${arithmetic}`;
   return `${name}${middle} = ${shown}${words === "" ? "" : `: ${words}`}`;

@@ -1,6 +1,7 @@
 /** The tutorial's pictures: what a person can begin with. */
+
 import type { Operation } from "./picture.ts";
-import type { Nested } from "./text.ts";
+import type { Nested } from "./slices.ts";
 
 export interface Example {
   readonly title: string;

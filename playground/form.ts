@@ -1,13 +1,13 @@
 /** The controls: every field of the API has one, with the field's name as its id. */
+
 import { byId } from "./dom.ts";
 import type { Example } from "./examples.ts";
 import type { Operation, Question } from "./picture.ts";
 import { reductionOf } from "./picture.ts";
-import { readTensor, TextError } from "./read.ts";
 import { say } from "./say.ts";
 import type { Problem } from "./server.ts";
-import type { Nested } from "./text.ts";
-import { writeTensor } from "./text.ts";
+import type { Nested } from "./slices.ts";
+import { formatTensor, parseTensor, TextError } from "./tensor-text.ts";
 
 /** Thrown for a control whose text cannot be read. */
 export class FieldError extends Error {
@@ -62,10 +62,10 @@ export function fillIn({ operation, input: scores, target, options = {} }: Examp
     if (FLAGS.includes(field)) input(field).checked = field === "return_grad";
     else input(field).value = "";
   }
-  input("input").value = writeTensor(scores);
-  if (target !== undefined) input("target").value = writeTensor(target);
+  input("input").value = formatTensor(scores);
+  if (target !== undefined) input("target").value = formatTensor(target);
   for (const [field, value] of Object.entries(options))
-    input(field).value = typeof value === "object" ? writeTensor(value as Nested) : String(value);
+    input(field).value = typeof value === "object" ? formatTensor(value as Nested) : String(value);
   isUnticked = false;
   settle("");
 }
@@ -129,7 +129,7 @@ function readField(field: string): unknown {
   if (CHOICES.includes(field)) return text === "true";
   if (NUMBERS.includes(field)) return Number(text);
   try {
-    const reading = readTensor(text);
+    const reading = parseTensor(text);
     showNote(field, reading?.note ?? "");
     return reading?.value;
   } catch (error) {

@@ -1,18 +1,25 @@
 /** What the numbers of gradients come from. */
-import type { At } from "./arithmetic.ts";
-import { decimalsOf, factor, lineAt, named, numberAt, product, sentence } from "./arithmetic.ts";
+import {
+  decimalsFor,
+  elementName,
+  equation,
+  factor,
+  longNumber,
+  product,
+  shortNumber,
+} from "./arithmetic.ts";
 import type { Picture } from "./picture.ts";
 import { reductionOf } from "./picture.ts";
+import type { Indices, Nested } from "./slices.ts";
+import { lineAt, numberAt, shapeOf, toNumber } from "./slices.ts";
 import { classAt, hasProbabilities, sharesAt, smoothingOf, weightsOf } from "./target.ts";
-import type { Nested } from "./text.ts";
-import { longNumber, shapeOf, shortNumber, toNumber } from "./text.ts";
 
 /** The gradient of a score. */
-export function explainGradient(picture: Picture, gradient: Nested, at: At): string {
+export function explainGradient(picture: Picture, gradient: Nested, at: Indices): string {
   const { question, dim } = picture;
   const value = numberAt(gradient, at);
   if (question.operation === "log_softmax") return ofLogSoftmax(picture, value, at);
-  const name = named("grad_input", at);
+  const name = elementName("grad_input", at);
   const position = at.toSpliced(dim, 1);
   if (!hasProbabilities(picture) && classAt(picture, position) === undefined) {
     const but = Number.isNaN(value) ? ", but 0 times NaN is NaN" : "";
@@ -25,15 +32,15 @@ export function explainGradient(picture: Picture, gradient: Nested, at: At): str
   const c = at[dim] ?? 0;
   if (question.operation === "cross_entropy") {
     const { term, words } = differenceAt(picture, at);
-    return sentence(name, upstream.scale(term), value, `${words}${upstream.words}`);
+    return equation(name, upstream.scale(term), value, `${words}${upstream.words}`);
   }
   if (classAt(picture, position) !== c) return `${name} = ${shortNumber(value)}: this is not the target`;
   const term = `−${factor(weightsOf(picture)[c]!)}`;
-  return sentence(name, upstream.scale(term), value, `minus the target's weight${upstream.words}`);
+  return equation(name, upstream.scale(term), value, `minus the target's weight${upstream.words}`);
 }
 
 /** Of cross_entropy, softmax minus the target, before it is scaled. */
-function differenceAt(picture: Picture, at: At): { term: string; words: string } {
+function differenceAt(picture: Picture, at: Indices): { term: string; words: string } {
   const { question, log, dim } = picture;
   const c = at[dim] ?? 0;
   const weights = weightsOf(picture);
@@ -45,7 +52,7 @@ function differenceAt(picture: Picture, at: At): { term: string; words: string }
   // Shares such as 0.9 + 0.1 add up to 1 but for rounding.
   const isOne = !isWeighted && Math.abs(sum - 1) < 1e-6;
   const total = isOne ? 1 : sum;
-  const decimals = decimalsOf((change) => change(softmax) * change(total) - change(share) * change(weight));
+  const decimals = decimalsFor((change) => change(softmax) * change(total) - change(share) * change(weight));
   const expected = `${longNumber(softmax, decimals)}${isOne ? "" : ` × ${factor(total, decimals)}`}`;
   const own = product([share, weight], decimals);
   return {
@@ -56,26 +63,26 @@ function differenceAt(picture: Picture, at: At): { term: string; words: string }
   };
 }
 
-function ofLogSoftmax({ question: { body }, log, dim }: Picture, value: number, at: At): string {
+function ofLogSoftmax({ question: { body }, log, dim }: Picture, value: number, at: Indices): string {
   const upstream = body.grad_output === undefined ? [1] : lineAt(body.grad_output as Nested, at, dim);
   const sum = upstream.reduce((total, one) => total + one, 0);
   const own = upstream[at[dim] ?? 0]!;
   const softmax = Math.exp(numberAt(log, at));
-  const decimals = decimalsOf((change) => change(own) - change(softmax) * change(sum));
+  const decimals = decimalsFor((change) => change(own) - change(softmax) * change(sum));
   const arithmetic = `${longNumber(own, decimals)} − ${longNumber(softmax, decimals)} × ${factor(sum, decimals)}`;
   const words = "the upstream gradient minus softmax times the sum of the line's";
-  return sentence(named("grad_input", at), arithmetic, value, words);
+  return equation(elementName("grad_input", at), arithmetic, value, words);
 }
 
 /** The gradient of a target that holds probabilities. */
-export function explainTargetGradient(picture: Picture, gradient: Nested, at: At): string {
+export function explainTargetGradient(picture: Picture, gradient: Nested, at: Indices): string {
   const { log, dim } = picture;
   const { scale, words: behind } = upstreamOf(picture, at.toSpliced(dim, 1));
   const smoothing = smoothingOf(picture);
   const factors = [1 - smoothing, weightsOf(picture)[at[dim] ?? 0]!, numberAt(log, at)];
   const words = `minus log_softmax${smoothing > 0 ? ", times what smoothing leaves" : ""}${weightWords(picture)}`;
   const arithmetic = scale(`−(${product(factors)})`);
-  return sentence(named("grad_target", at), arithmetic, numberAt(gradient, at), `${words}${behind}`);
+  return equation(elementName("grad_target", at), arithmetic, numberAt(gradient, at), `${words}${behind}`);
 }
 
 function weightWords({ question: { body } }: Picture): string {
@@ -90,7 +97,7 @@ interface Upstream {
 }
 
 /** What a position's own gradient is multiplied and divided by: the upstream gradient, and the divisor of the mean. */
-function upstreamOf(picture: Picture, position: At): Upstream {
+function upstreamOf(picture: Picture, position: Indices): Upstream {
   const { question, answer, losses } = picture;
   const reduction = reductionOf(question.body);
   const given = question.body.grad_output as Nested | undefined;

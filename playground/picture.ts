@@ -1,8 +1,9 @@
 /** What is asked of the API for one picture: the person's own request, and what its steps look like. */
+
 import type { Body } from "./server.ts";
 import { ask } from "./server.ts";
-import type { Nested } from "./text.ts";
-import { shapeOf } from "./text.ts";
+import type { Nested } from "./slices.ts";
+import { shapeOf } from "./slices.ts";
 
 export type Operation = "cross_entropy" | "nll_loss" | "log_softmax";
 export type Reduction = "none" | "mean" | "sum";

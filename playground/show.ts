@@ -1,5 +1,5 @@
 /** What stands right of the form: the steps, the result, a refusal, the request as code, and what is said of a cell. */
-import { named } from "./arithmetic.ts";
+import { elementName, shortNumber } from "./arithmetic.ts";
 import { explanation } from "./bar.ts";
 import { byId, element, setText } from "./dom.ts";
 import { placeOf, showFault } from "./form.ts";
@@ -8,12 +8,12 @@ import type { Picture, Question } from "./picture.ts";
 import { reductionOf } from "./picture.ts";
 import { say } from "./say.ts";
 import type { Problem } from "./server.ts";
+import type { Nested } from "./slices.ts";
+import { shapeOf, toNumber } from "./slices.ts";
 import type { Step } from "./steps.ts";
 import { inputStep, stepsOf, targetStep } from "./steps.ts";
 import type { Fault } from "./table.ts";
 import { renderStep } from "./table.ts";
-import type { Nested } from "./text.ts";
-import { shapeOf, shortNumber, toNumber } from "./text.ts";
 
 /** How much of an answer or a request is shown. */
 const CHARACTERS = 20_000;
@@ -110,7 +110,9 @@ export function showRefusal(question: Question, problem: Problem): void {
   const detail = problem.errors?.[0]?.detail ?? problem.detail;
   // Of many, only some are drawn, and the place has to be said.
   const located =
-    place === undefined || place.at.length === 0 ? detail : `${named(place.field, place.at)}: ${detail}`;
+    place === undefined || place.at.length === 0
+      ? detail
+      : `${elementName(place.field, place.at)}: ${detail}`;
   if (place !== undefined) showFault(place.field, located);
   if (problem.status === 401) (byId("token-box") as HTMLDetailsElement).open = true;
   const isBusy = problem.status === 503;

@@ -1,28 +1,25 @@
-/** From a picture to its steps: tables, and a sentence for each cell. */
-import type { At } from "./arithmetic.ts";
-import { named } from "./arithmetic.ts";
+/** From a picture to its steps: tables, and a equation for each cell. */
+import { elementName } from "./arithmetic.ts";
 import type { Heat } from "./colours.ts";
 import { explainInput, explainLog, explainLoss, explainSoftmax } from "./explain.ts";
 import { explainGradient, explainTargetGradient } from "./gradient.ts";
 import type { Picture, Question } from "./picture.ts";
-import type { Planes } from "./planes.ts";
-import { classPlanes, positionPlanes } from "./planes.ts";
+import type { Indices, Nested, Slices } from "./slices.ts";
+import { classSlices, positionSlices, shapeOf, toNumber } from "./slices.ts";
 import { isTarget } from "./target.ts";
-import type { Nested } from "./text.ts";
-import { shapeOf, toNumber } from "./text.ts";
 
 export interface Step {
   readonly id: string;
   readonly title: string;
   readonly note: string;
   readonly heat: Heat;
-  readonly planes: Planes;
+  readonly slices: Slices;
   /** Where the sums of lines are shown: at the end of rows, or below columns. */
   readonly sums?: "rows" | "columns";
   /** Whether a cell is the one that its position's target picks. */
-  isPicked?(at: At): boolean;
+  isPicked?(at: Indices): boolean;
   /** What a cell's number comes from. */
-  explain(at: At): string;
+  explain(at: Indices): string;
 }
 
 /** The step that shows the input alone, which needs no answer. */
@@ -35,7 +32,7 @@ export function inputStep(question: Question): Step {
       ? "Logarithms of probabilities, at most 0; log_softmax gives them."
       : "Any numbers: the larger, the more the model is for the class.",
     heat: isLog ? "log" : "signed",
-    planes: classPlanes(question.input),
+    slices: classSlices(question.input),
     explain: (at) => explainInput(question, at),
   };
 }
@@ -47,15 +44,15 @@ export function targetStep(target: Nested): Step {
     title: "Target",
     note: "What the request says.",
     heat: "signed",
-    planes: positionPlanes(target, "target"),
-    explain: (at) => named("target", at),
+    slices: positionSlices(target, "target"),
+    explain: (at) => elementName("target", at),
   };
 }
 
 /** All steps of a picture, from the input on. */
 export function stepsOf(picture: Picture): Step[] {
   const { question, losses, gradient, targetGradient } = picture;
-  const isPicked = (at: At): boolean => isTarget(picture, at);
+  const isPicked = (at: Indices): boolean => isTarget(picture, at);
   const input = inputStep(question);
   // What nll_loss picks, it picks in its input.
   const steps: Step[] =
@@ -81,7 +78,7 @@ function softmaxStep(picture: Picture): Step {
     title: "Softmax",
     note: "Exponentials, divided by their sum: probabilities that add up to 1.",
     heat: "share",
-    planes: classPlanes(map(log, Math.exp)),
+    slices: classSlices(map(log, Math.exp)),
     ...(sums === undefined ? {} : { sums }),
     explain: (at) => explainSoftmax(picture, at),
   };
@@ -91,9 +88,9 @@ function logStep(picture: Picture): Step {
   return {
     id: "log",
     title: "Logarithm",
-    note: "At most 0, and nearest to 0 where the model is most certain.",
+    note: "Indices most 0, and nearest to 0 where the model is most certain.",
     heat: "log",
-    planes: classPlanes(picture.log),
+    slices: classSlices(picture.log),
     explain: (at) => explainLog(picture, at),
   };
 }
@@ -104,7 +101,7 @@ function lossStep(picture: Picture, losses: Nested): Step {
     title: "Picked, with the sign turned",
     note: "One loss for each position. Where the input holds log-probabilities, 0 is the best that there is.",
     heat: "loss",
-    planes: positionPlanes(losses, "loss"),
+    slices: positionSlices(losses, "loss"),
     explain: (at) => explainLoss(picture, losses, at),
   };
 }
@@ -115,7 +112,7 @@ function gradientStep(picture: Picture, gradient: Nested): Step {
     title: "Gradient",
     note: "How the answer changes when a score grows a little: training goes the other way.",
     heat: "signed",
-    planes: classPlanes(gradient),
+    slices: classSlices(gradient),
     explain: (at) => explainGradient(picture, gradient, at),
   };
 }
@@ -126,7 +123,7 @@ function targetGradientStep(picture: Picture, gradient: Nested): Step {
     title: "Gradient of the target",
     note: "How the answer changes when a share of the target grows a little.",
     heat: "signed",
-    planes: classPlanes(gradient),
+    slices: classSlices(gradient),
     explain: (at) => explainTargetGradient(picture, gradient, at),
   };
 }

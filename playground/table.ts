@@ -1,11 +1,11 @@
 /** A step as tables: heat, sums, and cells that keys and pointers reach. */
+import { shortNumber } from "./arithmetic.ts";
 import type { Paint } from "./colours.ts";
 import { heatOf } from "./colours.ts";
 import { CELLS, element } from "./dom.ts";
 import { moveByKeys } from "./keys.ts";
-import type { Cell, Plane } from "./planes.ts";
+import type { Cell, Slice } from "./slices.ts";
 import type { Step } from "./steps.ts";
-import { shortNumber } from "./text.ts";
 
 /** A cell that is at fault, by its indices. */
 export interface Fault {
@@ -30,11 +30,11 @@ interface Drawing {
 export function renderStep(step: Step, listener: Listener, fault?: Fault): HTMLElement {
   const section = element("section", { class: "step", id: `step-${step.id}` });
   section.append(element("h3", {}, step.title), element("p", { class: "note" }, step.note));
-  const { planes, cut } = step.planes;
-  if (cut !== "") section.append(element("p", { class: "note cut" }, cut));
-  const paint = heatOf(step.heat, planes.flatMap(valuesOf));
-  const list = element("div", { class: "planes" });
-  for (const plane of planes) list.append(renderPlane(plane, { step, paint, fault }));
+  const { slices, truncation } = step.slices;
+  if (truncation !== "") section.append(element("p", { class: "note truncation" }, truncation));
+  const paint = heatOf(step.heat, slices.flatMap(valuesOf));
+  const list = element("div", { class: "slices" });
+  for (const slice of slices) list.append(renderSlice(slice, { step, paint, fault }));
   section.append(list);
   section.addEventListener("focusin", ({ target }) => tellOf(step, target, listener.focused));
   section.addEventListener("pointerover", ({ target }) => tellOf(step, target, listener.pointed));
@@ -49,23 +49,23 @@ function tellOf(step: Step, target: EventTarget | null, tell: (sentence: string)
   else tell(step.explain(at === "" ? [] : at.split(",").map(Number)));
 }
 
-function valuesOf({ rows }: Plane): number[] {
+function valuesOf({ rows }: Slice): number[] {
   return rows.flatMap(({ cells }) => cells.map(({ value }) => value));
 }
 
-function renderPlane(plane: Plane, drawing: Drawing): HTMLElement {
+function renderSlice(slice: Slice, drawing: Drawing): HTMLElement {
   const { step } = drawing;
-  const name = plane.title === "" ? step.title : `${step.title}: ${plane.title}`;
+  const name = slice.title === "" ? step.title : `${step.title}: ${slice.title}`;
   const table = element("table", { role: "grid", "aria-readonly": "true" });
-  table.append(element("caption", plane.title === "" ? { class: "unseen" } : {}, plane.title || name));
+  table.append(element("caption", slice.title === "" ? { class: "unseen" } : {}, slice.title || name));
   const head = element("tr", {});
   head.append(element("td", {}));
-  for (const column of [...plane.columns, ...(step.sums === "rows" ? ["sum"] : [])])
+  for (const column of [...slice.columns, ...(step.sums === "rows" ? ["sum"] : [])])
     head.append(element("th", { scope: "col" }, column));
   table.append(wrap("thead", head));
   const body = element("tbody", {});
-  for (const [line, row] of plane.rows.entries()) body.append(renderRow(row, line, drawing));
-  if (step.sums === "columns") body.append(sumRow(plane));
+  for (const [line, row] of slice.rows.entries()) body.append(renderRow(row, line, drawing));
+  if (step.sums === "columns") body.append(sumRow(slice));
   table.append(body);
   moveByKeys(table);
   // Wide tables scroll by themselves; a region that scrolls is reached by the keyboard through its cells.
@@ -74,7 +74,7 @@ function renderPlane(plane: Plane, drawing: Drawing): HTMLElement {
   return region;
 }
 
-function renderRow({ head, cells }: Plane["rows"][number], line: number, drawing: Drawing): HTMLElement {
+function renderRow({ head, cells }: Slice["rows"][number], line: number, drawing: Drawing): HTMLElement {
   const row = element("tr", {});
   row.append(head === "" ? element("td", {}) : element("th", { scope: "row" }, head));
   for (const cell of cells) row.append(renderCell(cell, drawing));
@@ -105,7 +105,7 @@ function sumCell(cells: readonly Cell[], line: number): HTMLElement {
   return element("td", { class: "sum", tabindex: "-1", "data-sum": String(line) }, shortNumber(sum));
 }
 
-function sumRow({ rows }: Plane): HTMLElement {
+function sumRow({ rows }: Slice): HTMLElement {
   const row = element("tr", {});
   row.append(element("th", { scope: "row" }, "sum"));
   for (const c of (rows[0]?.cells ?? []).keys())

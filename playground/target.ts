@@ -1,9 +1,8 @@
 /** What the target says of a position: a class, or a share for each class. */
-import type { At } from "./arithmetic.ts";
-import { lineAt, numberAt } from "./arithmetic.ts";
+
 import type { Picture } from "./picture.ts";
-import type { Nested } from "./text.ts";
-import { shapeOf, toNumber } from "./text.ts";
+import type { Indices, Nested } from "./slices.ts";
+import { lineAt, numberAt, shapeOf, toNumber } from "./slices.ts";
 
 /** What a question, its dimension and its log-probabilities tell of the target. */
 export type Targeted = Pick<Picture, "question" | "log" | "dim">;
@@ -14,13 +13,13 @@ export function hasProbabilities({ question: { target }, log }: Targeted): boole
 }
 
 /** The class index of a position, a place without the class dimension; undefined where it is ignored. */
-export function classAt({ question: { target, body } }: Targeted, position: At): number | undefined {
+export function classAt({ question: { target, body } }: Targeted, position: Indices): number | undefined {
   const index = numberAt(target!, position);
   return index === (body.ignore_index ?? -100) ? undefined : index;
 }
 
 /** Whether a cell of a table with a class dimension is its position's target, or has a share of it. */
-export function isTarget(targeted: Targeted, at: At): boolean {
+export function isTarget(targeted: Targeted, at: Indices): boolean {
   const { question, dim } = targeted;
   if (question.target === undefined) return false;
   if (hasProbabilities(targeted)) return numberAt(question.target, at) > 0;
@@ -40,7 +39,7 @@ export function weightsOf({ question: { body }, log, dim }: Targeted): number[] 
 }
 
 /** A position's target as a share of each class: all of it at the index, less what smoothing spreads over all classes. */
-export function sharesAt(targeted: Targeted, position: At): number[] {
+export function sharesAt(targeted: Targeted, position: Indices): number[] {
   const { question, log, dim } = targeted;
   const place = position.toSpliced(dim, 0, 0);
   const count = lineAt(log, place, dim).length;

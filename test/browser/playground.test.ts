@@ -340,7 +340,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
         await page.fill("#input", rows.join("\n"));
         await page.fill("#target", Array.from({ length: 500 }, () => "1").join("\n"));
         await expect
-          .poll(() => page.textContent("#step-softmax .cut"), { timeout: 20_000 })
+          .poll(() => page.textContent("#step-softmax .truncation"), { timeout: 20_000 })
           .toBe("The first 32 of 500 rows, 32 of 500 columns.");
         expect(await page.locator("#step-softmax .cell").count()).toBe(1024);
         expect((await page.textContent("#sample"))!).toMatch(/\n\.\.\. 20000 of \d+ characters are shown$/);

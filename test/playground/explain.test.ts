@@ -1,15 +1,15 @@
 /** The sentences of the playground: what stands between the signs of equality is arithmetic, and true. */
+
 import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { factor } from "../../playground/arithmetic.ts";
 import { EXAMPLES } from "../../playground/examples.ts";
 import type { Operation, Picture, Question } from "../../playground/picture.ts";
 import { paintPicture, reductionOf } from "../../playground/picture.ts";
-import { classPlanes, pick } from "../../playground/planes.ts";
 import type { Body } from "../../playground/server.ts";
+import type { Nested } from "../../playground/slices.ts";
+import { elementAt, toNumber } from "../../playground/slices.ts";
 import { stepsOf } from "../../playground/steps.ts";
-import type { Nested } from "../../playground/text.ts";
-import { shapeOf, toNumber } from "../../playground/text.ts";
 import { useService } from "../support/service.ts";
 
 const service = useService();
@@ -56,17 +56,17 @@ function expectTrue(sentence: string, value: number): void {
   const [name, ...sides] = equation.split(" = ");
   if (name!.startsWith("input")) {
     const [whole] = sides[0]!.split(",");
-    expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), sentence).toBe(value + 0);
+    expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), equation).toBe(value + 0);
     return;
   }
-  expect(name, sentence).toMatch(/^(?:softmax|log_softmax|loss|grad_input|grad_target)(?:\[[\d, ]+\])?$/);
+  expect(name, equation).toMatch(/^(?:softmax|log_softmax|loss|grad_input|grad_target)(?:\[[\d, ]+\])?$/);
   const shown = toNumber(sides.at(-1)!.replaceAll("−", "-").replace("∞", "Infinity"));
-  expect(shown, sentence).toBe(Number.isFinite(value) ? Number(value.toPrecision(4)) : value);
+  expect(shown, equation).toBe(Number.isFinite(value) ? Number(value.toPrecision(4)) : value);
   const [arithmetic] = sides.slice(0, -1);
   if (arithmetic === undefined || arithmetic.includes("...")) return;
   const got = evaluate(arithmetic, (number) => number);
   if (!Number.isFinite(value)) {
-    expect(got, sentence).toBe(value);
+    expect(got, equation).toBe(value);
     return;
   }
   const type = /rounded to (\w+)/.exec(words)?.[1] ?? "";
@@ -74,29 +74,29 @@ function expectTrue(sentence: string, value: number): void {
     // Of a logarithm, the error is one of its exponential.
     const error =
       (ERRORS[type] ?? 0) * (name!.startsWith("softmax") ? Math.max(1, -Math.log(value + 1e-300)) : 1);
-    expect(Math.abs(got - value), sentence).toBeLessThanOrEqual((2e-3 + 2 * error) * Math.abs(value) + 2e-7);
+    expect(Math.abs(got - value), equation).toBeLessThanOrEqual((2e-3 + 2 * error) * Math.abs(value) + 2e-7);
     return;
   }
   const blurred = Array.from({ length: 24 }, (_, k) =>
     evaluate(arithmetic, (number, place) => number * (1 + 5e-4 * Math.sin(7 * k + 13 * place))),
   );
   const blur = blurred.reduce((most, one) => Math.max(most, Math.abs(one - got)), 0);
-  expect(Math.abs(got - value), sentence).toBeLessThanOrEqual(2 * blur + 5e-4 * Math.abs(value) + 1e-7);
+  expect(Math.abs(got - value), equation).toBeLessThanOrEqual(2 * blur + 5e-4 * Math.abs(value) + 1e-7);
 }
 
 /** Every cell of every step. */
 function expectAllTrue(picture: Picture): void {
   const { log, losses, gradient, targetGradient, question } = picture;
   const values: Record<string, (at: readonly number[]) => number> = {
-    input: (at) => toNumber(pick(question.input, at)),
-    softmax: (at) => Math.exp(toNumber(pick(log, at))),
-    log: (at) => toNumber(pick(log, at)),
-    losses: (at) => toNumber(pick(losses!, at)),
-    gradient: (at) => toNumber(pick(gradient!, at)),
-    "gradient-target": (at) => toNumber(pick(targetGradient!, at)),
+    input: (at) => toNumber(elementAt(question.input, at)),
+    softmax: (at) => Math.exp(toNumber(elementAt(log, at))),
+    log: (at) => toNumber(elementAt(log, at)),
+    losses: (at) => toNumber(elementAt(losses!, at)),
+    gradient: (at) => toNumber(elementAt(gradient!, at)),
+    "gradient-target": (at) => toNumber(elementAt(targetGradient!, at)),
   };
-  for (const { id, planes, explain } of stepsOf(picture)) {
-    for (const { rows } of planes.planes) {
+  for (const { id, slices, explain } of stepsOf(picture)) {
+    for (const { rows } of slices.slices) {
       for (const { at } of rows.flatMap(({ cells }) => cells)) expectTrue(explain(at), values[id]!(at));
     }
   }
@@ -252,7 +252,7 @@ describe("tables", () => {
     const marked = async (operation: Operation, body: Body, id: string): Promise<string[]> => {
       const steps = stepsOf(await paint(operation, { ...body, return_grad: true }));
       const step = steps.find((one) => one.id === id)!;
-      const cells = step.planes.planes.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
+      const cells = step.slices.slices.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
       return cells.filter(({ at }) => step.isPicked?.(at)).map(({ at }) => at.join());
     };
     const input = [
@@ -276,18 +276,6 @@ describe("tables", () => {
         "log",
       ),
     ).toEqual(["0,1", "1,0", "1,1"]);
-  });
-
-  it("show 32 rows, 32 columns and 16 planes at most, and say of how many", () => {
-    const wide = fill([200, 40], () => 1);
-    expect(classPlanes(wide).cut).toBe("The first 32 of 200 rows, 32 of 40 columns.");
-    expect(classPlanes(wide).planes[0]!.rows).toHaveLength(32);
-    expect(classPlanes(wide).planes[0]!.rows[0]!.cells).toHaveLength(32);
-    const many = fill([3, 7, 1, 50], () => 1);
-    expect(classPlanes(many).cut).toBe("The first 16 of 21 planes, 32 of 50 columns.");
-    expect(classPlanes(many).planes).toHaveLength(16);
-    expect(classPlanes(fill([32, 32], () => 1)).cut).toBe("");
-    expect(shapeOf(wide)).toEqual([200, 40]);
   });
 });
 

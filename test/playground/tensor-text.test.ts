@@ -1,9 +1,9 @@
 /** What the playground makes of text. */
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../playground/examples.ts";
-import { readTensor, TextError } from "../../playground/read.ts";
-import { writeTensor } from "../../playground/text.ts";
+import { formatTensor, parseTensor, TextError } from "../../playground/tensor-text.ts";
 
 const MATRIX = [
   [1, 2.5],
@@ -57,11 +57,11 @@ describe("text of tensors", () => {
     ["an empty list", "[]", []],
     ["three dimensions", "[[[1, 2]], [[3, 4]]]", [[[1, 2]], [[3, 4]]]],
   ])("%s is read", (_name, text, value) => {
-    expect(readTensor(text)).toEqual({ value, note: "" });
+    expect(parseTensor(text)).toEqual({ value, note: "" });
   });
 
   it("a first line without numbers is left out, and it is said", () => {
-    expect(readTensor("cat,dog\n1,2\n3,4")).toEqual({
+    expect(parseTensor("cat,dog\n1,2\n3,4")).toEqual({
       value: [
         [1, 2],
         [3, 4],
@@ -71,7 +71,7 @@ describe("text of tensors", () => {
   });
 
   it("nothing is undefined", () => {
-    expect(readTensor("  \n")).toBeUndefined();
+    expect(parseTensor("  \n")).toBeUndefined();
   });
 
   it.each([
@@ -88,9 +88,9 @@ describe("text of tensors", () => {
     ["1,5\t2,5", "Line 1: 1,5 is not a number. Write a point for the decimal comma."],
     ["1,5;2,5", "Line 1: 1,5 is not a number. Write a point for the decimal comma."],
     ["1,000 2,000", "Line 1: 000 2 is not a number."],
-    ['{"shape": [1], "data": [1]}', "Write numbers or lists; what has a shape and data is for programs."],
+    ['{"shape": [1], "data": [1]}', "Write numbers or lists; objects with shape and data are for programs."],
   ])("%j is refused: %s", (text, message) => {
-    expect(() => readTensor(text)).toThrow(new TextError(message));
+    expect(() => parseTensor(text)).toThrow(new TextError(message));
   });
 
   it("is written so that it is read again", () => {
@@ -101,9 +101,9 @@ describe("text of tensors", () => {
     const row = fc.array(number, { minLength: 2, maxLength: 4 });
     fc.assert(
       fc.property(fc.oneof(row, fc.array(row, { minLength: 1, maxLength: 3 })), (value) => {
-        expect(readTensor(writeTensor(value))?.value).toEqual(value);
+        expect(parseTensor(formatTensor(value))?.value).toEqual(value);
       }),
     );
-    for (const { input } of EXAMPLES) expect(readTensor(writeTensor(input))?.value).toEqual(input);
+    for (const { input } of EXAMPLES) expect(parseTensor(formatTensor(input))?.value).toEqual(input);
   });
 });

@@ -1,0 +1,150 @@
+/** Tensors as nested lists, and their two-dimensional slices, each drawn as a table. */
+
+/** A tensor as nested lists. Non-finite elements are strings ("NaN", "Infinity", "-Infinity"), as in the API. */
+export type Nested = number | string | readonly Nested[];
+
+/** The indices of an element, outermost first; empty for a scalar. */
+export type Indices = readonly number[];
+
+/** Bounds the number of DOM nodes that a large tensor takes. */
+const MAX_DRAWN = { slices: 16, rows: 32, columns: 32 } as const;
+
+export interface Cell {
+  readonly at: Indices;
+  readonly value: number;
+}
+
+export interface Slice {
+  /** Empty if the tensor has only one slice. */
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly { readonly head: string; readonly cells: readonly Cell[] }[];
+}
+
+export interface Slices {
+  readonly slices: readonly Slice[];
+  /** Says how much of the tensor is drawn; empty if all of it is. */
+  readonly truncation: string;
+}
+
+/** Returns the sizes of nested lists, taken from the first element of each level. */
+export function shapeOf(value: Nested): number[] {
+  return Array.isArray(value) ? [value.length, ...(value.length > 0 ? shapeOf(value[0]) : [])] : [];
+}
+
+/** Converts an element of a request or response to a number. */
+export function toNumber(value: unknown): number {
+  return typeof value === "string" ? Number(value) : (value as number);
+}
+
+/** Returns the element or sublist at these indices. */
+export function elementAt(value: Nested, at: Indices): Nested {
+  return at.reduce<Nested>((inner, index) => (inner as readonly Nested[])[index]!, value);
+}
+
+export function numberAt(value: Nested, at: Indices): number {
+  return toNumber(elementAt(value, at));
+}
+
+/** Returns the elements along `dim` through an element; for a scalar, the scalar. */
+export function lineAt(value: Nested, at: Indices, dim: number): number[] {
+  const length = shapeOf(value)[dim] ?? 1;
+  return Array.from({ length }, (_, c) => numberAt(value, at.length === 0 ? [] : at.with(dim, c)));
+}
+
+/** Slices a tensor with a class dimension: (C), (N, C) or (N, C, d1..dK). */
+export function classSlices(value: Nested): Slices {
+  const shape = shapeOf(value);
+  if (shape.length <= 2) return limit(1, shape.at(-2) ?? 1, shape.at(-1) ?? 1, () => matrix(value, shape));
+  const [samples = 0, classes = 0, ...rest] = shape;
+  const [height, width] = extent(rest);
+  return limit(samples * classes, height, width, (index) => {
+    const [n, c] = [Math.floor(index / classes), index % classes];
+    return grid(value, [n, c], rest, titleOf(samples, n, `class ${c}`));
+  });
+}
+
+/** Slices a tensor without a class dimension: (), (N) or (N, d1..dK). `name` heads the only column of a list. */
+export function positionSlices(value: Nested, name: string): Slices {
+  const shape = shapeOf(value);
+  if (shape.length <= 1) return limit(1, shape[0] ?? 1, 1, () => list(value, shape, name));
+  const [samples = 0, ...rest] = shape;
+  const [height, width] = extent(rest);
+  return limit(samples, height, width, (n) => grid(value, [n], rest, titleOf(samples, n, "")));
+}
+
+function limit(slices: number, rows: number, columns: number, sliceAt: (index: number) => Slice): Slices {
+  const sizes = { slices, rows, columns };
+  const truncated = (["slices", "rows", "columns"] as const)
+    .filter((part) => sizes[part] > MAX_DRAWN[part])
+    .map((part) => `${MAX_DRAWN[part]} of ${sizes[part]} ${part}`);
+  return {
+    slices: range(slices, MAX_DRAWN.slices).map(sliceAt),
+    truncation: truncated.length === 0 ? "" : `The first ${truncated.join(", ")}.`,
+  };
+}
+
+/** Returns the rows and columns of a slice with these dimensions. */
+function extent(rest: readonly number[]): [height: number, width: number] {
+  const [height = 1, ...inner] = rest.length === 1 ? [1, ...rest] : rest;
+  return [height, inner.reduce((product, size) => product * size, 1)];
+}
+
+function matrix(value: Nested, shape: readonly number[]): Slice {
+  const columns = range(shape.at(-1) ?? 1, MAX_DRAWN.columns);
+  const heads = columns.map((c) => (shape.length === 0 ? "score" : `class ${c}`));
+  if (shape.length < 2) {
+    const cells = columns.map((c) => cellAt(value, shape.length === 0 ? [] : [c]));
+    return { title: "", columns: heads, rows: [{ head: "", cells }] };
+  }
+  const rows = range(shape[0]!, MAX_DRAWN.rows).map((n) => ({
+    head: `row ${n}`,
+    cells: columns.map((c) => cellAt(value, [n, c])),
+  }));
+  return { title: "", columns: heads, rows };
+}
+
+function list(value: Nested, shape: readonly number[], name: string): Slice {
+  const rows =
+    shape.length === 0
+      ? [{ head: "", cells: [cellAt(value, [])] }]
+      : range(shape[0]!, MAX_DRAWN.rows).map((n) => ({ head: `row ${n}`, cells: [cellAt(value, [n])] }));
+  return { title: "", columns: [name], rows };
+}
+
+/** Lays out the dimensions after `first`: one as a row, two as rows and columns, further ones side by side in the columns. */
+function grid(value: Nested, first: Indices, rest: readonly number[], title: string): Slice {
+  const [height, width] = extent(rest);
+  const inner = rest.length === 1 ? rest : rest.slice(1);
+  const columns = range(width, MAX_DRAWN.columns).map((index) => unravel(index, inner));
+  const rows = range(height, MAX_DRAWN.rows).map((y) => ({
+    head: rest.length === 1 ? "" : `y ${y}`,
+    cells: columns.map((at) => cellAt(value, [...first, ...(rest.length === 1 ? at : [y, ...at])])),
+  }));
+  return { title, columns: columns.map((at) => `x ${at.join(", ")}`), rows };
+}
+
+/** Converts a row-major index to indices, like NumPy's unravel_index. */
+function unravel(index: number, sizes: readonly number[]): number[] {
+  let rest = index;
+  return sizes
+    .toReversed()
+    .map((size) => {
+      const last = rest % size;
+      rest = Math.floor(rest / size);
+      return last;
+    })
+    .reverse();
+}
+
+function cellAt(value: Nested, at: Indices): Cell {
+  return { at, value: numberAt(value, at) };
+}
+
+function titleOf(samples: number, n: number, rest: string): string {
+  return [samples > 1 ? `sample ${n}` : "", rest].filter((part) => part !== "").join(", ");
+}
+
+function range(count: number, limit: number): number[] {
+  return Array.from({ length: Math.min(count, limit) }, (_, index) => index);
+}

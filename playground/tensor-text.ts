@@ -1,0 +1,160 @@
+/** Text to tensor and back: JSON, Python lists, printed NumPy arrays and PyTorch tensors, spreadsheet cells, CSV. */
+import type { Nested } from "./slices.ts";
+
+/** Thrown for text without numbers; the message names the position and the text found there. */
+export class TextError extends Error {
+  override readonly name = "TextError";
+}
+
+/** A tensor, and a note about text that was skipped; the note is empty if nothing was. */
+export interface ParsedTensor {
+  readonly value: Nested;
+  readonly note: string;
+}
+
+const MAX_ECHO_CHARS = 40;
+const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
+const INFINITY = /^([-+]?)(?:inf|infinity|∞)$/i;
+/** `array(...)` and `tensor(...)`, with the keyword arguments after the numbers. */
+const PRINTED = /^(?:(?:np|numpy|torch)\.)?(?:array|tensor)\s*\((.*?)(?:,\s*\w+\s*=[^[\]]*)?\)$/s;
+const TOKEN = /\s+|[[\](),;]|"[^"\n]*"|'[^'\n]*'|[^\s[\](),;"']+|["']/y;
+
+/**
+ * Parses a tensor. Returns undefined for blank text.
+ *
+ * @throws {TextError} for text that is not numbers
+ */
+export function parseTensor(text: string): ParsedTensor | undefined {
+  // Web pages, this one included, print typographic minus signs.
+  const plain = text.replaceAll(/[−–]/g, "-").trim();
+  if (plain === "") return undefined;
+  if (plain.startsWith("{"))
+    throw new TextError("Write numbers or lists; objects with shape and data are for programs.");
+  if (/[[(]/.test(plain)) return { value: parseLists(PRINTED.exec(plain)?.[1] ?? plain), note: "" };
+  return parseRows(plain);
+}
+
+/** Formats a tensor with one row a line. {@link parseTensor} reads it back. */
+export function formatTensor(value: Nested): string {
+  if (!Array.isArray(value)) return String(value);
+  if (!value.some(Array.isArray)) return `[${value.map(formatElement).join(", ")}]`;
+  return JSON.stringify(value).replaceAll("],", "],\n").replaceAll(",", ", ").replaceAll(", \n", ",\n");
+}
+
+function formatElement(value: Nested): string {
+  return typeof value === "number" ? String(value) : `"${String(value)}"`;
+}
+
+/** Parses an element as the API spells it. Returns undefined if the word is not a number. */
+function parseNumber(word: string): number | string | undefined {
+  const bare = word.replaceAll(/^["']|["']$/g, "").trim();
+  if (/^nan$/i.test(bare)) return "NaN";
+  const sign = INFINITY.exec(bare)?.[1];
+  if (sign !== undefined) return sign === "-" ? "-Infinity" : "Infinity";
+  if (!NUMBER.test(bare)) return undefined;
+  const value = Number(bare);
+  // JSON.parse overflows to Infinity in the same way.
+  return Number.isFinite(value) ? value : value < 0 ? "-Infinity" : "Infinity";
+}
+
+/** Marks a semicolon in a list until {@link splitRows} removes it. */
+const ROW_END = ";";
+
+/** Parses bracketed lists. Commas and blanks separate elements, semicolons separate rows. Adjacent lists become one list. */
+function parseLists(text: string): Nested {
+  const top: Nested[] = [];
+  const open: Nested[][] = [top];
+  TOKEN.lastIndex = 0;
+  for (let token = TOKEN.exec(text); token !== null; token = TOKEN.exec(text)) {
+    const [word] = token;
+    if (/^[\s,]/.test(word)) continue;
+    if (word === ";") open.at(-1)!.push(ROW_END);
+    else if (word === "[" || word === "(") {
+      const list: Nested[] = [];
+      open.at(-1)!.push(list);
+      open.push(list);
+    } else if (word === "]" || word === ")") {
+      const list = open.pop()!;
+      if (open.length === 0)
+        throw new TextError(`${positionOf(text, token.index)}: this ${word} closes nothing.`);
+      open.at(-1)!.splice(-1, 1, splitRows(list));
+    } else {
+      const value = parseNumber(word);
+      if (value === undefined) throw new TextError(`${positionOf(text, token.index)}: ${notANumber(word)}`);
+      open.at(-1)!.push(value);
+    }
+  }
+  if (open.length > 1) throw new TextError("A list is not closed: a ] is missing.");
+  const all = splitRows(top);
+  return all.length === 1 ? all[0]! : all;
+}
+
+/** Splits a list at its semicolons into a matrix. Rows of one number each become a list, as in {@link parseRows}. */
+function splitRows(list: readonly Nested[]): readonly Nested[] {
+  if (!list.includes(ROW_END)) return list;
+  const rows: Nested[][] = [[]];
+  for (const element of list) {
+    if (element === ROW_END) rows.push([]);
+    else rows.at(-1)!.push(element);
+  }
+  const full = rows.filter((row) => row.length > 0);
+  const isMatrix = full.length > 1 && full.some((row) => row.length > 1) && !list.some(Array.isArray);
+  return isMatrix ? full : full.flat();
+}
+
+function notANumber(word: string): string {
+  const shown = word.length > MAX_ECHO_CHARS ? `${word.slice(0, MAX_ECHO_CHARS)}...` : word;
+  return word === "..." ? "... stands for numbers that were left out." : `${shown} is not a number.`;
+}
+
+function positionOf(text: string, offset: number): string {
+  const lines = text.slice(0, offset).split("\n");
+  return `Line ${lines.length}, column ${lines.at(-1)!.length + 1}`;
+}
+
+/** Parses one row a line. Rows of one number each become a list, one line becomes a list, and one number a scalar. */
+function parseRows(text: string): ParsedTensor {
+  // "1 2; 3 4" ends rows with semicolons; "1;2" separates numbers with them.
+  const endsRowsBySemicolon =
+    !text.includes("\t") &&
+    text.includes(";") &&
+    text.split(/[;\n]/).every((row) => /^\s*$|\S\s+\S/.test(row));
+  const separator = endsRowsBySemicolon ? separatorOf(text.replaceAll(";", "")) : separatorOf(text);
+  const rows = text
+    .split(/\r?\n/)
+    .flatMap((line, index) =>
+      (endsRowsBySemicolon ? line.split(";") : [line])
+        .filter((row) => row.trim() !== "")
+        .map((row) => ({ line: index + 1, words: splitWords(row, separator) })),
+    );
+  const hasHeader =
+    rows.length > 1 && rows[0]!.words.every((word) => /[a-z]/i.test(word) && parseNumber(word) === undefined);
+  const values = rows
+    .slice(hasHeader ? 1 : 0)
+    .map(({ line, words }) => words.map((word, index) => parseCell(word, line, index)));
+  const note = hasHeader ? "The first line has no numbers and was left out." : "";
+  const list = values.length > 1 && values.every((row) => row.length === 1) ? values.flat() : values;
+  const value = list.length > 1 ? list : values[0]!;
+  return { value: value.length === 1 ? value[0]! : value, note };
+}
+
+function separatorOf(text: string): string | RegExp {
+  return ["\t", ";", ","].find((separator) => text.includes(separator)) ?? /\s+/;
+}
+
+/** Splits a line. A trailing separator adds no empty word. */
+function splitWords(line: string, separator: string | RegExp): string[] {
+  const words = line
+    .trim()
+    .split(separator)
+    .map((word) => word.trim());
+  return words.length > 1 && words.at(-1) === "" ? words.slice(0, -1) : words;
+}
+
+function parseCell(word: string, line: number, index: number): Nested {
+  const value = parseNumber(word);
+  if (value !== undefined) return value;
+  if (word === "") throw new TextError(`Line ${line}: number ${index + 1} is missing.`);
+  const hint = /^[-+]?\d+,\d+$/.test(word) ? " Write a point for the decimal comma." : "";
+  throw new TextError(`Line ${line}: ${notANumber(word)}${hint}`);
+}

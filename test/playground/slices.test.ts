@@ -1,0 +1,107 @@
+/** Slices of tensors: which elements are drawn, and where. */
+import { describe, expect, it } from "vitest";
+import type { Nested, Slices } from "../../playground/slices.ts";
+import { classSlices, positionSlices, shapeOf } from "../../playground/slices.ts";
+
+/** Returns a tensor whose elements are their row-major indices. */
+function count(shape: readonly number[]): Nested {
+  let next = 0;
+  const fill = ([size, ...rest]: readonly number[]): Nested =>
+    size === undefined ? next++ : Array.from({ length: size }, () => fill(rest));
+  return fill(shape);
+}
+
+const drawn = ({ slices }: Slices): unknown[] =>
+  slices.map(({ title, columns, rows }) => [
+    title,
+    columns,
+    rows.map(({ head, cells }) => [head, cells.map(({ value }) => value)]),
+  ]);
+
+describe("slices", () => {
+  it.each([
+    [[], [["", ["score"], [["", [0]]]]]],
+    [[2], [["", ["class 0", "class 1"], [["", [0, 1]]]]]],
+    [
+      [2, 2],
+      [
+        [
+          "",
+          ["class 0", "class 1"],
+          [
+            ["row 0", [0, 1]],
+            ["row 1", [2, 3]],
+          ],
+        ],
+      ],
+    ],
+    [
+      [1, 2, 2],
+      [
+        ["class 0", ["x 0", "x 1"], [["", [0, 1]]]],
+        ["class 1", ["x 0", "x 1"], [["", [2, 3]]]],
+      ],
+    ],
+    [
+      [2, 1, 2, 1, 2],
+      [
+        [
+          "sample 0, class 0",
+          ["x 0, 0", "x 0, 1"],
+          [
+            ["y 0", [0, 1]],
+            ["y 1", [2, 3]],
+          ],
+        ],
+        [
+          "sample 1, class 0",
+          ["x 0, 0", "x 0, 1"],
+          [
+            ["y 0", [4, 5]],
+            ["y 1", [6, 7]],
+          ],
+        ],
+      ],
+    ],
+  ])("with classes, of shape %j", (shape, tables) => {
+    expect(drawn(classSlices(count(shape)))).toEqual(tables);
+  });
+
+  it.each([
+    [[], [["", ["loss"], [["", [0]]]]]],
+    [
+      [2],
+      [
+        [
+          "",
+          ["loss"],
+          [
+            ["row 0", [0]],
+            ["row 1", [1]],
+          ],
+        ],
+      ],
+    ],
+    [
+      [2, 2],
+      [
+        ["sample 0", ["x 0", "x 1"], [["", [0, 1]]]],
+        ["sample 1", ["x 0", "x 1"], [["", [2, 3]]]],
+      ],
+    ],
+  ])("of positions, of shape %j", (shape, tables) => {
+    expect(drawn(positionSlices(count(shape), "loss"))).toEqual(tables);
+  });
+
+  it("show at most 32 rows, 32 columns and 16 slices, and say of how many", () => {
+    const wide = count([200, 40]);
+    expect(classSlices(wide).truncation).toBe("The first 32 of 200 rows, 32 of 40 columns.");
+    expect(classSlices(wide).slices[0]!.rows).toHaveLength(32);
+    expect(classSlices(wide).slices[0]!.rows[0]!.cells).toHaveLength(32);
+    const many = count([3, 7, 1, 50]);
+    expect(classSlices(many).truncation).toBe("The first 16 of 21 slices, 32 of 50 columns.");
+    expect(classSlices(many).slices).toHaveLength(16);
+    expect(classSlices(count([32, 32])).truncation).toBe("");
+    expect(shapeOf(wide)).toEqual([200, 40]);
+  });
+});
