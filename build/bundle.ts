@@ -28,10 +28,10 @@ const server: BuildOptions = {
 
 /** The page that GET / answers with; its few packages come along. */
 const playground: BuildOptions = {
-  input: join(PLAYGROUND, "main.ts"),
+  input: join(PLAYGROUND, "page.ts"),
   logLevel: "silent",
   platform: "browser",
-  output: { file: join(DIST, "playground/main.js"), format: "esm", codeSplitting: false, minify: true },
+  output: { file: join(DIST, "playground/page.js"), format: "esm", codeSplitting: false, minify: true },
 };
 
 /** No module: a page is drawn only after it. */

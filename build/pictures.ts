@@ -2,8 +2,8 @@
 
 import { writeFileSync } from "node:fs";
 import { shortNumber } from "../playground/arithmetic.ts";
-import type { Heat } from "../playground/colours.ts";
-import { heatOf } from "../playground/colours.ts";
+import type { Heat } from "../playground/heat-map.ts";
+import { heatScale } from "../playground/heat-map.ts";
 import type { ArrayTensor } from "../src/index.ts";
 import { crossEntropy, logSoftmax } from "../src/index.ts";
 
@@ -32,7 +32,7 @@ function text(x: number, y: number, content: string, more: string): string {
 }
 
 function panel({ x, y, title, heat, columns, values, target }: Panel): string {
-  const paint = heatOf(heat, values);
+  const paint = heatScale(heat, values);
   const parts = [text(x, y - 28, title, `font-weight="600" fill="${INK}"`)];
   for (const [c, name] of columns.entries())
     parts.push(

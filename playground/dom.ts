@@ -1,21 +1,38 @@
-/** Elements of the page. */
+/** Elements of the page, and announcements to screen readers. */
 
-/** What the keyboard and the pointer reach in a table. */
-export const CELLS = ".cell, .sum";
+/** Delays a result's announcement, because keystrokes follow each other. */
+const ANNOUNCE_DELAY_MS = 700;
+/** Empties the live region before each announcement, because screen readers skip a text that does not change. */
+const ANNOUNCE_GAP_MS = 50;
+
+let announcement: number | undefined;
 
 export function byId(id: string): HTMLElement {
   return document.getElementById(id)!;
 }
 
-/** Changes a text only if it is another: what reads the page out would read it again. */
+/** Sets an element's text if it differs. Screen readers would repeat a text that is set again. */
 export function setText(id: string, text: string): void {
   if (byId(id).textContent !== text) byId(id).textContent = text;
 }
 
-/** An element with attributes and text. */
+/** Creates an element with attributes and text. */
 export function element(name: string, attributes: Readonly<Record<string, string>>, text = ""): HTMLElement {
-  const made = document.createElement(name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  if (text !== "") made.textContent = text;
-  return made;
+  const created = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) created.setAttribute(attribute, value);
+  if (text !== "") created.textContent = text;
+  return created;
+}
+
+/** Announces a sentence after a delay. Replaces a pending announcement. */
+export function announce(sentence: string, delayMs = ANNOUNCE_DELAY_MS): void {
+  cancelAnnouncement();
+  announcement = window.setTimeout(() => {
+    setText("spoken", "");
+    announcement = window.setTimeout(() => setText("spoken", sentence), ANNOUNCE_GAP_MS);
+  }, delayMs);
+}
+
+export function cancelAnnouncement(): void {
+  window.clearTimeout(announcement);
 }

@@ -1,17 +1,16 @@
-/** The tutorial's pictures: what a person can begin with. */
-
-import type { Operation } from "./picture.ts";
+/** Examples of the form, after the steps of the guide. */
+import type { Operation } from "./request.ts";
 import type { Nested } from "./slices.ts";
 
 export interface Example {
   readonly title: string;
-  /** What there is to see. */
+  /** What to look for, shown below the menu. */
   readonly note: string;
   readonly operation: Operation;
   readonly input: Nested;
   readonly target?: Nested;
   readonly options?: Readonly<Record<string, string | number | Nested>>;
-  /** Shows that class indices, one-hot rows and nll_loss of log_softmax give one number. */
+  /** Also shows that class indices, one-hot rows and nll_loss of log_softmax give the same loss. */
   readonly threeWays?: boolean;
 }
 

@@ -1,15 +1,13 @@
-/** The controls: every field of the API has one, with the field's name as its id. */
-
-import { byId } from "./dom.ts";
+/** The form: reads a request from the controls, and shows errors at them. Each API field has a control with its name as id. */
+import type { Problem } from "./api.ts";
+import { announce, byId } from "./dom.ts";
 import type { Example } from "./examples.ts";
-import type { Operation, Question } from "./picture.ts";
-import { reductionOf } from "./picture.ts";
-import { say } from "./say.ts";
-import type { Problem } from "./server.ts";
-import type { Nested } from "./slices.ts";
+import type { LossRequest, Operation } from "./request.ts";
+import { reductionOf } from "./request.ts";
+import type { Indices, Nested } from "./slices.ts";
 import { formatTensor, parseTensor, TextError } from "./tensor-text.ts";
 
-/** Thrown for a control whose text cannot be read. */
+/** Thrown for a control whose text is not valid. */
 export class FieldError extends Error {
   override readonly name = "FieldError";
   readonly field: string;
@@ -19,8 +17,8 @@ export class FieldError extends Error {
   }
 }
 
-/** Which operations take a field; those that are not here are taken by all. */
-const FIELDS_OF: Readonly<Record<string, readonly Operation[]>> = {
+/** Operations that accept a field. All operations accept a field that is not listed. */
+const OPERATIONS_OF: Readonly<Record<string, readonly Operation[]>> = {
   target: ["cross_entropy", "nll_loss"],
   dim: ["log_softmax"],
   dtype: ["log_softmax"],
@@ -35,133 +33,134 @@ const FIELDS_OF: Readonly<Record<string, readonly Operation[]>> = {
 
 const TENSORS = ["input", "target", "weight", "grad_output"];
 const NUMBERS = ["dim", "ignore_index", "label_smoothing"];
-const WORDS = ["dtype", "reduction", "format", "non_finite"];
-const CHOICES = ["size_average", "reduce"];
-const FLAGS = ["return_grad", "return_grad_target"];
-/** Every field of the API, tensors first. */
-export const FIELDS: readonly string[] = [...TENSORS, ...NUMBERS, ...WORDS, ...CHOICES, ...FLAGS];
+const STRINGS = ["dtype", "reduction", "format", "non_finite"];
+const BOOLEANS = ["size_average", "reduce"];
+const CHECKBOXES = ["return_grad", "return_grad_target"];
+const FIELDS: readonly string[] = [...TENSORS, ...NUMBERS, ...STRINGS, ...BOOLEANS, ...CHECKBOXES];
 
-const input = (field: string): HTMLInputElement => byId(field) as HTMLInputElement;
-const textOf = (field: string): string => input(field).value.trim();
+const control = (field: string): HTMLInputElement => byId(field) as HTMLInputElement;
+const textOf = (field: string): string => control(field).value.trim();
 
-/** Whether `return_grad` was unticked here, and not by the person. */
-let isUnticked = false;
+/** True while `return_grad` is unchecked because grad_output is missing, not by the user. */
+let isUnchecked = false;
 
-function operationNow(): Operation {
-  return input("operation").value as Operation;
+function selectedOperation(): Operation {
+  return control("operation").value as Operation;
 }
 
-function takes(operation: Operation, field: string): boolean {
-  return FIELDS_OF[field]?.includes(operation) ?? true;
+function accepts(operation: Operation, field: string): boolean {
+  return OPERATIONS_OF[field]?.includes(operation) ?? true;
 }
 
-/** Puts an example into the controls. */
-export function fillIn({ operation, input: scores, target, options = {} }: Example): void {
-  input("operation").value = operation;
+/** Fills the controls with an example. */
+export function fillForm({ operation, input, target, options = {} }: Example): void {
+  control("operation").value = operation;
   for (const field of FIELDS) {
-    if (FLAGS.includes(field)) input(field).checked = field === "return_grad";
-    else input(field).value = "";
+    if (CHECKBOXES.includes(field)) control(field).checked = field === "return_grad";
+    else control(field).value = "";
   }
-  input("input").value = formatTensor(scores);
-  if (target !== undefined) input("target").value = formatTensor(target);
+  control("input").value = formatTensor(input);
+  if (target !== undefined) control("target").value = formatTensor(target);
   for (const [field, value] of Object.entries(options))
-    input(field).value = typeof value === "object" ? formatTensor(value as Nested) : String(value);
-  isUnticked = false;
-  settle("");
+    control(field).value = typeof value === "object" ? formatTensor(value as Nested) : String(value);
+  isUnchecked = false;
+  updateControls("");
 }
 
-/** After a change of a control: shows those of the operation, and asks for no gradient that there cannot be. */
-export function settle(changed: string): void {
-  const operation = operationNow();
-  for (const field of FIELDS) byId(`field-${field}`).hidden = !takes(operation, field);
-  byId("deprecated").hidden = !takes(operation, "reduce");
-  const isSeveral = operation === "log_softmax" || reductionOf(readChoices(operation)) === "none";
-  const isMissing = isSeveral && textOf("grad_output") === "";
-  const flag = input("return_grad");
-  if (changed === "return_grad") isUnticked = false;
-  else if (isMissing ? flag.checked : isUnticked) {
-    flag.checked = !isMissing;
-    isUnticked = isMissing;
-    if (isMissing) say("return_grad was switched off: it needs a grad_output.", 0);
+/** Shows the controls of the selected operation, and unchecks return_grad where it would fail. `changed` is the edited field. */
+export function updateControls(changed: string): void {
+  const operation = selectedOperation();
+  for (const field of FIELDS) byId(`field-${field}`).hidden = !accepts(operation, field);
+  byId("deprecated").hidden = !accepts(operation, "reduce");
+  const isTensor = operation === "log_softmax" || reductionOf(readReduction(operation)) === "none";
+  const isMissing = isTensor && textOf("grad_output") === "";
+  const checkbox = control("return_grad");
+  if (changed === "return_grad") isUnchecked = false;
+  else if (isMissing ? checkbox.checked : isUnchecked) {
+    checkbox.checked = !isMissing;
+    isUnchecked = isMissing;
+    if (isMissing) announce("return_grad was switched off: it needs a grad_output.", 0);
   }
   byId("hint-return_grad").textContent = isMissing
-    ? "A result of several numbers has a gradient for a grad_output only."
+    ? "A result of several numbers needs a grad_output for its gradient."
     : "";
 }
 
-/** The fields that say what becomes of the losses. */
-function readChoices(operation: Operation): Record<string, unknown> {
-  const found: Record<string, unknown> = {};
-  for (const field of ["reduction", ...CHOICES]) {
-    const text = takes(operation, field) ? textOf(field) : "";
-    if (text !== "") found[field] = CHOICES.includes(field) ? text === "true" : text;
+function readReduction(operation: Operation): Record<string, unknown> {
+  const body: Record<string, unknown> = {};
+  for (const field of ["reduction", ...BOOLEANS]) {
+    const text = accepts(operation, field) ? textOf(field) : "";
+    if (text !== "") body[field] = BOOLEANS.includes(field) ? text === "true" : text;
   }
-  return found;
+  return body;
 }
 
-/** What the controls ask. Refuses with {@link FieldError}. */
-export function readForm(threeWays: boolean): Question {
-  const operation = operationNow();
+/**
+ * Reads the request from the controls.
+ *
+ * @throws {FieldError} for a control that is not valid
+ */
+export function readForm(threeWays: boolean): LossRequest {
+  const operation = selectedOperation();
   const body: Record<string, unknown> = {};
   for (const field of FIELDS) {
-    const value = takes(operation, field) ? readField(field) : undefined;
+    const value = accepts(operation, field) ? readField(field) : undefined;
     if (value !== undefined) body[field] = value;
   }
   if (body.input === undefined) throw new FieldError("input", "Type or paste some numbers.");
-  if (body.target === undefined && takes(operation, "target"))
+  if (body.target === undefined && accepts(operation, "target"))
     throw new FieldError("target", "A loss needs a class for each row, or probabilities.");
-  return {
-    operation,
-    body,
-    input: body.input as Nested,
-    target: body.target as Nested | undefined,
-    threeWays,
-  };
+  const { input, target } = body as { input: Nested; target: Nested | undefined };
+  return { operation, body, input, target, threeWays };
 }
 
 function readField(field: string): unknown {
-  if (FLAGS.includes(field)) return input(field).checked || undefined;
-  // Of text that is no number, an input of type number has no value, but this.
-  if (input(field).validity.badInput) throw new FieldError(field, "This is not a number.");
+  if (CHECKBOXES.includes(field)) return control(field).checked || undefined;
+  // A number input hides text that is not a number: its value is empty.
+  if (control(field).validity.badInput) throw new FieldError(field, "This is not a number.");
   const text = textOf(field);
   if (text === "") return undefined;
-  if (WORDS.includes(field)) return text;
-  if (CHOICES.includes(field)) return text === "true";
+  if (STRINGS.includes(field)) return text;
+  if (BOOLEANS.includes(field)) return text === "true";
   if (NUMBERS.includes(field)) return Number(text);
+  return readTensor(field, text);
+}
+
+function readTensor(field: string, text: string): Nested | undefined {
   try {
-    const reading = parseTensor(text);
-    showNote(field, reading?.note ?? "");
-    return reading?.value;
+    const parsed = parseTensor(text);
+    showNote(field, parsed?.note ?? "");
+    return parsed?.value;
   } catch (error) {
     if (error instanceof TextError) throw new FieldError(field, error.message);
     throw error;
   }
 }
 
-/** Says what was left out of a text; short ones have no place for it. */
+/** Shows a parser's note. Single-line controls have no element for it. */
 function showNote(field: string, note: string): void {
   const line = document.getElementById(`note-${field}`);
   if (line !== null) line.textContent = note;
 }
 
-/** Shows what is wrong at the control that it is wrong in, if there is one. */
-export function showFault(field: string, message: string): void {
+/** Marks a control as invalid. Ignores a field without a control. */
+export function markField(field: string, message: string): void {
   const line = document.getElementById(`error-${field}`);
   if (line === null) return;
   line.textContent = message;
-  input(field).setAttribute("aria-invalid", "true");
+  control(field).setAttribute("aria-invalid", "true");
 }
 
-export function clearFaults(): void {
+export function clearErrors(): void {
   for (const field of FIELDS) {
     byId(`error-${field}`).textContent = "";
     showNote(field, "");
-    input(field).removeAttribute("aria-invalid");
+    control(field).removeAttribute("aria-invalid");
   }
 }
 
-/** The field and the element that a refusal names, from its pointer (RFC 6901). */
-export function placeOf({ errors }: Problem): { field: string; at: number[] } | undefined {
+/** Returns the field and element of an error response, from its JSON pointer (RFC 6901). */
+export function errorLocation({ errors }: Problem): { field: string; at: Indices } | undefined {
   const [, field, ...rest] = errors?.[0]?.pointer.split("/") ?? [];
   return field === undefined ? undefined : { field, at: rest.map(Number) };
 }

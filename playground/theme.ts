@@ -1,11 +1,11 @@
-/** Light, dark, or as the system has it: a script of its own, which all pages load before they are drawn. */
+/** The color theme of all pages. A classic script, so that it runs before the page is first drawn. */
 
 function setTheme(theme: string): void {
   if (theme === "") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
 }
 
-/** The choice is kept where the browser keeps anything. */
+/** Uses localStorage if the browser allows it; access throws if it is blocked. */
 function withStorage<Result>(use: (storage: Storage) => Result): Result | undefined {
   try {
     return use(localStorage);
@@ -14,14 +14,14 @@ function withStorage<Result>(use: (storage: Storage) => Result): Result | undefi
   }
 }
 
-const kept = withStorage((storage) => storage.getItem("theme")) ?? "";
-setTheme(kept);
+const stored = withStorage((storage) => storage.getItem("theme")) ?? "";
+setTheme(stored);
 document.addEventListener("DOMContentLoaded", () => {
-  const choice = document.getElementById("theme") as HTMLSelectElement | null;
-  if (choice === null) return;
-  choice.value = kept;
-  choice.addEventListener("change", () => {
-    setTheme(choice.value);
-    withStorage((storage) => storage.setItem("theme", choice.value));
+  const select = document.getElementById("theme") as HTMLSelectElement | null;
+  if (select === null) return;
+  select.value = stored;
+  select.addEventListener("change", () => {
+    setTheme(select.value);
+    withStorage((storage) => storage.setItem("theme", select.value));
   });
 });

@@ -10,7 +10,7 @@ const DOCS = "/docs/static/";
 
 const FILES = [
   { path: "/", file: "playground/index.html" },
-  { path: "/playground/main.js", file: "playground/main.js" },
+  { path: "/playground/page.js", file: "playground/page.js" },
   { path: "/playground/theme.js", file: "playground/theme.js" },
   { path: "/playground/base.css", file: "playground/base.css" },
   { path: "/playground/style.css", file: "playground/style.css" },

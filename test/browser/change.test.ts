@@ -73,7 +73,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a change in the playground", () => {
       await page.route(API, (route) => route.fulfill({ status: 502, body: "" }));
       await page.fill("#target", "[0, 0, 0]");
       await page.waitForSelector("#problem:not([hidden])");
-      const failure = /^The server does not answer: What came is no answer/;
+      const failure = /^The server does not answer: The response has status 502/;
       await expect.poll(() => spoken(page), SOON).toMatch(failure);
       await page.focus("#retry");
       const heard = await listen(page);

@@ -251,9 +251,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
     [
       "503 of a proxy",
       { status: 503, contentType: "text/html", body: "<h1>busy</h1>" },
-      "is no answer of lossd, but status 503",
+      "has status 503 and is not from lossd",
     ],
-    ["an empty 502", { status: 502, body: "" }, "is no answer of lossd, but status 502"],
+    ["an empty 502", { status: 502, body: "" }, "has status 502 and is not from lossd"],
     ["nothing", undefined, ""],
   ])("says that the server does not answer where %s comes, and tries again", (_name, answer, detail) =>
     visit(async (page) => {

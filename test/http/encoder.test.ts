@@ -172,7 +172,7 @@ describe.each([
   "/openapi-3.0.json",
   "/guide/",
   "/guide/formats",
-  "/playground/main.js",
+  "/playground/page.js",
 ])("%s", (path) => {
   it.each(CODINGS)("comes in %s, the same by GET and HEAD, with an entity tag of its own", async (coding) => {
     const identity = await plain().get(path);

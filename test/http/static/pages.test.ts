@@ -10,7 +10,7 @@ describe("GET /", () => {
   const service = useService({ tokens: digestTokens(["sesame"]) });
   const files = [
     "/",
-    "/playground/main.js",
+    "/playground/page.js",
     "/playground/theme.js",
     "/playground/base.css",
     "/guide/",

@@ -1,12 +1,13 @@
-/** The sentences of the playground: what stands between the signs of equality is arithmetic, and true. */
+/** Explanations in the playground: the arithmetic between the equals signs gives the printed number. */
 
 import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
+import type { Results } from "../../playground/api.ts";
+import { fetchResults } from "../../playground/api.ts";
 import { factor } from "../../playground/arithmetic.ts";
 import { EXAMPLES } from "../../playground/examples.ts";
-import type { Operation, Picture, Question } from "../../playground/picture.ts";
-import { paintPicture, reductionOf } from "../../playground/picture.ts";
-import type { Body } from "../../playground/server.ts";
+import type { Body, LossRequest, Operation } from "../../playground/request.ts";
+import { reductionOf } from "../../playground/request.ts";
 import type { Nested } from "../../playground/slices.ts";
 import { elementAt, toNumber } from "../../playground/slices.ts";
 import { stepsOf } from "../../playground/steps.ts";
@@ -17,15 +18,15 @@ beforeAll(() => {
   vi.stubGlobal("document", { baseURI: `${service().url}/` });
 });
 
-const paint = (operation: Operation, body: Body): Promise<Picture> => {
-  const question: Question = {
+const fetchFor = (operation: Operation, body: Body): Promise<Results> => {
+  const request: LossRequest = {
     operation,
     body,
     input: body.input as Nested,
     target: body.target as Nested | undefined,
     threeWays: false,
   };
-  return paintPicture(question, "", new AbortController().signal);
+  return fetchResults(request, "", new AbortController().signal);
 };
 
 const NUMBER = /\d+(?:\.\d+)?(?:e[-+]?\d+)?/g;
@@ -56,17 +57,17 @@ function expectTrue(sentence: string, value: number): void {
   const [name, ...sides] = equation.split(" = ");
   if (name!.startsWith("input")) {
     const [whole] = sides[0]!.split(",");
-    expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), equation).toBe(value + 0);
+    expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), sentence).toBe(value + 0);
     return;
   }
-  expect(name, equation).toMatch(/^(?:softmax|log_softmax|loss|grad_input|grad_target)(?:\[[\d, ]+\])?$/);
+  expect(name, sentence).toMatch(/^(?:softmax|log_softmax|loss|grad_input|grad_target)(?:\[[\d, ]+\])?$/);
   const shown = toNumber(sides.at(-1)!.replaceAll("−", "-").replace("∞", "Infinity"));
-  expect(shown, equation).toBe(Number.isFinite(value) ? Number(value.toPrecision(4)) : value);
+  expect(shown, sentence).toBe(Number.isFinite(value) ? Number(value.toPrecision(4)) : value);
   const [arithmetic] = sides.slice(0, -1);
   if (arithmetic === undefined || arithmetic.includes("...")) return;
   const got = evaluate(arithmetic, (number) => number);
   if (!Number.isFinite(value)) {
-    expect(got, equation).toBe(value);
+    expect(got, sentence).toBe(value);
     return;
   }
   const type = /rounded to (\w+)/.exec(words)?.[1] ?? "";
@@ -74,28 +75,28 @@ function expectTrue(sentence: string, value: number): void {
     // Of a logarithm, the error is one of its exponential.
     const error =
       (ERRORS[type] ?? 0) * (name!.startsWith("softmax") ? Math.max(1, -Math.log(value + 1e-300)) : 1);
-    expect(Math.abs(got - value), equation).toBeLessThanOrEqual((2e-3 + 2 * error) * Math.abs(value) + 2e-7);
+    expect(Math.abs(got - value), sentence).toBeLessThanOrEqual((2e-3 + 2 * error) * Math.abs(value) + 2e-7);
     return;
   }
   const blurred = Array.from({ length: 24 }, (_, k) =>
     evaluate(arithmetic, (number, place) => number * (1 + 5e-4 * Math.sin(7 * k + 13 * place))),
   );
   const blur = blurred.reduce((most, one) => Math.max(most, Math.abs(one - got)), 0);
-  expect(Math.abs(got - value), equation).toBeLessThanOrEqual(2 * blur + 5e-4 * Math.abs(value) + 1e-7);
+  expect(Math.abs(got - value), sentence).toBeLessThanOrEqual(2 * blur + 5e-4 * Math.abs(value) + 1e-7);
 }
 
 /** Every cell of every step. */
-function expectAllTrue(picture: Picture): void {
-  const { log, losses, gradient, targetGradient, question } = picture;
+function expectAllTrue(results: Results): void {
+  const { request, logProbs, losses, gradInput, gradTarget } = results;
   const values: Record<string, (at: readonly number[]) => number> = {
-    input: (at) => toNumber(elementAt(question.input, at)),
-    softmax: (at) => Math.exp(toNumber(elementAt(log, at))),
-    log: (at) => toNumber(elementAt(log, at)),
+    input: (at) => toNumber(elementAt(request.input, at)),
+    softmax: (at) => Math.exp(toNumber(elementAt(logProbs, at))),
+    log: (at) => toNumber(elementAt(logProbs, at)),
     losses: (at) => toNumber(elementAt(losses!, at)),
-    gradient: (at) => toNumber(elementAt(gradient!, at)),
-    "gradient-target": (at) => toNumber(elementAt(targetGradient!, at)),
+    gradient: (at) => toNumber(elementAt(gradInput!, at)),
+    "gradient-target": (at) => toNumber(elementAt(gradTarget!, at)),
   };
-  for (const { id, slices, explain } of stepsOf(picture)) {
+  for (const { id, slices, explain } of stepsOf(results)) {
     for (const { rows } of slices.slices) {
       for (const { at } of rows.flatMap(({ cells }) => cells)) expectTrue(explain(at), values[id]!(at));
     }
@@ -115,7 +116,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
   it.each(EXAMPLES.map((example) => [example.title, example] as const))("in %s", async (_title, example) => {
     const { operation, input, target, options } = example;
     expectAllTrue(
-      await paint(operation, {
+      await fetchFor(operation, {
         input,
         ...(target === undefined ? {} : { target }),
         return_grad: true,
@@ -177,7 +178,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
               ),
             }),
           };
-          expectAllTrue(await paint(kind === "nll" ? "nll_loss" : "cross_entropy", body));
+          expectAllTrue(await fetchFor(kind === "nll" ? "nll_loss" : "cross_entropy", body));
         },
       ),
       { numRuns: 300 },
@@ -186,7 +187,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
 
   it("and not by arithmetic where the weights of all targets are 0", async () => {
     const body = { input: [[2, 1]], target: [0], weight: [0, 1], label_smoothing: 0.5, return_grad: true };
-    const gradient = stepsOf(await paint("cross_entropy", body)).at(-1)!;
+    const gradient = stepsOf(await fetchFor("cross_entropy", body)).at(-1)!;
     expect(gradient.explain([0, 1])).toBe(
       "grad_input[0, 1] = NaN: total_weight, by which it is divided, is 0",
     );
@@ -198,9 +199,9 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     await fc.assert(
       fc.asyncProperty(offsets, rows, async (offset, row) => {
         const input = [row.map((score) => score + offset)];
-        expectAllTrue(await paint("cross_entropy", { input, target: [1], return_grad: true }));
+        expectAllTrue(await fetchFor("cross_entropy", { input, target: [1], return_grad: true }));
         for (const dtype of ["float64", "float32", "float16", "bfloat16"])
-          expectAllTrue(await paint("log_softmax", { input, dim: 1, dtype }));
+          expectAllTrue(await fetchFor("log_softmax", { input, dim: 1, dtype }));
       }),
       { numRuns: 100 },
     );
@@ -208,28 +209,30 @@ describe("every cell is explained by arithmetic that gives its number", () => {
 
   it("and says what the server makes of a score first, and of what it has no share", async () => {
     const input = [[70000, 1]];
-    const [scores, softmax, log] = stepsOf(await paint("log_softmax", { input, dim: 1, dtype: "float16" }));
+    const [scores, softmax, log] = stepsOf(
+      await fetchFor("log_softmax", { input, dim: 1, dtype: "float16" }),
+    );
     expect(scores!.explain([0, 0])).toBe("input[0, 0] = 70000, rounded to float16 ∞");
-    expect(softmax!.explain([0, 1])).toBe("softmax[0, 1] = NaN: of a line with ∞ there are no shares");
+    expect(softmax!.explain([0, 1])).toBe("softmax[0, 1] = NaN: softmax of a line with ∞ is undefined");
     expect(log!.explain([0, 0])).toMatch(/^log_softmax\[0, 0\] = ∞ − NaN = NaN: .*, rounded to float16$/);
   });
 
   it("with the digits that a difference needs", async () => {
     const input = [[1234.5678, 1234.9, 0]];
-    const [scores, , log] = stepsOf(await paint("log_softmax", { input, dim: 1 }));
+    const [scores, , log] = stepsOf(await fetchFor("log_softmax", { input, dim: 1 }));
     expect(scores!.explain([0, 0])).toBe("input[0, 0] = 1234.5678");
     expect(log!.explain([0, 0])).toMatch(/= 1234\.568 − 1235\.441 = −0\.873: /);
   });
 
   it("with the weights of a gradient beside their shares", async () => {
     const body = { input: [[2, 1]], target: [0], weight: [3, 1], reduction: "sum", return_grad: true };
-    const gradient = stepsOf(await paint("cross_entropy", body)).at(-1)!;
+    const gradient = stepsOf(await fetchFor("cross_entropy", body)).at(-1)!;
     expect(gradient.explain([0, 0])).toBe(
       "grad_input[0, 0] = 0.73106 × 3 − 3 = −0.8068: softmax times the sum of share × weight, minus this class's share × weight",
     );
     const smoothed = { ...body, label_smoothing: 0.5 };
     expect(
-      stepsOf(await paint("cross_entropy", smoothed))
+      stepsOf(await fetchFor("cross_entropy", smoothed))
         .at(-1)!
         .explain([0, 0]),
     ).toMatch(/− 0\.75 × 3 = /);
@@ -241,7 +244,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
         let at = 0;
         const next = (): number => (at++ % 5) - 1.5;
         const body = { input: fill(shape, next), dim, return_grad: true, grad_output: fill(shape, next) };
-        expectAllTrue(await paint("log_softmax", body));
+        expectAllTrue(await fetchFor("log_softmax", body));
       }
     }
   });
@@ -250,7 +253,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
 describe("tables", () => {
   it("mark what is picked: not an ignored target, and in the input of nll_loss", async () => {
     const marked = async (operation: Operation, body: Body, id: string): Promise<string[]> => {
-      const steps = stepsOf(await paint(operation, { ...body, return_grad: true }));
+      const steps = stepsOf(await fetchFor(operation, { ...body, return_grad: true }));
       const step = steps.find((one) => one.id === id)!;
       const cells = step.slices.slices.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
       return cells.filter(({ at }) => step.isPicked?.(at)).map(({ at }) => at.join());
@@ -277,24 +280,4 @@ describe("tables", () => {
       ),
     ).toEqual(["0,1", "1,0", "1,1"]);
   });
-});
-
-it.each([
-  [{}, "mean"],
-  [{ reduction: "none" }, "none"],
-  [{ reduction: "elementwise_mean" }, "mean"],
-  [{ reduction: "none", size_average: false }, "sum"],
-  [{ reduction: "sum", reduce: true }, "mean"],
-  [{ size_average: true, reduce: false }, "none"],
-])("%j reduces by %s, as the API does", async (words, reduction) => {
-  const body = { input: [[1, 2]], target: [0], ...words };
-  expect(reductionOf(words)).toBe(reduction);
-  const { json } = await service().post("/v1/cross_entropy", body);
-  const same = await service().post("/v1/cross_entropy", {
-    ...body,
-    size_average: null,
-    reduce: null,
-    reduction,
-  });
-  expect([json.loss, json.losses]).toEqual([same.json.loss, same.json.losses]);
 });

@@ -1,0 +1,149 @@
+/** Calls of the server's API: the form's own request, and the requests for the steps of its loss. */
+import type { Body, LossRequest, Operation } from "./request.ts";
+import { dimOf } from "./request.ts";
+import type { Nested } from "./slices.ts";
+
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** An error response in the form of RFC 9457. */
+export interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+  readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+}
+
+/** Thrown for an error response of lossd. */
+export class ProblemError extends Error {
+  override readonly name = "ProblemError";
+  readonly problem: Problem;
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.problem = problem;
+  }
+}
+
+/** Thrown if no response of lossd arrives: the connection fails, the request times out, or a proxy responds. */
+export class NoResponseError extends Error {
+  override readonly name = "NoResponseError";
+}
+
+/** A loss computed in another way. */
+export interface NamedLoss {
+  readonly name: string;
+  readonly loss: number | string;
+}
+
+/** Everything that the page shows for a request. */
+export interface Results {
+  readonly request: LossRequest;
+  /** The response to the request, as received. */
+  readonly response: Body;
+  /** The dimension along which the probabilities add up to 1. */
+  readonly dim: number;
+  /** Log-probabilities: the output of log_softmax, or the input of nll_loss. */
+  readonly logProbs: Nested;
+  /** The loss of each position, as with reduction none. */
+  readonly losses: Nested | undefined;
+  readonly gradInput: Nested | undefined;
+  readonly gradTarget: Nested | undefined;
+  /** The same loss in three equivalent ways, if requested. */
+  readonly threeWays: readonly NamedLoss[];
+}
+
+type Post = (operation: Operation, body: Body) => Promise<Body>;
+
+/** Returns the URL of an operation. Works below a proxy's path. */
+export function urlOf(operation: Operation): string {
+  return new URL(`v1/${operation}`, document.baseURI).href;
+}
+
+/**
+ * Fetches everything that the page shows for a request.
+ *
+ * @throws {ProblemError} for an error response
+ * @throws {NoResponseError} if there is no response of lossd
+ */
+export async function fetchResults(
+  request: LossRequest,
+  token: string,
+  signal: AbortSignal,
+): Promise<Results> {
+  const post: Post = (operation, body) => postJson(operation, body, token, signal);
+  const { operation, body } = request;
+  // The form's own request goes first, so that its error is the one that is shown.
+  const response = await post(operation, body);
+  const nestedBody = { ...body, format: "nested", non_finite: "string" };
+  const isNested = (body.format ?? "nested") === "nested" && body.non_finite !== "null";
+  const [nested, logProbs, losses, threeWays] = await Promise.all([
+    isNested ? response : post(operation, nestedBody),
+    fetchLogProbs(request, post),
+    operation === "log_softmax" ? undefined : fetchLosses(operation, nestedBody, post),
+    request.threeWays ? fetchThreeWays(request.input, request.target!, post) : [],
+  ]);
+  return {
+    request,
+    response,
+    dim: dimOf(request),
+    logProbs,
+    losses,
+    gradInput: nested.grad_input as Nested | undefined,
+    gradTarget: nested.grad_target as Nested | undefined,
+    threeWays,
+  };
+}
+
+async function postJson(operation: Operation, body: Body, token: string, signal: AbortSignal): Promise<Body> {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (token !== "") headers.authorization = `Bearer ${token}`;
+  const response = await fetch(urlOf(operation), {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+    signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
+  }).catch((error: Error) => {
+    if (signal.aborted) throw error;
+    throw new NoResponseError(error.name === "TimeoutError" ? "The request timed out." : error.message);
+  });
+  const json: unknown = await response.json().catch(() => undefined);
+  signal.throwIfAborted();
+  if (response.ok && typeof json === "object") return json as Body;
+  if (isProblem(json)) throw new ProblemError(json);
+  throw new NoResponseError(`The response has status ${response.status} and is not from lossd.`);
+}
+
+function isProblem(json: unknown): json is Problem {
+  const { code, detail } = (json ?? {}) as Partial<Problem>;
+  return typeof code === "string" && typeof detail === "string";
+}
+
+async function fetchLogProbs(request: LossRequest, post: Post): Promise<Nested> {
+  const { operation, body, input } = request;
+  if (operation === "nll_loss") return input;
+  const dtype = body.dtype === undefined ? {} : { dtype: body.dtype };
+  const { output } = await post("log_softmax", { input, dim: dimOf(request), ...dtype });
+  return output as Nested;
+}
+
+/** Fetches the loss of each position; a scalar for one sample. */
+async function fetchLosses(operation: Operation, body: Body, post: Post): Promise<Nested> {
+  const omitted = ["return_grad", "return_grad_target", "grad_output", "size_average", "reduce"];
+  const kept = Object.fromEntries(Object.entries(body).filter(([field]) => !omitted.includes(field)));
+  return (await post(operation, { ...kept, reduction: "none" })).losses as Nested;
+}
+
+/** Computes the loss of one-hot rows, of their class indices, and by nll_loss of log_softmax. */
+async function fetchThreeWays(input: Nested, oneHot: Nested, post: Post): Promise<NamedLoss[]> {
+  const target = (oneHot as number[][]).map((row) => row.indexOf(1));
+  const { output } = await post("log_softmax", { input, dim: 1 });
+  const ways = [
+    ["cross_entropy of one-hot rows", "cross_entropy", { input, target: oneHot }],
+    ["cross_entropy of class indices", "cross_entropy", { input, target }],
+    ["nll_loss of log_softmax", "nll_loss", { input: output, target }],
+  ] as const;
+  const named = ways.map(async ([name, operation, body]) => {
+    const { loss } = await post(operation, body);
+    return { name, loss: loss as number | string };
+  });
+  return Promise.all(named);
+}

@@ -1,0 +1,170 @@
+/** Heat maps: a step as coloured tables, with sums and cells that the keyboard reaches. */
+import { rgb } from "d3-color";
+import { scaleDiverging, scaleSequential } from "d3-scale";
+import { interpolateBlues, interpolateOranges, interpolateRdBu } from "d3-scale-chromatic";
+import { shortNumber } from "./arithmetic.ts";
+import { element } from "./dom.ts";
+import { CELL_SELECTOR, enableGridNavigation } from "./grid-navigation.ts";
+import type { Cell, Indices, Slice } from "./slices.ts";
+import type { Step } from "./steps.ts";
+
+/** Color scales: signed scores, probabilities in [0, 1], log-probabilities up to 0, losses from 0. */
+export type Heat = "signed" | "share" | "log" | "loss";
+
+export interface CellColors {
+  readonly background: string;
+  readonly text: string;
+}
+
+/** An element that the server rejected. */
+export interface CellError {
+  readonly at: Indices;
+  readonly detail: string;
+}
+
+/** Receives the explanation of a focused cell, and of a cell under the pointer. */
+export interface ExplanationListener {
+  focused(sentence: string): void;
+  pointed(sentence: string): void;
+}
+
+interface Drawing {
+  readonly step: Step;
+  readonly colorsOf: (value: number) => CellColors;
+  readonly error: CellError | undefined;
+}
+
+/** Colors NaN and infinities, which have no place on a scale. */
+const NON_FINITE_COLORS: CellColors = { background: "#d9dbe0", text: "#000000" };
+
+/** Cuts off the ends of the scales, where neither black nor white text has enough contrast. */
+const [SEQUENTIAL_START, SEQUENTIAL_END, DIVERGING_START, DIVERGING_END] = [0.04, 0.88, 0.12, 0.88];
+
+/** Returns the color scale of a step, spanned by its values. */
+export function heatScale(heat: Heat, values: readonly number[]): (value: number) => CellColors {
+  const max = values
+    .filter(Number.isFinite)
+    .reduce((largest, value) => Math.max(largest, Math.abs(value)), Number.MIN_VALUE);
+  const scale = backgroundScale(heat, max);
+  return (value) => (Number.isFinite(value) ? withText(scale(value)) : NON_FINITE_COLORS);
+}
+
+function backgroundScale(heat: Heat, max: number): (value: number) => string {
+  const sequential = (interpolate: (t: number) => string) =>
+    scaleSequential((t: number) => interpolate(SEQUENTIAL_START + t * (SEQUENTIAL_END - SEQUENTIAL_START)));
+  if (heat === "share") return sequential(interpolateBlues);
+  if (heat === "loss") return sequential(interpolateOranges).domain([0, max]);
+  if (heat === "log") return sequential(interpolateBlues).domain([-max, 0]);
+  return scaleDiverging((t: number) =>
+    interpolateRdBu(1 - (DIVERGING_START + t * (DIVERGING_END - DIVERGING_START))),
+  ).domain([-max, 0, max]);
+}
+
+function withText(background: string): CellColors {
+  const isBlack = contrast(background, "#000000") >= contrast(background, "#ffffff");
+  return { background, text: isBlack ? "#000000" : "#ffffff" };
+}
+
+/** Returns the contrast ratio of two colors, from 1 to 21 (WCAG 2.2, 1.4.3). */
+export function contrast(left: string, right: string): number {
+  const [a, b] = [luminance(left), luminance(right)];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}
+
+function luminance(color: string): number {
+  const { r, g, b } = rgb(color);
+  const [red, green, blue] = [r, g, b].map((channel) => {
+    const share = channel / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
+
+/** Draws a step. Marks the cell of `error`, if it is drawn. */
+export function renderStep(step: Step, listener: ExplanationListener, error?: CellError): HTMLElement {
+  const section = element("section", { class: "step", id: `step-${step.id}` });
+  section.append(element("h3", {}, step.title), element("p", { class: "note" }, step.note));
+  const { slices, truncation } = step.slices;
+  if (truncation !== "") section.append(element("p", { class: "note truncation" }, truncation));
+  const colorsOf = heatScale(step.heat, slices.flatMap(valuesOf));
+  const list = element("div", { class: "slices" });
+  for (const slice of slices) list.append(renderSlice(slice, { step, colorsOf, error }));
+  section.append(list);
+  section.addEventListener("focusin", ({ target }) => explainTo(listener.focused, step, target));
+  section.addEventListener("pointerover", ({ target }) => explainTo(listener.pointed, step, target));
+  return section;
+}
+
+function explainTo(tell: (sentence: string) => void, step: Step, target: EventTarget | null): void {
+  const cell = (target as HTMLElement).closest<HTMLElement>(CELL_SELECTOR);
+  if (cell === null) return;
+  const { at } = cell.dataset;
+  if (at === undefined) tell(`These add up to ${cell.textContent}.`);
+  else tell(step.explain(at === "" ? [] : at.split(",").map(Number)));
+}
+
+function valuesOf({ rows }: Slice): number[] {
+  return rows.flatMap(({ cells }) => cells.map(({ value }) => value));
+}
+
+function renderSlice(slice: Slice, drawing: Drawing): HTMLElement {
+  const { step } = drawing;
+  const name = slice.title === "" ? step.title : `${step.title}: ${slice.title}`;
+  const table = element("table", { role: "grid", "aria-readonly": "true" });
+  table.append(element("caption", slice.title === "" ? { class: "unseen" } : {}, slice.title || name));
+  const head = element("tr", {});
+  head.append(element("td", {}));
+  for (const column of [...slice.columns, ...(step.sums === "rows" ? ["sum"] : [])])
+    head.append(element("th", { scope: "col" }, column));
+  table.append(wrap("thead", [head]));
+  const rows = slice.rows.map((row, line) => renderRow(row, line, drawing));
+  if (step.sums === "columns") rows.push(renderSumRow(slice));
+  table.append(wrap("tbody", rows));
+  enableGridNavigation(table);
+  // A wide table scrolls in its own region, which the keyboard scrolls through its cells.
+  const region = element("div", { class: "scroll", role: "group", "aria-label": name });
+  region.append(table);
+  return region;
+}
+
+function renderRow({ head, cells }: Slice["rows"][number], line: number, drawing: Drawing): HTMLElement {
+  const row = element("tr", {});
+  row.append(head === "" ? element("td", {}) : element("th", { scope: "row" }, head));
+  for (const cell of cells) row.append(renderCell(cell, drawing));
+  if (drawing.step.sums === "rows") row.append(renderSum(cells, line));
+  return row;
+}
+
+function renderCell({ at, value }: Cell, { step, colorsOf, error }: Drawing): HTMLElement {
+  const attributes = { class: "cell", tabindex: "-1", "data-at": at.join() };
+  const cell = element("td", attributes, shortNumber(value));
+  const { background, text } = colorsOf(value);
+  cell.style.backgroundColor = background;
+  cell.style.color = text;
+  if (step.isPicked?.(at)) {
+    cell.classList.add("picked");
+    cell.append(element("span", { class: "unseen" }, " (target)"));
+  }
+  if (error !== undefined && error.at.join() === at.join()) {
+    cell.classList.add("fault");
+    cell.append(element("span", { class: "unseen" }, ` at fault: ${error.detail}`));
+  }
+  return cell;
+}
+
+/** Draws a sum. The focus finds it again by `line`, the index of its row or column. */
+function renderSum(cells: readonly Cell[], line: number): HTMLElement {
+  const sum = cells.reduce((total, { value }) => total + value, 0);
+  return element("td", { class: "sum", tabindex: "-1", "data-sum": String(line) }, shortNumber(sum));
+}
+
+function renderSumRow({ rows }: Slice): HTMLElement {
+  const columns = (rows[0]?.cells ?? []).map((_, c) => rows.map(({ cells }) => cells[c]!));
+  return wrap("tr", [element("th", { scope: "row" }, "sum"), ...columns.map(renderSum)]);
+}
+
+function wrap(name: string, children: readonly HTMLElement[]): HTMLElement {
+  const outer = element(name, {});
+  outer.append(...children);
+  return outer;
+}
