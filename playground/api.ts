@@ -2,6 +2,7 @@
 import type { Body, LossRequest, Operation } from "./request.ts";
 import { dimOf } from "./request.ts";
 import type { Nested } from "./slices.ts";
+import { toJson } from "./tensor-text.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -99,7 +100,7 @@ async function postJson(operation: Operation, body: Body, token: string, signal:
   const response = await fetch(urlOf(operation), {
     method: "POST",
     headers,
-    body: JSON.stringify(body),
+    body: toJson(body),
     signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
   }).catch((error: Error) => {
     if (signal.aborted) throw error;

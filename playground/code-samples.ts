@@ -1,5 +1,6 @@
 /** Programs that send a request, to copy: curl, Python and TypeScript. */
 import type { Body } from "./request.ts";
+import { toJson } from "./tensor-text.ts";
 
 export type Language = "curl" | "Python" | "TypeScript";
 
@@ -8,7 +9,7 @@ const MAX_ARGUMENT_CHARS = 100_000;
 
 /** Returns a program that posts `body` to `url` and prints the response. It reads the token from the environment. */
 export function codeSample(language: Language, url: string, body: Body, hasToken: boolean): string {
-  const json = JSON.stringify(body);
+  const json = toJson(body);
   if (language === "curl") return curl(url, json, hasToken);
   return language === "Python" ? python(url, body, hasToken) : typescript(url, json, hasToken);
 }
@@ -27,10 +28,12 @@ function quoteShell(text: string): string {
 
 function typescript(url: string, json: string, hasToken: boolean): string {
   const token = hasToken ? ', authorization: "Bearer " + process.env.TOKEN' : "";
+  // JavaScript would round an integer above 2^53 in an object, so such a body is a string.
+  const isExact = toJson(JSON.parse(json)) === json;
   return `const answer = await fetch(${JSON.stringify(url)}, {
   method: "POST",
   headers: { "content-type": "application/json"${token} },
-  body: JSON.stringify(${json}),
+  body: ${isExact ? `JSON.stringify(${json})` : JSON.stringify(json)},
 });
 console.log(await answer.json());`;
 }
@@ -51,7 +54,7 @@ function pythonLiteral(value: unknown): string {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(pythonLiteral).join(", ")}]`;
-  if (typeof value !== "object") return JSON.stringify(value);
+  if (typeof value !== "object") return toJson(value);
   const members = Object.entries(value).map(
     ([name, member]) => `${JSON.stringify(name)}: ${pythonLiteral(member)}`,
   );

@@ -5,7 +5,7 @@ import type { Example } from "./examples.ts";
 import type { LossRequest, Operation } from "./request.ts";
 import { reductionOf } from "./request.ts";
 import type { Indices, Nested } from "./slices.ts";
-import { formatTensor, parseTensor, TextError } from "./tensor-text.ts";
+import { exactNumber, formatTensor, parseTensor, TextError } from "./tensor-text.ts";
 
 /** Thrown for a control whose text is not valid. */
 export class FieldError extends Error {
@@ -122,7 +122,7 @@ function readField(field: string): unknown {
   if (text === "") return undefined;
   if (STRINGS.includes(field)) return text;
   if (BOOLEANS.includes(field)) return text === "true";
-  if (NUMBERS.includes(field)) return Number(text);
+  if (NUMBERS.includes(field)) return exactNumber(text);
   return readTensor(field, text);
 }
 

@@ -1,7 +1,10 @@
 /** Tensors as nested lists, and their two-dimensional slices, each drawn as a table. */
 
-/** A tensor as nested lists. Non-finite elements are strings ("NaN", "Infinity", "-Infinity"), as in the API. */
-export type Nested = number | string | readonly Nested[];
+/**
+ * A tensor as nested lists. Non-finite elements are strings ("NaN", "Infinity", "-Infinity"), as in the API. Integers that a double cannot
+ * hold exactly are bigints.
+ */
+export type Nested = number | bigint | string | readonly Nested[];
 
 /** The indices of an element, outermost first; empty for a scalar. */
 export type Indices = readonly number[];
@@ -34,7 +37,7 @@ export function shapeOf(value: Nested): number[] {
 
 /** Converts an element of a request or response to a number. */
 export function toNumber(value: unknown): number {
-  return typeof value === "string" ? Number(value) : (value as number);
+  return Number(value as string | number | bigint);
 }
 
 /** Returns the element or sublist at these indices. */

@@ -38,23 +38,46 @@ export function parseTensor(text: string): ParsedTensor | undefined {
 export function formatTensor(value: Nested): string {
   if (!Array.isArray(value)) return String(value);
   if (!value.some(Array.isArray)) return `[${value.map(formatElement).join(", ")}]`;
-  return JSON.stringify(value).replaceAll("],", "],\n").replaceAll(",", ", ").replaceAll(", \n", ",\n");
+  return toJson(value).replaceAll("],", "],\n").replaceAll(",", ", ").replaceAll(", \n", ",\n");
 }
 
 function formatElement(value: Nested): string {
-  return typeof value === "number" ? String(value) : `"${String(value)}"`;
+  return typeof value === "string" ? `"${value}"` : String(value);
 }
 
 /** Parses an element as the API spells it. Returns undefined if the word is not a number. */
-function parseNumber(word: string): number | string | undefined {
+function parseNumber(word: string): number | bigint | string | undefined {
   const bare = word.replaceAll(/^["']|["']$/g, "").trim();
   if (/^nan$/i.test(bare)) return "NaN";
   const sign = INFINITY.exec(bare)?.[1];
   if (sign !== undefined) return sign === "-" ? "-Infinity" : "Infinity";
   if (!NUMBER.test(bare)) return undefined;
-  const value = Number(bare);
+  const value = exactNumber(bare);
+  if (typeof value === "bigint" || Number.isFinite(value)) return value;
   // JSON.parse overflows to Infinity in the same way.
-  return Number.isFinite(value) ? value : value < 0 ? "-Infinity" : "Infinity";
+  return value < 0 ? "-Infinity" : "Infinity";
+}
+
+/**
+ * Converts a numeral to a number; to a bigint if it is an integer literal that a double cannot hold exactly.
+ *
+ * @example exactNumber("9007199254740993") // 9007199254740993n; Number() returns 9007199254740992
+ */
+export function exactNumber(numeral: string): number | bigint {
+  const value = Number(numeral);
+  // The server, too, reads an integer beyond the range of doubles as infinity.
+  if (!/^[-+]?\d+$/.test(numeral) || Number.isSafeInteger(value) || !Number.isFinite(value)) return value;
+  const magnitude = BigInt(numeral.replace(/^[-+]/, ""));
+  return numeral.startsWith("-") ? -magnitude : magnitude;
+}
+
+/** Returns JSON like JSON.stringify, which throws for a bigint. */
+export function toJson(value: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(toJson).join(",")}]`;
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${toJson(member)}`);
+  return `{${members.join(",")}}`;
 }
 
 /** Marks a semicolon in a list until {@link splitRows} removes it. */

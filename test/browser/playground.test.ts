@@ -156,6 +156,19 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       await expect.poll(() => page.textContent("#error-input")).toBe("Line 1: x is not a number.");
     }));
 
+  it("sends an ignore_index of 2^53 + 1 as typed, and shows that the server rejects it", () =>
+    visit(async (page) => {
+      const request = page.waitForRequest((sent) => (sent.postData() ?? "").includes("ignore_index"));
+      await page.fill("#ignore_index", "9007199254740993");
+      expect((await request).postData()).toContain('"ignore_index":9007199254740993');
+      await expect.poll(() => page.textContent("#error-ignore_index")).toContain("at most 9007199254740992");
+      expect(await page.textContent("#sample")).toContain('"ignore_index":9007199254740993');
+      await page.fill("#target", "[1, 9007199254740992, 4]");
+      await page.fill("#ignore_index", "9007199254740992");
+      await page.waitForSelector("#step-gradient");
+      expect((await cells(page, "losses"))[1]).toBe("0");
+    }));
+
   it("says where a fault is that is not drawn", () =>
     visit(async (page) => {
       await page.fill("#input", Array.from({ length: 60 }, () => "1 2").join("\n"));

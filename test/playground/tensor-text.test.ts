@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../playground/examples.ts";
-import { formatTensor, parseTensor, TextError } from "../../playground/tensor-text.ts";
+import { exactNumber, formatTensor, parseTensor, TextError, toJson } from "../../playground/tensor-text.ts";
 
 const MATRIX = [
   [1, 2.5],
@@ -54,6 +54,12 @@ describe("text of tensors", () => {
       ["NaN", "NaN", "Infinity", "-Infinity", "Infinity"],
     ],
     ["what is beyond a double", "[1e999, -1e999]", ["Infinity", "-Infinity"]],
+    [
+      "an integer that a double would round, with all of its digits",
+      "9007199254740991 9007199254740993 -9007199254740993 +9007199254740993",
+      [9007199254740991, 9007199254740993n, -9007199254740993n, 9007199254740993n],
+    ],
+    ["an integer beyond a double", `[1${"0".repeat(309)}]`, ["Infinity"]],
     ["an empty list", "[]", []],
     ["three dimensions", "[[[1, 2]], [[3, 4]]]", [[[1, 2]], [[3, 4]]]],
   ])("%s is read", (_name, text, value) => {
@@ -97,6 +103,7 @@ describe("text of tensors", () => {
     const number = fc.oneof(
       fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0),
       fc.constantFrom("NaN", "-Infinity"),
+      fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n }),
     );
     const row = fc.array(number, { minLength: 2, maxLength: 4 });
     fc.assert(
@@ -105,5 +112,32 @@ describe("text of tensors", () => {
       }),
     );
     for (const { input } of EXAMPLES) expect(parseTensor(formatTensor(input))?.value).toEqual(input);
+  });
+});
+
+describe("JSON of a request", () => {
+  it("has every integer literal with the digits that were typed, up to 300 of them", () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(10n ** 300n), max: 10n ** 300n }), (value) => {
+        expect(toJson({ ignore_index: exactNumber(String(value)) })).toBe(`{"ignore_index":${value}}`);
+      }),
+    );
+  });
+
+  it("is that of JSON.stringify, where no integer needs more than a double", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(toJson(value)).toBe(JSON.stringify(value));
+      }),
+    );
+  });
+
+  it.each([
+    ["1.5", 1.5],
+    ["1e3", 1000],
+    ["-0", -0],
+    ["9007199254740993.0", 9007199254740992],
+  ])("takes %s, which is no integer literal above 2^53, as a double", (numeral, value) => {
+    expect(exactNumber(numeral)).toBe(value);
   });
 });
