@@ -10,9 +10,9 @@ import { Marked, Renderer } from "marked";
 
 const ROOT = new URL("../", import.meta.url);
 const INDEX = "docs/README.md";
-/** Where the pages say that the server is: links there lead to the server that shows the page. */
+/** Address of the server in the pages. Links to it lead to the server that shows the page. */
 const SERVER = "http://127.0.0.1:8080";
-/** Pages outside docs/, each with its name in the address; links to other files are for readers of the repository. */
+/** Pages outside docs/, each with its name in the address. Links to other files work only in the repository. */
 const NAMES: Readonly<Record<string, string>> = {
   [INDEX]: "",
   "README.md": "readme",
@@ -67,7 +67,7 @@ const anchorOf = (text: string): string =>
     .trim()
     .replaceAll(/\s/g, "-");
 
-/** Where a link of a page leads from its place in the guide; undefined where nothing is served. */
+/** Returns the address of a link relative to the guide, undefined if it is not served. */
 function addressOf(href: string, path: string): string | undefined {
   if (href.startsWith(SERVER)) return `..${href.slice(SERVER.length) || "/"}`;
   if (/^(?:https?:|#)/.test(href)) return href;
@@ -109,7 +109,7 @@ function render({ path, text }: Source): string {
   return (marked.parse(text, { async: false }) as string).replaceAll("<th></th>", "<td></td>");
 }
 
-/** What is wide scrolls by itself, also by keyboard, and is named by its heading; a region each would be too many landmarks. */
+/** Makes wide content scroll by itself, also by keyboard. It is a group and not a region because regions are landmarks. */
 function scroller(kind: string, heading: string): string {
   return `tabindex="0" role="group" aria-label="${kind}: ${toHtml(heading)}"`;
 }

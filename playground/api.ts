@@ -35,7 +35,7 @@ export interface NamedLoss {
   readonly loss: number | string;
 }
 
-/** Everything that the page shows for a request. */
+/** A request with its response and the steps of its loss. */
 export interface Results {
   readonly request: LossRequest;
   /** The response to the request, as received. */
@@ -60,7 +60,7 @@ export function urlOf(operation: Operation): string {
 }
 
 /**
- * Fetches everything that the page shows for a request.
+ * Sends a request, and fetches the steps of its loss.
  *
  * @throws {ProblemError} for an error response
  * @throws {NoResponseError} if there is no response of lossd
@@ -72,7 +72,7 @@ export async function fetchResults(
 ): Promise<Results> {
   const post: Post = (operation, body) => postJson(operation, body, token, signal);
   const { operation, body } = request;
-  // The form's own request goes first, so that its error is the one that is shown.
+  // Waits for the form's own request first because its error is more useful than the error of a step.
   const response = await post(operation, body);
   const nestedBody = { ...body, format: "nested", non_finite: "string" };
   const isNested = (body.format ?? "nested") === "nested" && body.non_finite !== "null";
@@ -126,7 +126,7 @@ async function fetchLogProbs(request: LossRequest, post: Post): Promise<Nested> 
   return output as Nested;
 }
 
-/** Fetches the loss of each position; a scalar for one sample. */
+/** Fetches the loss of each position, a scalar for one sample. */
 async function fetchLosses(operation: Operation, body: Body, post: Post): Promise<Nested> {
   const omitted = ["return_grad", "return_grad_target", "grad_output", "size_average", "reduce"];
   const kept = Object.fromEntries(Object.entries(body).filter(([field]) => !omitted.includes(field)));

@@ -29,7 +29,7 @@ function roundTo(value: number, decimals: number): number {
   return Math.abs(long - value) < Math.abs(short - value) ? long : short;
 }
 
-/** Names an element: `softmax[0, 1]`; for a scalar, `softmax`. */
+/** Names an element: `softmax[0, 1]`, or `softmax` for a scalar. */
 export function elementName(name: string, at: Indices): string {
   return at.length === 0 ? name : `${name}[${at.join(", ")}]`;
 }
@@ -49,7 +49,7 @@ export function factor(value: number, decimals = 0): string {
   return value < 0 ? `(${text})` : text;
 }
 
-/** Formats a product without its factors of 1; `1` if none remain. */
+/** Formats a product without its factors of 1, or `1` if none remain. */
 export function product(factors: readonly number[], decimals = 0): string {
   const [first = 1, ...rest] = factors.filter((value) => value !== 1);
   return [longNumber(first, decimals), ...rest.map((value) => factor(value, decimals))].join(" × ");
@@ -60,7 +60,7 @@ export function minus(term: string): string {
   return /^[\d.]+$/.test(term) ? `−${term}` : `−(${term})`;
 }
 
-/** Formats a sum, shortened to its first terms; `0` if there are none. */
+/** Formats a sum, shortened to its first terms, or `0` if there are none. */
 export function sumOf(terms: readonly string[]): string {
   if (terms.length === 0) return "0";
   return [...terms.slice(0, MAX_TERMS), ...(terms.length > MAX_TERMS ? ["..."] : [])].join(" + ");

@@ -4,7 +4,7 @@ import type { Nested } from "./slices.ts";
 
 export interface Example {
   readonly title: string;
-  /** What to look for, shown below the menu. */
+  /** Hint shown below the menu. */
   readonly note: string;
   readonly operation: Operation;
   readonly input: Nested;

@@ -1,4 +1,4 @@
-/** The form: reads a request from the controls, and shows errors at them. Each API field has a control with its name as id. */
+/** Reads a request from the form, and shows errors at its controls. Each API field has a control with its name as id. */
 import type { Problem } from "./api.ts";
 import { announce, byId } from "./dom.ts";
 import type { Example } from "./examples.ts";
@@ -116,7 +116,7 @@ export function readForm(threeWays: boolean): LossRequest {
 
 function readField(field: string): unknown {
   if (CHECKBOXES.includes(field)) return control(field).checked || undefined;
-  // A number input hides text that is not a number: its value is empty.
+  // A number input hides text that is not a number, so its value is empty.
   if (control(field).validity.badInput) throw new FieldError(field, "This is not a number.");
   const text = textOf(field);
   if (text === "") return undefined;

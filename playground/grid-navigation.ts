@@ -3,7 +3,7 @@
 /** Selects the cells that the keyboard and the pointer reach. */
 export const CELL_SELECTOR = ".cell, .sum";
 
-/** Moves the focus with the arrow keys, Home and End; with Control, to the first and last cell. */
+/** Moves the focus with the arrow keys, Home and End. Control moves it to the first or last cell. */
 export function enableGridNavigation(table: HTMLElement): void {
   const rows = [...table.querySelectorAll("tbody tr")].map((row) => [
     ...row.querySelectorAll<HTMLElement>(CELL_SELECTOR),
@@ -58,7 +58,7 @@ export interface FocusedCell {
   readonly sum: string | undefined;
 }
 
-/** Returns the focused cell; undefined if the focus is outside the steps. */
+/** Returns the focused cell, undefined if the focus is outside the steps. */
 export function focusedCell(steps: HTMLElement): FocusedCell | undefined {
   const { activeElement } = document;
   if (!(activeElement instanceof HTMLElement) || !steps.contains(activeElement) || activeElement === steps)
@@ -67,7 +67,7 @@ export function focusedCell(steps: HTMLElement): FocusedCell | undefined {
   return { section: activeElement.closest("section")?.id ?? "", at, sum };
 }
 
-/** Focuses the same cell again; if it is gone, the first cell of its step; if the step is gone, the steps. */
+/** Focuses the same cell again, or the first cell of its step, or the steps if the step is gone. */
 export function restoreFocus(steps: HTMLElement, { section, at, sum }: FocusedCell): void {
   const step = section === "" ? null : steps.querySelector<HTMLElement>(`#${section}`);
   const cells = [...(step?.querySelectorAll<HTMLElement>(CELL_SELECTOR) ?? [])];

@@ -22,7 +22,7 @@ const TYPING_PAUSE_MS = 250;
 let exampleIndex: number | undefined;
 let typingTimer: number | undefined;
 let controller = new AbortController();
-/** The request in the code sample; undefined while the form is not valid. */
+/** The request in the code sample, undefined while the form is not valid. */
 let shownRequest: LossRequest | undefined;
 
 const exampleSelect = byId("example") as HTMLSelectElement;
@@ -58,14 +58,14 @@ async function update(): Promise<void> {
 function showError(error: unknown, request: LossRequest | undefined): void {
   if (error instanceof FieldError) showFieldError(error.field, error.message);
   else if (error instanceof ProblemError) showProblemResponse(request!, error.problem);
-  else if (error instanceof NoResponseError) showFailure("The server does not answer.", error.message, true);
+  else if (error instanceof NoResponseError) showFailure("The server does not respond.", error.message, true);
   else {
     showFailure("This page failed.", (error as Error).message, false);
     throw error;
   }
 }
 
-/** Returns the request as code; empty while the form is not valid. */
+/** Returns the request as code, empty while the form is not valid. */
 function sample(): string {
   if (shownRequest === undefined) return "";
   const language = document.querySelector<HTMLInputElement>("input[name=language]:checked")!.value;

@@ -19,7 +19,7 @@ export interface LossRequest {
 
 const IGNORE_INDEX = -100;
 
-/** Returns the class dimension; for log_softmax, the requested `dim` or PyTorch's legacy default. */
+/** Returns the class dimension. For log_softmax, returns the requested `dim` or PyTorch's legacy default. */
 export function dimOf({ operation, body, input }: LossRequest): number {
   const rank = shapeOf(input).length;
   if (operation !== "log_softmax") return rank === 1 ? 0 : 1;
@@ -40,7 +40,7 @@ export function hasProbabilities({ input, target }: LossRequest): boolean {
   return target !== undefined && shapeOf(target).length === shapeOf(input).length;
 }
 
-/** Returns the class index at a position, whose indices omit the class dimension; undefined for `ignore_index`. */
+/** Returns the class index at a position, whose indices omit the class dimension. Returns undefined for `ignore_index`. */
 export function classAt({ target, body }: LossRequest, position: Indices): number | undefined {
   const index = numberAt(target!, position);
   return index === (body.ignore_index ?? IGNORE_INDEX) ? undefined : index;
@@ -59,7 +59,7 @@ export function smoothingOf({ body }: LossRequest): number {
   return Math.max(toNumber(body.label_smoothing ?? 0), 0);
 }
 
-/** Returns the weight of each class; 1 for each by default. */
+/** Returns the weight of each class, 1 by default. */
 export function weightsOf(request: LossRequest): number[] {
   const { weight } = request.body as { weight?: Nested };
   const classes = shapeOf(request.input)[dimOf(request)] ?? 1;
@@ -85,7 +85,7 @@ export function coarseDtype({ dtype }: Body): string | undefined {
   return dtype === "float16" || dtype === "bfloat16" ? dtype : undefined;
 }
 
-/** Rounds a score like the server: JSON lists are float32, and log_softmax casts them to `dtype`. */
+/** Rounds a score to float32 and then to `dtype`, like the server. */
 export function roundScore(body: Body, value: number): number {
   const dtype = coarseDtype(body);
   if (dtype === "float16") return Math.f16round(Math.fround(value));

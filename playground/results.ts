@@ -13,14 +13,14 @@ import { shapeOf, toNumber } from "./slices.ts";
 import { inputStep, stepsOf, targetStep } from "./steps.ts";
 
 const MAX_SHOWN_CHARS = 20_000;
-/** Marks the results as stale only after this time; otherwise each keystroke would make them flicker. */
+/** Marks the results as stale only after this time because each keystroke would make them flicker. */
 const STALE_DELAY_MS = 300;
 /** Explains a cell once the pointer has rested on it. */
 const POINTER_REST_MS = 50;
 
 let staleTimer: number | undefined;
 let pointerTimer: number | undefined;
-/** The explanation of the focused cell; empty if no cell has the focus. */
+/** The explanation of the focused cell, empty if no cell has the focus. */
 let focusedExplanation = "";
 
 function showExplanation(sentence: string): void {
@@ -209,7 +209,7 @@ function hideProblem(): void {
   byId("problem").hidden = true;
 }
 
-/** Moves the focus before its button is hidden; otherwise the browser would reset it to the page's start. */
+/** Moves the focus before its button is hidden because the browser would reset it to the page's start. */
 function moveFocusFromRetry(): void {
   if (document.activeElement === byId("retry")) byId("steps").focus();
 }

@@ -6,7 +6,7 @@
  */
 export type Nested = number | bigint | string | readonly Nested[];
 
-/** The indices of an element, outermost first; empty for a scalar. */
+/** The indices of an element, outermost first. A scalar has none. */
 export type Indices = readonly number[];
 
 /** Bounds the number of DOM nodes that a large tensor takes. */
@@ -26,7 +26,7 @@ export interface Slice {
 
 export interface Slices {
   readonly slices: readonly Slice[];
-  /** Says how much of the tensor is drawn; empty if all of it is. */
+  /** Says how much of the tensor is drawn, empty if all of it is. */
   readonly truncation: string;
 }
 
@@ -49,7 +49,7 @@ export function numberAt(value: Nested, at: Indices): number {
   return toNumber(elementAt(value, at));
 }
 
-/** Returns the elements along `dim` through an element; for a scalar, the scalar. */
+/** Returns the elements along `dim` through an element, or the scalar. */
 export function lineAt(value: Nested, at: Indices, dim: number): number[] {
   const length = shapeOf(value)[dim] ?? 1;
   return Array.from({ length }, (_, c) => numberAt(value, at.length === 0 ? [] : at.with(dim, c)));

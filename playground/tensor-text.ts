@@ -1,12 +1,12 @@
 /** Text to tensor and back: JSON, Python lists, printed NumPy arrays and PyTorch tensors, spreadsheet cells, CSV. */
 import type { Nested } from "./slices.ts";
 
-/** Thrown for text without numbers; the message names the position and the text found there. */
+/** Thrown for text without numbers. The message names the position and the text found there. */
 export class TextError extends Error {
   override readonly name = "TextError";
 }
 
-/** A tensor, and a note about text that was skipped; the note is empty if nothing was. */
+/** A tensor, and a note about text that was skipped, empty if none was. */
 export interface ParsedTensor {
   readonly value: Nested;
   readonly note: string;
@@ -59,9 +59,9 @@ function parseNumber(word: string): number | bigint | string | undefined {
 }
 
 /**
- * Converts a numeral to a number; to a bigint if it is an integer literal that a double cannot hold exactly.
+ * Converts a numeral to a number, or to a bigint if it is an integer literal that a double would round.
  *
- * @example exactNumber("9007199254740993") // 9007199254740993n; Number() returns 9007199254740992
+ * @example exactNumber("9007199254740993") // 9007199254740993n, although Number() returns 9007199254740992
  */
 export function exactNumber(numeral: string): number | bigint {
   const value = Number(numeral);
@@ -137,7 +137,7 @@ function positionOf(text: string, offset: number): string {
 
 /** Parses one row a line. Rows of one number each become a list, one line becomes a list, and one number a scalar. */
 function parseRows(text: string): ParsedTensor {
-  // "1 2; 3 4" ends rows with semicolons; "1;2" separates numbers with them.
+  // A semicolon ends a row in "1 2;3 4" but separates numbers in "1;2".
   const endsRowsBySemicolon =
     !text.includes("\t") &&
     text.includes(";") &&

@@ -5,7 +5,7 @@ function setTheme(theme: string): void {
   else document.documentElement.dataset.theme = theme;
 }
 
-/** Uses localStorage if the browser allows it; access throws if it is blocked. */
+/** Uses localStorage unless the browser blocks it, which throws. */
 function withStorage<Result>(use: (storage: Storage) => Result): Result | undefined {
   try {
     return use(localStorage);

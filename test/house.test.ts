@@ -88,6 +88,20 @@ describe("the house", () => {
     for (const folder of imports.keys()) walk(folder, []);
   });
 
+  it("the playground imports nothing from src, has no import cycles at run time, and is in CONTRIBUTING.md", () => {
+    const folder = join(ROOT, "playground");
+    const names = readdirSync(folder).filter((name) => name.endsWith(".ts"));
+    const walk = (file: string, path: readonly string[]): void => {
+      for (const imported of importsOf(file, false)) expect(dirname(imported), file).toBe(folder);
+      expect(path.includes(file) ? [...path, file] : []).toEqual([]);
+      for (const imported of importsOf(file, true)) walk(imported, [...path, file]);
+    };
+    for (const name of names) walk(join(folder, name), []);
+    const [, table] = readFileSync(join(ROOT, "CONTRIBUTING.md"), "utf8").split("| file of `playground/` |");
+    const listed = table!.split("\n\n")[0]!.matchAll(/`([\w-]+\.ts)`/g);
+    expect([...listed].map(([, name]) => name).sort()).toEqual(names.sort());
+  });
+
   it("has at most six loose files in src", () => {
     expect(readdirSync(SRC).filter((name) => name.endsWith(".ts")).length).toBeLessThanOrEqual(6);
   });

@@ -1,4 +1,4 @@
-/** What a person sees and hears of the playground while it changes; skipped where chromium is not found. */
+/** Changes in the playground, as they are shown and announced. Skipped without chromium. */
 import { existsSync } from "node:fs";
 import type { Page, Route } from "playwright-core";
 import { describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a change in the playground", () => {
   const explained = (page: Page): Promise<string | null> => page.textContent("#explanation");
   const place = (page: Page): Promise<string | undefined> => page.evaluate(() => document.activeElement?.id);
 
-  /** Everything that is read out from now on. */
+  /** Records the announcements from now on. */
   async function listen(page: Page): Promise<() => Promise<string[]>> {
     await page.locator("#spoken").evaluate((line) => {
       const heard: string[] = [];
@@ -73,7 +73,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a change in the playground", () => {
       await page.route(API, (route) => route.fulfill({ status: 502, body: "" }));
       await page.fill("#target", "[0, 0, 0]");
       await page.waitForSelector("#problem:not([hidden])");
-      const failure = /^The server does not answer: The response has status 502/;
+      const failure = /^The server does not respond: The response has status 502/;
       await expect.poll(() => spoken(page), SOON).toMatch(failure);
       await page.focus("#retry");
       const heard = await listen(page);

@@ -1,4 +1,4 @@
-/** The guide in a real browser; skipped where chromium is not found. */
+/** The guide in chromium. Skipped without chromium. */
 import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";

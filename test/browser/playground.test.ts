@@ -1,4 +1,4 @@
-/** The playground in a real browser: Debian's chromium, driven through playwright-core; skipped where it is not found. */
+/** The playground in Debian's chromium, driven through playwright-core. Skipped without chromium. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
@@ -274,7 +274,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       await page.route(path, (route) => (answer === undefined ? route.abort() : route.fulfill(answer)));
       await page.fill("#target", "[0, 0, 0]");
       await page.waitForSelector("#problem:not([hidden])");
-      expect(await page.textContent("#problem-title")).toBe("The server does not answer.");
+      expect(await page.textContent("#problem-title")).toBe("The server does not respond.");
       expect(await page.textContent("#problem-detail")).toContain(detail);
       expect(await page.locator("#stale").isVisible()).toBe(true);
       await page.unroute(path);

@@ -1,4 +1,4 @@
-/** Visits of the playground by Debian's chromium, and what is done and looked at there. */
+/** Visits of the playground by Debian's chromium, and actions on the page. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
@@ -53,7 +53,7 @@ export async function choose(page: Page, title: string): Promise<void> {
   await page.waitForSelector("#step-input");
 }
 
-/** What axe finds. */
+/** Returns the violations that axe finds. */
 export async function faultsOf(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate(async () => {

@@ -1,4 +1,4 @@
-/** Explanations in the playground: the arithmetic between the equals signs gives the printed number. */
+/** Explanations in the playground. Evaluates the arithmetic between the equals signs and compares it with the printed number. */
 
 import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
@@ -72,7 +72,7 @@ function expectTrue(sentence: string, value: number): void {
   }
   const type = /rounded to (\w+)/.exec(words)?.[1] ?? "";
   if (/^(?:softmax|log_softmax|grad_input)/.test(name!) && words.indexOf("target's weight") < 0) {
-    // Of a logarithm, the error is one of its exponential.
+    // The rounding error of a probability grows with the magnitude of its logarithm.
     const error =
       (ERRORS[type] ?? 0) * (name!.startsWith("softmax") ? Math.max(1, -Math.log(value + 1e-300)) : 1);
     expect(Math.abs(got - value), sentence).toBeLessThanOrEqual((2e-3 + 2 * error) * Math.abs(value) + 2e-7);

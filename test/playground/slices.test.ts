@@ -1,4 +1,4 @@
-/** Slices of tensors: which elements are drawn, and where. */
+/** Tables of tensors in the playground, and their elements. */
 import { describe, expect, it } from "vitest";
 import type { Nested, Slices } from "../../playground/slices.ts";
 import { classSlices, positionSlices, shapeOf } from "../../playground/slices.ts";

@@ -1,4 +1,4 @@
-/** What the playground makes of text. */
+/** Text in the playground, parsed to tensors and sent as JSON. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
