@@ -101,7 +101,11 @@ describe("text of tensors", () => {
 
   it("is written so that it is read again", () => {
     const number = fc.oneof(
-      fc.double({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0),
+      // Integers from 2^53 on are read as bigints, which keep their digits.
+      fc
+        .double({ noNaN: true, noDefaultInfinity: true })
+        .filter((x) => !Number.isInteger(x) || Number.isSafeInteger(x))
+        .map((x) => x + 0),
       fc.constantFrom("NaN", "-Infinity"),
       fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n }),
     );
