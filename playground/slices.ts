@@ -1,8 +1,8 @@
 /** Tensors as nested lists, and their two-dimensional slices, each drawn as a table. */
 
 /**
- * A tensor as nested lists. Non-finite elements are strings ("NaN", "Infinity", "-Infinity"), as in the API. Integers that a double cannot
- * hold exactly are bigints.
+ * A tensor as nested lists. Non-finite elements are strings ("NaN", "Infinity", "-Infinity"), as in the API. Integers of
+ * 2^53 or more in magnitude are bigints.
  */
 export type Nested = number | bigint | string | readonly Nested[];
 

@@ -59,7 +59,7 @@ function parseNumber(word: string): number | bigint | string | undefined {
 }
 
 /**
- * Converts a numeral to a number, or to a bigint if it is an integer literal that a double would round.
+ * Converts a numeral to a number, or to a bigint if it is an integer literal of 2^53 or more in magnitude.
  *
  * @example exactNumber("9007199254740993") // 9007199254740993n, although Number() returns 9007199254740992
  */
