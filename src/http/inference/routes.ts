@@ -3,15 +3,13 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import type { TSchema } from "typebox";
 import { Type } from "typebox";
-import { LossError } from "../../loss/errors.ts";
 import type { LossName } from "../../loss/names.ts";
 import { LOSSES } from "../../loss/names.ts";
 import { VERSION } from "../../version.ts";
 import type { InferenceOperands } from "../../wire/inference/reader.ts";
-import type { Members } from "../../wire/json/writer.ts";
 import type { Engine } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
-import { compute, OperandReader } from "../losses/compute.ts";
+import { respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { statisticsOf } from "../observe/inferences.ts";
@@ -226,32 +224,20 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
     checkModel(name, body);
     checkNames(operation.model, body);
     const fields = optionsOf(body, validateFields, contract);
-    const isGone = (): boolean => reply.raw.destroyed;
-    const infer = (operands: InferenceOperands): Sending => {
-      const reader = new OperandReader(loss, operands);
-      loss.timings.enter("compute");
-      const send = (members: Members) => sendInference(reply, loss, operation, body, members);
-      try {
-        const members = compute(loss, reader, plan(reader, fields as never), isGone);
-        if (!(members instanceof Promise)) return send(members);
-        return members.then(
-          async (later) => (await send(later)) ?? reply,
-          (error) => {
-            throw located(error, body, reader);
-          },
-        );
-      } catch (error) {
-        throw located(error, body, reader);
-      }
-    };
+    const infer = (operands: InferenceOperands): Sending =>
+      respond(
+        {
+          reply,
+          loss,
+          plan: (reader) => plan(reader, fields as never),
+          send: (members) => sendInference(reply, loss, operation, body, members),
+          locate: (error, reader) =>
+            error.element === undefined ? fieldProblem(body, error) : reader.problemOf(error),
+        },
+        operands,
+      );
     const operands = readOperands(asked, json, body);
     if (!(operands instanceof Promise)) return infer(operands);
     return operands.then(async (read) => (await infer(read)) ?? reply);
   });
-}
-
-/** Adds the pointer into the inference request to a loss's error. Returns other errors unchanged. */
-function located(error: unknown, body: InferenceBody, reader: OperandReader): unknown {
-  if (!(error instanceof LossError)) return error;
-  return error.element === undefined ? fieldProblem(body, error) : reader.problemOf(error);
 }

@@ -1,6 +1,7 @@
 /** Reads a loss's operands from the body, allocates the plan's memory and runs the kernels. */
+import type { FastifyReply } from "fastify";
 import type { Step } from "../../kernel/step.ts";
-import type { LossError } from "../../loss/errors.ts";
+import { LossError } from "../../loss/errors.ts";
 import type { LossOptions, LossResult } from "../../loss/index-loss.ts";
 import type { LogSoftmaxResult } from "../../loss/log-softmax.ts";
 import type { Plan } from "../../loss/plan.ts";
@@ -12,6 +13,7 @@ import { byteLength } from "../../tensor/tensor.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { OperandName, Operands } from "../../wire/operands.ts";
 import type { LossContext } from "../context.ts";
+import type { Sending } from "../reply.ts";
 import { runSlices } from "../slices.ts";
 
 /** Plan of an operation. */
@@ -97,7 +99,7 @@ export function toMembers(result: Partial<LossResult & LogSoftmaxResult>): Membe
 }
 
 /** Computes a loss with its operands in memory, in this turn of the event loop if it is short, otherwise in slices. */
-export function compute(
+function compute(
   loss: LossContext,
   reader: OperandReader,
   plan: LossPlan,
@@ -107,6 +109,36 @@ export function compute(
   const { steps, result } = computeWhole(loss.kernel, plan as Plan<LossResult>, block);
   const pending = runSlices([...reader.conversions, ...steps], isGone);
   return pending === undefined ? toMembers(result()) : pending.then(() => toMembers(result()));
+}
+
+/** The request of one loss, and how its result is sent. */
+export interface LossRequest {
+  readonly reply: FastifyReply;
+  readonly loss: LossContext;
+  /** Checks the operands and plans the loss. */
+  readonly plan: (reader: OperandReader) => LossPlan;
+  readonly send: (members: Members) => Sending;
+  /** Converts a loss's error into a problem with the pointer into the body. */
+  readonly locate: (error: LossError, reader: OperandReader) => Problem;
+}
+
+/** Computes a loss and sends its result, without a promise in this turn of the event loop if the loss ends in its first slice. */
+export function respond({ reply, loss, plan, send, locate }: LossRequest, operands: Operands): Sending {
+  const reader = new OperandReader(loss, operands);
+  const located = (error: unknown): unknown => (error instanceof LossError ? locate(error, reader) : error);
+  loss.timings.enter("compute");
+  try {
+    const members = compute(loss, reader, plan(reader), () => reply.raw.destroyed);
+    if (!(members instanceof Promise)) return send(members);
+    return members.then(
+      async (later) => (await send(later)) ?? reply,
+      (error) => {
+        throw located(error);
+      },
+    );
+  } catch (error) {
+    throw located(error);
+  }
 }
 
 /** Output bytes that any request may have, because a client can send shapes of size 0 without data. */

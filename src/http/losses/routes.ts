@@ -8,7 +8,6 @@ import type { NonFinite } from "../../wire/json/pages.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
 import type { TensorFormat } from "../../wire/json/tensors.ts";
 import { JsonOperands } from "../../wire/json/tensors.ts";
-import type { Members } from "../../wire/json/writer.ts";
 import type { Engine } from "../body/admission.ts";
 import { admit, bodyLimitOf } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
@@ -18,10 +17,10 @@ import { readSafetensors, readTensors } from "../body/safetensors.ts";
 import type { LossContext } from "../context.ts";
 import type { BodyFormat } from "../limits/content-headers.ts";
 import { tooLarge } from "../limits/content-headers.ts";
-import type { Sending } from "../reply.ts";
 import { sendMembers } from "../reply.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
-import { compute, OperandReader } from "./compute.ts";
+import type { LossRequest } from "./compute.ts";
+import { OperandReader, respond } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { withoutNulls } from "./optional.ts";
@@ -82,31 +81,28 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     const body = request.body as JsonBody | SafetensorsBody;
     const fields = withoutNulls(body.value as JsonFields);
     if (loss.responseFormat !== "json") rejectJsonOptions(fields);
-    const isGone = (): boolean => reply.raw.destroyed;
-    if ("header" in body) return respondToFile(engine, operation, { reply, loss, body, fields, isGone });
-    const reader = new OperandReader(loss, new JsonOperands(body, fields));
-    loss.timings.enter("compute");
-    const send = (members: Members): Sending =>
-      sendMembers(reply, loss, members, fields.format ?? reader.operands.format("input"), fields.non_finite);
-    // Responds without a promise, in this turn of the event loop, if the loss ends in its first slice.
-    try {
-      const members = compute(loss, reader, plan(reader, fields as never), isGone);
-      if (!(members instanceof Promise)) return send(members);
-      return members.then(
-        async (later) => (await send(later)) ?? reply,
-        (error) => {
-          throw located(error, reader);
-        },
-      );
-    } catch (error) {
-      throw located(error, reader);
-    }
+    if ("header" in body) return respondToFile(engine, operation, { reply, loss, body, fields });
+    const operands = new JsonOperands(body, fields);
+    const format = (): TensorFormat => fields.format ?? operands.format("input");
+    return respond(lossRequest(reply, loss, plan, fields, format), operands);
   });
 }
 
-/** Adds the pointer into the body to a loss's error. Returns other errors unchanged. */
-function located(error: unknown, reader: OperandReader): unknown {
-  return error instanceof LossError ? reader.problemOf(error) : error;
+/** Request of an operation of /v1. `format` returns the tensor format of its JSON response. */
+function lossRequest(
+  reply: FastifyReply,
+  loss: LossContext,
+  plan: Operation["plan"],
+  fields: JsonFields,
+  format: () => TensorFormat,
+): LossRequest {
+  return {
+    reply,
+    loss,
+    plan: (reader) => plan(reader, fields as never),
+    send: (members) => sendMembers(reply, loss, members, format(), fields.non_finite),
+    locate: (error, reader) => reader.problemOf(error),
+  };
 }
 
 /** Rejects options of JSON for a response in safetensors. */
@@ -123,37 +119,44 @@ interface FileRequest {
   readonly loss: LossContext;
   readonly body: SafetensorsBody;
   readonly fields: JsonFields;
-  readonly isGone: () => boolean;
 }
 
 /** Responds to a safetensors body, row by row as it arrives, or after all of it has arrived. */
 async function respondToFile(
   engine: Engine,
   operation: Operation,
-  { reply, loss, body, fields, isGone }: FileRequest,
+  request: FileRequest,
 ): Promise<FastifyReply> {
+  const { reply, loss, body, fields } = request;
   const { dataBytes } = body.header;
   const fits = dataBytes <= engine.bodyLimit;
   const way = operation.streaming(fields as never, body.header);
+  const toRespond = lossRequest(reply, loss, operation.plan, fields, () => fields.format ?? "nested");
+  if (!("obstacle" in way) && streams(way, loss.responseFormat, fits))
+    return respondToRows(engine, operation, request, way, toRespond);
+  if (!fits) throw tooLargeAtOnce(engine, dataBytes, way);
+  return (await respond(toRespond, await readTensors(loss, body))) ?? reply;
+}
+
+/** Responds to a safetensors body whose rows are computed as they arrive. */
+async function respondToRows(
+  { bodyLimit }: Engine,
+  { plan }: Operation,
+  { reply, loss, body, fields }: FileRequest,
+  way: Streaming,
+  { send, locate }: LossRequest,
+): Promise<FastifyReply> {
+  const isGone = (): boolean => reply.raw.destroyed;
   let reader: OperandReader | undefined;
   try {
-    if (!("obstacle" in way) && streams(way, loss.responseFormat, fits)) {
-      const stream = await openRows(loss, body, way, engine.bodyLimit, isGone, (operands, streamed) => {
-        reader = new OperandReader(loss, operands);
-        return { reader, plan: operation.plan(reader, fields as never, streamed) };
-      });
-      if (way.leaves !== undefined) return await sendRows(reply, stream);
-      return (
-        (await sendMembers(reply, loss, await computeRows(stream), "nested", fields.non_finite)) ?? reply
-      );
-    }
-    if (!fits) throw tooLargeAtOnce(engine, dataBytes, way);
-    reader = new OperandReader(loss, await readTensors(loss, body));
-    loss.timings.enter("compute");
-    const members = await compute(loss, reader, operation.plan(reader, fields as never), isGone);
-    return (await sendMembers(reply, loss, members, fields.format ?? "nested", fields.non_finite)) ?? reply;
+    const stream = await openRows(loss, body, way, bodyLimit, isGone, (operands, streamed) => {
+      reader = new OperandReader(loss, operands);
+      return { reader, plan: plan(reader, fields as never, streamed) };
+    });
+    if (way.leaves !== undefined) return await sendRows(reply, stream);
+    return (await send(await computeRows(stream))) ?? reply;
   } catch (error) {
-    throw reader === undefined ? error : located(error, reader);
+    throw error instanceof LossError && reader !== undefined ? locate(error, reader) : error;
   }
 }
 

@@ -16,11 +16,6 @@ export function requestId({ headers }: Pick<IncomingMessage, "headers">): string
   return typeof own === "string" && OWN_ID.test(own) ? own : randomUUID();
 }
 
-/** Creates an id for bytes that could not be read as a request. */
-export function newRequestId(): string {
-  return randomUUID();
-}
-
 /** Status of nginx for a client that disconnected before its response, used only in logs and metrics. */
 export const CLIENT_GONE = 499;
 

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { ProblemCode } from "../../problems.ts";
 import { Problem } from "../../problems.ts";
 import type { Connections } from "../connection.ts";
-import { newRequestId } from "../observe/log.ts";
+import { requestId } from "../observe/log.ts";
 import { rawProblem } from "./errors.ts";
 
 /** Problem codes of Node's error codes. Every other error is a malformed request. */
@@ -35,7 +35,7 @@ export function handleClientError(
     return;
   }
   const code = CODES[error.code ?? ""] ?? "malformed_request";
-  const id = newRequestId();
+  const id = requestId({ headers: {} });
   socket.end(rawProblem(new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1"), id));
   note(code, id);
 }

@@ -44,6 +44,20 @@ const post = (service: Service, path: string, body: Buffer | AsyncIterable<Buffe
   service.send("POST", path, body, { "content-type": FILE, ...(accept ? { accept } : {}) });
 
 describe("the format of an answer", () => {
+  it("is the request's `format` for losses that were computed as rows arrived", async () => {
+    const body = writeTestFile({ target: TARGETS, input: LOGITS });
+    const headers = { "content-type": "application/vnd.safetensors", accept: "application/json" };
+    const path = "/v1/cross_entropy?reduction=none";
+    const nested = await large().send("POST", path, body, headers);
+    const flat = await large().send("POST", `${path}&format=flat`, body, headers);
+    expect(Array.isArray(nested.json.losses)).toBe(true);
+    expect(flat.json.losses).toEqual({
+      dtype: "float32",
+      shape: [nested.json.losses.length],
+      data: nested.json.losses,
+    });
+  });
+
   const asJson = { input: { shape: [3, 5], base64: LOGITS.bytes.toString("base64") }, target: [1, 2, 3] };
 
   it("is the request's own, or the one that Accept prefers: four ways, one loss", async () => {
