@@ -181,10 +181,22 @@ export const GENERATORS: readonly Generator[] = [
     run: "node out/client.js",
   }),
   ofOpenApiGenerator("ruby", {
-    needs: ["java -version", "mvn -version", "ruby --version", "gem --version"],
+    needs: ["java -version", "mvn -version", "ruby -r typhoeus -e ''"],
     program: ["ruby.rb", "client.rb"],
     compile: "find lossd/lib -name '*.rb' -exec ruby -c {} + > /dev/null",
     run: "ruby client.rb",
   }),
-  ...["csharp", "dart", "elixir", "php"].map((language) => ofOpenApiGenerator(language)),
+  ofOpenApiGenerator("php", {
+    // The HTTP libraries of Ruby and PHP come from the system, for example from Debian's ruby-typhoeus and php-guzzlehttp-guzzle.
+    needs: [
+      "java -version",
+      "mvn -version",
+      "php --version",
+      "php -r 'exit((int) !@include \"GuzzleHttp/autoload.php\");'",
+    ],
+    program: ["php.php", "client.php"],
+    compile: "find lossd/lib -name '*.php' | xargs -n 1 php -l > /dev/null",
+    run: "php client.php",
+  }),
+  ...["csharp", "dart", "elixir"].map((language) => ofOpenApiGenerator(language)),
 ];
