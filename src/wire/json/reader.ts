@@ -124,7 +124,7 @@ export class JsonReader {
       const kept = this.#rest?.length ?? 0;
       if (this.#rest !== undefined) u8.set(this.#rest, input);
       const n = Math.min(chunk.length - at, run.inputBytes - kept);
-      u8.set(chunk.subarray(at, at + n), input + kept);
+      u8.set(n === chunk.length ? chunk : chunk.subarray(at, at + n), input + kept);
       at += n;
       const end = input + kept + n;
       const result = run.scanPiece(this.#scan, input, end);
@@ -170,16 +170,18 @@ export class JsonReader {
   #numberRuns(): NumberRun[] {
     const { i32, run } = this.#kernel;
     const numberRuns: NumberRun[] = [];
-    const count = this.#word(CUT_COUNT);
-    for (let k = 0; k < count; k++) {
-      const at = (this.#scan + run.scanRuns) / 4 + k * RUN_WORDS;
+    const first = (this.#scan + run.scanRuns) / 4;
+    const end = first + this.#word(CUT_COUNT) * RUN_WORDS;
+    for (let at = first; at < end; at += RUN_WORDS) {
       const rounded = i32[at]!;
+      const shape: number[] = [];
+      for (let axis = 0; axis < i32[at + 3]!; axis++) shape.push(i32[at + 4 + axis]! >>> 0);
       numberRuns.push({
         kind: rounded < 0 ? "base64" : "numbers",
         rounded: rounded > 0 ? rounded - 1 : undefined,
         address: i32[at + 1]! >>> 0,
         length: i32[at + 2]! >>> 0,
-        shape: Array.from(i32.subarray(at + 4, at + 4 + i32[at + 3]!), (size) => size >>> 0),
+        shape,
       });
     }
     return numberRuns;

@@ -30,38 +30,24 @@ export function writeJson(
   format: TensorFormat,
   nonFinite: NonFinite = "string",
 ): JsonPages {
-  if (format === "nested") checkEmptyLists(members);
   const pieces: Piece[] = [];
   let before = "{";
-  for (const [name, member] of Object.entries(members)) {
+  for (const name in members) {
+    const member = members[name];
     if (member === undefined || (Array.isArray(member) && member.length === 0)) continue;
     pieces.push(`${before}"${name}":`);
     before = ",";
-    if ("address" in member) addTensor(pieces, member, format);
+    if ("address" in member) addTensor(pieces, name, member, format);
     else pieces.push("value" in member ? member : JSON.stringify(member));
   }
   pieces.push(before === "{" ? "{}" : "}");
   return new JsonPages(kernel, pieces, nonFinite);
 }
 
-function checkEmptyLists(members: Members): void {
-  for (const [name, member] of Object.entries(members)) {
-    if (member === undefined || !("address" in member)) continue;
-    const empty = member.shape.indexOf(0);
-    const lists = empty < 0 ? 0 : elementCount(member.shape.slice(0, empty));
-    if (lists <= MAX_EMPTY_LISTS) continue;
-    throw rejectAt(
-      "too_many_empty_lists",
-      "/format",
-      `${name} of shape [${member.shape.join(", ")}] would be ${lists} empty lists, at most ${MAX_EMPTY_LISTS}, request format flat or base64`,
-    );
-  }
-}
-
-function addTensor(pieces: Piece[], tensor: Tensor, format: TensorFormat): void {
+function addTensor(pieces: Piece[], name: string, tensor: Tensor, format: TensorFormat): void {
   const { dtype, shape, address } = tensor;
   if (format === "nested") {
-    addNested(pieces, tensor);
+    addNested(pieces, name, tensor);
     return;
   }
   pieces.push(`{"dtype":"${dtype}","shape":[${shape.join()}],`);
@@ -73,11 +59,21 @@ function addTensor(pieces: Piece[], tensor: Tensor, format: TensorFormat): void 
 }
 
 /** Adds nested lists. Stops at a size of 0 because only empty lists remain. */
-function addNested(pieces: Piece[], { dtype, shape, address }: Tensor): void {
+function addNested(pieces: Piece[], name: string, { dtype, shape, address }: Tensor): void {
   const empty = shape.indexOf(0);
   const outer = empty < 0 ? shape : shape.slice(0, empty);
+  if (empty >= 0) checkEmptyLists(name, shape, elementCount(outer));
   const { code, bytes } = empty < 0 ? DTYPES[dtype] : EMPTY_LIST;
   pieces.push("[".repeat(outer.length), { address, code, bytes, shape: outer }, "]".repeat(outer.length));
+}
+
+function checkEmptyLists(name: string, shape: readonly number[], lists: number): void {
+  if (lists <= MAX_EMPTY_LISTS) return;
+  throw rejectAt(
+    "too_many_empty_lists",
+    "/format",
+    `${name} of shape [${shape.join(", ")}] would be ${lists} empty lists, at most ${MAX_EMPTY_LISTS}, request format flat or base64`,
+  );
 }
 
 /** Adds the elements of a tensor as a flat list, or a number as a list of one. */
