@@ -86,11 +86,11 @@ describe("the secondsFor", () => {
     last?.();
   });
 
-  it("lets in 1 MiB of JSON and 17 MiB of numbers whatever is under way", () => {
-    const load = new LoadEstimate(0.1);
+  it("admits 1 MiB of JSON and 2.5 MiB of numbers beside any work", () => {
+    const load = new LoadEstimate(0.01);
     load.add(1000, none);
     load.check(secondsFor(2 ** 20, 0));
-    load.check(secondsFor(0, 17 * 2 ** 20));
+    load.check(secondsFor(0, 2.5 * 2 ** 20));
     expect(() => load.check(secondsFor(2 ** 23, 0))).toThrow(Problem);
     expect(() => load.check(secondsFor(0, 128 * 2 ** 20))).toThrow(Problem);
   });
