@@ -74,6 +74,25 @@ async function upload(url: string): Promise<{ status: number; seconds: number; s
   return { status: response.statusCode ?? 0, seconds: (performance.now() - start) / 1000, sent };
 }
 
+/** Loads of R20 by name. */
+function crowds(url: string): [string, Parameters<typeof requestsPerSecond>[0]][] {
+  const json = "application/json";
+  const file = Buffer.concat([fileBegin(64, 131_072), logitBytes(64 * 131_072)]);
+  return [
+    [
+      "responses",
+      {
+        url: `${url}/v1/log_softmax`,
+        body: rows(1600).replace(/"target".*/, '"dim":1}'),
+        type: json,
+        connections: 1,
+      },
+    ],
+    ["200 clients", { url: url + CE, body: rows(104), type: json, connections: 200 }],
+    ["40 streams", { url: url + CE, body: file, type: "application/vnd.safetensors", connections: 40 }],
+  ];
+}
+
 export const LOAD: readonly Promised[] = [
   {
     id: "R1",
@@ -213,23 +232,22 @@ export const LOAD: readonly Promised[] = [
   },
   {
     id: "R20",
-    text: "the event loop beside large uploads and responses: a probe's p99 20 ms or less, maximum 100 ms",
+    text: "the event loop beside large responses, 200 clients with 1 MiB of JSON each, and 40 streams: a probe's p99 20 ms or less, maximum 100 ms",
     prove: () =>
       withServer({ BODY_LIMIT: String(32 * MB) }, async ({ url }) => {
-        const body = rows(1600).replace(/"target".*/, '"dim":1}');
         await probe(url);
-        const stop = probing(url);
-        // Runs in its own process, because it would delay the probe here.
-        await requestsPerSecond(
-          { url: `${url}/v1/log_softmax`, body, type: "application/json", connections: 1 },
-          8,
-        );
-        const times = await stop();
-        const [p99, most] = [quantile(times, 0.99), times.at(-1)!];
-        return {
-          value: `p99 ${p99.toFixed(1)} ms, maximum ${most.toFixed(1)} ms`,
-          holds: p99 <= 20 && most <= 100,
-        };
+        const values: string[] = [];
+        let holds = true;
+        for (const [name, load] of crowds(url)) {
+          const stop = probing(url);
+          // Runs in its own process, because it would delay the probe here.
+          await requestsPerSecond(load, 6);
+          const times = await stop();
+          const [p99, most] = [quantile(times, 0.99), times.at(-1)!];
+          values.push(`${name} p99 ${p99.toFixed(1)} ms, maximum ${most.toFixed(1)} ms`);
+          holds &&= p99 <= 20 && most <= 100;
+        }
+        return { value: values.join("; "), holds };
       }),
   },
   {

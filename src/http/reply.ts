@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import type { Kernel } from "../kernel/kernel.ts";
+import { Problem } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import { ArenaFull } from "../tensor/arena.ts";
 import type { JsonPages, NonFinite } from "../wire/json/pages.ts";
@@ -13,7 +14,7 @@ import { writeFile } from "../wire/safetensors/writer.ts";
 import type { LossContext } from "./context.ts";
 import { openEncoder } from "./encoder.ts";
 import { MEDIA_TYPES } from "./limits/content-headers.ts";
-import { atEndOfTurn, turn } from "./slices.ts";
+import { atEndOfTurn, turnIfBusy } from "./slices.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
@@ -56,9 +57,6 @@ export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPage
 /** Size of a page in a request's own memory. */
 const PAGE_BYTES = 256 * 1024;
 
-/** Milliseconds of printing and writing after which other requests run. */
-const TURN_MS = 5;
-
 /**
  * Sends the first page, then prints each further page when the socket has accepted the previous one, so a client that stops reading stops
  * the printing. Pages are printed into the request's own memory, or copied out of the kernels' output buffer if there is none.
@@ -78,11 +76,8 @@ async function sendPages(
   try {
     loss.timings.enter("write");
     await send(first);
-    for (let since = performance.now(); !pages.isDone; ) {
-      if (performance.now() - since > TURN_MS) {
-        await turn();
-        since = performance.now();
-      }
+    while (!pages.isDone) {
+      await turnIfBusy("begun");
       loss.timings.enter("encode");
       const page = printPage(kernel, pages, start);
       loss.timings.enter("write");
@@ -90,11 +85,32 @@ async function sendPages(
     }
     (encoder ?? response).end();
   } catch (error) {
-    if (!response.destroyed) reply.log.error({ reqId: reply.request.id, err: error }, "response failed");
+    noteCut(reply, error, response.destroyed);
     response.destroy();
   }
   return reply;
 }
+
+/** Codes of writes to a closed connection. */
+const CLOSED = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
+
+/** Logs the reason for cutting a response that has begun. */
+export function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean): void {
+  const { context } = request;
+  const isProblem = error instanceof Problem;
+  if (isProblem) context.problem = error.code;
+  const isClosed =
+    isGone || request.raw.socket.destroyed || CLOSED.has((error as NodeJS.ErrnoException).code ?? "");
+  if (isClosed && !request.raw.complete)
+    log.warn(
+      { reqId: request.id, operation: context.loss?.operation, bytes: context.loss?.bytes },
+      CUT_SHORT,
+    );
+  else if (!isClosed && !isProblem) log.error({ reqId: request.id, err: error }, "response failed");
+}
+
+const CUT_SHORT =
+  "the connection closed while the request was still sent and its response had begun: a client that left, or a proxy that does not send both at once, such as nginx";
 
 function allocPage(region: Region): number | undefined {
   try {
@@ -141,7 +157,7 @@ async function* inTurns(
   for (const pages of parts) {
     for (const page of pages) {
       loss.timings.enter("write");
-      if (!isFirst) await turn();
+      if (!isFirst) await turnIfBusy("begun");
       isFirst = false;
       yield page;
       loss.timings.enter("encode");

@@ -1,4 +1,5 @@
-/** Runs long work in slices, so that the event loop serves other requests between two of them. */
+/** Runs long work in slices that take turns, so that the event loop serves other requests between them. */
+import { nextTick } from "node:process";
 import type { Step } from "../kernel/step.ts";
 import { SLICE_ELEMENTS } from "../kernel/step.ts";
 
@@ -23,7 +24,7 @@ async function runRest(step: Step, left: Iterator<Step>, gone: () => boolean): P
   let isDone = false;
   for (let current = step; ; ) {
     while (!isDone) {
-      await turn();
+      await turn("begun");
       if (gone()) throw new ClientGone("the client has left");
       isDone = current(SLICE_ELEMENTS);
     }
@@ -34,9 +35,61 @@ async function runRest(step: Step, left: Iterator<Step>, gone: () => boolean): P
   }
 }
 
-/** Waits for the next turn of the event loop. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/**
+ * Milliseconds of long work in one turn of the event loop. The rest waits, so that short requests and probes run between. Larger turns interleave
+ * more bodies, whose chunks then leave the processor's caches before they are scanned.
+ */
+const TURN_MS = 2;
+
+/** `begun` is work of a request whose size is limited and that has begun. `later` is a new request, or the next rows of a stream. */
+type Urgency = "begun" | "later";
+
+/** Work that waits for its turn, in order. */
+const waiting: Readonly<Record<Urgency, (() => void)[]>> = { begun: [], later: [] };
+/** Start of the long work in this turn. */
+let turnStart: number | undefined;
+let isScheduled = false;
+
+/** Waits for a later turn of the event loop. Requests that have begun go first, so that few are in memory at a time. */
+export function turn(urgency: Urgency): Promise<void> {
+  return new Promise((resolve) => {
+    waiting[urgency].push(resolve);
+    schedule();
+  });
+}
+
+/** Waits only if other long work waits or has used up this turn. Otherwise returns undefined, and the caller works now. */
+export function turnIfBusy(urgency: Urgency): Promise<void> | undefined {
+  return waiting.begun.length + waiting.later.length > 0 || isUsedUp() ? turn(urgency) : undefined;
+}
+
+function isUsedUp(): boolean {
+  turnStart ??= performance.now();
+  schedule();
+  return performance.now() - turnStart >= TURN_MS;
+}
+
+function schedule(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  setImmediate(() => {
+    isScheduled = false;
+    turnStart = undefined;
+    resumeNext();
+  });
+}
+
+/** Resumes waiting work until the turn is used up. A tick behind a microtask runs after the promises of the resumed work. */
+function resumeNext(): void {
+  const resume = waiting.begun.shift() ?? waiting.later.shift();
+  if (resume === undefined) return;
+  turnStart ??= performance.now();
+  resume();
+  queueMicrotask(() =>
+    nextTick(() => {
+      if (!isUsedUp()) resumeNext();
+    }),
+  );
 }
 
 /** Responses that wait for the end of this turn of the event loop. */

@@ -6,6 +6,7 @@ import type { JsonBody, JsonMode } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
 import type { LossContext } from "../context.ts";
 import { tooLarge } from "../limits/content-headers.ts";
+import { turnIfBusy } from "../slices.ts";
 import { SHORT_BYTES } from "./admission.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
@@ -90,17 +91,36 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
   const body = openBody(payload, coding);
   const scan = new ChunkScan(loss, mode);
   return new Promise((resolve, reject) => {
+    let isOver = false;
+    /** Scan of a chunk that waits for its turn, meanwhile the body is paused. */
+    let later: Promise<void> | undefined;
     const onData = (chunk: Buffer<ArrayBuffer>): void => {
       loss.bytes += chunk.length;
-      if (loss.bytes > limit.bytes) onError(tooLarge("more", limit));
-      else {
-        timings.enter("decode");
-        attempt(() => scan.push(chunk));
-        freeChunk(chunk, coding);
-        timings.enter("read");
+      if (loss.bytes > limit.bytes) {
+        onError(tooLarge("more", limit));
+        return;
       }
+      later = turnIfBusy(loss.bytes > chunk.length ? "begun" : "later")?.then(() => {
+        if (!isOver) scanChunk(chunk);
+        body.resume();
+      });
+      if (later === undefined) scanChunk(chunk);
+      else body.pause();
+    };
+    const scanChunk = (chunk: Buffer<ArrayBuffer>): void => {
+      timings.enter("decode");
+      attempt(() => scan.push(chunk));
+      freeChunk(chunk, coding);
+      timings.enter("read");
     };
     const onEnd = (): void => {
+      body.off("close", onFailure);
+      // A stream emits its end although its last chunk has paused it.
+      if (later === undefined) finish();
+      else later.then(finish);
+    };
+    const finish = (): void => {
+      if (isOver) return;
       timings.enter("decode");
       attempt(() => {
         const read = scan.end();
@@ -115,6 +135,7 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
       reject(describeTarget(error, loss));
     };
     const detach = (): void => {
+      isOver = true;
       body.off("data", onData).off("end", onEnd).off("close", onFailure);
       // A destroyed decoder may still fail.
       if (body === payload) body.off("error", onFailure);

@@ -5,6 +5,7 @@ import type { Problem } from "../../problems.ts";
 import type { LossContext, RequestContext } from "../context.ts";
 import type { SizeLimit } from "../limits/content-headers.ts";
 import { tooLarge } from "../limits/content-headers.ts";
+import { turnIfBusy } from "../slices.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
 /** Pending call of {@link BodyReader.fill} or {@link BodyReader.end}, which wants no bytes. */
@@ -86,12 +87,21 @@ export class BodyReader {
   #take(chunk: Buffer<ArrayBuffer>): void {
     this.#received += chunk.length;
     this.#loss.bytes += chunk.length;
-    if (this.#received > this.#limit.bytes) this.#fail(tooLarge("more", this.#limit));
-    else {
-      this.#rest = chunk;
-      this.#chunk = chunk;
+    if (this.#received > this.#limit.bytes) {
+      this.#fail(tooLarge("more", this.#limit));
+      this.#serve();
+      return;
     }
-    this.#serve();
+    this.#rest = chunk;
+    this.#chunk = chunk;
+    const wait = turnIfBusy("later");
+    if (wait === undefined) this.#serve();
+    else {
+      this.#body.pause();
+      wait.then(() => {
+        if (this.#wanted !== undefined) this.#serve();
+      });
+    }
   }
 
   /** Copies the available bytes. Pauses the payload while no call is pending. */

@@ -9,7 +9,7 @@ import type { LossContext } from "../context.ts";
 import type { Operation } from "../losses/operation.ts";
 import type { Sending } from "../reply.ts";
 import { pageStream, sendJson } from "../reply.ts";
-import { ClientGone, turn } from "../slices.ts";
+import { ClientGone, turnIfBusy } from "../slices.ts";
 import { BINARY } from "./parameters.ts";
 import type { InferenceBody } from "./request.ts";
 
@@ -60,7 +60,7 @@ async function measure(
   const pages: Buffer[] = [];
   let length = 0;
   for (const page of json) {
-    if (length > 0) await turn();
+    if (length > 0) await turnIfBusy("begun");
     if (gone()) throw new ClientGone("the client has left");
     length += page.length;
     if (length <= KEPT_BYTES) pages.push(page);

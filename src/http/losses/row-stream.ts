@@ -3,7 +3,6 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply } from "fastify";
 import type { LossResult } from "../../loss/index-loss.ts";
 import type { Plan, Run } from "../../loss/plan.ts";
-import { Problem } from "../../problems.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
 import { checkElementCount } from "../../wire/json/tensors.ts";
@@ -17,8 +16,8 @@ import { endBody, readTensor, reserveTensor } from "../body/safetensors.ts";
 import type { LossContext } from "../context.ts";
 import type { SizeLimit } from "../limits/content-headers.ts";
 import { MEDIA_TYPES, tooLarge } from "../limits/content-headers.ts";
-import { write } from "../reply.ts";
-import { runSlices } from "../slices.ts";
+import { noteCut, write } from "../reply.ts";
+import { runSlices, turnIfBusy } from "../slices.ts";
 import type { LossPlan, OperandReader } from "./compute.ts";
 import { allocBlock, MEMBERS, toMembers } from "./compute.ts";
 import type { StreamedInput, Streaming } from "./streaming.ts";
@@ -115,6 +114,7 @@ async function* foldRows({
     const count = Math.min(rows, outer - first);
     timings.enter("read");
     await reader.fill(u8.subarray(window, window + count * rowBytes));
+    await turnIfBusy("later");
     timings.enter("compute");
     const { steps, output } = run.rows(window, first, count);
     await runSlices(steps, isGone);
@@ -172,24 +172,3 @@ export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<
   }
   return reply;
 }
-
-/** Codes of writes to a closed connection. */
-const CLOSED = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
-
-/** Logs the reason for cutting a response that has begun. */
-function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean): void {
-  const { context } = request;
-  const isProblem = error instanceof Problem;
-  if (isProblem) context.problem = error.code;
-  const isClosed =
-    isGone || request.raw.socket.destroyed || CLOSED.has((error as NodeJS.ErrnoException).code ?? "");
-  if (isClosed && !request.raw.complete)
-    log.warn(
-      { reqId: request.id, operation: context.loss?.operation, bytes: context.loss?.bytes },
-      CUT_SHORT,
-    );
-  else if (!isClosed && !isProblem) log.error({ reqId: request.id, err: error }, "response failed");
-}
-
-const CUT_SHORT =
-  "the connection closed while the request was still sent and its response had begun: a client that left, or a proxy that does not send both at once, such as nginx";

@@ -1,0 +1,57 @@
+/** Turns of the event loop that long work takes. */
+import { setImmediate as nextLoop } from "node:timers/promises";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { turn, turnIfBusy } from "../../src/http/slices.ts";
+
+/** Keeps the event loop busy for longer than a turn of long work lasts. */
+function work(): void {
+  const end = performance.now() + 3;
+  while (performance.now() < end);
+}
+
+it("lets work run at once while its turn is not used up, and wait afterwards", async () => {
+  await nextLoop();
+  expect(turnIfBusy("begun")).toBeUndefined();
+  work();
+  const wait = turnIfBusy("begun");
+  expect(wait).toBeInstanceOf(Promise);
+  // Waits behind the other work although a new turn has room.
+  expect(turnIfBusy("begun")).toBeInstanceOf(Promise);
+  await wait;
+});
+
+it("resumes all waiting work, in order, and what has begun first", async () => {
+  const kinds = fc.array(fc.constantFrom("begun" as const, "later" as const), { maxLength: 20 });
+  await fc.assert(
+    fc.asyncProperty(kinds, async (urgencies) => {
+      const resumed: number[] = [];
+      const waits = urgencies.map((urgency, index) => turn(urgency).then(() => resumed.push(index)));
+      await Promise.all(waits);
+      const of = (kind: string) => urgencies.flatMap((urgency, index) => (urgency === kind ? [index] : []));
+      expect(resumed).toEqual([...of("begun"), ...of("later")]);
+    }),
+  );
+});
+
+it("serves the event loop between two pieces of long work", async () => {
+  const order: string[] = [];
+  const long = async (name: string) => {
+    for (let piece = 0; piece < 3; piece++) {
+      await turn("begun");
+      order.push(name);
+      work();
+    }
+  };
+  const probe = async () => {
+    for (let at = 0; at < 6; at++) {
+      await nextLoop();
+      order.push("probe");
+    }
+  };
+  await Promise.all([long("a"), long("b"), probe()]);
+  const pieces = order.filter((name) => name !== "probe");
+  expect(pieces).toEqual(["a", "b", "a", "b", "a", "b"]);
+  // Two pieces can meet between two probes, one at the end of a turn and one at the beginning of the next.
+  expect(order.join()).not.toMatch(/(?:[ab],?){3}/);
+});
