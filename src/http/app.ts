@@ -27,7 +27,7 @@ export interface AppOptions extends ServerOptions {
 /** Builds the server, ready to listen. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { engine, lifecycle, metricsPage, metricsText, pages = [] } = options;
-  const app = createServer(options);
+  const app = createServer({ ...options, arena: engine.arena });
   await registerOpenApi(app);
   for (const schema of [...PROBLEM_SCHEMAS, ...HEALTH_SCHEMAS]) app.addSchema(schema);
   registerOperations(app, engine);

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Problem } from "../problems.ts";
+import type { Region } from "../tensor/arena.ts";
 import { sendNow } from "./slices.ts";
 
 /** Requests that a client may pipeline ahead of their responses on one connection. */
@@ -9,6 +10,16 @@ const MAX_PIPELINED = 64;
 
 /** Matches the only supported expectation, as Node does before it emits `checkContinue`. */
 export const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
+
+/** Progress of a response that the socket does not accept at once. */
+export interface BlockedResponse {
+  /** Bytes that the socket had accepted at the first and at the last sweep. */
+  readonly firstBytes: number;
+  lastBytes: number;
+  /** Milliseconds since the first sweep, and since the bytes last changed. */
+  waitedMs: number;
+  stalledMs: number;
+}
 
 /** Request and response, from its turn on the connection until both have ended. */
 export class Exchange {
@@ -20,12 +31,13 @@ export class Exchange {
   holdsBody: boolean;
   /** Rejects a slow body. Undefined while no body is read. */
   onSlowBody: ((problem: Problem) => void) | undefined;
+  /** Memory of the request's tensors, if it has any. */
+  region: Region | undefined;
   /** Milliseconds spent waiting for the body, and for the rest of a rejected one. */
   waitedMs = 0;
   lingeredMs = 0;
-  /** Bytes that the socket had accepted at the last sweep, and milliseconds since they last changed. */
-  takenBytes = -1;
-  stalledMs = 0;
+  /** Progress of a response that waits for its client. Undefined before the first wait. */
+  blocked: BlockedResponse | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;

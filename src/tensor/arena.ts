@@ -52,6 +52,8 @@ export class Arena {
   readonly #onTake: ((start: number, end: number) => void) | undefined;
   #free: Extent[];
   #reserved = 0;
+  /** Called for a reservation without room, with the missing bytes and the region that needs them, if it exists. Returns whether others have returned memory. */
+  reclaim: ((missing: number, asking: Region | undefined) => boolean) | undefined;
 
   /** Calls `onTake` for each reserved range, so that tests can fill it with a pattern that no response may contain. */
   constructor(start: number, end: number, onTake?: (start: number, end: number) => void) {
@@ -90,23 +92,35 @@ export class Arena {
 
   /** Plans a region that reserves `bytes` when it is first used. Rejects with {@link ArenaFull} if there is no room now. */
   plan(bytes: number): Region {
-    this.#place(bytes);
+    this.#place(bytes, undefined);
     return new Region(this, bytes);
   }
 
-  /** Returns the index of the free extent for a reservation. */
-  #place(bytes: number): number {
+  /** Returns the index of the free extent for a reservation. Reclaims memory for it if necessary. */
+  #place(bytes: number, asking: Region | undefined): number {
     const size = alignUp(Math.max(bytes, 1));
-    if (size > TINY_BYTES && this.#reserved + size > (size > SMALL_BYTES ? this.largest : this.#most))
-      throw new ArenaFull(bytes);
-    const at = this.#free.findIndex((extent) => extent.end - extent.start >= size);
-    if (at < 0) throw new ArenaFull(bytes);
-    return at;
+    for (;;) {
+      const at = this.#find(size);
+      if (at >= 0) return at;
+      const missing = Math.max(this.#reserved + size - this.#limit(size), 1);
+      if (this.reclaim === undefined || !this.reclaim(missing, asking)) throw new ArenaFull(bytes);
+    }
+  }
+
+  /** Limit of all reservations together, for one more of this size. */
+  #limit(size: number): number {
+    if (size <= TINY_BYTES) return this.capacity;
+    return size > SMALL_BYTES ? this.largest : this.#most;
+  }
+
+  #find(size: number): number {
+    if (this.#reserved + size > this.#limit(size)) return -1;
+    return this.#free.findIndex((extent) => extent.end - extent.start >= size);
   }
 
   /** @internal */
-  take(bytes: number): Extent {
-    const at = this.#place(bytes);
+  take(bytes: number, asking: Region): Extent {
+    const at = this.#place(bytes, asking);
     const size = alignUp(Math.max(bytes, 1));
     const extent = this.#free[at]!;
     const taken = { start: extent.start, end: extent.start + size };
@@ -162,10 +176,15 @@ export class Region {
       this.#arena.give({ start: this.#next, end: last.end });
     }
     this.#end = this.#next;
-    const extent = this.#arena.take(bytes);
+    const extent = this.#arena.take(bytes, this);
     this.#extents.push(extent);
     this.#next = extent.start;
     this.#end = extent.end;
+  }
+
+  /** Reserved bytes. */
+  get bytes(): number {
+    return this.#extents.reduce((sum, { start, end }) => sum + end - start, 0);
   }
 
   /** Next address of {@link Region.alloc}. */
@@ -186,7 +205,7 @@ export class Region {
   /** Rejects with {@link ArenaTooSmall} if `bytes` more would exceed the limit of one request. */
   checkRoom(bytes: number): void {
     if (bytes <= this.left) return;
-    const size = this.#extents.reduce((sum, { start, end }) => sum + end - start, alignUp(bytes) - this.left);
+    const size = this.bytes + alignUp(bytes) - this.left;
     if (size > this.#arena.largest) throw new ArenaTooSmall(size, this.#arena.largest);
   }
 

@@ -133,6 +133,7 @@ export function admitLoss(
   });
   trackLoad(engine, loss, first, longest?.price);
   request.context.loss = loss;
+  request.context.exchange.region = region;
 }
 
 function limitOf(engine: Engine, { length }: Price, coding: Coding | undefined): SizeLimit {

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
 import type { Logger } from "pino";
+import type { Arena } from "../../tensor/arena.ts";
 import { Connections } from "../connection.ts";
 import type { Tracing } from "../context.ts";
 import { RequestContext } from "../context.ts";
@@ -17,9 +18,10 @@ import { handleError } from "./errors.ts";
 import { checkExpectation, checkHead, checkNoBody } from "./head-checks.ts";
 import type { Route } from "./not-found.ts";
 import { handleNotFound, routeOf } from "./not-found.ts";
+import { giveUpSlowest } from "./preemption.ts";
 import type { Lifecycle } from "./shutdown.ts";
 import type { TimeoutLimits } from "./timeouts.ts";
-import { watchTimeouts } from "./timeouts.ts";
+import { LIMITS, watchTimeouts } from "./timeouts.ts";
 import { compileLazily } from "./validation.ts";
 
 export interface ServerOptions {
@@ -32,6 +34,8 @@ export interface ServerOptions {
   readonly limits?: TimeoutLimits;
   /** Milliseconds for which an idle connection stays open (default: Fastify's 72 s). */
   readonly keepAlive?: number;
+  /** Memory of the requests. When it is full, requests that hardly progress are given up. */
+  readonly arena?: Arena;
   /** Counts the requests, if set. */
   readonly metrics?: Metrics;
   /** Collects traces, if set. */
@@ -76,7 +80,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
   // For paths that a plugin does not find, because the hook below rejects unknown paths.
   app.setNotFoundHandler((request, reply) => handleNotFound(app, routes, request, reply));
   takeExpectations(app);
-  const timer = watchTimeouts(connections, options.limits);
+  const { limits = LIMITS } = options;
+  const timer = watchTimeouts(connections, limits);
+  if (options.arena !== undefined)
+    options.arena.reclaim = (missing, asking) => giveUpSlowest(connections, limits.rate, missing, asking);
   app.addHook("onClose", async () => clearInterval(timer));
   app.addHook("onRequest", (request, reply, done) =>
     begin(request, reply, () => {

@@ -16,7 +16,10 @@ export interface TimeoutLimits {
   /** Milliseconds and bytes for the rest of a rejected body, so a client that writes before it reads sees the response. */
   readonly lingerMs: number;
   readonly lingerBytes: number;
-  /** Milliseconds after which a stalled response is aborted. */
+  /**
+   * Milliseconds after which a stalled response is aborted. The kernel's send buffer of several MiB accepts bytes only when a third of it is
+   * free, so a steady reader of 64 KiB a second seems to stall for 20 s.
+   */
   readonly stallMs: number;
 }
 
@@ -26,7 +29,7 @@ export const LIMITS: TimeoutLimits = {
   rate: 1024 * 1024,
   lingerMs: 10_000,
   lingerBytes: 64 * 1024 * 1024,
-  stallMs: 10_000,
+  stallMs: 60_000,
 };
 
 /** Milliseconds between two sweeps. */
@@ -68,8 +71,11 @@ function sweepRest(exchange: Exchange, { lingerMs, lingerBytes }: TimeoutLimits)
 
 function sweepResponse(exchange: Exchange, { stallMs }: TimeoutLimits): void {
   const { request, response } = exchange;
-  const taken = request.socket.bytesWritten - response.writableLength;
-  exchange.stalledMs = taken === exchange.takenBytes ? exchange.stalledMs + SWEEP_MS : 0;
-  exchange.takenBytes = taken;
-  if (exchange.stalledMs >= stallMs) request.socket.destroy();
+  const bytes = request.socket.bytesWritten - response.writableLength;
+  exchange.blocked ??= { firstBytes: bytes, lastBytes: bytes, waitedMs: 0, stalledMs: 0 };
+  const { blocked } = exchange;
+  blocked.waitedMs += SWEEP_MS;
+  blocked.stalledMs = bytes === blocked.lastBytes ? blocked.stalledMs + SWEEP_MS : 0;
+  blocked.lastBytes = bytes;
+  if (blocked.stalledMs >= stallMs) request.socket.destroy();
 }

@@ -1,0 +1,141 @@
+/** Memory that slow clients hold, when others need it. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import { tensor, writeTestFile } from "../../conformance/files.ts";
+import { useService } from "../../support/service.ts";
+
+const MiB = 1024 * 1024;
+const NAN_BYTE = 0xff;
+
+// Each request below takes most of the memory. Fills what a request takes with NaN, which no answer may contain.
+const service = useService({
+  memoryBudget: 64 * MiB,
+  bodyLimit: 10 * MiB,
+  onTake: ({ u8 }, start, end) => u8.fill(NAN_BYTE, start, end),
+});
+
+const sockets: Socket[] = [];
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+interface Client {
+  readonly socket: Socket;
+  readonly text: () => string;
+  readonly closed: Promise<unknown>;
+}
+
+async function dial(): Promise<Client> {
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+  sockets.push(socket);
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  await once(socket, "connect");
+  let text = "";
+  socket.on("error", () => {}).setEncoding("latin1");
+  socket.on("data", (chunk: string) => {
+    text += chunk;
+  });
+  return { socket, text: () => text, closed };
+}
+
+const head = (path: string, type: string, length: number) =>
+  `POST /v1/${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\n\r\n`;
+const json = (path: string, length: number) => head(path, "application/json", length);
+
+const HUGE = 9 * MiB;
+const COUNT = 1_900_000;
+const ones = `{"dim":0,"input":[${"1,".repeat(COUNT - 1)}1]}`;
+
+/** Posts a large request until it is accepted, and checks its numbers. */
+async function computeLarge(): Promise<void> {
+  await expect
+    .poll(async () => (await service().post("/v1/log_softmax", ones)).status, {
+      timeout: 8000,
+      interval: 100,
+    })
+    .toBe(200);
+  const { json } = await service().post("/v1/log_softmax", ones);
+  expect(json.output).toHaveLength(COUNT);
+  expect(json.output[0]).toBeCloseTo(-Math.log(COUNT), 5);
+  expect(new Set(json.output).size).toBe(1);
+}
+
+/** Waits until slow requests hold so much memory that a large one does not fit. */
+async function memoryIsHeld(): Promise<void> {
+  await expect.poll(() => service().arena.reserved, { timeout: 5000 }).toBeGreaterThan(34 * MiB);
+}
+
+describe("a request that needs the memory of one whose client is slow", () => {
+  it("ends a JSON body with 408", async () => {
+    const slow = await dial();
+    slow.socket.write(`${json("log_softmax", HUGE)}{"dim":0,"input":[1,`);
+    await memoryIsHeld();
+    const trickle = setInterval(() => slow.socket.write("1,"), 50);
+    await computeLarge();
+    clearInterval(trickle);
+    expect(slow.text()).toMatch(/^HTTP\/1.1 408/);
+    expect(slow.text()).toContain("other requests need the memory for which this body is too slow");
+  });
+
+  it("ends a safetensors body with 408", async () => {
+    const file = writeTestFile({ input: tensor("float64", [1024, 1100], () => 0) });
+    const slow = await Promise.all(Array.from({ length: 4 }, dial));
+    for (const { socket } of slow) {
+      socket.write(head("log_softmax?dim=1", "application/vnd.safetensors", file.length));
+      socket.write(file.subarray(0, file.length - 8 * 1100));
+    }
+    await memoryIsHeld();
+    await computeLarge();
+    const ended = slow.filter(({ text }) => text() !== "");
+    expect(ended.length).toBeGreaterThan(0);
+    for (const { text } of ended) expect(text()).toMatch(/^HTTP\/1.1 408/);
+  });
+
+  it("closes a response that its client does not read", async () => {
+    const slow = await dial();
+    slow.socket.pause();
+    const body = `{"dim":0,"input":[${"1,".repeat(4_500_000)}1]}`;
+    slow.socket.write(json("log_softmax", body.length) + body);
+    await memoryIsHeld();
+    await computeLarge();
+    slow.socket.resume();
+    await slow.closed;
+    expect(slow.text()).toMatch(/^HTTP\/1.1 200/);
+    expect(slow.text()).not.toMatch(/\r\n0\r\n\r\n$/);
+    expect(slow.text()).not.toContain("NaN");
+  });
+
+  it("chooses the slowest for its memory, and leaves small ones", async () => {
+    const small = await dial();
+    const body = '{"input":[[1,2]],"target":[1]}';
+    small.socket.write(json("cross_entropy", body.length) + body.slice(0, -1));
+    const slow = await dial();
+    slow.socket.write(`${json("log_softmax", HUGE)}{"dim":0,"input":[1,`);
+    await memoryIsHeld();
+    await computeLarge();
+    expect(slow.text()).toMatch(/^HTTP\/1.1 408/);
+    small.socket.write(body.slice(-1));
+    await expect.poll(small.text).toMatch(/^HTTP\/1.1 200/);
+  });
+});
+
+it("a request does not end one whose client is fast enough", async () => {
+  const steady = await dial();
+  const body = `{"dim":0,"input":[${"1,".repeat(4_500_000)}1]}`;
+  steady.socket.write(json("log_softmax", body.length) + body.slice(0, 1000));
+  await expect.poll(() => service().arena.reserved).toBeGreaterThan(30 * MiB);
+  let sent = 1000;
+  const rejected: number[] = [];
+  // 2.5 MB a second.
+  while (sent < body.length) {
+    steady.socket.write(body.slice(sent, sent + 250_000));
+    sent += 250_000;
+    rejected.push((await service().post("/v1/log_softmax", ones)).status);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  await expect.poll(() => steady.text().length, { timeout: 5000 }).toBeGreaterThan(0);
+  expect(steady.text()).toMatch(/^HTTP\/1.1 200/);
+  expect(rejected).toContain(503);
+});
