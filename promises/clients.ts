@@ -198,7 +198,7 @@ export const CLIENTS: readonly Promised[] = [
             return line;
           }),
         );
-        await waitFor(async () => (await metric("lossd_reserved_bytes")) > 950 * MB, 2000);
+        await waitFor(async () => (await metric("lossd_reserved_bytes")) > 700 * MB, 2000);
         const start = performance.now();
         const waits: string[] = [];
         let holds = true;

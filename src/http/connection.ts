@@ -11,14 +11,29 @@ const MAX_PIPELINED = 64;
 /** Matches the only supported expectation, as Node does before it emits `checkContinue`. */
 export const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
 
-/** Progress of a response that the socket does not accept at once. */
-export interface BlockedResponse {
-  /** Bytes that the socket had accepted at the first and at the last sweep. */
-  readonly firstBytes: number;
-  lastBytes: number;
-  /** Milliseconds since the first sweep, and since the bytes last changed. */
-  waitedMs: number;
-  stalledMs: number;
+/** Progress of a body or a response while it waits for its client. */
+export class Progress {
+  /** Bytes that have moved, and milliseconds of waiting for them. */
+  bytes = 0;
+  waitedMs = 0;
+  /** Milliseconds of waiting since the last byte. */
+  stalledMs = 0;
+  #total: number | undefined;
+
+  /** Counts from `total` bytes on (default: from those of the first wait). */
+  constructor(total?: number) {
+    this.#total = total;
+  }
+
+  /** Adds a time of waiting. `total` is the number of all bytes up to now. */
+  wait(ms: number, total: number): void {
+    const before = this.#total;
+    this.#total = total;
+    if (before === undefined) return;
+    this.bytes += total - before;
+    this.waitedMs += ms;
+    this.stalledMs = total > before ? 0 : this.stalledMs + ms;
+  }
 }
 
 /** Request and response, from its turn on the connection until both have ended. */
@@ -33,11 +48,10 @@ export class Exchange {
   onSlowBody: ((problem: Problem) => void) | undefined;
   /** Memory of the request's tensors, if it has any. */
   region: Region | undefined;
-  /** Milliseconds spent waiting for the body, and for the rest of a rejected one. */
-  waitedMs = 0;
+  readonly bodyProgress = new Progress(0);
+  readonly responseProgress = new Progress();
+  /** Milliseconds spent waiting for the rest of a rejected body. */
   lingeredMs = 0;
-  /** Progress of a response that waits for its client. Undefined before the first wait. */
-  blocked: BlockedResponse | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;

@@ -51,14 +51,14 @@ function sweep(exchange: Exchange, limits: TimeoutLimits): void {
 }
 
 function sweepBody(exchange: Exchange, { graceMs, silenceMs, rate }: TimeoutLimits): void {
-  const { request, bytesBefore, onSlowBody } = exchange;
+  const { request, bytesBefore, onSlowBody, bodyProgress } = exchange;
   if (onSlowBody === undefined) return;
-  exchange.waitedMs += SWEEP_MS;
   const bytes = request.socket.bytesRead - bytesBefore;
+  bodyProgress.wait(SWEEP_MS, bytes);
   // Bytes that came with the head are not counted.
   const patience = bytes === 0 && !request.readableDidRead ? Math.min(silenceMs, graceMs) : graceMs;
-  if (exchange.waitedMs <= patience + (bytes / rate) * 1000) return;
-  const detail = `the body came slower than ${rate} bytes a second: ${bytes} bytes in ${exchange.waitedMs / 1000} s of waiting`;
+  if (bodyProgress.waitedMs <= patience + (bytes / rate) * 1000) return;
+  const detail = `the body came slower than ${rate} bytes a second: ${bytes} bytes in ${bodyProgress.waitedMs / 1000} s of waiting`;
   onSlowBody(new Problem("request_timeout", detail));
 }
 
@@ -69,13 +69,7 @@ function sweepRest(exchange: Exchange, { lingerMs, lingerBytes }: TimeoutLimits)
   if (exchange.lingeredMs > lingerMs || bytes > lingerBytes) request.socket.destroy();
 }
 
-function sweepResponse(exchange: Exchange, { stallMs }: TimeoutLimits): void {
-  const { request, response } = exchange;
-  const bytes = request.socket.bytesWritten - response.writableLength;
-  exchange.blocked ??= { firstBytes: bytes, lastBytes: bytes, waitedMs: 0, stalledMs: 0 };
-  const { blocked } = exchange;
-  blocked.waitedMs += SWEEP_MS;
-  blocked.stalledMs = bytes === blocked.lastBytes ? blocked.stalledMs + SWEEP_MS : 0;
-  blocked.lastBytes = bytes;
-  if (blocked.stalledMs >= stallMs) request.socket.destroy();
+function sweepResponse({ request, response, responseProgress }: Exchange, { stallMs }: TimeoutLimits): void {
+  responseProgress.wait(SWEEP_MS, request.socket.bytesWritten - response.writableLength);
+  if (responseProgress.stalledMs >= stallMs) request.socket.destroy();
 }
