@@ -15,6 +15,7 @@ import { Cluster } from "./cluster.ts";
 import { joinCluster } from "./cluster-member.ts";
 import { clearSocket, listen } from "./listen.ts";
 import { LogStream, logOutput } from "./log-stream.ts";
+import { chooseBudget } from "./memory-budget.ts";
 import type { Log } from "./signals.ts";
 import { finish, stopOnSignals } from "./signals.ts";
 import type { ServeOptions, Serving } from "./worker.ts";
@@ -25,9 +26,12 @@ const KILL_MARGIN_MS = 2000;
 
 /** Serves until a signal stops it. */
 export async function start(settings: SettingTexts, onFailure: (reason: unknown) => void): Promise<void> {
-  const config = readConfig(process.env, settings);
-  const log = startLog(config.LOG_LEVEL);
-  const workers = config.WORKERS || availableParallelism();
+  const read = readConfig(process.env, settings);
+  const log = startLog(read.LOG_LEVEL);
+  const workers = read.WORKERS || availableParallelism();
+  const budget = chooseBudget(read.MEMORY_BUDGET, workers, process.constrainedMemory());
+  if (nodeCluster.isPrimary && budget.notice !== undefined) log.logger.warn(budget.notice);
+  const config = { ...read, MEMORY_BUDGET: budget.bytes };
   const port =
     nodeCluster.isPrimary && workers > 1
       ? await startCluster(config, workers, log, onFailure)

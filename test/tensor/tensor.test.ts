@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
 import { loadKernel } from "../../src/kernel/kernel.ts";
+import { DEFAULT_BYTES } from "../../src/server/memory-budget.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import { Arena, ArenaFull } from "../../src/tensor/arena.ts";
 import { axisOf } from "../../src/tensor/tensor.ts";
@@ -51,8 +52,8 @@ it("keeps a quarter for reservations of at most 5 MiB, and a sixteenth for those
 });
 
 it("with the default settings holds three of the largest JSON bodies, as README says", () => {
-  const { MEMORY_BUDGET, BODY_LIMIT } = readConfig({});
-  const kernel = loadKernel(MEMORY_BUDGET);
+  const { BODY_LIMIT } = readConfig({});
+  const kernel = loadKernel(DEFAULT_BYTES);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const price = 4 * BODY_LIMIT + 64 * 1024;
   for (let held = 0; held < 3; held++) arena.reserve(price);
