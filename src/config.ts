@@ -74,7 +74,7 @@ export const SETTINGS = Type.Object(
       minimum: 100,
       maximum: 86_400_000,
       description:
-        "Longest estimated wait in milliseconds, computed from the lengths of the running requests. A larger request that would wait longer gets 503. JSON up to 1 MiB is always accepted.",
+        "Longest wait of a request in milliseconds: estimated from the lengths of the running requests, and in line for the memory of a JSON body over 1 MiB. A request that would wait or has waited longer gets 503. JSON up to 1 MiB never waits.",
     }),
     TOKENS_FILE: Type.String({
       default: "",

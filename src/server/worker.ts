@@ -6,6 +6,7 @@ import { originsOf, spansUrl } from "../config.ts";
 import { buildApp } from "../http/app.ts";
 import type { Tracing } from "../http/context.ts";
 import { LoadEstimate } from "../http/limits/load-estimate.ts";
+import { MemoryLine } from "../http/limits/memory-line.ts";
 import { Metrics, registerDroppedLines } from "../http/observe/metrics.ts";
 import { buildAdmin } from "../http/server/admin.ts";
 import type { Tokens } from "../http/server/auth.ts";
@@ -46,7 +47,8 @@ export async function serve(
 ): Promise<Serving | undefined> {
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
-  const load = new LoadEstimate(config.WAIT_LIMIT_MS / 1000);
+  const waitLimit = config.WAIT_LIMIT_MS / 1000;
+  const load = new LoadEstimate(waitLimit);
   const lifecycle: Lifecycle = { phase: "starting" };
   const metrics = new Metrics(arena, load);
   registerDroppedLines(metrics.registry, droppedLines);
@@ -60,6 +62,7 @@ export async function serve(
       kernel,
       arena,
       load,
+      line: new MemoryLine(arena, waitLimit),
       bodyLimit: config.BODY_LIMIT,
       streamLimit: config.STREAM_LIMIT,
       compressResponses: config.COMPRESS_ANSWERS === "true",

@@ -1,7 +1,7 @@
 /**
  * Arena: one block of memory for the tensors of all requests. It has its final size from the start because untouched
- * pages cost nothing and views never detach. A request plans its bytes from the headers, reserves all of them with the
- * first body byte, and returns them after the response, so the memory budget also decides admission.
+ * pages cost nothing and views never detach. A request plans its bytes from the headers, reserves all of them at once,
+ * and returns them after the response, so the memory budget also decides admission.
  */
 
 /** Alignment of every address, the width of a SIMD vector. */
@@ -10,7 +10,7 @@ const ALIGNMENT = 16;
 /** Share of the Arena for reservations of at most {@link SMALL_BYTES}, so that large requests never starve small ones. */
 const SMALL_SHARE = 0.25;
 /** Covers a JSON body of 1 MiB with its work space, and most other requests. */
-const SMALL_BYTES = 5 * 1024 * 1024;
+export const SMALL_BYTES = 5 * 1024 * 1024;
 
 /** Share of the Arena for reservations of at most {@link TINY_BYTES}, so that many small requests never starve the smallest. */
 const TINY_SHARE = 1 / 16;
@@ -55,6 +55,9 @@ export class Arena {
   /** Called for a reservation without room, with the missing bytes and the region that needs them, if it exists. Returns whether others have returned memory. */
   reclaim: ((missing: number, asking: Region | undefined) => boolean) | undefined;
 
+  /** Called when memory has been returned. */
+  returned: (() => void) | undefined;
+
   /** Calls `onTake` for each reserved range, so that tests can fill it with a pattern that no response may contain. */
   constructor(start: number, end: number, onTake?: (start: number, end: number) => void) {
     this.#onTake = onTake;
@@ -93,6 +96,11 @@ export class Arena {
   /** Plans a region that reserves `bytes` when it is first used. Rejects with {@link ArenaFull} if there is no room now. */
   plan(bytes: number): Region {
     this.#place(bytes, undefined);
+    return new Region(this, bytes);
+  }
+
+  /** Plans a region that reserves `bytes` when it is first used, whether there is room now or not. */
+  planLater(bytes: number): Region {
     return new Region(this, bytes);
   }
 
@@ -142,6 +150,7 @@ export class Arena {
     const joinsAfter = after !== undefined && after.start === end;
     const joined = { start: joinsBefore ? before.start : start, end: joinsAfter ? after.end : end };
     this.#free.splice(joinsBefore ? at - 1 : at, Number(joinsBefore) + Number(joinsAfter), joined);
+    this.returned?.();
   }
 }
 
@@ -180,6 +189,10 @@ export class Region {
     this.#extents.push(extent);
     this.#next = extent.start;
     this.#end = extent.end;
+  }
+
+  get isReleased(): boolean {
+    return this.#isReleased;
   }
 
   /** Reserved bytes. */

@@ -4,6 +4,7 @@ import { Agent, request } from "undici";
 import { afterAll, beforeAll } from "vitest";
 import { buildApp } from "../../src/http/app.ts";
 import { LoadEstimate } from "../../src/http/limits/load-estimate.ts";
+import { MemoryLine } from "../../src/http/limits/memory-line.ts";
 import { Metrics } from "../../src/http/observe/metrics.ts";
 import type { Tokens } from "../../src/http/server/auth.ts";
 import type { Origins } from "../../src/http/server/cors.ts";
@@ -68,11 +69,13 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const arena = new Arena(kernel.heapBase, kernel.u8.length, (start, end) =>
     options.onTake?.(kernel, start, end),
   );
-  const load = new LoadEstimate((options.waitLimit ?? 10_000) / 1000, options.now);
+  const waitLimit = (options.waitLimit ?? 10_000) / 1000;
+  const load = new LoadEstimate(waitLimit, options.now);
   const engine = {
     kernel,
     arena,
     load,
+    line: new MemoryLine(arena, waitLimit),
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
     compressResponses: options.compressAnswers ?? false,

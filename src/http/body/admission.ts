@@ -2,6 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Arena } from "../../tensor/arena.ts";
+import { SMALL_BYTES } from "../../tensor/arena.ts";
 import { LossContext } from "../context.ts";
 import type { Coding } from "../limits/content-coding.ts";
 import type { BodyFormat, SizeLimit } from "../limits/content-headers.ts";
@@ -15,12 +16,14 @@ import {
 } from "../limits/content-headers.ts";
 import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { secondsFor } from "../limits/load-estimate.ts";
+import type { MemoryLine } from "../limits/memory-line.ts";
 
 /** Kernel, memory and limits that every loss uses. */
 export interface Engine {
   readonly kernel: Kernel;
   readonly arena: Arena;
   readonly load: LoadEstimate;
+  readonly line: MemoryLine;
   /** Maximum size of a body, or of tensors, in memory at once. */
   readonly bodyLimit: number;
   /** Maximum size of a body that is computed as it arrives. */
@@ -58,6 +61,12 @@ export function priceOf(json: number, binary: number): Price {
 /** Initial price of a JSON body of unknown length, for its text and its numbers. */
 const SHORT_PRICE: Price = { ...priceOf(SHORT_BYTES, 0), memory: 5 * SHORT_BYTES };
 
+/** Runs a hook that may wait for memory. */
+export function whenAdmitted(wait: Promise<void> | undefined, done: (error?: Error) => void): void {
+  if (wait === undefined) done();
+  else wait.then(() => done(), done);
+}
+
 /** Properties of an operation that admission needs. */
 export interface AdmittedOperation {
   readonly operationId: string;
@@ -76,10 +85,14 @@ export interface Announced {
 }
 
 /**
- * Checks a request's headers and plans its memory. JSON reserves all of it with its first byte, and safetensors once its header has been read. The
- * end of the request releases it.
+ * Checks a request's headers and plans its memory, see {@link admitLoss}. Safetensors reserves memory once its header has been read. The end of
+ * the request releases it.
  */
-export function admit(engine: Engine, operation: AdmittedOperation, request: FastifyRequest): void {
+export function admit(
+  engine: Engine,
+  operation: AdmittedOperation,
+  request: FastifyRequest,
+): Promise<void> | undefined {
   const { headers } = request;
   const { format, length, coding } = checkBodyHeaders(headers, {
     json: bodyLimitOf(engine),
@@ -89,36 +102,37 @@ export function admit(engine: Engine, operation: AdmittedOperation, request: Fas
   const hasLength = isLengthKnown(headers, coding);
   if (format === "json") {
     rejectQuery(request.query);
-    admitLoss(engine, operation, request, {
+    return admitLoss(engine, operation, request, {
       price: priceOf(length, 0),
       responseFormat,
       coding,
       mayBeShort: !hasLength,
     });
-    return;
   }
   // A file of unknown length may be short.
   const bytes = hasLength ? length : Math.min(length, engine.bodyLimit);
   const price = { memory: 0, seconds: secondsFor(0, bytes), length: bytes };
-  admitLoss(engine, operation, request, { price, responseFormat, coding, mayBeShort: false });
+  return admitLoss(engine, operation, request, { price, responseFormat, coding, mayBeShort: false });
 }
 
 /**
- * Creates the context of a loss. Reserves all of its memory with the first byte of the body, because clients that announce and send nothing
- * would shut out all others. A JSON body of unknown length, which .NET's clients always send, first pays for a short body, because few of
- * the longest would fill the Arena.
+ * Creates the context of a loss. A small request reserves all of its memory with the first byte of its body. A large one waits in line for it, if
+ * there is no room, and then the returned promise resolves. A JSON body of unknown length, which .NET's clients always send, first pays for a
+ * short body, because few of the longest would fill the Arena.
  */
 export function admitLoss(
   engine: Engine,
   operation: AdmittedOperation,
   request: FastifyRequest,
   { price, responseFormat, coding, model, mayBeShort }: Announced,
-): void {
-  const { arena, kernel } = engine;
+): Promise<void> | undefined {
+  const { arena, kernel, line } = engine;
   const paysShort = mayBeShort && price.memory > SHORT_PRICE.memory;
   const first = withDecoder(paysShort ? SHORT_PRICE : price, coding);
   checkPrice(engine, first);
-  const region = arena.plan(first.memory + FIXED_BYTES);
+  const bytes = first.memory + FIXED_BYTES;
+  const isSmall = bytes <= SMALL_BYTES;
+  const region = isSmall ? arena.plan(bytes) : arena.planLater(bytes);
   const longest = paysShort ? longestPrice(engine, price, coding) : undefined;
   const loss = new LossContext({
     operation: operation.operationId,
@@ -134,6 +148,7 @@ export function admitLoss(
   trackLoad(engine, loss, first, longest?.price);
   request.context.loss = loss;
   request.context.exchange.region = region;
+  return isSmall ? undefined : line.reserve(region);
 }
 
 function limitOf(engine: Engine, { length }: Price, coding: Coding | undefined): SizeLimit {

@@ -60,7 +60,11 @@ const PIECE_BYTES = 64 * 1024;
  * Checks the headers and plans the memory: 4 bytes for each byte of JSON, one for each binary byte. Accepts any media type with
  * Inference-Header-Content-Length, and otherwise JSON or none, because the protocol's clients send these.
  */
-export function admitInference(engine: Engine, operation: Operation, request: FastifyRequest): void {
+export function admitInference(
+  engine: Engine,
+  operation: Operation,
+  request: FastifyRequest,
+): Promise<void> | undefined {
   const { headers } = request;
   const coding = checkFraming(headers);
   rejectQuery(request.query);
@@ -73,7 +77,7 @@ export function admitInference(engine: Engine, operation: Operation, request: Fa
     throw malformed(`expected a body of at least ${json} bytes, got ${length}`);
   }
   const binary = json === undefined ? 0 : length - json;
-  admitLoss(engine, operation, request, {
+  return admitLoss(engine, operation, request, {
     price: priceOf(length - binary, binary),
     responseFormat: "json",
     model: operation.name,

@@ -8,6 +8,7 @@ import { LOSSES } from "../../loss/names.ts";
 import { VERSION } from "../../version.ts";
 import type { InferenceOperands } from "../../wire/inference/reader.ts";
 import type { Engine } from "../body/admission.ts";
+import { whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
 import { respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
@@ -201,10 +202,7 @@ function registerStatistics(
 function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
   const { summary, request, plan } = operation;
   const options: RouteShorthandOptions = {
-    onRequest: (asked, _reply, done) => {
-      admitInference(engine, operation, asked);
-      done();
-    },
+    onRequest: (asked, _reply, done) => whenAdmitted(admitInference(engine, operation, asked), done),
     config: { model: name },
     schema: {
       operationId: `infer${suffix}`,

@@ -9,7 +9,7 @@ import type { JsonBody } from "../../wire/json/reader.ts";
 import type { TensorFormat } from "../../wire/json/tensors.ts";
 import { JsonOperands } from "../../wire/json/tensors.ts";
 import type { Engine } from "../body/admission.ts";
-import { admit, bodyLimitOf } from "../body/admission.ts";
+import { admit, bodyLimitOf, whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
 import { readJson } from "../body/json.ts";
 import type { SafetensorsBody } from "../body/safetensors.ts";
@@ -56,10 +56,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   app.addSchema(request);
   app.addSchema(response);
   const options: RouteShorthandOptions = {
-    onRequest: (request, _reply, done) => {
-      admit(engine, operation, request);
-      done();
-    },
+    onRequest: (request, _reply, done) => whenAdmitted(admit(engine, operation, request), done),
     schema: {
       operationId,
       tags: ["lossd"],

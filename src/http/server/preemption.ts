@@ -4,16 +4,17 @@ import type { Region } from "../../tensor/arena.ts";
 import type { Connections, Exchange, Progress } from "../connection.ts";
 
 /** Milliseconds that a request may wait for its client, in all and without a byte, before it can be given up. */
-const MIN_WAIT_MS = 1000;
+const MIN_WAIT_MS = 2000;
+
+/** Bytes per second of a client that is fast enough. Bodies have a minimum rate in any case (timeouts.ts). */
+const MIN_RATE = 256 * 1024;
 
 /**
  * Ends the request with the least progress for its memory and time: a body with 408, a response by closing its connection. Returns false if
- * the requests that stand still or progress by less than `rate` bytes per second, other than the one of `asking`, hold less than `missing`
- * bytes.
+ * the requests that stand still or progress too slowly, other than the one of `asking`, hold less than `missing` bytes.
  */
 export function giveUpSlowest(
   connections: Connections,
-  rate: number,
   missing: number,
   asking: Region | undefined,
 ): boolean {
@@ -26,7 +27,7 @@ export function giveUpSlowest(
     const progress = progressOf(exchange);
     if (progress === undefined || progress.waitedMs < MIN_WAIT_MS) continue;
     const bytesPerSecond = rateOf(progress);
-    if (bytesPerSecond >= rate) continue;
+    if (bytesPerSecond >= MIN_RATE) continue;
     held += memory;
     if (bytesPerSecond / memory >= least) continue;
     slowest = exchange;

@@ -21,7 +21,7 @@ import { handleNotFound, routeOf } from "./not-found.ts";
 import { giveUpSlowest } from "./preemption.ts";
 import type { Lifecycle } from "./shutdown.ts";
 import type { TimeoutLimits } from "./timeouts.ts";
-import { LIMITS, watchTimeouts } from "./timeouts.ts";
+import { watchTimeouts } from "./timeouts.ts";
 import { compileLazily } from "./validation.ts";
 
 export interface ServerOptions {
@@ -80,10 +80,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   // For paths that a plugin does not find, because the hook below rejects unknown paths.
   app.setNotFoundHandler((request, reply) => handleNotFound(app, routes, request, reply));
   takeExpectations(app);
-  const { limits = LIMITS } = options;
-  const timer = watchTimeouts(connections, limits);
+  const timer = watchTimeouts(connections, options.limits);
   if (options.arena !== undefined)
-    options.arena.reclaim = (missing, asking) => giveUpSlowest(connections, limits.rate, missing, asking);
+    options.arena.reclaim = (missing, asking) => giveUpSlowest(connections, missing, asking);
   app.addHook("onClose", async () => clearInterval(timer));
   app.addHook("onRequest", (request, reply, done) =>
     begin(request, reply, () => {

@@ -121,21 +121,18 @@ describe("a request that needs the memory of one whose client is slow", () => {
   });
 });
 
-it("a request does not end one whose client is fast enough", async () => {
+it("a request waits for one whose client is fast enough", async () => {
   const steady = await dial();
   const body = `{"dim":0,"input":[${"1,".repeat(4_500_000)}1]}`;
   steady.socket.write(json("log_softmax", body.length) + body.slice(0, 1000));
-  await expect.poll(() => service().arena.reserved).toBeGreaterThan(30 * MiB);
-  let sent = 1000;
-  const rejected: number[] = [];
+  await expect.poll(() => service().arena.reserved).toBeGreaterThan(34 * MiB);
+  const other = computeLarge();
   // At most 5 MB a second.
-  while (sent < body.length) {
+  for (let sent = 1000; sent < body.length; sent += 500_000) {
     steady.socket.write(body.slice(sent, sent + 500_000));
-    sent += 500_000;
-    rejected.push((await service().post("/v1/log_softmax", ones)).status);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   await expect.poll(() => steady.text().length, { timeout: 5000 }).toBeGreaterThan(0);
   expect(steady.text()).toMatch(/^HTTP\/1.1 200/);
-  expect(rejected).toContain(503);
+  await other;
 });

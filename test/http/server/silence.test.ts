@@ -65,15 +65,31 @@ it("bodies of which one byte has come leave room for the least, and are refused 
   }
 });
 
-it("two bodies whose first bytes find room for one of them: the other one gets 503, and nothing of it stays reserved", async () => {
+it("a large body waits for the memory of another one, and is computed when that leaves", async () => {
   await expect.poll(() => service().arena.reserved).toBe(0);
-  const clients = [await announce(service().url, 8 * MiB), await announce(service().url, 8 * MiB)];
-  for (const { socket } of clients) socket.write("{");
-  const refused = () => clients.filter(({ text }) => text().includes("HTTP/1.1 503"));
-  await expect.poll(refused).toHaveLength(1);
-  expect(service().arena.reserved).toBeLessThan(33 * MiB);
-  for (const { socket } of clients) socket.destroy();
+  const length = 8 * MiB;
+  const first = await announce(service().url, length, "{");
+  await expect.poll(() => service().arena.reserved).toBeGreaterThan(32 * MiB);
+  const second = await announce(service().url, length, BODY.padEnd(length));
+  await sleep(300);
+  expect([first.text(), second.text()]).toEqual(["", ""]);
+  first.socket.destroy();
+  await expect.poll(second.text, { timeout: 5000 }).toMatch(/^HTTP\/1.1 200/);
   await expect.poll(() => service().arena.reserved).toBe(0);
+});
+
+it("nothing is reserved for a body whose client has left the line", async () => {
+  const length = 8 * MiB;
+  const first = await announce(service().url, length, "{");
+  await expect.poll(() => service().arena.reserved).toBeGreaterThan(32 * MiB);
+  const second = await announce(service().url, length, "{");
+  await sleep(200);
+  second.socket.destroy();
+  await sleep(200);
+  first.socket.destroy();
+  await expect.poll(() => service().arena.reserved).toBe(0);
+  await sleep(300);
+  expect(service().arena.reserved).toBe(0);
 });
 
 const impatient = useService({ limits: { ...LIMITS, silenceMs: 500 } });
