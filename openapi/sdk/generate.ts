@@ -1,6 +1,5 @@
 /** `npm run sdk [language...]`: generates SDKs into sdk/; by default every language with an installed toolchain. */
-import { rmSync } from "node:fs";
-import { missingTool, run, SDKS } from "./sdks.ts";
+import { generate, missingTool, SDKS } from "./sdks.ts";
 
 const LANGUAGES = SDKS.map(({ language }) => language);
 const wanted = process.argv.slice(2);
@@ -11,7 +10,7 @@ if (unknown !== undefined) {
   process.exit(1);
 }
 for (const sdk of SDKS) {
-  const { language, generate, folders } = sdk;
+  const { language, folders } = sdk;
   if (wanted.length > 0 && !wanted.includes(language)) continue;
   const missing = await missingTool(sdk);
   if (missing !== undefined) {
@@ -19,8 +18,6 @@ for (const sdk of SDKS) {
     if (wanted.length > 0) process.exitCode = 1;
     continue;
   }
-  // Removes old files, because the generators keep them.
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-  for (const command of generate) await run(command);
+  await generate(sdk);
   console.log(`${language}: generated in ${folders.join(" and ")}`);
 }

@@ -1,4 +1,4 @@
-/** The pages of docs/ for newcomers: every block is run (those of SDKs by test/sdk/sdk.test.ts), every number is the server's, every link leads somewhere. */
+/** The pages of docs/ for newcomers: every block is run (those of SDKs by test/sdk), every number is the server's, every link leads somewhere. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -29,8 +29,8 @@ const NOT_RUN: Readonly<Record<string, string>> = {
     "packing builds under the feet of the other tests; test/build/package.test.ts installs the package elsewhere",
   "npm init -y":
     "it would make this repository another package; test/build/package.test.ts installs the file elsewhere",
-  "npm run -s sdk": "test/sdk/sdk.test.ts runs it",
-  "cat > sdk/": "test/sdk/sdk.test.ts runs it",
+  "npm run -s sdk": "test/sdk runs it",
+  "cat > sdk/": "test/sdk runs it",
   "kubectl apply": "there is no cluster; test/docs/deploy.test.ts validates the manifests",
 };
 

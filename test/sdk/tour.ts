@@ -1,46 +1,42 @@
-/** SDKs of six languages, generated, and used as their pages say: the code of each page is put together, compiled and run against a server. */
+/** Generates an SDK and uses it as its page says: the code of the page is put together, compiled and run against a server. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { missingTool, run, SDKS } from "../../openapi/sdk/sdks.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { missingTool, SDKS } from "../../openapi/sdk/sdks.ts";
 import { digestTokens } from "../../src/http/server/auth.ts";
 import { VERSION } from "../../src/version.ts";
 import { blocksOf, expectPrinted, readPage } from "../support/blocks.ts";
 import { asGone, asItIs, asLaterVersion, asProxy, useFront } from "../support/front.ts";
 import { useService } from "../support/service.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
-const ADDRESS = "http://127.0.0.1:8080";
+export const ROOT = resolve(import.meta.dirname, "../..");
+export const ADDRESS = "http://127.0.0.1:8080";
 /** The token of the pages. */
-const TOKEN = "a-token";
-const open = useService();
-const guarded = useService({ tokens: digestTokens([TOKEN]) });
-const front = useFront();
-
+export const TOKEN = "a-token";
 /** One for all runs, so that cargo compiles what the client depends on once. */
 const CARGO_TARGET_DIR = join(ROOT, "sdk/target");
 
 const execute = promisify(execFile);
 
 /** Runs a block of a page in a shell, in a folder; what it prints. */
-async function shell(block: string, cwd: string): Promise<string> {
+export async function shell(block: string, cwd: string): Promise<string> {
   const env = { ...process.env, LOSSD: ROOT, npm_config_prefer_offline: "true", CARGO_TARGET_DIR };
   // Maven resets colours that it has not set.
   return stripVTControlCharacters((await execute("bash", ["-ec", block], { cwd, env })).stdout);
 }
 
 /** Whether a command failed because no package registry answered. */
-function isOffline(error: unknown): boolean {
+export function isOffline(error: unknown): boolean {
   const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
   return /ENOTFOUND|EAI_AGAIN|ENOTCACHED|ECONNREFUSED|Unknown ?host|name resolution|NewConnectionError|Network is unreachable|Connection refused|offline mode/i.test(
     stdout + stderr,
   );
 }
 
-const TSC = `${ROOT}/node_modules/.bin/tsc --noEmit --strict --skipLibCheck --module nodenext --target esnext --allowImportingTsExtensions --types node --typeRoots ${ROOT}/node_modules/@types`;
+export const TSC = `${ROOT}/node_modules/.bin/tsc --noEmit --strict --skipLibCheck --module nodenext --target esnext --allowImportingTsExtensions --types node --typeRoots ${ROOT}/node_modules/@types`;
 
 /** What a program is called, the language of its blocks, and a check that prints nothing where all is well. */
 const PROGRAMS: Readonly<Record<string, { file: string; code: string; check: string }>> = {
@@ -52,7 +48,12 @@ const PROGRAMS: Readonly<Record<string, { file: string; code: string; check: str
   rust: { file: "src/main.rs", code: "rust", check: "cargo fmt --check" },
 };
 
-describe.each(SDKS.filter(({ language }) => language in PROGRAMS))("the SDK for $language", (sdk) => {
+/** Tests an SDK. The languages have a file each, so that they are tested side by side. */
+export function testSdk(language: string): void {
+  const sdk = SDKS.find((one) => one.language === language)!;
+  const open = useService();
+  const guarded = useService({ tokens: digestTokens([TOKEN]) });
+  const front = useFront();
   const page = readPage(`docs/sdk-${sdk.language}.md`);
   const { file, code, check } = PROGRAMS[sdk.language]!;
   const blocks = blocksOf(page);
@@ -124,46 +125,4 @@ describe.each(SDKS.filter(({ language }) => language in PROGRAMS))("the SDK for 
       expect(version).toBe(VERSION);
     expect(texts(code).filter((text) => text.includes(TOKEN)).length).toBe(1);
   });
-});
-
-it("the client of the whole contract passes its tour, with nested lists", async ({ skip }) => {
-  skip(!existsSync(join(ROOT, "sdk/openapi-ts")), "it is not generated");
-  await run("node_modules/.bin/tsc -p test/sdk/tsconfig.json");
-  expect(await run("node test/sdk/openapi-ts.ts", guarded().url, TOKEN)).toMatch(/^10 steps passed$/m);
-}, 60_000);
-
-it("C# has the numbers, tensors and styles of test/sdk/csharp, which no compiler has seen", async ({
-  skip,
-}) => {
-  const sdk = SDKS.find(({ language }) => language === "csharp")!;
-  const missing = await missingTool(sdk);
-  skip(missing !== undefined, `\`${missing}\` fails`);
-  try {
-    await shell("npm run -s sdk csharp", ROOT);
-  } catch (error) {
-    skip(isOffline(error), "no package registry can be reached");
-    throw error;
-  }
-  for (const name of ["CrossEntropyResult", "ResultTensor", "NonFiniteStyle"]) {
-    const generated = readFileSync(join(ROOT, `sdk/csharp/src/Lossd/Model/${name}.cs`), "utf8");
-    expect(generated).toBe(readFileSync(join(ROOT, `test/sdk/csharp/${name}.cs.txt`), "utf8"));
-  }
-}, 180_000);
-
-it("docs/start.md comes to a generated SDK by copying", async ({ skip }) => {
-  const [, section = ""] = /^## From a generated SDK$([\s\S]*?)^## /m.exec(readPage("docs/start.md"))!;
-  const [generate, generated, program, printed] = blocksOf(section).map(({ text }) => text);
-  const answer = await shell(generate!, ROOT).catch((error: unknown) => {
-    skip(isOffline(error), "no package registry can be reached");
-    throw error;
-  });
-  expect(answer).toBe(generated);
-  expectPrinted(await shell(program!.replace(ADDRESS, open().url), ROOT), printed!);
-  expect(await shell(`${TSC} --ignoreConfig sdk/first.ts`, ROOT)).toBe("");
-}, 60_000);
-
-it("npm run sdk refuses a language that it does not know", async () => {
-  await expect(run("node openapi/sdk/generate.ts", "cobol")).rejects.toThrow(
-    "expected typescript, python, java, kotlin, go, rust or csharp, got cobol",
-  );
-});
+}

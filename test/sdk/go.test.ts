@@ -1,0 +1,3 @@
+import { testSdk } from "./tour.ts";
+
+testSdk("go");
