@@ -11,7 +11,7 @@ export interface TextExports {
   scanIsDone(scan: number): number;
   /**
    * Prints `n` elements at `from`, starting with element `index` of a tensor, with commas and brackets. `levels` inner
-   * lists have the lengths at `listLengthsAt`. Dtype 7 prints empty lists. Returns the address after the last
+   * lists have the lengths at `listLengthsAt`. Dtype 63 prints empty lists, and 64 added to a dtype prints non-finite numbers as null. Returns the address after the last
    * character.
    */
   printElements(from: number, dtype: number, index: number, n: number, levels: number, to: number): number;

@@ -12,7 +12,7 @@ export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
 
 const INT32_MAX = 2 ** 31 - 1;
 
-/** Adds the examples, which test/openapi.test.ts sends and compares with the responses, and the binary formats. */
+/** Adds the examples, which test/http/openapi/openapi.test.ts sends and compares with the responses, and the binary formats. */
 export function withExamples(document: Document): void {
   nameReductions(document);
   nameFloats(document);

@@ -60,7 +60,7 @@ export function toIntegers(from: usize, to: usize, dtype: i32, n: usize): i32 {
   } else if (dtype == UINT8) {
     low = 0;
     high = 255;
-  }
+  } else if (dtype != INT64) unreachable();
   const width = widthOf(dtype);
   for (let i: usize = 0; i < n; i++) {
     const value = load<f64>(from + (i << 3));

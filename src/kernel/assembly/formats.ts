@@ -25,7 +25,8 @@ export function loadNumber(at: usize, dtype: i32): f64 {
     case BFLOAT16: return f64(reinterpret<f32>(u32(load<u16>(at)) << 16));
     case INT64: return f64(load<i64>(at));
     case INT32: return f64(load<i32>(at));
-    default: return f64(load<u8>(at));
+    case UINT8: return f64(load<u8>(at));
+    default: return unreachable();
   }
 }
 
@@ -35,7 +36,8 @@ export function storeNumber(at: usize, dtype: i32, value: f64): void {
     case FLOAT64: return store<f64>(at, value);
     case FLOAT32: return store<f32>(at, f32(value));
     case FLOAT16: return store<u16>(at, toFloat16(value));
-    default: return store<u16>(at, toBFloat16(value));
+    case BFLOAT16: return store<u16>(at, toBFloat16(value));
+    default: return unreachable();
   }
 }
 
@@ -45,7 +47,8 @@ export function roundNumber(value: f64, dtype: i32): f64 {
     case FLOAT64: return value;
     case FLOAT32: return f64(f32(value));
     case FLOAT16: return fromFloat16(toFloat16(value));
-    default: return f64(reinterpret<f32>(toBFloat16(value) << 16));
+    case BFLOAT16: return f64(reinterpret<f32>(toBFloat16(value) << 16));
+    default: return unreachable();
   }
 }
 
@@ -54,7 +57,8 @@ export function loadIndex(at: usize, dtype: i32): i64 {
   switch (dtype) {
     case INT64: return load<i64>(at);
     case INT32: return i64(load<i32>(at));
-    default: return i64(load<u8>(at));
+    case UINT8: return i64(load<u8>(at));
+    default: return unreachable();
   }
 }
 

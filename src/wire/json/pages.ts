@@ -30,7 +30,7 @@ const ELEMENT_BYTES = 49;
 /** Smallest free space for which a page is continued, enough for any number and several elements. */
 const MARGIN_BYTES = 64 * ELEMENT_BYTES;
 /** Flag added to a dtype's code to print non-finite numbers as null. */
-const NULLS = 8;
+const NULLS = 64;
 
 const utf8 = new TextEncoder();
 

@@ -15,7 +15,7 @@ export type Member = Tensor | Scalar | readonly string[];
 export type Members = Readonly<Record<string, Member | undefined>>;
 
 /** Element type that the kernels print as `[]`. */
-const EMPTY_LIST = { code: 7, bytes: 0 };
+const EMPTY_LIST = { code: 63, bytes: 0 };
 /** Limit of empty lists in a nested response, because a shape such as (4000000000, 0) is cheap to send. */
 const MAX_EMPTY_LISTS = 2 ** 20;
 

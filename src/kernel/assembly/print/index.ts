@@ -1,6 +1,6 @@
 // Prints tensor elements as JSON numbers, the shortest that read back as the same number. Each dtype has a printer with
 // the same parameters.
-import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64 } from "../formats";
+import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8, widthOf } from "../formats";
 import { printFloat32s } from "./float32";
 import { printHalves } from "./half";
 import { fillLayout } from "./layout";
@@ -18,10 +18,10 @@ export const outputAt: usize = memory.data(66560, 16);
 export const outputBytes: usize = 65536;
 
 /** Element type of the printer alone, whose elements are empty lists. */
-const EMPTY_LIST: i32 = 7;
+const EMPTY_LIST: i32 = 63;
 
 /** Flag added to the element type to print non-finite numbers as null. */
-const NULLS: i32 = 8;
+const NULLS: i32 = 64;
 
 /** Fills the printers' tables. Called once after the powers of ten have been written. */
 export function fillPrintTables(): void {
@@ -65,7 +65,7 @@ function printRuns(from: usize, dtype: i32, index: u32, n: u32, to: usize): usiz
 
 /** Prints elements of dtypes without a vector printer, each followed by a comma. */
 function printEach(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
-  const bytes: usize = dtype == FLOAT64 || dtype == INT64 ? 8 : dtype == INT32 ? 4 : 1;
+  const bytes: usize = dtype == EMPTY_LIST ? 0 : usize(1) << widthOf(dtype);
   for (const end = index + n; index < end; index++, from += bytes) {
     to = printElement(from, dtype, separate(index, to));
     store<u8>(to++, 44);
@@ -82,7 +82,8 @@ function printElement(from: usize, dtype: i32, to: usize): usize {
       store<u16>(to, 0x5d5b);
       return to + 2;
     }
-    default: return printInteger(i64(load<u8>(from)), to);
+    case UINT8: return printInteger(i64(load<u8>(from)), to);
+    default: return unreachable();
   }
 }
 
