@@ -102,7 +102,10 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
       }
       later = turnIfBusy(loss.bytes > chunk.length ? "begun" : "later")?.then(() => {
         if (!isOver) scanChunk(chunk);
-        body.resume();
+        later = undefined;
+        // Emits all chunks that have arrived meanwhile as one, because a client may send them byte by byte.
+        body.read();
+        if (later === undefined) body.resume();
       });
       if (later === undefined) scanChunk(chunk);
       else body.pause();
@@ -117,7 +120,7 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
       body.off("close", onFailure);
       // A stream emits its end although its last chunk has paused it.
       if (later === undefined) finish();
-      else later.then(finish);
+      else later.then(onEnd);
     };
     const finish = (): void => {
       if (isOver) return;
