@@ -4,9 +4,11 @@ import cluster from "node:cluster";
 import type { Registry } from "prom-client";
 import { Problem } from "../problems.ts";
 import type { Counts } from "./cluster-metrics.ts";
+import { HEARTBEAT_MS } from "./heartbeats.ts";
 
 /** Messages between a worker and the primary. A reply has the name of its request. */
 export type Message =
+  | { readonly lossd: "alive" }
   | { readonly lossd: "stop" }
   | { readonly lossd: "failed"; readonly why: string }
   | { readonly lossd: "tokens"; readonly digests?: readonly string[] }
@@ -31,6 +33,7 @@ const PAGE_TIMEOUT_MS = 5000;
 
 export class ClusterMember {
   readonly #worker: Worker;
+  readonly #heartbeat: NodeJS.Timeout;
   /** Pending page, shared by all callers. */
   #page: PromiseWithResolvers<string> | undefined;
   #registry: Registry | undefined;
@@ -39,6 +42,7 @@ export class ClusterMember {
 
   constructor(worker: Worker) {
     this.#worker = worker;
+    this.#heartbeat = setInterval(() => this.#send({ lossd: "alive" }), HEARTBEAT_MS).unref();
     worker.on("message", (message: Message) => {
       if (message.lossd === "stop") this.#stopped.resolve();
       if (message.lossd === "tokens") this.#tokens.resolve(message.digests ?? []);
@@ -80,6 +84,7 @@ export class ClusterMember {
 
   /** Disconnects, so that the channel does not keep the process alive. */
   leave(): void {
+    clearInterval(this.#heartbeat);
     this.#worker.disconnect();
   }
 

@@ -8,6 +8,7 @@ import { UserError } from "../errors.ts";
 import type { Phase } from "../http/server/shutdown.ts";
 import type { Message } from "./cluster-member.ts";
 import { ClusterMetrics } from "./cluster-metrics.ts";
+import { Heartbeats } from "./heartbeats.ts";
 
 /**
  * Node flags of each worker, as in the Dockerfile and `npm start`. Without a limit, the young generation grows under
@@ -20,6 +21,9 @@ const BACK_OFF_MS = { first: 50, listened: 400, unheard: 5000 } as const;
 
 /** Uptime after which the delay is reset. */
 const STABLE_MS = 5000;
+
+/** Time beyond the shutdown limit for workers that respond, in milliseconds. */
+const KILL_MARGIN_MS = 2000;
 
 /** Limit of consecutive failed starts while no worker listens. */
 const MAX_FAILED_STARTS = 8;
@@ -35,6 +39,7 @@ export class Cluster {
   readonly #logger: Logger;
   readonly #tokens: readonly string[];
   readonly #metrics: ClusterMetrics;
+  readonly #heartbeats: Heartbeats;
   #hasListened = false;
   #wait: number = BACK_OFF_MS.first;
   #attempts = 0;
@@ -45,6 +50,7 @@ export class Cluster {
     this.#logger = logger;
     this.#tokens = tokens;
     this.#metrics = new ClusterMetrics(logger, registry, (worker) => this.#send(worker, { lossd: "count" }));
+    this.#heartbeats = new Heartbeats(logger);
     // Lets idle workers accept from one queue. With round robin, a connection would hang forever if its worker died
     // during the handover.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
@@ -72,13 +78,13 @@ export class Cluster {
     return this.#metrics.page(this.#serving);
   }
 
-  /** Ready while a worker listens. */
+  /** Ready while a worker listens and is not silent. */
   get phase(): Phase {
     if (this.#stopping) return "stopping";
-    return this.#serving.length > 0 ? "ready" : "starting";
+    return this.#serving.some((worker) => !this.#heartbeats.isSilent(worker)) ? "ready" : "starting";
   }
 
-  /** Shuts every worker down and kills the rest after `limit` milliseconds. */
+  /** Shuts every worker down. Kills silent workers after `limit` milliseconds, and the rest {@link KILL_MARGIN_MS} later. */
   async stop(limit: number): Promise<void> {
     this.#stopping = true;
     for (const worker of this.#workers) {
@@ -86,9 +92,16 @@ export class Cluster {
       if (!this.#listening.has(worker)) worker.kill("SIGKILL");
       else this.#send(worker, { lossd: "stop" });
     }
+    await this.#allEnded(limit);
+    for (const worker of this.#workers) if (this.#heartbeats.isSilent(worker)) worker.kill("SIGKILL");
+    await this.#allEnded(KILL_MARGIN_MS);
+    this.kill();
+  }
+
+  /** Waits until no worker is left, at most `limit` milliseconds. */
+  async #allEnded(limit: number): Promise<void> {
     const end = Date.now() + limit;
     while (this.#workers.length > 0 && Date.now() < end) await sleep(20);
-    this.kill();
   }
 
   /** Kills every worker at once. */

@@ -21,9 +21,6 @@ import { finish, stopOnSignals } from "./signals.ts";
 import type { ServeOptions, Serving } from "./worker.ts";
 import { loadTokens, serve } from "./worker.ts";
 
-/** Time beyond the shutdown limit after which workers are killed, in milliseconds. */
-const KILL_MARGIN_MS = 2000;
-
 /** Serves until a signal stops it. */
 export async function start(settings: SettingTexts, onFailure: (reason: unknown) => void): Promise<void> {
   const read = readConfig(process.env, settings);
@@ -92,7 +89,7 @@ async function startCluster(
       ? buildAdmin({ lifecycle: cluster, logger, keepAlive: config.KEEP_ALIVE_S * 1000 }, page)
       : undefined;
   const stop = async (): Promise<void> => {
-    await cluster.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS) + KILL_MARGIN_MS);
+    await cluster.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS));
     await shutDownAdmin(admin);
   };
   stopOnSignals(stop, log, () => cluster.kill());
