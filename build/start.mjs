@@ -10,6 +10,11 @@ import { stalePartsOf } from "./sources.mjs";
 
 const MAIN = new URL("../dist/main.js", import.meta.url);
 
+/** Signals that end the build, and its steps with it. */
+const SIGNALS = /** @type {const} */ (["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR2", "SIGTERM"]);
+
+// Replaces Node's own handler, which opens the inspector. A flag would not do, because Node 20 does not know it.
+process.on("SIGUSR1", () => {});
 checkRequirements({ development: false });
 if (stalePartsOf().length > 0) {
   checkRequirements({ development: true });
@@ -37,9 +42,9 @@ async function run(script, args) {
     stopped = signal;
     child.kill(signal);
   };
-  process.on("SIGTERM", stop).on("SIGINT", stop);
+  for (const signal of SIGNALS) process.on(signal, stop);
   const [code] = await once(child, "exit");
   if (stopped !== undefined) process.exit(128 + constants.signals[stopped]);
   if (code !== 0) process.exit(code ?? 1);
-  process.off("SIGTERM", stop).off("SIGINT", stop);
+  for (const signal of SIGNALS) process.off(signal, stop);
 }

@@ -79,7 +79,7 @@ export const SETTINGS = Type.Object(
     TOKENS_FILE: Type.String({
       default: "",
       description:
-        "File with the accepted bearer tokens, one per line; without it every request is accepted. The file is read at startup, so a change needs a restart. Health, the playground and the guide need no token.",
+        "File with the accepted bearer tokens, one per line; without it every request is accepted. SIGHUP reads it again, and keeps the former tokens if it is invalid. Health, the playground and the guide need no token.",
     }),
     CORS_ORIGINS: Type.String({
       default: "",

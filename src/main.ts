@@ -14,15 +14,18 @@ if (Number.parseInt(versions.node, 10) < MIN_NODE_MAJOR) {
 }
 const cache = fileURLToPath(new URL("cache", import.meta.url));
 if (existsSync(cache)) module.enableCompileCache({ directory: cache, portable: true });
+// Replaces Node's own handler, which opens the inspector.
+host.on("SIGUSR1", () => {});
 // Records signals while the modules load, because the first process of a container loses a signal without a handler.
 let early: NodeJS.Signals | undefined;
 const remember = (signal: NodeJS.Signals): void => {
-  early ??= signal;
+  if (early === undefined || early === "SIGHUP") early = signal;
 };
-host.on("SIGTERM", remember).on("SIGINT", remember);
+const signals = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR2", "SIGTERM"] as const;
+for (const signal of signals) host.on(signal, remember);
 const { main } = await import("./cli/run.ts");
 // Lets the event loop deliver a signal that has arrived meanwhile.
 await new Promise((resolve) => setImmediate(resolve));
 main(early);
 // Removes these handlers now that run.ts has its own.
-host.off("SIGTERM", remember).off("SIGINT", remember);
+for (const signal of signals) host.off(signal, remember);

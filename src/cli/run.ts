@@ -28,7 +28,9 @@ export async function main(early: NodeJS.Signals | undefined): Promise<void> {
 }
 
 async function runCommand(command: Command, early: NodeJS.Signals | undefined): Promise<void> {
-  if (early !== undefined) process.exit(command.name === "serve" ? 0 : SIGNALLED[early]);
+  if (early !== undefined && command.name !== "serve") process.exit(SIGNALLED[early]);
+  // Ignores SIGHUP because the server has read no file yet.
+  if (early !== undefined && early !== "SIGHUP") process.exit(0);
   // Loads the other commands on demand because they would delay the server's start.
   switch (command.name) {
     case "version":

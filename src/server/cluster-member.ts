@@ -2,6 +2,8 @@
 import type { Worker } from "node:cluster";
 import cluster from "node:cluster";
 import type { Registry } from "prom-client";
+import type { AcceptedTokens, Tokens } from "../http/server/auth.ts";
+import { fromText } from "../http/server/auth.ts";
 import { Problem } from "../problems.ts";
 import type { Counts } from "./cluster-metrics.ts";
 import { HEARTBEAT_MS } from "./heartbeats.ts";
@@ -31,13 +33,14 @@ export function failInCluster(why: string): boolean {
 /** Timeout for the metrics page, longer than one silent worker can delay it. */
 const PAGE_TIMEOUT_MS = 5000;
 
-export class ClusterMember {
+export class ClusterMember implements AcceptedTokens {
   readonly #worker: Worker;
   readonly #heartbeat: NodeJS.Timeout;
   /** Pending page, shared by all callers. */
   #page: PromiseWithResolvers<string> | undefined;
   #registry: Registry | undefined;
-  readonly #tokens = Promise.withResolvers<readonly string[]>();
+  #tokens: Tokens = [];
+  readonly #received = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
 
   constructor(worker: Worker) {
@@ -45,7 +48,7 @@ export class ClusterMember {
     this.#heartbeat = setInterval(() => this.#send({ lossd: "alive" }), HEARTBEAT_MS).unref();
     worker.on("message", (message: Message) => {
       if (message.lossd === "stop") this.#stopped.resolve();
-      if (message.lossd === "tokens") this.#tokens.resolve(message.digests ?? []);
+      if (message.lossd === "tokens") this.#accept(message.digests ?? []);
       if (message.lossd === "count") this.#count();
       if (message.lossd === "page") this.#page?.resolve(message.page ?? "");
     });
@@ -56,10 +59,14 @@ export class ClusterMember {
     return this.#stopped.promise;
   }
 
-  /** Requests the digests of the accepted tokens. */
-  tokens(): Promise<readonly string[]> {
+  get tokens(): Tokens {
+    return this.#tokens;
+  }
+
+  /** Requests the digests of the accepted tokens. The primary sends later ones without a request. */
+  loadTokens(): Promise<void> {
     this.#send({ lossd: "tokens" });
-    return this.#tokens.promise;
+    return this.#received.promise;
   }
 
   /** Includes `registry` in the cluster's metrics from now on. */
@@ -86,6 +93,11 @@ export class ClusterMember {
   leave(): void {
     clearInterval(this.#heartbeat);
     this.#worker.disconnect();
+  }
+
+  #accept(digests: readonly string[]): void {
+    this.#tokens = fromText(digests);
+    this.#received.resolve();
   }
 
   async #count(): Promise<void> {

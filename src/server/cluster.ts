@@ -11,10 +11,13 @@ import { ClusterMetrics } from "./cluster-metrics.ts";
 import { Heartbeats } from "./heartbeats.ts";
 
 /**
- * Node flags of each worker, as in the Dockerfile and `npm start`. Without a limit, the young generation grows under
+ * Node flag of each process, also in the Dockerfile and `npm start`. Without a limit, the young generation grows under
  * load until a process has 230 MiB instead of 155, and no cache holds it.
  */
-export const ENGINE_FLAGS = ["--max-semi-space-size=4"];
+export const HEAP_FLAG = "--max-semi-space-size=4";
+
+/** Node flags of a server. SIGUSR1 would open the inspector, which runs any code, until src/main.ts handles it. */
+export const ENGINE_FLAGS = [HEAP_FLAG, "--disable-sigusr1"];
 
 /** Delays before a dead worker is replaced, in milliseconds. Each death doubles the delay, up to `listened` or `unheard`. */
 const BACK_OFF_MS = { first: 50, listened: 400, unheard: 5000 } as const;
@@ -37,7 +40,7 @@ export class Cluster {
   /** Reasons of failed starts, as the workers reported them. */
   readonly #reasons = new WeakMap<Worker, string>();
   readonly #logger: Logger;
-  readonly #tokens: readonly string[];
+  #tokens: readonly string[];
   readonly #metrics: ClusterMetrics;
   readonly #heartbeats: Heartbeats;
   #hasListened = false;
@@ -45,7 +48,7 @@ export class Cluster {
   #attempts = 0;
   #stopping = false;
 
-  /** `tokens` are digests, read once, so that all workers accept the same tokens. `registry` holds the metrics of the primary. */
+  /** `tokens` are digests, read once for all workers, so that they accept the same tokens. `registry` holds the metrics of the primary. */
   constructor(logger: Logger, tokens: readonly string[], registry: Registry) {
     this.#logger = logger;
     this.#tokens = tokens;
@@ -66,6 +69,12 @@ export class Cluster {
   start(workers: number): Promise<number> {
     for (let count = 0; count < workers; count++) this.#fork();
     return this.#begun.promise;
+  }
+
+  /** Replaces the accepted tokens of all workers, given as digests. */
+  accept(tokens: readonly string[]): void {
+    this.#tokens = tokens;
+    for (const worker of this.#workers) this.#send(worker, { lossd: "tokens", digests: tokens });
   }
 
   /** Resolves with the reason once no worker is left and none can start. */

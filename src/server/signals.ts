@@ -1,15 +1,41 @@
-/** SIGTERM and SIGINT. The first signal starts a graceful shutdown, a second SIGINT exits at once. */
+/**
+ * Signals of a server: most start a graceful shutdown, a second SIGINT exits at once, SIGHUP reloads. SIGUSR1 is ignored
+ * in src/main.ts.
+ */
+import { isatty } from "node:tty";
 import type { Logger } from "pino";
 import type { LogStream } from "./log-stream.ts";
 
+/** Signals that start a graceful shutdown. */
+const STOPPING = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR2"] as const;
+
 /** Exit codes after a signal: 128 plus its number. */
-export const SIGNALLED: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+export const SIGNALLED: Partial<Record<NodeJS.Signals, number>> = {
+  SIGHUP: 129,
+  SIGINT: 130,
+  SIGQUIT: 131,
+  SIGUSR2: 140,
+  SIGTERM: 143,
+};
 
 /** Interval in which a second SIGINT is ignored, because npm forwards the signal that the terminal has sent to both. */
 const ECHO_MS = 250;
 
-/** Calls `stop` at the first SIGTERM or SIGINT. A second SIGINT calls `force` and exits. */
-export function stopOnSignals(stop: () => Promise<void>, log: Log, force = () => {}): void {
+/** Standard streams that were terminals at the start. */
+const TERMINALS = [0, 1, 2].filter(isatty);
+
+/** Reactions of a process to signals. */
+export interface Reactions {
+  /** Shuts down gracefully. Called once. */
+  readonly stop: () => Promise<void>;
+  /** Reads files again at SIGHUP. */
+  readonly reload: () => void;
+  /** Called before the exit at a second SIGINT. */
+  readonly force?: () => void;
+}
+
+/** Handles the signals of a server. SIGHUP stops it if its terminal has closed, and reloads otherwise. */
+export function handleSignals({ stop, reload, force = () => {} }: Reactions, log: Log): void {
   let isStopping = false;
   let interrupted: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -21,12 +47,21 @@ export function stopOnSignals(stop: () => Promise<void>, log: Log, force = () =>
       }
     }
     if (isStopping) return;
+    if (signal === "SIGHUP" && !isHungUp()) {
+      reload();
+      return;
+    }
     isStopping = true;
     log.logger.info({ signal }, "stopping");
     const stopAndLog = () => stop().then(() => log.logger.info("stopped"));
     finish(stopAndLog, log);
   };
-  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  for (const signal of [...STOPPING, "SIGHUP"] as const) process.on(signal, onSignal);
+}
+
+/** Whether a terminal of this process has closed. Its system calls fail from then on. */
+function isHungUp(): boolean {
+  return TERMINALS.some((stream) => !isatty(stream));
 }
 
 /** Stops, then writes the rest of the log. Exits if a write is blocked because it would keep the process alive. */

@@ -8,18 +8,18 @@ import type { Config, SettingTexts } from "../config.ts";
 import { readConfig } from "../config.ts";
 import { registerDroppedLines } from "../http/observe/metrics.ts";
 import { buildAdmin } from "../http/server/admin.ts";
-import { fromText, toText } from "../http/server/auth.ts";
+import { toText } from "../http/server/auth.ts";
 import { shutDownAdmin } from "../http/server/shutdown.ts";
 import { VERSION } from "../version.ts";
+import { TokensFile } from "./accepted-tokens.ts";
 import { Cluster } from "./cluster.ts";
 import { joinCluster } from "./cluster-member.ts";
 import { clearSocket, listen } from "./listen.ts";
 import { LogStream, logOutput } from "./log-stream.ts";
 import { chooseBudget } from "./memory-budget.ts";
 import type { Log } from "./signals.ts";
-import { finish, stopOnSignals } from "./signals.ts";
-import type { ServeOptions, Serving } from "./worker.ts";
-import { loadTokens, serve } from "./worker.ts";
+import { finish, handleSignals } from "./signals.ts";
+import { serve } from "./worker.ts";
 
 /** Serves until a signal stops it. */
 export async function start(settings: SettingTexts, onFailure: (reason: unknown) => void): Promise<void> {
@@ -40,25 +40,25 @@ export async function start(settings: SettingTexts, onFailure: (reason: unknown)
 async function startAlone(config: Config, log: Log): Promise<number | undefined> {
   const stopping = new AbortController();
   const member = joinCluster();
-  const starting = openServer(config, log, { member, stopping: stopping.signal });
+  // Takes the tokens of the primary because the file may have changed since, and workers must agree.
+  const accepted = member ?? new TokensFile(config.TOKENS_FILE);
+  const { stream, logger } = log;
+  const starting = serve(config, accepted, logger, {
+    member,
+    stopping: stopping.signal,
+    droppedLines: stream.dropped,
+  });
   // Handles signals from here on, because the first process of a container loses a signal without a handler.
   const stop = async (): Promise<void> => {
     stopping.abort();
     await (await starting)?.stop();
   };
-  stopOnSignals(stop, log);
+  const reload = (): void => {
+    if (accepted instanceof TokensFile) accepted.reload(logger);
+  };
+  handleSignals({ stop, reload }, log);
   member?.stopped.then(() => finish(stop, log));
   return (await starting)?.port;
-}
-
-async function openServer(
-  config: Config,
-  { logger, stream }: Log,
-  { member, stopping }: Pick<ServeOptions, "member" | "stopping">,
-): Promise<Serving | undefined> {
-  // Takes the tokens of the primary because the file may have changed since, and workers must agree.
-  const tokens = member === undefined ? loadTokens(config.TOKENS_FILE) : fromText(await member.tokens());
-  return await serve(config, tokens, logger, { member, stopping, droppedLines: stream.dropped });
 }
 
 /** Greets a user on a terminal. In a container, standard error stays empty. */
@@ -82,7 +82,8 @@ async function startCluster(
   const { logger, stream } = log;
   const registry = new Registry();
   registerDroppedLines(registry, stream.dropped);
-  const cluster = new Cluster(logger, toText(loadTokens(config.TOKENS_FILE)), registry);
+  const file = new TokensFile(config.TOKENS_FILE);
+  const cluster = new Cluster(logger, toText(file.tokens), registry);
   const page = () => cluster.page();
   const admin =
     config.METRICS_PORT > 0
@@ -92,7 +93,10 @@ async function startCluster(
     await cluster.stop(Math.max(config.DRAIN_LIMIT_MS, config.DRAIN_LAG_MS));
     await shutDownAdmin(admin);
   };
-  stopOnSignals(stop, log, () => cluster.kill());
+  const reload = (): void => {
+    if (file.reload(logger)) cluster.accept(toText(file.tokens));
+  };
+  handleSignals({ stop, reload, force: () => cluster.kill() }, log);
   cluster.failed.then((reason) => stop().finally(() => onFailure(reason)));
   try {
     if (config.SOCKET !== "") await clearSocket(config.SOCKET);

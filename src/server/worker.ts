@@ -9,8 +9,7 @@ import { LoadEstimate } from "../http/limits/load-estimate.ts";
 import { MemoryLine } from "../http/limits/memory-line.ts";
 import { Metrics, registerDroppedLines } from "../http/observe/metrics.ts";
 import { buildAdmin } from "../http/server/admin.ts";
-import type { Tokens } from "../http/server/auth.ts";
-import { digestTokens } from "../http/server/auth.ts";
+import type { AcceptedTokens } from "../http/server/auth.ts";
 import type { Lifecycle } from "../http/server/shutdown.ts";
 import { shutDown, shutDownAdmin } from "../http/server/shutdown.ts";
 import { loadKernel } from "../kernel/kernel.ts";
@@ -19,7 +18,6 @@ import type { ClusterMember } from "./cluster-member.ts";
 import { listenBoth } from "./listen.ts";
 import type { DroppedLines } from "./log-stream.ts";
 import { readPages } from "./page-files.ts";
-import { readTokensFile } from "./tokens-file.ts";
 
 /** Running server. */
 export interface Serving {
@@ -41,10 +39,11 @@ export interface ServeOptions {
 /** Starts a server. Undefined if it is stopped before it listens. */
 export async function serve(
   config: Config,
-  tokens: Tokens,
+  accepted: AcceptedTokens,
   logger: Logger,
   { member, stopping, droppedLines }: ServeOptions,
 ): Promise<Serving | undefined> {
+  await member?.loadTokens();
   const kernel = loadKernel(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const waitLimit = config.WAIT_LIMIT_MS / 1000;
@@ -69,7 +68,7 @@ export async function serve(
     },
     lifecycle,
     logger,
-    tokens,
+    accepted,
     metrics,
     metricsPage: hasOwnPort ? undefined : page,
     metricsText: page,
@@ -109,9 +108,4 @@ async function loadTracing(url: string | undefined, logger: Logger): Promise<Tra
   return url === undefined
     ? undefined
     : (await import("../http/observe/tracing.ts")).startTracing(url, logger);
-}
-
-/** Loads the tokens of a file, or none without a file. An empty file is rejected because it would disable authentication. */
-export function loadTokens(file: string): Tokens {
-  return file === "" ? [] : digestTokens(readTokensFile(file));
 }

@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
-import { ENGINE_FLAGS } from "../../src/server/cluster.ts";
+import { ENGINE_FLAGS, HEAP_FLAG } from "../../src/server/cluster.ts";
 import { startProcess } from "../support/process.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -26,7 +26,7 @@ it("runs as a user, listens on all interfaces, has a health check, needs no shel
   expect(last).toMatch(/^HEALTHCHECK [^\n]*\\\n {2}CMD \["node", "-e", /m);
   const command = ["node", ...ENGINE_FLAGS, "dist/main.js"];
   expect(last).toContain(`\nCMD ${JSON.stringify(command).replaceAll(",", ", ")}\n`);
-  expect(packageJson.scripts.start).toBe(["exec node", ...ENGINE_FLAGS, "build/start.mjs"].join(" "));
+  expect(packageJson.scripts.start).toBe(`exec node ${HEAP_FLAG} build/start.mjs`);
   expect(last).not.toMatch(/^RUN /m);
 });
 

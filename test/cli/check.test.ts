@@ -163,6 +163,8 @@ describe("lossd check", () => {
     ["SIGINT", 130],
     ["SIGTERM", 143],
     ["SIGHUP", 129],
+    ["SIGQUIT", 131],
+    ["SIGUSR2", 140],
   ] as const)("ends on %s with %d while it waits", async (signal, code) => {
     const asked = Promise.withResolvers<void>();
     const child = begin(["check", await fakeBytes(() => asked.resolve()), "--timeout", "600"]);

@@ -57,6 +57,28 @@ it.each([1, 2])("SIGTERM ends one process during its start, from handler %s on",
   if (handler === 1) expect(text).not.toContain("listening");
 });
 
+it.each(
+  ["SIGINT", "SIGQUIT", "SIGUSR2"].flatMap((signal) => ["1", "2"].map((count) => [signal, count] as const)),
+)(
+  "%s to the whole group, as a terminal sends it, drains like SIGTERM, with %s processes",
+  async (signal, WORKERS) => {
+    const { child, port, pids } = await startProcess({
+      WORKERS,
+      DRAIN_LAG_MS: "0",
+      DRAIN_LIMIT_MS: "600000",
+    });
+    await expect.poll(() => pids().length, { timeout: 10_000 }).toBe(Number(WORKERS));
+    const { text, finish } = await half(port);
+    for (const pid of new Set([child.pid!, ...pids()])) process.kill(pid, signal);
+    await sleep(300);
+    expect(child.exitCode).toBe(null);
+    const ended = once(child, "exit");
+    finish();
+    expect(await ended).toEqual([0, null]);
+    expect(text()).toContain("HTTP/1.1 200");
+  },
+);
+
 it.each(["1", "2"])("SIGTERM again changes nothing about the drain, with %s processes", async (WORKERS) => {
   const { child, port } = await startProcess({ WORKERS, DRAIN_LAG_MS: "0" });
   const { text, finish } = await half(port);

@@ -90,7 +90,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     engine,
     lifecycle,
     logger,
-    tokens,
+    accepted: { tokens },
     limits,
     metrics,
     metricsPage,

@@ -6,6 +6,12 @@ import { Problem } from "../../problems.ts";
 /** Digests of the accepted tokens. An empty list disables the check. */
 export type Tokens = readonly Buffer[];
 
+/** Accepted tokens of a server. */
+export interface AcceptedTokens {
+  /** Latest tokens, read for each request because they may be replaced. */
+  readonly tokens: Tokens;
+}
+
 /** Authorization header of RFC 6750, section 2.1. */
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 /** Routes without a token: probes, the playground, where a user enters a token, and the guide, which explains how. */

@@ -9,7 +9,7 @@ import type { Tracing } from "../context.ts";
 import { RequestContext } from "../context.ts";
 import { logUnread, RequestLog, requestId } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import type { Tokens } from "./auth.ts";
+import type { AcceptedTokens } from "./auth.ts";
 import { checkToken } from "./auth.ts";
 import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
 import type { Origins } from "./cors.ts";
@@ -28,7 +28,7 @@ export interface ServerOptions {
   readonly lifecycle: Readonly<Lifecycle>;
   readonly logger: Logger;
   /** Accepted tokens (default: none required). */
-  readonly tokens?: Tokens;
+  readonly accepted?: AcceptedTokens;
   /** Origins whose pages may read responses (default: none). */
   readonly origins?: Origins;
   readonly limits?: TimeoutLimits;
@@ -132,7 +132,7 @@ function beginner({ logger, metrics, tracing }: ServerOptions, connections: Conn
 
 /** Checks the head of a request, on every path. */
 function checkIn(
-  { lifecycle, tokens = [], origins = [] }: ServerOptions,
+  { lifecycle, accepted, origins = [] }: ServerOptions,
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
@@ -144,7 +144,7 @@ function checkIn(
   // A path without this method gets 404, or 405 with Allow.
   if (!request.is404) checkNoBody(request.raw);
   if (origins.length > 0 && isPreflight(origins, request)) return;
-  if (tokens.length > 0) checkToken(tokens, request.raw);
+  if (accepted !== undefined) checkToken(accepted.tokens, request.raw);
   checkExpectation(request.context.exchange);
 }
 
