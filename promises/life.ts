@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import type { Promised, Proof } from "./promise.ts";
 import type { Server } from "./server.ts";
-import { dial, head, probe, SMALL, waitFor, withServer } from "./server.ts";
+import { connectionsOf, dial, head, probe, SMALL, waitFor, withServer } from "./server.ts";
 
 const CE = "/v1/cross_entropy";
 const RIGHT = '{"loss":0.6931472,"total_weight":1}';
@@ -152,7 +152,54 @@ export const LIFE: readonly Promised[] = [
         { files: 80 },
       ),
   },
+  {
+    id: "R32",
+    text: "8, 16 or 64 busy connections that all began at one of two workers: within 20 s no worker has more than its share and one connection or an eighth, 0 requests lost",
+    prove: async () => {
+      const proofs: Proof[] = [];
+      for (const connections of [8, 16, 64]) proofs.push(await proveBalance(connections));
+      return {
+        value: proofs.map(({ value }) => value).join("; "),
+        holds: proofs.every(({ holds }) => holds),
+      };
+    },
+  },
 ];
+
+/** Opens busy connections while one of two workers is stopped, then measures until both have their share. */
+function proveBalance(connections: number): Promise<Proof> {
+  return withServer({ WORKERS: "2" }, async (server) => {
+    await waitFor(async () => (await workersOf(server)).length === 2, 5000);
+    await sleep(1000);
+    const workers = await workersOf(server);
+    // The probe of readiness keeps a connection open.
+    const idle = workers.map((pid) => connectionsOf(pid, server.port));
+    process.kill(workers[1]!, "SIGSTOP");
+    const tally = ask(server.url, connections, true);
+    const spread = () => workers.map((pid, at) => connectionsOf(pid, server.port) - idle[at]!);
+    await waitFor(() => spread()[0] === connections, 5000);
+    const before = spread();
+    process.kill(workers[1]!, "SIGCONT");
+    const limit = connections / 2 + Math.max(1, connections / 16);
+    const start = performance.now();
+    let even = Number.POSITIVE_INFINITY;
+    let now = 0;
+    while (now < 25 && now < even + 3) {
+      await sleep(100);
+      now = (performance.now() - start) / 1000;
+      const [most = 0, least = 0] = spread().toSorted((one, other) => other - one);
+      // Closed connections are missing while their clients reconnect.
+      const isEven = most <= limit && most + least === connections;
+      even = isEven ? Math.min(even, now) : Number.POSITIVE_INFINITY;
+    }
+    const after = spread();
+    const { right, lost, wrong } = await tally.stop();
+    return {
+      value: `${before.join("/")} became ${after.join("/")} after ${even.toFixed(1)} s, ${lost} lost of ${right + lost}`,
+      holds: even <= 20 && lost + wrong === 0,
+    };
+  });
+}
 
 /** Sends load, then SIGTERM, while standard output is blocked. */
 function proveSink(name: string, stdout: string | undefined): Promise<Proof> {

@@ -2,7 +2,7 @@
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { AddressInfo, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -93,6 +93,25 @@ function serverAt(child: ChildProcess, port: number): Server {
       return (Number(fields[11]) + Number(fields[12])) / 100;
     },
   };
+}
+
+/** Number of established TCP connections of a process on its port, from the tables of the kernel. */
+export function connectionsOf(pid: number, port: number): number {
+  const sockets = new Set<string>();
+  for (const row of readFileSync(`/proc/${pid}/net/tcp`, "utf8").trim().split("\n").slice(1)) {
+    const [, local, , state, , , , , , inode] = row.trim().split(/\s+/);
+    const isOpen = state === "01" && Number.parseInt(local!.split(":")[1]!, 16) === port;
+    if (isOpen) sockets.add(`socket:[${inode}]`);
+  }
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).filter((file) => {
+    try {
+      return sockets.has(readlinkSync(`${folder}/${file}`));
+    } catch {
+      // Closed meanwhile.
+      return false;
+    }
+  }).length;
 }
 
 export interface Line {

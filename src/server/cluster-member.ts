@@ -1,16 +1,20 @@
 /** Worker's side of the cluster: messages, joining, leaving. */
 import type { Worker } from "node:cluster";
 import cluster from "node:cluster";
+import { closeSync, openSync } from "node:fs";
+import { devNull } from "node:os";
 import type { Registry } from "prom-client";
 import type { AcceptedTokens, Tokens } from "../http/server/auth.ts";
 import { fromText } from "../http/server/auth.ts";
 import { Problem } from "../problems.ts";
 import type { Counts } from "./cluster-metrics.ts";
+import type { BusyConnections } from "./connection-balance.ts";
 import { HEARTBEAT_MS } from "./heartbeats.ts";
 
 /** Messages between a worker and the primary. A reply has the name of its request. */
 export type Message =
-  | { readonly lossd: "alive" }
+  | { readonly lossd: "alive"; readonly busy?: number | undefined }
+  | { readonly lossd: "surplus"; readonly connections: number }
   | { readonly lossd: "stop" }
   | { readonly lossd: "failed"; readonly why: string }
   | { readonly lossd: "tokens"; readonly digests?: readonly string[] }
@@ -30,6 +34,16 @@ export function failInCluster(why: string): boolean {
   return worker !== undefined;
 }
 
+/** Whether this process can accept a connection. Without a free descriptor, libuv closes a new one at once. */
+function hasFreeDescriptor(): boolean {
+  try {
+    closeSync(openSync(devNull, "r"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Timeout for the metrics page, longer than one silent worker can delay it. */
 const PAGE_TIMEOUT_MS = 5000;
 
@@ -39,16 +53,19 @@ export class ClusterMember implements AcceptedTokens {
   /** Pending page, shared by all callers. */
   #page: PromiseWithResolvers<string> | undefined;
   #registry: Registry | undefined;
+  /** Undefined before the server listens. */
+  #busy: BusyConnections | undefined;
   #tokens: Tokens = [];
   readonly #received = Promise.withResolvers<void>();
   readonly #stopped = Promise.withResolvers<void>();
 
   constructor(worker: Worker) {
     this.#worker = worker;
-    this.#heartbeat = setInterval(() => this.#send({ lossd: "alive" }), HEARTBEAT_MS).unref();
+    this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS).unref();
     worker.on("message", (message: Message) => {
       if (message.lossd === "stop") this.#stopped.resolve();
       if (message.lossd === "tokens") this.#accept(message.digests ?? []);
+      if (message.lossd === "surplus" && hasFreeDescriptor()) this.#busy?.giveAway(message.connections);
       if (message.lossd === "count") this.#count();
       if (message.lossd === "page") this.#page?.resolve(message.page ?? "");
     });
@@ -67,6 +84,11 @@ export class ClusterMember implements AcceptedTokens {
   loadTokens(): Promise<void> {
     this.#send({ lossd: "tokens" });
     return this.#received.promise;
+  }
+
+  /** Includes `busy` in the balance of the cluster from now on. */
+  balance(busy: BusyConnections): void {
+    this.#busy = busy;
   }
 
   /** Includes `registry` in the cluster's metrics from now on. */
@@ -93,6 +115,11 @@ export class ClusterMember implements AcceptedTokens {
   leave(): void {
     clearInterval(this.#heartbeat);
     this.#worker.disconnect();
+  }
+
+  #beat(): void {
+    const busy = this.#busy?.next();
+    this.#send({ lossd: "alive", busy: hasFreeDescriptor() ? busy : undefined });
   }
 
   #accept(digests: readonly string[]): void {

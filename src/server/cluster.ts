@@ -53,9 +53,9 @@ export class Cluster {
     this.#logger = logger;
     this.#tokens = tokens;
     this.#metrics = new ClusterMetrics(logger, registry, (worker) => this.#send(worker, { lossd: "count" }));
-    this.#heartbeats = new Heartbeats(logger);
-    // Lets idle workers accept from one queue. With round robin, a connection would hang forever if its worker died
-    // during the handover.
+    this.#heartbeats = new Heartbeats(logger, (worker, message) => this.#send(worker, message));
+    // Lets idle workers accept from one queue, and balances afterwards (connection-balance.ts). With round robin, a
+    // connection would hang forever if its worker died during the handover.
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary();
     cluster.setupPrimary({ execArgv: [...(cluster.settings.execArgv ?? []), ...ENGINE_FLAGS] });

@@ -15,6 +15,7 @@ import { shutDown, shutDownAdmin } from "../http/server/shutdown.ts";
 import { loadKernel } from "../kernel/kernel.ts";
 import { Arena } from "../tensor/arena.ts";
 import type { ClusterMember } from "./cluster-member.ts";
+import { BusyConnections } from "./connection-balance.ts";
 import { listenBoth } from "./listen.ts";
 import type { DroppedLines } from "./log-stream.ts";
 import { readPages } from "./page-files.ts";
@@ -55,6 +56,7 @@ export async function serve(
   const page = () => (member === undefined ? metrics.registry.metrics() : member.page());
   const tracing = await loadTracing(spansUrl(config), logger);
   const keepAlive = config.KEEP_ALIVE_S * 1000;
+  const busy = new BusyConnections();
   const hasOwnPort = config.METRICS_PORT > 0;
   const app = await buildApp({
     engine: {
@@ -69,6 +71,7 @@ export async function serve(
     lifecycle,
     logger,
     accepted,
+    mustReconnect: member && ((request, response) => busy.begin(request, response)),
     metrics,
     metricsPage: hasOwnPort ? undefined : page,
     metricsText: page,
@@ -82,6 +85,7 @@ export async function serve(
   const port = await listenBoth(app, admin, config, stopping);
   if (port === undefined) return void (await finish({ admin, tracing, member }));
   lifecycle.phase = "ready";
+  member?.balance(busy);
   const end = async (): Promise<void> => {
     await shutDown(app, lifecycle, { lag: config.DRAIN_LAG_MS, limit: config.DRAIN_LIMIT_MS });
     await finish({ admin, tracing, member });

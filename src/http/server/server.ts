@@ -36,6 +36,8 @@ export interface ServerOptions {
   readonly keepAlive?: number;
   /** Memory of the requests. When it is full, requests that hardly progress are given up. */
   readonly arena?: Arena;
+  /** Whether the client of a request that has arrived must reconnect after its response (default: never). */
+  readonly mustReconnect?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
   /** Counts the requests, if set. */
   readonly metrics?: Metrics;
   /** Collects traces, if set. */
@@ -110,10 +112,11 @@ function takeExpectations({ server }: FastifyInstance): void {
 }
 
 /** Creates the record of a request at its turn on the connection, and ends it when the response ends or the connection closes. */
-function beginner({ logger, metrics, tracing }: ServerOptions, connections: Connections) {
+function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, connections: Connections) {
   const log = new RequestLog(logger);
   return (request: FastifyRequest, reply: FastifyReply, start: () => void): void => {
     const connection = connections.of(request.raw.socket);
+    if (mustReconnect?.(request.raw, reply.raw)) reply.header("connection", "close");
     const trace = tracing?.begin(request);
     connection.begin(request.raw, reply.raw, (exchange) => {
       request.context = new RequestContext(exchange, trace);
