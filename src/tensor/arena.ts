@@ -172,6 +172,7 @@ export class Region {
 
   /** Reserves the planned bytes unless that has happened. Rejects with {@link ArenaFull}. */
   open(): void {
+    this.#checkUse();
     if (this.#planned === undefined) return;
     this.#grow(this.#planned);
     this.#planned = undefined;

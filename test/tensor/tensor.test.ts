@@ -8,6 +8,8 @@ import type { Region } from "../../src/tensor/arena.ts";
 import { Arena, ArenaFull } from "../../src/tensor/arena.ts";
 import { axisOf } from "../../src/tensor/tensor.ts";
 
+const MiB = 1024 * 1024;
+
 it("hands out aligned addresses that do not overlap, and has all its room again after every release", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat(5000), fc.nat(20)), { maxLength: 60 }), (steps) => {
@@ -35,7 +37,6 @@ it("hands out aligned addresses that do not overlap, and has all its room again 
 });
 
 it("keeps a quarter for reservations of at most 5 MiB, and a sixteenth for those of at most 320 KiB, so that larger ones never starve smaller ones", () => {
-  const MiB = 1024 * 1024;
   const arena = new Arena(0, 80 * MiB);
   expect(arena.largest).toBe(60 * MiB);
   const large = arena.reserve(50 * MiB);
@@ -71,6 +72,36 @@ it("plans a reservation that is taken, all or nothing, when its region is first 
   for (const region of [second, never, first]) region.release();
   expect(arena.reserved).toBe(0);
   expect(() => never.alloc(16)).toThrow("released");
+});
+
+it("reserves nothing for a region that has been released before its first use", () => {
+  const arena = new Arena(0, 100 * MiB);
+  const region = arena.plan(MiB);
+  region.release();
+  expect(() => region.open()).toThrow("the region has been released");
+  expect(() => region.alloc(16)).toThrow("the region has been released");
+  expect(arena.reserved).toBe(0);
+});
+
+it("reclaims memory for a reservation without room, as long as others return some", () => {
+  const arena = new Arena(0, 100 * MiB);
+  const held = Array.from({ length: 3 }, () => arena.reserve(25 * MiB));
+  const calls: [number, Region | undefined][] = [];
+  arena.reclaim = (missing, asking) => {
+    calls.push([missing, asking]);
+    const last = held.pop();
+    last?.release();
+    return last !== undefined;
+  };
+  const region = arena.planLater(40 * MiB);
+  region.open();
+  expect(calls).toEqual([
+    [40 * MiB, region],
+    [15 * MiB, region],
+  ]);
+  expect(arena.reserved).toBe(65 * MiB);
+  expect(() => arena.reserve(76 * MiB)).toThrow(ArenaFull);
+  expect(held).toEqual([]);
 });
 
 it("takes more for a region that has used up its reservation, and returns that too", () => {
