@@ -1,5 +1,5 @@
 /** Record of a request, created when its head has been read and ended once, when its response ends or its connection closes. */
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { ProblemCode } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
@@ -19,7 +19,7 @@ export class RequestContext {
   readonly exchange: Exchange;
   /** Span of the request, if a collector is set. */
   readonly trace: Trace | undefined;
-  /** Code of the error in the response. */
+  /** Code of the error in the response, or of the error that aborted it. */
   problem: ProblemCode | undefined;
   /** Set by admission. Undefined on routes without a loss. */
   loss: LossContext | undefined;
@@ -35,12 +35,25 @@ export class RequestContext {
   }
 }
 
+/** Result of a request, also of a request without a complete response. */
+export interface Outcome {
+  /** Status that was sent, or 499 if the client left before its response. */
+  readonly status: number;
+  /**
+   * Whether the response began and was not sent to its end. The client left or did not read, the body turned out to be invalid after the head
+   * of a streamed response, or the server failed or stopped.
+   */
+  readonly isAborted: boolean;
+  /** Milliseconds from the head of the request to the end. */
+  readonly ms: number;
+}
+
 /** Span of a request. */
 export interface Trace {
   /** 32 hexadecimal digits: the client's, or a new one. */
   readonly id: string;
   /** Closes the span when the response has ended. */
-  end(request: FastifyRequest, reply: FastifyReply): void;
+  end(request: FastifyRequest, outcome: Outcome): void;
 }
 
 /** Exporter of spans. */

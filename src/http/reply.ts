@@ -85,7 +85,7 @@ async function sendPages(
     }
     (encoder ?? response).end();
   } catch (error) {
-    noteCut(reply, error, response.destroyed);
+    noteAbort(reply, error, response.destroyed);
     response.destroy();
   }
   return reply;
@@ -94,22 +94,22 @@ async function sendPages(
 /** Codes of writes to a closed connection. */
 const CLOSED = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
 
-/** Logs the reason for cutting a response that has begun. */
-export function noteCut({ request, log }: FastifyReply, error: unknown, isGone: boolean): void {
+/** Records the reason for aborting a response that has begun. */
+export function noteAbort({ request, log }: FastifyReply, error: unknown, isGone: boolean): void {
   const { context } = request;
   const isProblem = error instanceof Problem;
   if (isProblem) context.problem = error.code;
   const isClosed =
     isGone || request.raw.socket.destroyed || CLOSED.has((error as NodeJS.ErrnoException).code ?? "");
   if (isClosed && !request.raw.complete)
-    log.warn(
-      { reqId: request.id, operation: context.loss?.operation, bytes: context.loss?.bytes },
-      CUT_SHORT,
-    );
-  else if (!isClosed && !isProblem) log.error({ reqId: request.id, err: error }, "response failed");
+    log.warn({ reqId: request.id, operation: context.loss?.operation, bytes: context.loss?.bytes }, ABORTED);
+  else if (!isClosed && !isProblem) {
+    context.problem = "internal_error";
+    log.error({ reqId: request.id, err: error }, "response failed");
+  }
 }
 
-const CUT_SHORT =
+const ABORTED =
   "the connection closed while the request was still sent and its response had begun: a client that left, or a proxy that does not send both at once, such as nginx";
 
 function allocPage(region: Region): number | undefined {

@@ -187,6 +187,7 @@ it("every metric has the field's naming: a unit or _total, and help", async () =
     "lossd_request_stage_seconds",
     "lossd_requests_total",
     "lossd_reserved_bytes",
+    "lossd_responses_aborted_total",
   ]);
   for (const [name, type] of names) {
     expect(name).toMatch(type === "counter" ? /_total$/ : /_(?:bytes|seconds)$/);

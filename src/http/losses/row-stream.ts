@@ -16,7 +16,7 @@ import { endBody, readTensor, reserveTensor } from "../body/safetensors.ts";
 import type { LossContext } from "../context.ts";
 import type { SizeLimit } from "../limits/content-headers.ts";
 import { MEDIA_TYPES, tooLarge } from "../limits/content-headers.ts";
-import { noteCut, write } from "../reply.ts";
+import { noteAbort, write } from "../reply.ts";
 import { runSlices, turnIfBusy } from "../slices.ts";
 import type { LossPlan, OperandReader } from "./compute.ts";
 import { allocBlock, MEMBERS, toMembers } from "./compute.ts";
@@ -167,7 +167,7 @@ export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<
     for (const page of memberPages(kernel, last, rest)) await write(response, page);
     response.end();
   } catch (error) {
-    noteCut(reply, error, isGone());
+    noteAbort(reply, error, isGone());
     response.destroy();
   }
   return reply;

@@ -1,11 +1,10 @@
 /** Counts the inferences of each model, and converts the metrics into Triton's statistics. */
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { Counter, Gauge } from "prom-client";
 import type { LossName } from "../../loss/names.ts";
 import { LOSSES } from "../../loss/names.ts";
-import type { Stage } from "../context.ts";
-import { finalStatus } from "./log.ts";
+import type { Outcome, Stage } from "../context.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -23,14 +22,14 @@ const PARTS = {
 } as const satisfies Record<string, readonly Stage[]>;
 
 type Part = keyof typeof PARTS;
-type Outcome = "success" | "fail";
+type Verdict = "success" | "fail";
 
-const OUTCOMES: readonly Outcome[] = ["success", "fail"];
-const TIMES: readonly (Outcome | Part)[] = [...OUTCOMES, ...(Object.keys(PARTS) as Part[])];
+const VERDICTS: readonly Verdict[] = ["success", "fail"];
+const TIMES: readonly (Verdict | Part)[] = [...VERDICTS, ...(Object.keys(PARTS) as Part[])];
 
 interface Tally {
-  readonly requests: Record<Outcome, number>;
-  readonly seconds: Record<Outcome | Part, number>;
+  readonly requests: Record<Verdict, number>;
+  readonly seconds: Record<Verdict | Part, number>;
   /** Seconds since 1970, or 0 before the first request. */
   last: number;
 }
@@ -54,7 +53,7 @@ export class InferenceCounts {
       collect() {
         this.reset();
         for (const [model, { requests }] of tallies)
-          for (const outcome of OUTCOMES) this.inc({ model, outcome }, requests[outcome]);
+          for (const outcome of VERDICTS) this.inc({ model, outcome }, requests[outcome]);
       },
     });
     new Counter({
@@ -81,18 +80,18 @@ export class InferenceCounts {
   }
 
   /** Counts a completed request, if it was an inference. */
-  count(request: FastifyRequest, reply: FastifyReply): void {
+  count(request: FastifyRequest, { status, isAborted, ms }: Outcome): void {
     const loss = request.context?.loss;
     // Reads routeOptions, which Fastify builds anew each time, only for a request that was rejected for its headers.
     const model = loss === undefined ? request.routeOptions.config?.model : loss.model;
     if (model === undefined) return;
     const tally = this.#tallies.get(model)!;
     const { requests, seconds } = tally;
-    const outcome = finalStatus(reply) === 200 ? "success" : "fail";
-    requests[outcome]++;
-    seconds[outcome] += reply.elapsedTime / 1000;
+    const verdict = status === 200 && !isAborted ? "success" : "fail";
+    requests[verdict]++;
+    seconds[verdict] += ms / 1000;
     tally.last = Date.now() / 1000;
-    if (outcome === "fail" || loss === undefined) return;
+    if (verdict === "fail" || loss === undefined) return;
     for (const [part, stages] of Object.entries(PARTS) as [Part, readonly Stage[]][])
       for (const stage of stages) seconds[part] += loss.timings.seconds(stage);
   }
@@ -112,7 +111,7 @@ export function statisticsOf(page: string, models: readonly LossName[] = LOSSES)
 function modelStatistics(name: LossName, values: ReadonlyMap<string, number>) {
   const value = (metric: string, label = ""): number => values.get(`${metric} ${name} ${label}`) ?? 0;
   const success = value(REQUESTS, "success");
-  const duration = (part: Outcome | Part, count = success) => ({
+  const duration = (part: Verdict | Part, count = success) => ({
     count,
     ns: Math.round(value(SECONDS, part) * 1e9),
   });

@@ -1,11 +1,12 @@
 /** Writes one log line per request with operation or route, dtype, shape, bytes and milliseconds, but never a tensor. */
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyBaseLogger, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import pino from "pino";
 import type { ProblemCode } from "../../problems.ts";
 import { echo, PROBLEMS } from "../../problems.ts";
+import type { Outcome } from "../context.ts";
 
 const OWN_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
@@ -14,14 +15,6 @@ const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/;
 export function requestId({ headers }: Pick<IncomingMessage, "headers">): string {
   const own = headers["x-request-id"];
   return typeof own === "string" && OWN_ID.test(own) ? own : randomUUID();
-}
-
-/** Status of nginx for a client that disconnected before its response, used only in logs and metrics. */
-export const CLIENT_GONE = 499;
-
-/** Returns the status that was sent, or {@link CLIENT_GONE}. */
-export function finalStatus({ raw, statusCode }: FastifyReply): number {
-  return raw.headersSent ? statusCode : CLIENT_GONE;
 }
 
 /** Parts from which a pino logger builds its lines. */
@@ -55,22 +48,22 @@ export class RequestLog {
     this.#level = `{"level":${pino.levels.values.info}`;
   }
 
-  write(request: FastifyRequest, reply: FastifyReply): void {
+  write(request: FastifyRequest, { status, isAborted, ms }: Outcome): void {
     if (!this.#logger.isLevelEnabled("info")) return;
     const { id, context, method } = request;
     const loss = context?.loss;
-    const ms = Math.round(reply.elapsedTime * 1000) / 1000;
     const { bindings, stream, time } = this.#parts;
     let line = `${this.#level}${time()}${bindings},"reqId":"${id}"`;
     if (loss === undefined) line += `,"operation":${JSON.stringify(request.routeOptions.url ?? "none")}`;
     else line += `,"operation":"${loss.operation}"`;
     if (request.is404) line += `,"path":${JSON.stringify(echo(request.url.split("?", 1)[0]!))}`;
-    line += `,"method":"${method}","status":${finalStatus(reply)}`;
+    line += `,"method":"${method}","status":${status}`;
+    if (isAborted) line += `,"aborted":true`;
     if (context?.problem !== undefined) line += `,"problem":"${context.problem}"`;
     if (loss?.input !== undefined)
       line += `,"dtype":"${loss.input.dtype}","shape":[${loss.input.shape.join()}]`;
     if (loss !== undefined) line += `,"bytes":${loss.bytes}`;
-    line += `,"ms":${ms}`;
+    line += `,"ms":${Math.round(ms * 1000) / 1000}`;
     const trace = context?.trace?.id ?? traceId(request.headers);
     if (trace !== undefined) line += `,"trace_id":"${trace}"`;
     stream.write(`${line},"msg":"request"}\n`);

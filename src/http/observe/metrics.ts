@@ -1,15 +1,15 @@
 /** Metrics in Prometheus' text format: base units, `_total` on counters, few labels. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Histogram } from "prom-client";
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { ProblemCode } from "../../problems.ts";
 import { PROBLEMS } from "../../problems.ts";
 import type { Arena } from "../../tensor/arena.ts";
 import { elementCount } from "../../tensor/tensor.ts";
+import type { Outcome } from "../context.ts";
 import { STAGES } from "../context.ts";
 import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { InferenceCounts } from "./inferences.ts";
-import { finalStatus } from "./log.ts";
 
 /** Buckets from a small request's microseconds to a large upload's minutes. */
 const BUCKETS_S = [0.0001, 0.0005, 0.002, 0.01, 0.05, 0.2, 1, 5, 30, 120];
@@ -27,6 +27,7 @@ export class Metrics {
   readonly #inferences = new InferenceCounts(this.registry);
   readonly #requests: Pending = new Map();
   readonly #errors: Pending = new Map();
+  readonly #aborted: Pending = new Map();
   #bytes = 0;
   #elements = 0;
   /** Per stage: requests by bucket, requests beyond the last bucket, total seconds. */
@@ -41,12 +42,14 @@ export class Metrics {
   }
 
   /** Counts a completed request. */
-  count(request: FastifyRequest, reply: FastifyReply): void {
+  count(request: FastifyRequest, outcome: Outcome): void {
     const loss = request.context?.loss;
     const problem = request.context?.problem;
-    add(this.#requests, `${loss?.operation ?? "other"} ${finalStatus(reply)}`);
+    const operation = loss?.operation ?? "other";
+    add(this.#requests, `${operation} ${outcome.status}`);
+    if (outcome.isAborted) add(this.#aborted, operation);
     if (problem !== undefined) add(this.#errors, problem);
-    this.#inferences.count(request, reply);
+    this.#inferences.count(request, outcome);
     if (loss === undefined) return;
     this.#bytes += loss.bytes;
     for (let at = 0; at < STAGES.length; at++) {
@@ -79,6 +82,16 @@ export class Metrics {
           requests.inc({ operation, status }, count);
         }
         this.#requests.clear();
+      },
+    });
+    const aborted = new Counter({
+      name: "lossd_responses_aborted_total",
+      help: "Responses that began and were not sent to their end, by operation.",
+      labelNames: ["operation"] as const,
+      registers,
+      collect: () => {
+        for (const [operation, count] of this.#aborted) aborted.inc({ operation }, count);
+        this.#aborted.clear();
       },
     });
     const errors = new Counter({

@@ -8,12 +8,11 @@ import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { VERSION } from "../../version.ts";
-import type { Trace, Tracing } from "../context.ts";
+import type { Outcome, Trace, Tracing } from "../context.ts";
 import { STAGES } from "../context.ts";
-import { finalStatus } from "./log.ts";
 
 const UNTRACED = /^\/(health\/|v2\/health\/|metrics$)/;
 
@@ -51,18 +50,17 @@ export function startTracing(url: string, logger: Logger): Tracing {
 function traceOf(span: Span): Trace {
   return {
     id: span.spanContext().traceId,
-    end(request, reply) {
-      if (span.isRecording()) describe(span, request, reply);
+    end(request, outcome) {
+      if (span.isRecording()) describe(span, request, outcome);
       span.end();
     },
   };
 }
 
 /** Sets OpenTelemetry's attributes of HTTP servers, then lossd's: the work, and the seconds in each stage. */
-function describe(span: Span, request: FastifyRequest, reply: FastifyReply): void {
+function describe(span: Span, request: FastifyRequest, { status, isAborted }: Outcome): void {
   const { loss, problem } = request.context;
   const { url: route } = request.routeOptions;
-  const status = finalStatus(reply);
   if (route !== undefined) span.updateName(`${request.method} ${route}`);
   span.setAttributes({
     "http.request.method": request.method,
@@ -74,6 +72,7 @@ function describe(span: Span, request: FastifyRequest, reply: FastifyReply): voi
     "user_agent.original": request.headers["user-agent"],
     "lossd.request_id": request.id,
     "lossd.problem": problem,
+    "lossd.aborted": isAborted || undefined,
   });
   if (status >= 500)
     span.setAttribute("error.type", String(status)).setStatus({ code: SpanStatusCode.ERROR });

@@ -8,7 +8,7 @@ import { ArenaFull, ArenaTooSmall } from "../../tensor/arena.ts";
 import type { ParsedBody } from "../context.ts";
 import { READABLE_CODINGS } from "../limits/content-coding.ts";
 import { ACCEPTED, tooLarge } from "../limits/content-headers.ts";
-import { CLIENT_GONE } from "../observe/log.ts";
+import { CLIENT_GONE } from "../observe/outcome.ts";
 import { ClientGone } from "../slices.ts";
 import { hasBody } from "./head-checks.ts";
 import { describeValidation } from "./validation.ts";

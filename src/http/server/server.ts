@@ -10,6 +10,7 @@ import { RequestContext } from "../context.ts";
 import { logUnread, RequestLog, requestId } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import type { AcceptedTokens } from "./auth.ts";
+import { outcomeOf } from "../observe/outcome.ts";
 import { checkToken } from "./auth.ts";
 import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
 import type { Origins } from "./cors.ts";
@@ -125,9 +126,10 @@ function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, co
     // Fastify's onResponse is not called for an aborted response or a client that disconnects.
     reply.raw.once("close", () => {
       request.context?.end();
-      metrics?.count(request, reply);
-      log.write(request, reply);
-      trace?.end(request, reply);
+      const outcome = outcomeOf(reply);
+      metrics?.count(request, outcome);
+      log.write(request, outcome);
+      trace?.end(request, outcome);
       connection.end();
     });
   };

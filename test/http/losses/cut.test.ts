@@ -33,7 +33,7 @@ it.each(["destroy", "resetAndDestroy"] as const)(
     expect(cut.msg).toMatch(
       /^the connection closed while the request was still sent and its response had begun: /,
     );
-    expect(request).toMatchObject({ msg: "request", operation: "logSoftmax", status: 200 });
+    expect(request).toMatchObject({ msg: "request", operation: "logSoftmax", status: 200, aborted: true });
     expect(lines.join("")).not.toContain("stack");
     expect(about()).toHaveLength(2);
     await expect.poll(() => service().arena.reserved).toBe(0);

@@ -38,9 +38,10 @@ it("counting a request does not change its stages", () => {
   spin();
   const seconds = () => STAGES.map((stage) => loss.timings.seconds(stage));
   const before = seconds();
-  new Metrics(arena, new LoadEstimate(0)).count(
-    { context: { loss } } as never,
-    { raw: { headersSent: true } } as never,
-  );
+  new Metrics(arena, new LoadEstimate(0)).count({ context: { loss } } as never, {
+    status: 200,
+    isAborted: false,
+    ms: 1,
+  });
   expect(seconds()).toEqual(before);
 });

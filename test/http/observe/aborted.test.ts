@@ -1,0 +1,190 @@
+/** Responses that began and did not arrive whole are told apart in the log and in the metrics. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { LIMITS } from "../../../src/http/server/timeouts.ts";
+import { JsonPages } from "../../../src/wire/json/pages.ts";
+import { tensor, writeTestFile } from "../../conformance/files.ts";
+import { useService } from "../../support/service.ts";
+
+const lines: string[] = [];
+const service = useService({
+  bodyLimit: 4 * 1024 * 1024,
+  limits: { ...LIMITS, stallMs: 1000 },
+  log: (line) => void lines.push(line),
+});
+
+/** JSON whose response has many pages. */
+const LARGE = `{"dim":0,"input":[${"1,".repeat(999_999)}1]}`;
+const LOSS = '{"input":[[0,0]],"target":[1]}';
+/** A file whose response streams, because it is larger than the limit of a body in memory. */
+const ROWS = writeTestFile({ input: tensor("float32", [2000, 1000], (at) => at % 7) });
+
+const JSON_TYPE = "content-type: application/json";
+const FILE_TYPE = "content-type: application/vnd.safetensors";
+
+function head(path: string, ...headers: string[]): string {
+  return `${["POST /v1/".concat(path, " HTTP/1.1"), "host: x", ...headers].join("\r\n")}\r\n\r\n`;
+}
+
+const post = (path: string, body: string, ...headers: string[]): string =>
+  head(path, JSON_TYPE, `content-length: ${body.length}`, ...headers) + body;
+
+function open(): Socket {
+  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+  socket.on("error", () => {});
+  return socket;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: lines of any form
+const requests = (): any[] =>
+  lines
+    .map((line) => JSON.parse(line))
+    .filter(({ msg, operation }) => msg === "request" && operation !== "/metrics");
+
+/** The only request's line. */
+async function line() {
+  await expect.poll(() => requests().length, { timeout: 8000 }).toBe(1);
+  return requests()[0];
+}
+
+async function aborted(operation: string): Promise<number> {
+  const { text } = await service().get("/metrics");
+  const found = new RegExp(`^lossd_responses_aborted_total{operation="${operation}"} (\\d+)$`, "m").exec(
+    text,
+  );
+  return Number(found?.[1] ?? 0);
+}
+
+beforeEach(() => void lines.splice(0));
+
+describe("aborted", () => {
+  it.each(["destroy", "resetAndDestroy"] as const)(
+    "a response of pages whose client leaves (%s) while it is written",
+    async (leave) => {
+      const before = await aborted("logSoftmax");
+      const socket = open();
+      socket.write(post("log_softmax", LARGE));
+      await once(socket, "data");
+      socket[leave]();
+      expect(await line()).toMatchObject({ operation: "logSoftmax", status: 200, aborted: true });
+      expect(await aborted("logSoftmax")).toBe(before + 1);
+    },
+  );
+
+  it("a compressed response whose client leaves while it is written", async () => {
+    const socket = open();
+    socket.write(post("log_softmax", LARGE, "accept-encoding: gzip, identity;q=0"));
+    await once(socket, "data");
+    socket.destroy();
+    expect(await line()).toMatchObject({ status: 200, aborted: true });
+  });
+
+  it("a file of several pages whose client leaves while it is written", async () => {
+    const socket = open();
+    const body = writeTestFile({ input: tensor("float32", [900, 1000], (at) => at % 7) });
+    socket.write(head("log_softmax?dim=1", FILE_TYPE, `content-length: ${body.length}`));
+    socket.write(body);
+    await once(socket, "data");
+    socket.destroy();
+    expect(await line()).toMatchObject({ status: 200, aborted: true });
+  });
+
+  it("a response whose client stops reading, once the write has timed out", async () => {
+    const socket = open();
+    socket.pause();
+    socket.write(post("log_softmax", LARGE));
+    expect(await line()).toMatchObject({ status: 200, aborted: true });
+    socket.destroy();
+  });
+
+  it("a streamed response whose body turns out to be invalid, with the error's code", async () => {
+    const before = await aborted("logSoftmax");
+    const socket = open();
+    socket.write(head("log_softmax?dim=1", FILE_TYPE, "transfer-encoding: chunked"));
+    const chunk = (bytes: Uint8Array): void => {
+      socket.write(`${bytes.length.toString(16)}\r\n`);
+      socket.write(bytes);
+      socket.write("\r\n");
+    };
+    socket.resume();
+    chunk(ROWS);
+    chunk(Buffer.from("more"));
+    socket.write("0\r\n\r\n");
+    expect(await line()).toMatchObject({ status: 200, aborted: true, problem: "malformed_safetensors" });
+    expect(await aborted("logSoftmax")).toBe(before + 1);
+  });
+
+  it("a response during which the server fails, as internal_error", async () => {
+    const print = JsonPages.prototype.print;
+    let pages = 0;
+    const spy = vi.spyOn(JsonPages.prototype, "print").mockImplementation(function (
+      this: JsonPages,
+      from,
+      to,
+    ) {
+      if (++pages === 3) throw new Error("a fault");
+      return print.call(this, from, to);
+    });
+    const socket = open().resume();
+    socket.write(post("log_softmax", LARGE));
+    expect(await line()).toMatchObject({ status: 200, aborted: true, problem: "internal_error" });
+    spy.mockRestore();
+    const { text } = await service().get("/metrics");
+    expect(text).toContain('lossd_refusals_total{reason="internal_error"} 1');
+  });
+
+  it("an inference whose client leaves while its outputs are written, which fails in Triton's statistics", async () => {
+    const count = async () =>
+      (await service().get("/v2/models/log_softmax/stats")).json.model_stats[0].inference_stats;
+    const { success, fail } = await count();
+    const data = "1,".repeat(999_999);
+    const body = `{"parameters":{"dim":0},"inputs":[{"name":"input","datatype":"FP32","shape":[1000000],"data":[${data}1]}]}`;
+    const socket = open();
+    socket.write(post("", body).replace("/v1/", "/v2/models/log_softmax/infer"));
+    await once(socket, "data");
+    socket.destroy();
+    await expect.poll(() => requests().at(-1)?.aborted, { timeout: 8000 }).toBe(true);
+    expect(await count()).toMatchObject({
+      success: { count: success.count },
+      fail: { count: fail.count + 1 },
+    });
+  });
+});
+
+describe("not aborted", () => {
+  it.each<[string, string, number]>([
+    ["a response in one piece", post("cross_entropy", LOSS), 200],
+    ["the last response of a connection", post("cross_entropy", LOSS, "connection: close"), 200],
+    ["an error", post("cross_entropy", "{"), 400],
+    ["a response without a body", "HEAD /health/live HTTP/1.1\r\nhost: x\r\n\r\n", 200],
+    ["the response to OPTIONS", "OPTIONS / HTTP/1.1\r\nhost: x\r\n\r\n", 204],
+  ])("%s, whose client leaves once it has it", async (_title, request, status) => {
+    const socket = open();
+    socket.write(request);
+    await once(socket, "data");
+    socket.resetAndDestroy();
+    const written = await line();
+    expect(written).toMatchObject({ status });
+    expect(written).not.toHaveProperty("aborted");
+  });
+
+  it("a response of pages that is read to its end", async () => {
+    const before = await aborted("logSoftmax");
+    expect((await service().post("/v1/log_softmax", LARGE)).status).toBe(200);
+    expect(await line()).not.toHaveProperty("aborted");
+    expect(await aborted("logSoftmax")).toBe(before);
+  });
+
+  it("a request whose client leaves before the response, which is 499", async () => {
+    const socket = open();
+    socket.write(post("cross_entropy", LOSS).slice(0, -2));
+    await sleep(100);
+    socket.destroy();
+    const written = await line();
+    expect(written).toMatchObject({ status: 499 });
+    expect(written).not.toHaveProperty("aborted");
+  });
+});
