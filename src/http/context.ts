@@ -1,6 +1,7 @@
 /** Record of a request, created when its head has been read and ended once, when its response ends or its connection closes. */
 import type { FastifyRequest } from "fastify";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { LossName } from "../loss/names.ts";
 import type { ProblemCode } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -11,6 +12,11 @@ import type { BodyFormat, SizeLimit } from "./limits/content-headers.ts";
 declare module "fastify" {
   interface FastifyRequest {
     context: RequestContext;
+  }
+
+  interface FastifyContextConfig {
+    /** Loss of a route, which names its requests in logs, metrics and spans also if they are rejected before admission. */
+    operation?: LossName;
   }
 }
 
@@ -37,6 +43,10 @@ export class RequestContext {
 
 /** Result of a request, also of a request without a complete response. */
 export interface Outcome {
+  /** Loss of the route, if it has one. */
+  readonly operation: LossName | undefined;
+  /** Path of a route without a loss, or of a request that was rejected before admission. */
+  readonly route: string | undefined;
   /** Status that was sent, or 499 if the client left before its response. */
   readonly status: number;
   /**
@@ -66,8 +76,7 @@ export interface Tracing {
 
 /** Decisions of admission, made from a request's headers. */
 export interface Admitted {
-  /** The operationId. */
-  readonly operation: string;
+  readonly operation: LossName;
   /** Description of a target element for error texts. */
   readonly targetElement?: string | undefined;
   /** The model of an inference request. */
@@ -92,7 +101,7 @@ export interface ParsedBody {
 
 /** Admitted loss with its memory, body size and timings. */
 export class LossContext implements Admitted {
-  readonly operation: string;
+  readonly operation: LossName;
   readonly targetElement: string | undefined;
   readonly model: string | undefined;
   readonly kernel: Kernel;

@@ -52,11 +52,11 @@ it("writes one log line a request: operation, dtype, shape, bytes, milliseconds,
   });
   child.kill("SIGTERM");
   await once(child, "exit");
-  const [line, ...more] = lines.filter((text) => text.includes("logSoftmax"));
+  const [line, ...more] = lines.filter((text) => text.includes("log_softmax"));
   expect(more).toEqual([]);
   expect(JSON.parse(line!)).toMatchObject({
     reqId: "abc.1",
-    operation: "logSoftmax",
+    operation: "log_softmax",
     status: 200,
     dtype: "float32",
     shape: [2],
@@ -79,9 +79,9 @@ it("writes that line also for a client that leaves before its answer, with statu
   socket.destroy();
   const gone = (): string[] => lines.filter((text) => text.includes('"left"'));
   await expect.poll(gone).toHaveLength(1);
-  expect(JSON.parse(gone()[0]!)).toMatchObject({ operation: "logSoftmax", status: 499 });
+  expect(JSON.parse(gone()[0]!)).toMatchObject({ operation: "log_softmax", status: 499 });
   const page = await (await fetch(`${url}/metrics`)).text();
-  expect(page).toContain('lossd_requests_total{operation="logSoftmax",status="499"} 1');
+  expect(page).toContain('lossd_requests_total{operation="log_softmax",status="499"} 1');
 });
 
 it.each([

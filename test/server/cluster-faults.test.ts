@@ -49,7 +49,7 @@ it("a process that is silent holds the page of metrics up for a while, and stays
   const { url, pids, child } = await start({ METRICS_PORT });
   const page = async () => (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
   await ask(url, 40);
-  const sum = 'lossd_requests_total{operation="crossEntropy",status="200"} 40';
+  const sum = 'lossd_requests_total{operation="cross_entropy",status="200"} 40';
   await expect.poll(page).toContain(sum);
   process.kill(pids()[0]!, "SIGSTOP");
   onTestFinished(() => void process.kill(pids()[0]!, "SIGCONT"));
@@ -66,7 +66,7 @@ it("the sums of the metrics do not fall when a process dies", async () => {
   const sum = async (): Promise<number> => {
     const text = await (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
     const [, count = "0"] =
-      /^lossd_requests_total\{operation="crossEntropy",status="200"\} (\d+)$/m.exec(text) ?? [];
+      /^lossd_requests_total\{operation="cross_entropy",status="200"\} (\d+)$/m.exec(text) ?? [];
     return Number(count);
   };
   await ask(running.url, 40);

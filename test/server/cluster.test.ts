@@ -40,7 +40,7 @@ it("shares a port, and its page of metrics counts every process's requests", asy
   expect(new Set(pids()).size).toBe(2);
   await expect
     .poll(async () => (await (await fetch(`${url}/metrics`)).text()).split("\n"))
-    .toContain('lossd_requests_total{operation="crossEntropy",status="200"} 40');
+    .toContain('lossd_requests_total{operation="cross_entropy",status="200"} 40');
 });
 
 it("answers /v2/models/stats with the counts of every process, whichever is asked", async () => {

@@ -1,6 +1,7 @@
 /** Admission control: estimates memory and CPU time from the headers, before the body is read. */
 import type { FastifyRequest } from "fastify";
 import type { Kernel } from "../../kernel/kernel.ts";
+import type { LossName } from "../../loss/names.ts";
 import type { Arena } from "../../tensor/arena.ts";
 import { SMALL_BYTES } from "../../tensor/arena.ts";
 import { LossContext } from "../context.ts";
@@ -69,7 +70,7 @@ export function whenAdmitted(wait: Promise<void> | undefined, done: (error?: Err
 
 /** Properties of an operation that admission needs. */
 export interface AdmittedOperation {
-  readonly operationId: string;
+  readonly name: LossName;
   readonly targetElement?: string;
 }
 
@@ -135,7 +136,7 @@ export function admitLoss(
   const region = isSmall ? arena.plan(bytes) : arena.planLater(bytes);
   const longest = paysShort ? longestPrice(engine, price, coding) : undefined;
   const loss = new LossContext({
-    operation: operation.operationId,
+    operation: operation.name,
     targetElement: operation.targetElement,
     model,
     kernel,

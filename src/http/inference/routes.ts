@@ -203,7 +203,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
   const { summary, request, plan } = operation;
   const options: RouteShorthandOptions = {
     onRequest: (asked, _reply, done) => whenAdmitted(admitInference(engine, operation, asked), done),
-    config: { model: name },
+    config: { operation: name, model: name },
     schema: {
       operationId: `infer${suffix}`,
       tags: ["inference"],

@@ -57,6 +57,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   app.addSchema(response);
   const options: RouteShorthandOptions = {
     onRequest: (request, _reply, done) => whenAdmitted(admit(engine, operation, request), done),
+    config: { operation: name },
     schema: {
       operationId,
       tags: ["lossd"],

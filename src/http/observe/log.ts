@@ -48,14 +48,13 @@ export class RequestLog {
     this.#level = `{"level":${pino.levels.values.info}`;
   }
 
-  write(request: FastifyRequest, { status, isAborted, ms }: Outcome): void {
+  write(request: FastifyRequest, { operation, route, status, isAborted, ms }: Outcome): void {
     if (!this.#logger.isLevelEnabled("info")) return;
     const { id, context, method } = request;
     const loss = context?.loss;
     const { bindings, stream, time } = this.#parts;
     let line = `${this.#level}${time()}${bindings},"reqId":"${id}"`;
-    if (loss === undefined) line += `,"operation":${JSON.stringify(request.routeOptions.url ?? "none")}`;
-    else line += `,"operation":"${loss.operation}"`;
+    line += `,"operation":${operation === undefined ? JSON.stringify(route ?? "none") : `"${operation}"`}`;
     if (request.is404) line += `,"path":${JSON.stringify(echo(request.url.split("?", 1)[0]!))}`;
     line += `,"method":"${method}","status":${status}`;
     if (isAborted) line += `,"aborted":true`;

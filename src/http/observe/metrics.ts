@@ -45,7 +45,7 @@ export class Metrics {
   count(request: FastifyRequest, outcome: Outcome): void {
     const loss = request.context?.loss;
     const problem = request.context?.problem;
-    const operation = loss?.operation ?? "other";
+    const operation = outcome.operation ?? "other";
     add(this.#requests, `${operation} ${outcome.status}`);
     if (outcome.isAborted) add(this.#aborted, operation);
     if (problem !== undefined) add(this.#errors, problem);

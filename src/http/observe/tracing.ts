@@ -58,7 +58,7 @@ function traceOf(span: Span): Trace {
 }
 
 /** Sets OpenTelemetry's attributes of HTTP servers, then lossd's: the work, and the seconds in each stage. */
-function describe(span: Span, request: FastifyRequest, { status, isAborted }: Outcome): void {
+function describe(span: Span, request: FastifyRequest, { operation, status, isAborted }: Outcome): void {
   const { loss, problem } = request.context;
   const { url: route } = request.routeOptions;
   if (route !== undefined) span.updateName(`${request.method} ${route}`);
@@ -71,6 +71,7 @@ function describe(span: Span, request: FastifyRequest, { status, isAborted }: Ou
     "network.protocol.version": request.raw.httpVersion,
     "user_agent.original": request.headers["user-agent"],
     "lossd.request_id": request.id,
+    "lossd.operation": operation,
     "lossd.problem": problem,
     "lossd.aborted": isAborted || undefined,
   });
@@ -80,7 +81,6 @@ function describe(span: Span, request: FastifyRequest, { status, isAborted }: Ou
   const { input } = loss;
   span.setAttributes({
     "http.request.body.size": loss.bytes,
-    "lossd.operation": loss.operation,
     "lossd.input.dtype": input?.dtype,
     "lossd.input.shape": input && [...input.shape],
   });

@@ -126,7 +126,7 @@ function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, co
     // Fastify's onResponse is not called for an aborted response or a client that disconnects.
     reply.raw.once("close", () => {
       request.context?.end();
-      const outcome = outcomeOf(reply);
+      const outcome = outcomeOf(request, reply);
       metrics?.count(request, outcome);
       log.write(request, outcome);
       trace?.end(request, outcome);

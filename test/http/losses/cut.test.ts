@@ -29,11 +29,11 @@ it.each(["destroy", "resetAndDestroy"] as const)(
     await sleep(200);
     const request = about().find(({ msg }) => msg === "request");
     const cut = about().find(({ msg }) => msg !== "request");
-    expect(cut).toMatchObject({ level: 40, operation: "logSoftmax" });
+    expect(cut).toMatchObject({ level: 40, operation: "log_softmax" });
     expect(cut.msg).toMatch(
       /^the connection closed while the request was still sent and its response had begun: /,
     );
-    expect(request).toMatchObject({ msg: "request", operation: "logSoftmax", status: 200, aborted: true });
+    expect(request).toMatchObject({ msg: "request", operation: "log_softmax", status: 200, aborted: true });
     expect(lines.join("")).not.toContain("stack");
     expect(about()).toHaveLength(2);
     await expect.poll(() => service().arena.reserved).toBe(0);

@@ -78,7 +78,7 @@ it("work stops between two slices where its client has left", async () => {
 /** Requests whose clients left before an answer began. */
 async function count499(): Promise<number> {
   const { text } = await service().get("/metrics");
-  return Number(/operation="logSoftmax",status="499"} (\d+)/.exec(text)?.[1] ?? 0);
+  return Number(/operation="log_softmax",status="499"} (\d+)/.exec(text)?.[1] ?? 0);
 }
 
 it("a client that stops reading holds up its own answer only, in constant memory", async () => {

@@ -64,13 +64,13 @@ describe("aborted", () => {
   it.each(["destroy", "resetAndDestroy"] as const)(
     "a response of pages whose client leaves (%s) while it is written",
     async (leave) => {
-      const before = await aborted("logSoftmax");
+      const before = await aborted("log_softmax");
       const socket = open();
       socket.write(post("log_softmax", LARGE));
       await once(socket, "data");
       socket[leave]();
-      expect(await line()).toMatchObject({ operation: "logSoftmax", status: 200, aborted: true });
-      expect(await aborted("logSoftmax")).toBe(before + 1);
+      expect(await line()).toMatchObject({ operation: "log_softmax", status: 200, aborted: true });
+      expect(await aborted("log_softmax")).toBe(before + 1);
     },
   );
 
@@ -101,7 +101,7 @@ describe("aborted", () => {
   });
 
   it("a streamed response whose body turns out to be invalid, with the error's code", async () => {
-    const before = await aborted("logSoftmax");
+    const before = await aborted("log_softmax");
     const socket = open();
     socket.write(head("log_softmax?dim=1", FILE_TYPE, "transfer-encoding: chunked"));
     const chunk = (bytes: Uint8Array): void => {
@@ -114,7 +114,7 @@ describe("aborted", () => {
     chunk(Buffer.from("more"));
     socket.write("0\r\n\r\n");
     expect(await line()).toMatchObject({ status: 200, aborted: true, problem: "malformed_safetensors" });
-    expect(await aborted("logSoftmax")).toBe(before + 1);
+    expect(await aborted("log_softmax")).toBe(before + 1);
   });
 
   it("a response during which the server fails, as internal_error", async () => {
@@ -172,10 +172,10 @@ describe("not aborted", () => {
   });
 
   it("a response of pages that is read to its end", async () => {
-    const before = await aborted("logSoftmax");
+    const before = await aborted("log_softmax");
     expect((await service().post("/v1/log_softmax", LARGE)).status).toBe(200);
     expect(await line()).not.toHaveProperty("aborted");
-    expect(await aborted("logSoftmax")).toBe(before);
+    expect(await aborted("log_softmax")).toBe(before);
   });
 
   it("a request whose client leaves before the response, which is 499", async () => {

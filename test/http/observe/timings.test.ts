@@ -26,7 +26,7 @@ it("counting a request does not change its stages", () => {
   const kernel = loadKernel(0);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const loss = new LossContext({
-    operation: "logSoftmax",
+    operation: "log_softmax",
     kernel,
     region: arena.reserve(1024),
     responseFormat: "json",
@@ -39,6 +39,8 @@ it("counting a request does not change its stages", () => {
   const seconds = () => STAGES.map((stage) => loss.timings.seconds(stage));
   const before = seconds();
   new Metrics(arena, new LoadEstimate(0)).count({ context: { loss } } as never, {
+    operation: "log_softmax",
+    route: undefined,
     status: 200,
     isAborted: false,
     ms: 1,

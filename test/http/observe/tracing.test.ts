@@ -80,7 +80,7 @@ it.each(["1", "2"])(
     expect(bytes.toString("latin1").match(/POST \/v1\/cross_entropy/g)).toHaveLength(2);
     expect(bytes.toString("latin1")).not.toMatch(/health|\/metrics/);
     expect(holds(bytes, "service.name", "lossd")).toBe(true);
-    expect(holds(bytes, "lossd.operation", "crossEntropy")).toBe(true);
+    expect(holds(bytes, "lossd.operation", "cross_entropy")).toBe(true);
     expect(holds(bytes, "lossd.input.dtype", "float32")).toBe(true);
     expect(holds(bytes, "lossd.request_id", "own-id")).toBe(true);
     expect(holds(bytes, "lossd.problem", "target_out_of_bounds")).toBe(true);
@@ -89,7 +89,7 @@ it.each(["1", "2"])(
     expect(bytes.includes("lossd.stage.compute_seconds")).toBe(true);
     // The log has the same names: the client's trace, and for the other request the one that was begun.
     const logged = server.lines
-      .filter((line) => line.includes("crossEntropy"))
+      .filter((line) => line.includes('"operation":"cross_entropy"'))
       .map((line) => JSON.parse(line));
     expect(logged.map(({ trace_id }) => trace_id)).toContain(TRACE);
     for (const { trace_id } of logged) expect(bytes.includes(Buffer.from(trace_id, "hex"))).toBe(true);
