@@ -75,6 +75,8 @@ export class Connection {
   /** The exchange that runs, or the last one while its body still arrives. */
   exchange: Exchange | undefined;
   #pending = 0;
+  /** Bytes written at the end of the last response. */
+  #written = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(socket: Socket) {
@@ -99,6 +101,14 @@ export class Connection {
   #start(request: IncomingMessage, response: ServerResponse, start: (exchange: Exchange) => void): void {
     this.exchange = new Exchange(request, response);
     start(this.exchange);
+  }
+
+  /** Returns the bytes written since the last call, which are those of one response, because the next one has not begun. */
+  takeWritten(): number {
+    const written = this.socket.bytesWritten;
+    const bytes = written - this.#written;
+    this.#written = written;
+    return bytes;
   }
 
   /** Ends the exchange, unless its body still arrives, and starts the next one. */

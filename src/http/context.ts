@@ -56,6 +56,8 @@ export interface Outcome {
   readonly isAborted: boolean;
   /** Milliseconds from the head of the request to the end. */
   readonly ms: number;
+  /** Bytes of the response that were written to the socket, with the head. */
+  readonly bytesSent: number;
 }
 
 /** Span of a request. */

@@ -6,7 +6,7 @@ import pino from "pino";
 import { Registry } from "prom-client";
 import type { Config, SettingTexts } from "../config.ts";
 import { readConfig } from "../config.ts";
-import { registerDroppedLines } from "../http/observe/metrics.ts";
+import { registerBuild, registerDroppedLines, registerWorkerExits } from "../http/observe/process-metrics.ts";
 import { buildAdmin } from "../http/server/admin.ts";
 import { toText } from "../http/server/auth.ts";
 import { shutDownAdmin } from "../http/server/shutdown.ts";
@@ -81,9 +81,14 @@ async function startCluster(
 ): Promise<number> {
   const { logger, stream } = log;
   const registry = new Registry();
+  registerBuild(registry);
   registerDroppedLines(registry, stream.dropped);
   const file = new TokensFile(config.TOKENS_FILE);
   const cluster = new Cluster(logger, toText(file.tokens), registry);
+  const exits = registerWorkerExits(registry);
+  nodeCluster.on("exit", () => {
+    if (cluster.phase !== "stopping") exits.inc();
+  });
   const page = () => cluster.page();
   const admin =
     config.METRICS_PORT > 0

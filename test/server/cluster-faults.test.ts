@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
+import { VERSION } from "../../src/version.ts";
 import type { Running } from "../support/process.ts";
 import { ownPort, startProcess } from "../support/process.ts";
 
@@ -43,6 +44,18 @@ async function killLast({ pids }: Running): Promise<void> {
   process.kill(pids()[before - 1]!, "SIGKILL");
   await expect.poll(() => pids().length, { timeout: 10_000 }).toBe(before + 1);
 }
+
+it("workers that exit are counted, from 0, and the build is 1 for all processes", async () => {
+  const running = await start();
+  const page = async () => (await fetch(`${running.url}/metrics`)).text();
+  const first = await page();
+  expect(first).toContain("\nlossd_worker_exits_total 0\n");
+  expect(first).toContain(`\nlossd_build_info{version="${VERSION}"} 1\n`);
+  await killLast(running);
+  await expect.poll(page).toContain("\nlossd_worker_exits_total 1\n");
+  expect(deaths(running)).toHaveLength(1);
+  expect(await running.stop()).toBe(0);
+});
 
 it("a process that is silent holds the page of metrics up for a while, and stays in its sums", async () => {
   const METRICS_PORT = ownPort();

@@ -176,6 +176,7 @@ it("every metric has the field's naming: a unit or _total, and help", async () =
   );
   expect(names.map(([name]) => name).sort()).toEqual([
     "lossd_backlog_seconds",
+    "lossd_build_info",
     "lossd_elements_total",
     "lossd_inference_last_timestamp_seconds",
     "lossd_inference_requests_total",
@@ -184,13 +185,17 @@ it("every metric has the field's naming: a unit or _total, and help", async () =
     "lossd_memory_budget_bytes",
     "lossd_refusals_total",
     "lossd_request_bytes_total",
+    "lossd_request_duration_seconds",
     "lossd_request_stage_seconds",
+    "lossd_requests_in_flight",
     "lossd_requests_total",
     "lossd_reserved_bytes",
+    "lossd_response_bytes_total",
     "lossd_responses_aborted_total",
+    "lossd_worker_exits_total",
   ]);
   for (const [name, type] of names) {
-    expect(name).toMatch(type === "counter" ? /_total$/ : /_(?:bytes|seconds)$/);
+    expect(name).toMatch(type === "counter" ? /_total$/ : /_(?:bytes|seconds|in_flight|info)$/);
     expect(page).toContain(`# HELP ${name} `);
   }
   const { dependencies } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));

@@ -48,7 +48,7 @@ export class RequestLog {
     this.#level = `{"level":${pino.levels.values.info}`;
   }
 
-  write(request: FastifyRequest, { operation, route, status, isAborted, ms }: Outcome): void {
+  write(request: FastifyRequest, { operation, route, status, isAborted, ms, bytesSent }: Outcome): void {
     if (!this.#logger.isLevelEnabled("info")) return;
     const { id, context, method } = request;
     const loss = context?.loss;
@@ -62,7 +62,7 @@ export class RequestLog {
     if (loss?.input !== undefined)
       line += `,"dtype":"${loss.input.dtype}","shape":[${loss.input.shape.join()}]`;
     if (loss !== undefined) line += `,"bytes":${loss.bytes}`;
-    line += `,"ms":${Math.round(ms * 1000) / 1000}`;
+    line += `,"bytes_sent":${bytesSent},"ms":${Math.round(ms * 1000) / 1000}`;
     const trace = context?.trace?.id ?? traceId(request.headers);
     if (trace !== undefined) line += `,"trace_id":"${trace}"`;
     stream.write(`${line},"msg":"request"}\n`);

@@ -1,12 +1,17 @@
 /** Outcome of a request, read once for its log line, its metrics and its span. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Connection } from "../connection.ts";
 import type { Outcome } from "../context.ts";
 
 /** Status of nginx for a client that disconnected before its response, used only in logs and metrics. */
 export const CLIENT_GONE = 499;
 
 /** Reads the outcome when the response has closed. Node sets `writableFinished` once the kernel has all bytes of the response. */
-export function outcomeOf(request: FastifyRequest, { raw, statusCode, elapsedTime }: FastifyReply): Outcome {
+export function outcomeOf(
+  request: FastifyRequest,
+  { raw, statusCode, elapsedTime }: FastifyReply,
+  connection: Connection,
+): Outcome {
   const { headersSent } = raw;
   const admitted = request.context?.loss?.operation;
   // Fastify builds routeOptions anew each time, so requests in the hot path do not read it.
@@ -17,5 +22,6 @@ export function outcomeOf(request: FastifyRequest, { raw, statusCode, elapsedTim
     status: headersSent ? statusCode : CLIENT_GONE,
     isAborted: headersSent && !raw.writableFinished,
     ms: elapsedTime,
+    bytesSent: connection.takeWritten(),
   };
 }

@@ -121,12 +121,13 @@ function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, co
     const trace = tracing?.begin(request);
     connection.begin(request.raw, reply.raw, (exchange) => {
       request.context = new RequestContext(exchange, trace);
+      metrics?.begin();
       start();
     });
     // Fastify's onResponse is not called for an aborted response or a client that disconnects.
     reply.raw.once("close", () => {
       request.context?.end();
-      const outcome = outcomeOf(request, reply);
+      const outcome = outcomeOf(request, reply, connection);
       metrics?.count(request, outcome);
       log.write(request, outcome);
       trace?.end(request, outcome);

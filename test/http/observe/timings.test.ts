@@ -44,6 +44,7 @@ it("counting a request does not change its stages", () => {
     status: 200,
     isAborted: false,
     ms: 1,
+    bytesSent: 1,
   });
   expect(seconds()).toEqual(before);
 });
