@@ -46,7 +46,7 @@ export const SETTINGS = Type.Object(
     LOG_LEVEL: Type.Enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"], {
       default: "info",
       description:
-        "Lowest log level: trace, debug, info, warn, error, fatal or silent. Each request is logged as one line at level info.",
+        "Lowest log level: trace, debug, info, warn, error, fatal or silent. Each request is logged as one line at level info; successful probes and scrapes at level debug.",
     }),
     BODY_LIMIT: Type.Integer({
       default: 64 * MiB,

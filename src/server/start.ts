@@ -33,7 +33,19 @@ export async function start(settings: SettingTexts, onFailure: (reason: unknown)
     nodeCluster.isPrimary && workers > 1
       ? await startCluster(config, workers, log, onFailure)
       : await startAlone(config, log);
-  if (nodeCluster.isPrimary && port !== undefined) greet(config, port, workers);
+  if (!nodeCluster.isPrimary || port === undefined) return;
+  const address = addressOf(config, port);
+  log.logger.info(
+    { version: VERSION, workers, memory_budget_bytes: config.MEMORY_BUDGET, address },
+    "started",
+  );
+  greet(address, workers);
+}
+
+/** Address for clients: a URL or the path of a socket. */
+function addressOf({ HOST, SOCKET }: Config, port: number): string {
+  if (SOCKET !== "") return SOCKET;
+  return `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${port}`;
 }
 
 /** Starts one process and returns its port. Undefined if it is stopped before it listens. */
@@ -62,13 +74,11 @@ async function startAlone(config: Config, log: Log): Promise<number | undefined>
 }
 
 /** Greets a user on a terminal. In a container, standard error stays empty. */
-function greet({ HOST, SOCKET }: Config, port: number, workers: number): void {
+function greet(address: string, workers: number): void {
   if (!process.stderr.isTTY) return;
-  const host = HOST.includes(":") ? `[${HOST}]` : HOST;
-  const address = SOCKET === "" ? `http://${host}:${port}` : SOCKET;
   const processes = workers === 1 ? "one process" : `${workers} processes`;
   process.stderr.write(
-    `lossd ${VERSION} listens on ${address} with ${processes}. See ${SOCKET === "" ? `${address}/docs` : "/docs"} for the reference. Ctrl-C stops it.\n`,
+    `lossd ${VERSION} listens on ${address} with ${processes}. See ${address.startsWith("http") ? address : ""}/docs for the reference. Ctrl-C stops it.\n`,
   );
 }
 

@@ -36,6 +36,8 @@ export interface ServiceOptions {
   readonly metricsPage?: () => Promise<string>;
   /** Takes the lines of the log; default: there is none. */
   readonly log?: (line: string) => void;
+  /** The lowest level of its lines; default: info. */
+  readonly logLevel?: string;
 }
 
 export interface Answer {
@@ -80,8 +82,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
     compressResponses: options.compressAnswers ?? false,
   };
-  const { tokens = [], origins = [], limits = LIMITS, log } = options;
-  const logger = log === undefined ? pino({ level: "silent" }) : pino({}, { write: log });
+  const { tokens = [], origins = [], limits = LIMITS, log, logLevel: level = "info" } = options;
+  const logger = log === undefined ? pino({ level: "silent" }) : pino({ level }, { write: log });
   const metrics = new Metrics(arena, load);
   const { metricsPage = () => metrics.registry.metrics() } = options;
   const lifecycle: Lifecycle = { phase: "ready" };

@@ -13,8 +13,7 @@ import type { Logger } from "pino";
 import { VERSION } from "../../version.ts";
 import type { Outcome, Trace, Tracing } from "../context.ts";
 import { STAGES } from "../context.ts";
-
-const UNTRACED = /^\/(health\/|v2\/health\/|metrics$)/;
+import { isRoutine } from "./log.ts";
 
 /** Timeout of one export with its retries, which bounds the shutdown without a collector. */
 const EXPORT_TIMEOUT_MS = 1000;
@@ -39,7 +38,7 @@ export function startTracing(url: string, logger: Logger): Tracing {
   const propagator = new W3CTraceContextPropagator();
   return {
     begin(request) {
-      if (UNTRACED.test(request.routeOptions.url ?? "")) return undefined;
+      if (isRoutine(request.routeOptions.url ?? "")) return undefined;
       const parent = propagator.extract(ROOT_CONTEXT, request.headers, defaultTextMapGetter);
       return traceOf(tracer.startSpan(request.method, { kind: SpanKind.SERVER }, parent));
     },

@@ -14,6 +14,7 @@ const service = useService({
   tokens: digestTokens(["secret"]),
   bodyLimit: 1024,
   log: (line) => void lines.push(line),
+  logLevel: "debug",
 });
 const TOKEN = { authorization: "Bearer secret" };
 
