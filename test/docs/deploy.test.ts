@@ -1,5 +1,7 @@
 /** The files in deploy/ agree with the server: ports, paths, settings, labels, times, metrics. */
-import { readdirSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -8,10 +10,11 @@ import { HorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2";
 import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1";
 import { Service as KubernetesService, ServiceAccount } from "kubernetes-models/v1";
-import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { parse, parseAllDocuments } from "yaml";
 import { SETTINGS } from "../../src/config.ts";
 import { VERSION } from "../../src/version.ts";
+import { startProcess } from "../support/process.ts";
 import { useService } from "../support/service.ts";
 
 const ROOT = join(import.meta.dirname, "../..", "deploy");
@@ -31,6 +34,15 @@ const pod = kinds.Deployment.spec.template.spec;
 const predictor = read("kserve/inferenceservice.yaml").spec.predictor;
 const containers = [pod.containers[0], predictor.containers[0]];
 const LABELS = { "app.kubernetes.io/name": "lossd" };
+
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: { readonly summary: string; readonly description: string };
+}
+
+const isAbsent = (program: string, ...args: string[]): boolean => spawnSync(program, args).status !== 0;
 
 /** The published schemas, as classes that validate. */
 const MODELS = {
@@ -55,7 +67,9 @@ describe("kubernetes", () => {
   );
 
   it("lists every file, each of its own kind", () => {
-    const files = readdirSync(join(ROOT, "kubernetes")).filter((file) => file !== "kustomization.yaml");
+    const files = readdirSync(join(ROOT, "kubernetes")).filter(
+      (file) => file.endsWith(".yaml") && file !== "kustomization.yaml",
+    );
     expect(base.resources.toSorted()).toEqual(files.sort());
     expect(Object.keys(kinds).sort()).toEqual([
       "Deployment",
@@ -93,7 +107,7 @@ describe("kubernetes", () => {
     for (const name of named) expect(ports).toContain(name);
   });
 
-  it("waits longer than the server drains, and lets nothing out", () => {
+  it("waits longer than the server drains, and lets nothing out without a collector", () => {
     const { DRAIN_LAG_MS: lag, DRAIN_LIMIT_MS: limit } = SETTINGS.properties as unknown as Record<
       string,
       { default: number }
@@ -149,6 +163,12 @@ describe.each(["kubernetes", "kserve"])("the container of %s", (place) => {
     });
   });
 
+  it("is not taken for broken by one late response", () => {
+    // Kubernetes' default is 3.
+    for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"])
+      expect(container[probe]?.failureThreshold ?? 3, probe).toBeGreaterThanOrEqual(3);
+  });
+
   it("is probed on paths that answer", async () => {
     for (const probe of ["startupProbe", "livenessProbe", "readinessProbe"]) {
       if (container[probe] === undefined) continue;
@@ -157,14 +177,97 @@ describe.each(["kubernetes", "kserve"])("the container of %s", (place) => {
   });
 });
 
-it("the dashboard asks for metrics that are there", async () => {
+describe("the dashboard and the alerts", () => {
   const dashboard = JSON.parse(readFileSync(join(ROOT, "grafana/lossd.json"), "utf8"));
-  const page = (await service().get("/metrics")).text;
-  const asked = dashboard.panels.flatMap(({ targets }: { targets: { expr: string }[] }) =>
-    targets.flatMap(({ expr }) => expr.match(/\b(?:lossd|nodejs)_\w+/g) ?? []),
+  const rules = (read("prometheus/lossd.rules.yaml").groups as { rules: Rule[] }[]).flatMap(
+    (group) => group.rules,
   );
-  expect(new Set(asked).size).toBeGreaterThan(7);
-  for (const name of new Set<string>(asked)) {
-    expect(page).toContain(`# TYPE ${name.replace(/_(?:bucket|sum|count)$/, "")} `);
-  }
+  const queries: string[] = [
+    ...dashboard.panels.flatMap(({ targets }: { targets: { expr: string }[] }) =>
+      targets.map(({ expr }) => expr),
+    ),
+    ...rules.map(({ expr }) => expr),
+  ];
+
+  it("ask for metrics and label values that a cluster has", async () => {
+    const { url } = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "0" });
+    const page = await (await fetch(`${url}/metrics`)).text();
+    const asked = queries.flatMap((expr) => expr.match(/\b(?:lossd|nodejs|process)_\w+/g) ?? []);
+    expect(new Set(asked).size).toBeGreaterThan(15);
+    for (const name of new Set(asked)) {
+      expect(page).toContain(`# TYPE ${name.replace(/_(?:bucket|sum|count)$/, "")} `);
+    }
+    const matchers = queries.flatMap((expr) => [...expr.matchAll(/(lossd_\w+)\{([^}]*)\}/g)]);
+    expect(matchers.length).toBeGreaterThan(4);
+    for (const [, name, labels] of matchers) {
+      for (const [, label, value] of labels!.matchAll(/(\w+)!?="([^"]*)"/g)) {
+        expect(page, `${name} ${label}`).toMatch(new RegExp(`^${name}\\{.*${label}="${value}"`, "m"));
+      }
+    }
+  });
+
+  it("every alert says what to do", () => {
+    for (const { alert, labels, annotations } of rules) {
+      expect(["warning", "critical"], alert).toContain(labels.severity);
+      expect(annotations.summary.length, alert).toBeGreaterThan(20);
+      expect(annotations.description.length, alert).toBeGreaterThan(20);
+    }
+    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+    expect(rules.find(({ alert }) => alert === "LossdDown")!.expr).toContain(
+      `job="${kinds.Service.metadata.name}"`,
+    );
+  });
+
+  it("the alerts are valid for promtool", ({ skip }) => {
+    skip(isAbsent("promtool", "--version"), "there is no promtool");
+    const checked = spawnSync("promtool", ["check", "rules", join(ROOT, "prometheus/lossd.rules.yaml")]);
+    expect(checked.stderr.toString()).toBe("");
+    expect(checked.status).toBe(0);
+  });
+});
+
+describe("the component that sends spans", () => {
+  const [deployment, policy] = ["deployment", "networkpolicy"].map((file) =>
+    read(`kubernetes/tracing/${file}.yaml`),
+  );
+  const [{ env }] = deployment.spec.template.spec.containers;
+
+  it("sets a setting that exists to an address whose port its policy lets out, beside DNS", () => {
+    const [{ name, value }] = env;
+    expect(Object.keys(SETTINGS.properties)).toContain(name);
+    const ports = policy.spec.egress.flatMap(({ ports: allowed }: { ports: { port: number }[] }) =>
+      allowed.map(({ port }) => port),
+    );
+    expect(ports).toEqual([Number(new URL(value).port), 53, 53]);
+    const [namespace] = new URL(value).hostname.split(".").slice(1);
+    const [{ to }] = policy.spec.egress;
+    expect(to[0].namespaceSelector.matchLabels).toEqual({ "kubernetes.io/metadata.name": namespace });
+  });
+
+  it("patches the base's resources, and what comes of it is valid", () => {
+    for (const patch of [deployment, policy]) {
+      const { apiVersion, kind, metadata } = kinds[patch.kind];
+      expect(patch).toMatchObject({ apiVersion, kind, metadata: { name: metadata.name } });
+    }
+    const { apiVersion: _, ...patched } = kinds.NetworkPolicy;
+    const spec = { ...patched.spec, ...policy.spec };
+    expect(() => new NetworkPolicy({ ...patched, spec }).validate()).not.toThrow();
+  });
+
+  it("is built by kustomize from the comment's line in the base", ({ skip }) => {
+    skip(isAbsent("kubectl", "version", "--client"), "there is no kubectl");
+    const folder = mkdtempSync(join(tmpdir(), "lossd-deploy-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    cpSync(join(ROOT, "kubernetes"), folder, { recursive: true });
+    const file = join(folder, "kustomization.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace("# components:", "components:"));
+    const built = spawnSync("kubectl", ["kustomize", folder]);
+    expect(built.stderr.toString()).toBe("");
+    const resources = parseAllDocuments(built.stdout.toString()).map((document) => document.toJS());
+    const find = (kind: string) => resources.find((resource) => resource.kind === kind);
+    expect(find("NetworkPolicy").spec.egress).toEqual(policy.spec.egress);
+    expect(find("Deployment").spec.template.spec.containers[0].env).toEqual(
+      expect.arrayContaining([...env, ...pod.containers[0].env]),
+    );
+  });
 });

@@ -1,0 +1,80 @@
+/** docs/operations.md lists the metrics, the log's fields and the alerts of the server, and no others. */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect } from "node:net";
+import { expect, it } from "vitest";
+import { parse } from "yaml";
+import { LOSSES } from "../../src/loss/names.ts";
+import { readPage } from "../support/blocks.ts";
+import { startProcess } from "../support/process.ts";
+
+const page = readPage("docs/operations.md");
+
+/** Rows of the table whose first column has this title, as cells. */
+function table(title: string): string[][] {
+  const [, text] = page.split(new RegExp(`^\\| ${title} \\|.*\\n\\|[-|]+\\n`, "m"));
+  const rows = text!.split("\n\n")[0]!.trim().split("\n");
+  return rows.map((row) => row.split("|").slice(1, -1)).map((row) => row.map((cell) => cell.trim()));
+}
+
+const words = (cell: string): string[] => [...cell.matchAll(/`(\w+)`/g)].map(([, word]) => word!);
+
+it("has every metric of a cluster with its type, labels and help", async () => {
+  const { url } = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "0" });
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const metrics = [...text.matchAll(/^# HELP (lossd_\w+) (.*)\n# TYPE \1 (\w+)\n((?:[^#\n].*\n)*)/gm)];
+  const rows = metrics.map(([, name, help, type, samples]) => {
+    const labels = new Set([...samples!.matchAll(/(\w+)="/g)].map(([, label]) => label!));
+    labels.delete("le");
+    return [`\`${name}\``, type, [...labels].sort().join(), help];
+  });
+  const listed = table("metric").map(([name, type, labels, help]) => [
+    name,
+    type,
+    words(labels!).sort().join(),
+    help,
+  ]);
+  expect(listed).toEqual(rows);
+});
+
+it("has every field of a request's line", async () => {
+  const server = await startProcess({ WORKERS: "1", DRAIN_LAG_MS: "0", LOG_LEVEL: "debug" });
+  const post = (body: string, headers: Record<string, string> = {}) =>
+    fetch(`${server.url}/v1/log_softmax`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body,
+    });
+  await post("{");
+  await post('{"input":[0],"dim":0}', { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` });
+  await fetch(`${server.url}/nowhere`);
+  const large = `{"dim":0,"input":[${"1,".repeat(999_999)}1]}`;
+  const socket = connect(server.port, "127.0.0.1").on("error", () => {});
+  socket.write(
+    `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${large.length}\r\n\r\n${large}`,
+  );
+  await once(socket, "data");
+  socket.destroy();
+  const requests = () => server.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "request");
+  await expect.poll(() => requests().length, { timeout: 5000 }).toBe(4);
+  const fields = new Set(requests().flatMap((line) => Object.keys(line)));
+  expect(
+    table("field")
+      .flatMap(([names]) => words(names!))
+      .sort(),
+  ).toEqual([...fields].sort());
+});
+
+it("has every alert with its severity", () => {
+  const rules = parse(
+    readFileSync(new URL("../../deploy/prometheus/lossd.rules.yaml", import.meta.url), "utf8"),
+  );
+  const alerts = rules.groups.flatMap((group: { rules: { alert: string; labels: { severity: string } }[] }) =>
+    group.rules.map(({ alert, labels }) => [`\`${alert}\``, labels.severity]),
+  );
+  expect(table("alert").map(([name, severity]) => [name, severity])).toEqual(alerts);
+});
+
+it("names the operations", () => {
+  for (const name of LOSSES) expect(page).toContain(`\`${name}\``);
+});
