@@ -15,7 +15,9 @@ const last = stages.at(-1)!;
 
 it("is built in stages on one pinned Node 24", () => {
   expect(stages.length).toBeGreaterThan(1);
-  const bases = new Set(stages.map((stage) => stage.split(/\s/)[0]));
+  // A digest may follow.
+  const bases = new Set(stages.map((stage) => stage.split(/[\s@]/)[0]));
+  expect(new Set(stages.map((stage) => stage.split(/\s/)[0])).size).toBe(1);
   expect([...bases]).toEqual([expect.stringMatching(/^node:24\.\d+\.\d+-/)]);
   expect(bases).toContain(`node:${packageJson.devDependencies.node}-bookworm-slim`);
 });
@@ -23,11 +25,19 @@ it("is built in stages on one pinned Node 24", () => {
 it("runs as a user, listens on all interfaces, has a health check, needs no shell", () => {
   expect(last).toMatch(/^USER node$/m);
   expect(last).toMatch(/\bHOST=0\.0\.0\.0\b/);
-  expect(last).toMatch(/^HEALTHCHECK [^\n]*\\\n {2}CMD \["node", "-e", /m);
+  expect(last).toMatch(/^HEALTHCHECK [^\n]*\\\n {2}CMD \["perl", "-MSocket", "-e", /m);
   const command = ["node", ...ENGINE_FLAGS, "dist/main.js"];
   expect(last).toContain(`\nCMD ${JSON.stringify(command).replaceAll(",", ", ")}\n`);
   expect(packageJson.scripts.start).toBe(`exec node ${HEAP_FLAG} build/start.mjs`);
   expect(last).not.toMatch(/^RUN /m);
+});
+
+it("has digests pinned and updated by Renovate, together with the Node of the tests", () => {
+  const { extends: presets, packageRules } = JSON.parse(readFileSync(join(ROOT, "renovate.json"), "utf8"));
+  expect(presets).toContain("docker:pinDigests");
+  expect(packageRules).toContainEqual(
+    expect.objectContaining({ matchPackageNames: ["node"], groupName: "node" }),
+  );
 });
 
 it("copies no file of the clone into the image without setting its mode", () => {

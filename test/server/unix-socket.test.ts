@@ -1,5 +1,5 @@
 /** SOCKET: the server on a Unix socket. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -131,12 +131,17 @@ it("lossd check and lossd send say what is wrong with a socket", async () => {
   expect(silent.out).toContain(`FAIL  it is ready: nothing listens on ${file}: is lossd running there?\n`);
 });
 
-it("the image's health check asks SOCKET where there is one, otherwise PORT", async () => {
+it("the image's health check asks SOCKET where there is one, otherwise PORT on HOST, and starts no Node", async ({
+  skip,
+}) => {
+  skip(spawnSync("perl", ["-MSocket", "-e", "1"]).status !== 0, "there is no Perl");
   const dockerfile = readFileSync(new URL("../../Dockerfile", import.meta.url), "utf8");
   const [, words] = /^HEALTHCHECK [^\n]*\\\n {2}CMD (\[.*\])$/m.exec(dockerfile)!;
-  const [, ...args] = JSON.parse(words!) as string[];
+  const [program, ...args] = JSON.parse(words!) as [string, ...string[]];
+  expect(program).toBe("perl");
   const isHealthy = async (env: Record<string, string>): Promise<number> => {
-    const [code] = await once(spawn(process.execPath, args, { env: { PORT: "1", ...env } }), "exit");
+    const base = { PATH: process.env.PATH, HOST: "0.0.0.0", PORT: "1" };
+    const [code] = await once(spawn(program, args, { env: { ...base, ...env } }), "exit");
     return code;
   };
   const path = join(makeFolder(), "lossd.sock");
@@ -145,7 +150,8 @@ it("the image's health check asks SOCKET where there is one, otherwise PORT", as
   expect(await isHealthy({ SOCKET: path })).toBe(0);
   expect(await isHealthy({ SOCKET: `${path}x` })).toBe(1);
   expect(await isHealthy({ SOCKET: "", PORT: String(port) })).toBe(0);
-  expect(await isHealthy({ PORT: String(port) })).toBe(0);
+  for (const HOST of ["0.0.0.0", "127.0.0.1", "localhost", "::", ""])
+    expect(await isHealthy({ PORT: String(port), HOST })).toBe(0);
   await stop();
   expect(await isHealthy({ PORT: String(port) })).toBe(1);
 });
