@@ -1,15 +1,13 @@
-/** Promises about three replicas behind nginx (Debian's package) on this machine; reports a missing nginx. */
+/** Promises about three replicas behind nginx on this machine; reports a missing nginx. */
 import type { ChildProcess } from "node:child_process";
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { fixedEnvironment } from "../build/processes.ts";
 import { ENGINE_FLAGS } from "../src/server/cluster.ts";
 import { ask } from "./life.ts";
+import { hasNginx, NO_NGINX, startNginx } from "./nginx.ts";
 import type { Promised, Proof } from "./promise.ts";
 import { waitFor } from "./server.ts";
 
@@ -19,18 +17,6 @@ const PORTS = [18_081, 18_082, 18_083];
 
 /** Retries a failed replica's requests on another, because computations have no side effects; see docs/scaling.md. */
 const CONFIG = `
-daemon off;
-worker_processes 1;
-pid nginx.pid;
-error_log stderr crit;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  client_body_temp_path body;
-  proxy_temp_path proxy;
-  fastcgi_temp_path fastcgi;
-  uwsgi_temp_path uwsgi;
-  scgi_temp_path scgi;
   upstream lossd {
     least_conn;
 ${PORTS.map((port) => `    server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`).join("\n")}
@@ -46,23 +32,11 @@ ${PORTS.map((port) => `    server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;
       proxy_read_timeout 2s;
       proxy_next_upstream error timeout http_503 non_idempotent;
     }
-  }
-}
-`;
+  }`;
 
 class Cluster {
   readonly replicas: ChildProcess[] = PORTS.map(startReplica);
-  readonly #folder = mkdtempSync(join(tmpdir(), "lossd-nginx-"));
-  readonly #nginx: ChildProcess;
-
-  constructor() {
-    const file = join(this.#folder, "nginx.conf");
-    writeFileSync(file, CONFIG);
-    this.#nginx = spawn("nginx", ["-p", this.#folder, "-c", file], {
-      env: fixedEnvironment(),
-      stdio: "ignore",
-    });
-  }
+  readonly #nginx = startNginx(CONFIG);
 
   async ready(): Promise<void> {
     for (const port of [...PORTS, FRONT])
@@ -79,10 +53,9 @@ class Cluster {
     await waitFor(() => isReady(PORTS[at]!), 15_000);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     for (const replica of this.replicas) replica.kill("SIGKILL");
-    this.#nginx.kill("SIGKILL");
-    rmSync(this.#folder, { recursive: true, force: true });
+    await this.#nginx.stop();
   }
 }
 
@@ -102,8 +75,7 @@ async function isReady(port: number): Promise<boolean> {
 }
 
 async function withCluster(work: (cluster: Cluster) => Promise<void>): Promise<Proof> {
-  if (spawnSync("nginx", ["-v"]).error !== undefined)
-    return { value: "nginx is not installed here", holds: undefined };
+  if (!hasNginx()) return { value: NO_NGINX, holds: undefined };
   const cluster = new Cluster();
   try {
     await cluster.ready();
@@ -114,7 +86,7 @@ async function withCluster(work: (cluster: Cluster) => Promise<void>): Promise<P
     const { right, lost, wrong } = await tally.stop();
     return { value: `${right} right, ${lost + wrong} failed`, holds: right > 500 && lost + wrong === 0 };
   } finally {
-    cluster.close();
+    await cluster.close();
   }
 }
 
