@@ -1,4 +1,4 @@
-/** Record of a connection: its requests in order, and the exchange in progress for the timeouts. */
+/** Record of a connection: its requests in order, the exchange in progress for the timeouts, and its closing in stages. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Problem } from "../problems.ts";
@@ -50,8 +50,6 @@ export class Exchange {
   region: Region | undefined;
   readonly bodyProgress = new Progress(0);
   readonly responseProgress = new Progress();
-  /** Milliseconds spent waiting for the rest of a rejected body. */
-  lingeredMs = 0;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;
@@ -69,18 +67,34 @@ export class Exchange {
   }
 }
 
+/** Starts a request at its turn. */
+type Start = (exchange: Exchange) => void;
+
+/** Request that waits for the responses to the requests before it. */
+interface Waiting {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly start: Start;
+}
+
 /** Starts the requests of a connection one after another, so a client that pipelines 20,000 has one running. */
 export class Connection {
   readonly socket: Socket;
   /** The exchange that runs, or the last one while its body still arrives. */
   exchange: Exchange | undefined;
+  /** Bytes that the socket had read at the end of the last response, and milliseconds since then. */
+  bytesAtEnd = 0;
+  lingeredMs = 0;
+  #isClosing = false;
   #pending = 0;
   /** Bytes written at the end of the last response. */
   #written = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
 
   constructor(socket: Socket) {
     this.socket = socket;
+    // Replaced because Node calls it after the last response, and would reset a client that still writes.
+    socket.destroySoon = () => this.close();
   }
 
   /** Whether a response is in progress or due, so nothing else may be written. */
@@ -88,17 +102,31 @@ export class Connection {
     return this.#pending > 0;
   }
 
-  /** Starts a request once those before it have their responses. */
-  begin(request: IncomingMessage, response: ServerResponse, start: (exchange: Exchange) => void): void {
-    // A pipelining client has its responses in the order of its requests, so the next one starts when this one is sent.
-    if (this.#pending > 0) sendNow();
-    this.#pending++;
-    if (this.#pending === 1) this.#start(request, response, start);
-    else if (this.#waiting.push(() => this.#start(request, response, start)) > MAX_PIPELINED)
-      this.socket.destroy();
+  /** Whether the last response has been sent, so that everything else is discarded. */
+  get isClosing(): boolean {
+    return this.#isClosing;
   }
 
-  #start(request: IncomingMessage, response: ServerResponse, start: (exchange: Exchange) => void): void {
+  /** Whether the rest of a body arrives after its response. */
+  get isLingering(): boolean {
+    return !this.isResponding && this.exchange?.request.complete === false;
+  }
+
+  /** Starts a request once those before it have their responses. Discards a request behind the last response. */
+  begin(request: IncomingMessage, response: ServerResponse, start: Start): void {
+    if (this.#isClosing) {
+      request.resume();
+      return;
+    }
+    // A pipelining client has its responses in the order of its requests, so the next one starts when this one is sent.
+    if (this.#pending > 0) sendNow();
+    const waiting = { request, response, start };
+    this.#pending++;
+    if (this.#pending === 1) this.#start(waiting);
+    else if (this.#waiting.push(waiting) > MAX_PIPELINED) this.socket.destroy();
+  }
+
+  #start({ request, response, start }: Waiting): void {
     this.exchange = new Exchange(request, response);
     start(this.exchange);
   }
@@ -115,8 +143,30 @@ export class Connection {
   end(): void {
     this.#pending--;
     if (this.exchange?.request.complete) this.exchange = undefined;
+    else this.#linger();
     if (this.socket.destroyed) this.#waiting.length = 0;
-    this.#waiting.shift()?.();
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.#start(next);
+  }
+
+  /**
+   * Closes in stages (RFC 9112, section 9.6). Sends FIN after `last` and everything written before, then discards further bytes until
+   * the client closes, because closing with unread bytes resets the connection, and the reset deletes the response that the client has not read
+   * yet. The timeouts limit the wait.
+   */
+  close(last?: string): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#linger();
+    if (last === undefined) this.socket.end();
+    else this.socket.end(last);
+    // Bodies of requests that will not start would fill their buffers and stop the reading.
+    for (const { request } of this.#waiting.splice(0)) request.resume();
+  }
+
+  #linger(): void {
+    this.bytesAtEnd = this.socket.bytesRead;
+    this.lingeredMs = 0;
   }
 }
 
@@ -124,7 +174,7 @@ export class Connection {
 export class Connections implements Iterable<Connection> {
   readonly #bySocket = new Map<Socket, Connection>();
 
-  /** Returns the record of a socket, created with its first request and dropped when it closes. */
+  /** Returns the record of a socket, created when it connects and dropped when it closes. */
   of(socket: Socket): Connection {
     let connection = this.#bySocket.get(socket);
     if (connection === undefined) {
@@ -133,11 +183,6 @@ export class Connections implements Iterable<Connection> {
       socket.once("close", () => this.#bySocket.delete(socket));
     }
     return connection;
-  }
-
-  /** Whether a response is in progress or due on a socket. */
-  isResponding(socket: Socket): boolean {
-    return this.#bySocket.get(socket)?.isResponding ?? false;
   }
 
   [Symbol.iterator](): Iterator<Connection> {

@@ -1,8 +1,7 @@
 /** Handles errors below HTTP requests: malformed bytes, and headers that are too slow or too large. */
-import type { Socket } from "node:net";
 import type { ProblemCode } from "../../problems.ts";
 import { Problem } from "../../problems.ts";
-import type { Connections } from "../connection.ts";
+import type { Connection } from "../connection.ts";
 import { requestId } from "../observe/log.ts";
 import { rawProblem } from "./errors.ts";
 
@@ -23,19 +22,26 @@ const DETAILS: Partial<Record<ProblemCode, string>> = {
   request_timeout: `the headers did not arrive within ${HEADERS_TIMEOUT_MS / 1000} seconds`,
 };
 
+/** Node's error for bytes behind a request with `Connection: close`. */
+const BYTES_AFTER_LAST = "HPE_CLOSED_CONNECTION";
+
 /** Responds on the socket and closes it. Only closes it while another response is in progress. `note` counts and logs the error. */
 export function handleClientError(
   error: NodeJS.ErrnoException,
-  socket: Socket,
-  connections: Connections,
+  connection: Connection,
   note: (code: ProblemCode, id: string) => void,
 ): void {
-  if (error.code === "ECONNRESET" || !socket.writable || connections.isResponding(socket)) {
+  const { socket } = connection;
+  // The client must not send these bytes (RFC 9112, section 9.6), and the parser discards them.
+  if (connection.isClosing || error.code === BYTES_AFTER_LAST) return;
+  if (error.code === "ECONNRESET" || !socket.writable || connection.isResponding) {
     socket.destroy();
     return;
   }
+  // A malformed rest of a body has its response already.
+  if (connection.isLingering) return void connection.close();
   const code = CODES[error.code ?? ""] ?? "malformed_request";
   const id = requestId({ headers: {} });
-  socket.end(rawProblem(new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1"), id));
+  connection.close(rawProblem(new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1"), id));
   note(code, id);
 }

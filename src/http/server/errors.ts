@@ -10,7 +10,6 @@ import { READABLE_CODINGS } from "../limits/content-coding.ts";
 import { ACCEPTED, tooLarge } from "../limits/content-headers.ts";
 import { CLIENT_GONE } from "../observe/outcome.ts";
 import { ClientGone } from "../slices.ts";
-import { hasBody } from "./head-checks.ts";
 import { describeValidation } from "./validation.ts";
 
 /** Not imported, because an ES import of node:http reads all of its exports, which loads undici (11 ms of the start). */
@@ -57,11 +56,11 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   if (document.status === 503) reply.header("retry-after", problem.retryAfter ?? RETRY_AFTER_S);
   if (problem.code === "unsupported_content_encoding") reply.header("accept-encoding", READABLE_CODINGS);
   if (document.status === 401) reply.header("www-authenticate", "Bearer");
-  // Closes because the next bytes may be the body that the client holds back, or another request.
   const { context } = reply.request;
-  if (context?.exchange.holdsBody) reply.header("connection", "close");
-  // Keeps the connection, which Fastify would close, because a client that is still writing would not see the error (timeouts.ts).
-  else if (!reply.request.raw.complete && hasBody(reply.request.headers)) reply.removeHeader("connection");
+  // Closes because the next bytes may be the body that the client holds back, or another request.
+  if (context?.exchange.holdsBody || !reply.raw.shouldKeepAlive) reply.header("connection", "close");
+  // Keeps the connection, which Fastify would close in the middle of a body, because a request may follow the body.
+  else if (reply.hasHeader("connection")) reply.header("connection", "keep-alive");
   if (context) context.problem = problem.code;
   if (isInference(reply.request.url)) {
     const error = Buffer.from(JSON.stringify({ error: document.detail }));

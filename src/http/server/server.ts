@@ -57,7 +57,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     // Log calls add the request id themselves, because a child logger per request costs more than the line.
     childLoggerFactory: (parent) => parent,
     clientErrorHandler: (error, socket) =>
-      handleClientError(error, socket, connections, (code, id) => {
+      handleClientError(error, connections.of(socket), (code, id) => {
         metrics?.countUnread(code);
         logUnread(logger, code, id);
       }),
@@ -83,6 +83,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   // For paths that a plugin does not find, because the hook below rejects unknown paths.
   app.setNotFoundHandler((request, reply) => handleNotFound(app, routes, request, reply));
   takeExpectations(app);
+  app.server.on("connection", (socket) => connections.of(socket));
   const timer = watchTimeouts(connections, options.limits);
   if (options.arena !== undefined)
     options.arena.reclaim = (missing, asking) => giveUpSlowest(connections, missing, asking);
@@ -118,20 +119,20 @@ function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, co
   return (request: FastifyRequest, reply: FastifyReply, start: () => void): void => {
     const connection = connections.of(request.raw.socket);
     if (mustReconnect?.(request.raw, reply.raw)) reply.header("connection", "close");
-    const trace = tracing?.begin(request);
     connection.begin(request.raw, reply.raw, (exchange) => {
+      const trace = tracing?.begin(request);
       request.context = new RequestContext(exchange, trace);
       metrics?.begin();
+      // Fastify's onResponse is not called for an aborted response or a client that disconnects.
+      reply.raw.once("close", () => {
+        request.context.end();
+        const outcome = outcomeOf(request, reply, connection);
+        metrics?.count(request, outcome);
+        log.write(request, outcome);
+        trace?.end(request, outcome);
+        connection.end();
+      });
       start();
-    });
-    // Fastify's onResponse is not called for an aborted response or a client that disconnects.
-    reply.raw.once("close", () => {
-      request.context?.end();
-      const outcome = outcomeOf(request, reply, connection);
-      metrics?.count(request, outcome);
-      log.write(request, outcome);
-      trace?.end(request, outcome);
-      connection.end();
     });
   };
 }
@@ -145,7 +146,7 @@ function checkIn(
   reply.header("x-request-id", request.id);
   reply.header("x-content-type-options", "nosniff");
   if (origins.length > 0) shareResponse(origins, request, reply);
-  if (lifecycle.phase === "stopping") reply.header("connection", "close");
+  if (lifecycle.phase === "stopping") reply.raw.shouldKeepAlive = false;
   checkHead(request.raw);
   // A path without this method gets 404, or 405 with Allow.
   if (!request.is404) checkNoBody(request.raw);

@@ -3,7 +3,7 @@
  * requests have no overhead.
  */
 import { Problem } from "../../problems.ts";
-import type { Connections, Exchange } from "../connection.ts";
+import type { Connection, Connections, Exchange } from "../connection.ts";
 
 /** Limits of a connection. */
 export interface TimeoutLimits {
@@ -13,7 +13,7 @@ export interface TimeoutLimits {
   readonly silenceMs: number;
   /** Minimum bytes per second of a body. */
   readonly rate: number;
-  /** Milliseconds and bytes for the rest of a rejected body, so a client that writes before it reads sees the response. */
+  /** Milliseconds and bytes for the bytes after a response, so a client that writes before it reads sees the response. */
   readonly lingerMs: number;
   readonly lingerBytes: number;
   /**
@@ -38,15 +38,21 @@ const SWEEP_MS = 500;
 /** Sweeps the connections until the returned timer is cleared. The timer does not keep the process alive. */
 export function watchTimeouts(connections: Connections, limits: TimeoutLimits = LIMITS): NodeJS.Timeout {
   return setInterval(() => {
-    for (const { exchange } of connections) if (exchange !== undefined) sweep(exchange, limits);
+    for (const connection of connections) sweep(connection, limits);
   }, SWEEP_MS).unref();
 }
 
-function sweep(exchange: Exchange, limits: TimeoutLimits): void {
+function sweep(connection: Connection, limits: TimeoutLimits): void {
+  const { socket, exchange, isClosing, isLingering } = connection;
+  if (socket.destroyed) return;
+  if (isClosing || isLingering) sweepRest(connection, limits);
+  else if (exchange !== undefined) sweepExchange(exchange, limits);
+}
+
+function sweepExchange(exchange: Exchange, limits: TimeoutLimits): void {
   const { request, response } = exchange;
-  if (request.socket.destroyed || (request.complete && response.writableFinished)) return;
-  if (response.writableFinished) sweepRest(exchange, limits);
-  else if (response.writableLength > 0) sweepResponse(exchange, limits);
+  if (response.writableFinished) return;
+  if (response.writableLength > 0) sweepResponse(exchange, limits);
   else if (!request.complete && !request.isPaused()) sweepBody(exchange, limits);
 }
 
@@ -62,11 +68,11 @@ function sweepBody(exchange: Exchange, { graceMs, silenceMs, rate }: TimeoutLimi
   onSlowBody(new Problem("request_timeout", detail));
 }
 
-function sweepRest(exchange: Exchange, { lingerMs, lingerBytes }: TimeoutLimits): void {
-  const { request, bytesBefore } = exchange;
-  exchange.lingeredMs += SWEEP_MS;
-  const bytes = request.socket.bytesRead - bytesBefore;
-  if (exchange.lingeredMs > lingerMs || bytes > lingerBytes) request.socket.destroy();
+function sweepRest(connection: Connection, { lingerMs, lingerBytes }: TimeoutLimits): void {
+  const { socket, bytesAtEnd } = connection;
+  connection.lingeredMs += SWEEP_MS;
+  const bytes = socket.bytesRead - bytesAtEnd;
+  if (connection.lingeredMs > lingerMs || bytes > lingerBytes) socket.destroy();
 }
 
 function sweepResponse({ request, response, responseProgress }: Exchange, { stallMs }: TimeoutLimits): void {
