@@ -52,26 +52,6 @@ export const CLIENTS: readonly Promised[] = [
       }),
   },
   {
-    id: "R12",
-    isCheap: true,
-    text: "99 % or more of clients that write before they read receive an early 413",
-    prove: () =>
-      withServer({ BODY_LIMIT: String(MB) }, async ({ port }) => {
-        let seen = 0;
-        const piece = "1".repeat(MB);
-        for (let client = 0; client < 100; client++) {
-          const line = await dial(port);
-          line.socket.pause();
-          line.socket.write(head(CE, 4 * MB));
-          for (let k = 0; k < 4; k++) await new Promise((resolve) => line.socket.write(piece, resolve));
-          line.socket.resume();
-          if (await line.until(/^HTTP\/1.1 413[\s\S]*body_too_large/, 2000)) seen++;
-          line.socket.destroy();
-        }
-        return { value: `${seen} of 100`, holds: seen >= 99 };
-      }),
-  },
-  {
     id: "R13",
     isCheap: true,
     text: "a rejected Expect: 100-continue gets the final status, and no 100 response",

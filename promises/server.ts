@@ -64,7 +64,8 @@ export async function withServer<Result>(
   }
 }
 
-async function freePort(): Promise<number> {
+/** A port that no process listens on now. */
+export async function freePort(): Promise<number> {
   const holder = createServer().listen(0, "127.0.0.1");
   await once(holder, "listening");
   const { port } = holder.address() as AddressInfo;

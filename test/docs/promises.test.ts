@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { PROMISES } from "../../promises/all.ts";
 
 describe("promised", () => {
-  it.each(PROMISES.filter(({ isCheap }) => isCheap))("$id: $text", async ({ prove }) => {
+  it.for(PROMISES.filter(({ isCheap }) => isCheap))("$id: $text", async ({ prove }, { skip }) => {
     const { value, holds } = await prove();
+    skip(holds === undefined, value);
     expect(holds, value).toBe(true);
   });
 });
