@@ -89,8 +89,8 @@ export class LogStream {
    * the process alive.
    */
   async end(): Promise<boolean> {
-    const begun = this.#underWay > 0 ? this.#since : Date.now();
-    while (this.#waiting + this.#underWay > 0 && Date.now() < begun + LAST_FLUSH_MS) {
+    const begun = this.#underWay > 0 ? this.#since : performance.now();
+    while (this.#waiting + this.#underWay > 0 && performance.now() < begun + LAST_FLUSH_MS) {
       this.flush();
       await sleep(5);
     }
@@ -100,13 +100,13 @@ export class LogStream {
 
   /** Writes the buffer after the event loop has ended, within {@link LAST_FLUSH_MS}. */
   endSync(): void {
-    const end = Date.now() + LAST_FLUSH_MS;
+    const end = performance.now() + LAST_FLUSH_MS;
     let bytes = Buffer.from(this.#pieces.splice(0).join(""));
     while (bytes.length > 0 && !this.#hasTimedOut) {
       try {
         bytes = bytes.subarray(this.#output.writeSync(bytes.subarray(0, this.#output.size)));
       } catch (error) {
-        this.#hasTimedOut = !isBlocked(error) || Date.now() >= end;
+        this.#hasTimedOut = !isBlocked(error) || performance.now() >= end;
         if (!this.#hasTimedOut) pause(RETRY_MS);
       }
     }
@@ -121,7 +121,7 @@ export class LogStream {
       return;
     }
     this.#waiting -= piece.length;
-    this.#since = Date.now();
+    this.#since = performance.now();
     this.#send(Buffer.from(this.#isTorn ? `\n${piece}` : piece));
   }
 
@@ -132,7 +132,7 @@ export class LogStream {
       if (error !== null) this.dropped.write_error += linesOf(bytes);
       else {
         this.#isTorn = bytes[written - 1] !== NEWLINE;
-        this.#since = Date.now();
+        this.#since = performance.now();
         if (written < bytes.length) return this.#send(bytes.subarray(written));
       }
       this.#underWay = 0;
