@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../../problems.ts";
+import { pathOf } from "./head-checks.ts";
 
 /** Digests of the accepted tokens. An empty list disables the check. */
 export type Tokens = readonly Buffer[];
@@ -34,7 +35,7 @@ export function fromText(texts: readonly string[]): Tokens {
 
 /** Rejects a request without an accepted token. Compares every token in constant time, so timing reveals nothing. */
 export function checkToken(tokens: Tokens, { headers, url = "" }: IncomingMessage): void {
-  if (tokens.length === 0 || OPEN.test(url.split("?", 1)[0]!)) return;
+  if (tokens.length === 0 || OPEN.test(pathOf(url))) return;
   const given = BEARER.exec(headers.authorization ?? "")?.[1];
   const hash = digest(given ?? "");
   let isKnown = false;

@@ -10,6 +10,7 @@ import { READABLE_CODINGS } from "../limits/content-coding.ts";
 import { ACCEPTED, tooLarge } from "../limits/content-headers.ts";
 import { CLIENT_GONE } from "../observe/outcome.ts";
 import { ClientGone } from "../slices.ts";
+import { pathOf } from "./head-checks.ts";
 import { describeValidation } from "./validation.ts";
 
 /** Not imported, because an ES import of node:http reads all of its exports, which loads undici (11 ms of the start). */
@@ -45,9 +46,9 @@ function problemDocument(problem: Problem, requestId: string): ProblemDocument {
   };
 }
 
-/** Whether a URL, which clients of proxies send in absolute form, belongs to the Open Inference Protocol, which has its own error format. */
+/** Whether a target belongs to the Open Inference Protocol, which has its own error format. */
 function isInference(url: string): boolean {
-  return /^(?:https?:\/\/[^/]*)?\/v2(?:[/?]|$)/.test(url);
+  return /^\/v2(?:\/|$)/.test(pathOf(url));
 }
 
 /** Sends an error response. */

@@ -4,14 +4,22 @@ import { echo, Problem } from "../../problems.ts";
 import type { Exchange } from "../connection.ts";
 import { CONTINUE } from "../connection.ts";
 
-/** Rejects two Host headers (RFC 9112, section 3.2), Transfer-Encoding in HTTP/1.0 (6.1), and codings other than chunked. */
-export function checkHead({ rawHeaders, headers, httpVersion }: IncomingMessage): void {
-  let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]!;
-    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
-  }
+/** Forms of a request target (RFC 9112, section 3.2): a path, or a URL that clients of proxies send. Neither has a fragment. */
+const TARGET = /^(?:\/|https?:\/\/[^/?#]+(?:[/?]|$))[^#]*$/i;
+
+/**
+ * Rejects malformed targets, a missing or second Host header (RFC 9112, section 3.2), a second Authorization header (RFC 9110, section 5.3),
+ * Transfer-Encoding in HTTP/1.0 (RFC 9112, section 6.1), and codings other than chunked.
+ */
+export function checkHead({ rawHeaders, headers, httpVersion, method, url = "" }: IncomingMessage): void {
+  // Node joins or drops further fields of these names.
+  const hosts = countOf(rawHeaders, "host");
   if (hosts > 1) throw malformed("expected one Host header, got more");
+  if (hosts === 0 && httpVersion === "1.1") throw malformed("expected a Host header, got none");
+  if (countOf(rawHeaders, "authorization") > 1)
+    throw malformed("expected one Authorization header, got more");
+  if (!TARGET.test(url) && !(url === "*" && method === "OPTIONS"))
+    throw malformed(`expected a path or an http URL without a fragment, got ${echo(url)}`);
   const { "transfer-encoding": coding } = headers;
   if (coding !== undefined) {
     if (httpVersion === "1.0") throw malformed("HTTP/1.0 has no Transfer-Encoding");
@@ -19,6 +27,24 @@ export function checkHead({ rawHeaders, headers, httpVersion }: IncomingMessage)
       throw malformed(`expected Transfer-Encoding: chunked, got ${echo(coding)}`);
     }
   }
+}
+
+function countOf(rawHeaders: readonly string[], name: string): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const field = rawHeaders[at]!;
+    if (field.length === name.length && field.toLowerCase() === name) count++;
+  }
+  return count;
+}
+
+/** Percent-encoded unreserved characters, which mean the same as the characters (RFC 3986, section 6.2.2.2). */
+const ENCODED_UNRESERVED = /%(?:2[DE]|3\d|4[1-9A-F]|5[\dAF]|6[1-9A-F]|7[\dAE])/gi;
+
+/** Returns the path of a target as routes match it, without the authority of a URL (RFC 9112, section 3.2.2) and without the query. */
+export function pathOf(url: string): string {
+  const [path = ""] = url.replace(/^https?:\/\/[^/?]*/i, "").split("?", 1);
+  return path === "" ? "/" : path.replace(ENCODED_UNRESERVED, decodeURIComponent);
 }
 
 /** Rejects bodies of GET and HEAD, which have no meaning (RFC 9110, section 9.3.1). */

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 
 import { nearest } from "../../errors.ts";
 import { echo, Problem } from "../../problems.ts";
 import { sendProblem } from "./errors.ts";
+import { pathOf } from "./head-checks.ts";
 
 const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -39,7 +40,7 @@ export function handleNotFound(
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  const [path = "/"] = request.url.split("?");
+  const path = pathOf(request.url);
   const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
   // A file route may support the method without having the file.
   const isWrong = allowed.length > 0 && !allowed.includes(request.method as HTTPMethods);

@@ -68,6 +68,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: 1000,
       maxHeaderSize: MAX_HEADER_BYTES,
+      // Checked by checkHead, because Node's own response would be no problem document.
+      requireHostHeader: false,
     },
     ...(options.keepAlive === undefined ? {} : { keepAliveTimeout: options.keepAlive }),
     // Responds to a request on an accepted connection during shutdown, too.
