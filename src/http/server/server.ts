@@ -11,6 +11,7 @@ import { logUnread, RequestLog, requestId } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { outcomeOf } from "../observe/outcome.ts";
 import type { AcceptedTokens } from "./auth.ts";
+import { noteAbort } from "../reply.ts";
 import { checkToken } from "./auth.ts";
 import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
 import type { Origins } from "./cors.ts";
@@ -52,7 +53,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const begin = beginner(options, connections);
   const app: FastifyInstance = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new ServerLog(),
     genReqId: (request) => requestId(request),
     // Log calls add the request id themselves, because a child logger per request costs more than the line.
     childLoggerFactory: (parent) => parent,
@@ -105,6 +106,17 @@ export function createServer(options: ServerOptions): FastifyInstance {
     }),
   );
   return app;
+}
+
+/** Leaves requests to {@link RequestLog}. Records failures of streamed responses, which Fastify would not log either. */
+class ServerLog extends LogController {
+  constructor() {
+    super({ disableRequestLogging: true });
+  }
+
+  override streamError(error: Error, _request: FastifyRequest, reply: FastifyReply): void {
+    noteAbort(reply, error, reply.raw.destroyed);
+  }
 }
 
 /** Handles expectations, because Node would respond before the request has passed a check. */
