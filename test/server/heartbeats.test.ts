@@ -52,7 +52,7 @@ it("kills a silent worker, which ends the requests that it held, logs one line a
   const all = () => Promise.all(Array.from({ length: 20 }, () => ask(url, dispatcher)));
   expect(new Set(await all())).toEqual(new Set([200]));
   // A worker that has some of the connections.
-  const served = () => lines.findLast((line) => line.includes('"operation":"crossEntropy"'));
+  const served = () => lines.findLast((line) => line.includes('"operation":"cross_entropy"'));
   await expect.poll(served).toBeDefined();
   const silent: number = JSON.parse(served()!).pid;
   freeze(silent);

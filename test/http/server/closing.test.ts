@@ -79,7 +79,7 @@ const logged = (): number[] => lines.splice(0).map((line) => JSON.parse(line).st
 async function counted(): Promise<string[]> {
   const { text } = await service().get("/metrics");
   logged();
-  return text.split("\n").filter((line) => line.startsWith('lossd_requests_total{operation="crossEntropy"'));
+  return text.split("\n").filter((line) => line.startsWith('lossd_requests_total{operation="cross_entropy"'));
 }
 
 describe.each(MANNERS)("a client with %s that writes 8 MiB before it reads", (_manner, version, fields) => {
