@@ -146,7 +146,8 @@ describe("requests behind the last response are neither computed, counted nor lo
     client.socket.destroy();
     await sleep(20);
     expect(logged()).toEqual([]);
-    const answered = statuses.filter((status) => status === 200).length;
+    // 417 is for another path.
+    const answered = statuses.filter((status) => status !== 417).length;
     const count = (found: string[]): number =>
       found.reduce((sum, line) => sum + Number(line.split(" ")[1]), 0);
     expect(count(await counted()) - count(before)).toBe(answered);
