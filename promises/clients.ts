@@ -1,7 +1,8 @@
 /** Promises about slow, greedy, absent and ambiguous clients. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { dial, head } from "./connection.ts";
 import type { Promised } from "./promise.ts";
-import { dial, head, probing, quantile, waitFor, withServer } from "./server.ts";
+import { probing, quantile, waitFor, withServer } from "./server.ts";
 
 const CE = "/v1/cross_entropy";
 const MB = 1024 * 1024;

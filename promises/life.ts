@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
+import { dial, head } from "./connection.ts";
 import type { Promised, Proof } from "./promise.ts";
 import type { Server } from "./server.ts";
-import { connectionsOf, dial, head, probe, SMALL, waitFor, withServer } from "./server.ts";
+import { connectionsOf, probe, SMALL, waitFor, withServer } from "./server.ts";
 
 const CE = "/v1/cross_entropy";
 const RIGHT = '{"loss":0.6931472,"total_weight":1}';

@@ -4,8 +4,9 @@ import http from "node:http";
 import { Agent, request } from "undici";
 import { fileBegin, logitBytes } from "../bench/bodies.ts";
 import { requestsPerSecond } from "../bench/load.ts";
+import { dial, head } from "./connection.ts";
 import type { Promised } from "./promise.ts";
-import { dial, head, probe, probing, quantile, SMALL, waitFor, withServer } from "./server.ts";
+import { probe, probing, quantile, SMALL, waitFor, withServer } from "./server.ts";
 
 const CE = "/v1/cross_entropy";
 const MB = 1024 * 1024;

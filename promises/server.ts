@@ -1,10 +1,10 @@
-/** Starts a built server in its own process, and sends raw bytes to it. */
+/** Starts a built server in its own process, and measures its latency. */
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import type { AddressInfo, Socket } from "node:net";
-import { connect, createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { fixedEnvironment, portOf } from "../build/processes.ts";
@@ -113,36 +113,6 @@ export function connectionsOf(pid: number, port: number): number {
       return false;
     }
   }).length;
-}
-
-export interface Line {
-  readonly socket: Socket;
-  /** All text received. */
-  text(): string;
-  /** Waits until the text matches. */
-  until(pattern: RegExp, milliseconds?: number): Promise<boolean>;
-  readonly closed: Promise<unknown>;
-}
-
-/** Opens a raw TCP connection. */
-export async function dial(port: number): Promise<Line> {
-  const socket = connect(port, "127.0.0.1").on("error", () => {});
-  await once(socket, "connect");
-  let text = "";
-  socket.setEncoding("latin1").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  const until: Line["until"] = async (pattern, milliseconds = 10_000) => {
-    const end = performance.now() + milliseconds;
-    while (!pattern.test(text) && performance.now() < end && !socket.destroyed) await sleep(5);
-    return pattern.test(text);
-  };
-  return { socket, text: () => text, until, closed: new Promise((resolve) => socket.once("close", resolve)) };
-}
-
-/** Headers of a POST with JSON. */
-export function head(path: string, length: number | string, more = ""): string {
-  return `POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n${more}\r\n`;
 }
 
 export const SMALL = '{"input":[[0,0]],"target":[1]}';

@@ -1,9 +1,9 @@
 /** The process: starts from the environment, says where it listens, stops on SIGTERM without losing a request. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { connect } from "node:net";
 import { expect, it } from "vitest";
 import { startProcess } from "../support/process.ts";
+import { dial, head } from "../support/socket.ts";
 
 it("stops on SIGTERM: serves on for DRAIN_LAG_MS with Connection: close and readiness 503, then exits with 0", async () => {
   const { child, url } = await startProcess({ DRAIN_LAG_MS: "800" });
@@ -27,12 +27,9 @@ it("stops on SIGTERM: serves on for DRAIN_LAG_MS with Connection: close and read
 
 it("stops by DRAIN_LIMIT_MS although a client trickles its body", async () => {
   const { child, port } = await startProcess({ DRAIN_LAG_MS: "0", DRAIN_LIMIT_MS: "500" });
-  const socket = connect(port, "127.0.0.1").on("error", () => {});
-  socket.write(
-    "POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{",
-  );
+  const { socket } = await dial(port);
+  socket.write(`${head("/v1/log_softmax", 1000)}{`);
   const trickle = setInterval(() => socket.write(" "), 50);
-  await once(socket, "connect");
   child.kill("SIGTERM");
   const [code] = await once(child, "exit");
   clearInterval(trickle);
@@ -69,10 +66,8 @@ it("writes one log line a request: operation, dtype, shape, bytes, milliseconds,
 
 it("writes that line also for a client that leaves before its answer, with status 499, and counts it", async () => {
   const { url, lines, port } = await startProcess({ DRAIN_LAG_MS: "0", WORKERS: "1" });
-  const socket = connect(port, "127.0.0.1").on("error", () => {});
-  socket.write(
-    'POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\nx-request-id: left\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"input":[1,',
-  );
+  const { socket } = await dial(port);
+  socket.write(`${head("/v1/log_softmax", 1000, "x-request-id: left\r\n")}{"input":[1,`);
   await expect
     .poll(async () => (await fetch(`${url}/metrics`)).text())
     .toMatch(/^lossd_reserved_bytes [1-9]/m);

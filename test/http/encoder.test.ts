@@ -1,15 +1,15 @@
 /** Compressed responses: long JSON by Accept-Encoding as it is printed, documents once. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { connect } from "node:net";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { MAX_COMPRESSORS } from "../../src/http/encoder.ts";
 import { chooseCoding } from "../../src/http/limits/accept-encoding.ts";
 import { LIMITS } from "../../src/http/server/timeouts.ts";
 import { inferenceCall } from "../conformance/inference.ts";
 import type { Service } from "../support/service.ts";
 import { useService } from "../support/service.ts";
+import { dial, post } from "../support/socket.ts";
 
 const KiB = 1024;
 
@@ -132,12 +132,8 @@ describe("clients that do not read", () => {
   const reserved = () => impatient().arena.reserved;
 
   async function ask(body: string): Promise<Socket> {
-    const socket = connect(Number(new URL(impatient().url).port), "127.0.0.1").on("error", () => {});
-    onTestFinished(() => void socket.destroy());
-    await once(socket, "connect");
-    socket.write(
-      `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\naccept-encoding: gzip\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
+    const { socket } = await dial(impatient());
+    socket.write(post("/v1/log_softmax", body, "accept-encoding: gzip\r\n"));
     return socket;
   }
 

@@ -2,34 +2,21 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
-import type { Socket } from "node:net";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { ownPort, startProcess } from "../support/process.ts";
+import { dial, post } from "../support/socket.ts";
 
 const BODY = '{"input":[[0,0]],"target":[1]}';
 
 /** A client that has sent half of a body; `finish` sends the rest. */
 async function half(port: number, connection = "close"): Promise<{ text: () => string; finish: () => void }> {
-  const socket = await dial(port);
-  let text = "";
-  socket.setEncoding("latin1").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  socket.write(
-    `POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: ${connection}\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY.slice(0, 9)}`,
-  );
+  const { socket, text } = await dial(port);
+  const request = post("/v1/cross_entropy", BODY, `connection: ${connection}\r\n`);
+  socket.write(request.slice(0, -9));
   // Until a process has the connection.
   await sleep(200);
-  return { text: () => text, finish: () => void socket.write(BODY.slice(9)) };
-}
-
-async function dial(port: number): Promise<Socket> {
-  const socket = connect(port, "127.0.0.1").on("error", () => {});
-  onTestFinished(() => void socket.destroy());
-  await once(socket, "connect");
-  return socket;
+  return { text, finish: () => void socket.write(request.slice(-9)) };
 }
 
 /** Whether a process runs; one that nobody has buried does not. */
@@ -132,7 +119,7 @@ it.each(["1", "2"])(
       DRAIN_LIMIT_MS: "1000",
     });
     await dial(Number(METRICS_PORT));
-    const used = await dial(Number(METRICS_PORT));
+    const { socket: used } = await dial(Number(METRICS_PORT));
     used.write("GET /health/live HTTP/1.1\r\nhost: x\r\n\r\nGET /heal");
     await once(used, "data");
     child.kill("SIGTERM");

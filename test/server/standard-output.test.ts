@@ -3,12 +3,12 @@ import type { ChildProcess, StdioOptions } from "node:child_process";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, createReadStream, mkdtempSync, openSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ownPort } from "../support/process.ts";
+import { dial, post } from "../support/socket.ts";
 
 /** Processes, and requests whose lines overflow the buffer of each and a pipe of 64 KiB. */
 const CASES = [
@@ -49,29 +49,24 @@ function spawnServer(env: Record<string, string>, stdio: StdioOptions, args: rea
   return { child, errors: () => errors };
 }
 
-const BODY = '{"input":[[0,0]],"target":[1]}';
-
 /** Its line in the log has 400 characters. */
-const REQUEST = `POST /v1/cross_entropy HTTP/1.1
-host: x
-x-request-id: ${"i".repeat(64)}
-traceparent: 00-${"a".repeat(32)}-${"b".repeat(16)}-01
-content-type: application/json
-content-length: ${BODY.length}
-
-`.replaceAll("\n", "\r\n");
+const REQUEST = post(
+  "/v1/cross_entropy",
+  '{"input":[[0,0]],"target":[1]}',
+  `x-request-id: ${"i".repeat(64)}\r\ntraceparent: 00-${"a".repeat(32)}-${"b".repeat(16)}-01\r\n`,
+);
 
 /** Sends `requests` on 8 connections, 50 at a time; all of them have to be answered. */
 async function ask(url: string, requests: number): Promise<void> {
   const share = requests / 8;
   await Promise.all(
     Array.from({ length: 8 }, async () => {
-      const socket = connect(Number(new URL(url).port), "127.0.0.1").setEncoding("latin1");
-      for (let sent = 0; sent < share; sent += 50) {
-        socket.write((REQUEST + BODY).repeat(Math.min(50, share - sent)));
-        let text = "";
-        while (text.split('{"loss":0.6931472,"total_weight":1}').length <= Math.min(50, share - sent))
-          text += (await once(socket, "data"))[0];
+      const { socket, text } = await dial({ url });
+      for (let sent = 0; sent < share; ) {
+        const next = Math.min(50, share - sent);
+        socket.write(REQUEST.repeat(next));
+        sent += next;
+        while (text().split('{"loss":0.6931472,"total_weight":1}').length <= sent) await once(socket, "data");
       }
       socket.destroy();
     }),

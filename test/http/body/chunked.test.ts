@@ -1,8 +1,8 @@
 /** JSON in chunks, whose length nobody announces, as .NET's clients send every body. */
-import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { SHORT_BYTES } from "../../../src/http/body/admission.ts";
 import { useService } from "../../support/service.ts";
+import { dial, statusesOf, untilClosed } from "../../support/socket.ts";
 
 const MiB = 2 ** 20;
 const ROW = [0.5, -1.25, 2, 0.125, 3];
@@ -43,22 +43,16 @@ describe("JSON in chunks", () => {
   );
 
   it("of 24 clients at once is answered, although the longest that they may be would not fit", async () => {
-    const clients = Array.from({ length: 24 }, () => {
-      const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+    const clients = await Promise.all(Array.from({ length: 24 }, () => dial(service())));
+    for (const { socket } of clients) {
       socket.write(
         `POST ${PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`,
       );
       socket.write('d\r\n{"input": [[0\r\n');
-      return socket;
-    });
+    }
     await expect.poll(() => service().arena.reserved).toBeGreaterThan(24 * 5 * SHORT_BYTES);
-    const answers = clients.map(async (socket) => {
-      socket.write('14\r\n, 0]], "target":[1]}\r\n0\r\n\r\n');
-      let text = "";
-      for await (const piece of socket.setEncoding("utf8")) text += piece;
-      return text.split(" ")[1];
-    });
-    expect(new Set(await Promise.all(answers))).toEqual(new Set(["200"]));
+    for (const { socket } of clients) socket.write('14\r\n, 0]], "target":[1]}\r\n0\r\n\r\n');
+    for (const client of clients) expect(statusesOf(await untilClosed(client))).toEqual([200]);
     await expect.poll(() => service().arena.reserved).toBe(0);
   });
 

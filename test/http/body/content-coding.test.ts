@@ -1,12 +1,12 @@
 /** Compressed bodies: read in gzip, deflate and zstd on every path that takes a body, bounded in size, ratio and memory. */
 import { once } from "node:events";
-import { connect } from "node:net";
 import * as zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { FREE_BYTES, MAX_RATIO } from "../../../src/http/limits/content-coding.ts";
 import { fileBegin } from "../../conformance/files.ts";
 import { inferenceCall } from "../../conformance/inference.ts";
 import { useService } from "../../support/service.ts";
+import { dial, head } from "../../support/socket.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -215,8 +215,7 @@ describe("a bomb", () => {
 
   it("in chunks, whose compressed length nobody tells, is 413, too, before its last chunk has left", async () => {
     const body = zlib.gzipSync(digits);
-    const { port } = new URL(service().url);
-    const socket = connect(Number(port), "127.0.0.1");
+    const { socket, text } = await dial(service());
     socket.write(
       `POST ${json.path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n`,
     );
@@ -224,10 +223,9 @@ describe("a bomb", () => {
     socket.write(`${first.length.toString(16)}\r\n`);
     socket.write(first);
     socket.write("\r\n");
-    const [answer] = await once(socket, "data");
-    expect(String(answer)).toMatch(/^HTTP\/1.1 413 /);
-    expect(String(answer)).toContain(`at most ${MAX_RATIO} times`);
-    socket.destroy();
+    await once(socket, "data");
+    expect(text()).toMatch(/^HTTP\/1.1 413 /);
+    expect(text()).toContain(`at most ${MAX_RATIO} times`);
   });
 });
 
@@ -277,11 +275,9 @@ describe("the bounds of a compressed body", () => {
     expect([refused.status, refused.json.code]).toEqual([400, "malformed_content_encoding"]);
 
     const body = await zstdStream(sent.body, 23);
-    const { port } = new URL(service().url);
-    const socket = connect(Number(port), "127.0.0.1");
-    socket.write(
-      `POST ${sent.path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/vnd.safetensors\r\ncontent-encoding: zstd\r\ncontent-length: ${body.length}\r\n\r\n`,
-    );
+    const { socket } = await dial(service());
+    const headers = "content-type: application/vnd.safetensors\r\ncontent-encoding: zstd\r\n";
+    socket.write(head(sent.path, body.length, headers));
     socket.write(body.subarray(0, body.length - 100));
     await expect.poll(() => service().arena.reserved).toBeGreaterThan(8 * MiB - 1);
     socket.destroy();

@@ -1,6 +1,4 @@
 /** Tensors as bytes: the four ways between JSON and safetensors, and uploads that are computed while they come. */
-import { once } from "node:events";
-import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
@@ -11,6 +9,7 @@ import { fileBegin, readTestFile, tensor, writeTestFile } from "../../conformanc
 import { numbersOf } from "../../conformance/forms.ts";
 import type { Service } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
+import { dial, head } from "../../support/socket.ts";
 
 const FILE = "application/vnd.safetensors";
 const CE = "/v1/cross_entropy";
@@ -328,11 +327,8 @@ describe("a body that turns out to be broken", () => {
   });
 
   it("by a client that leaves gives its window back", async () => {
-    const socket = connect(Number(new URL(small().url).port), "127.0.0.1").on("error", () => {});
-    await once(socket, "connect");
-    socket.write(
-      `POST /v1/log_softmax?dim=1 HTTP/1.1\r\nhost: x\r\ncontent-type: ${FILE}\r\ncontent-length: ${file.length}\r\n\r\n`,
-    );
+    const { socket } = await dial(small());
+    socket.write(head("/v1/log_softmax?dim=1", file.length, `content-type: ${FILE}\r\n`));
     socket.write(file.subarray(0, 400_000));
     await expect.poll(() => small().arena.reserved).toBeGreaterThan(0);
     socket.destroy();
@@ -379,12 +375,9 @@ describe("back-pressure", () => {
     const rows = 200_000;
     const input = tensor("float32", [rows, 16], wave);
     const body = writeTestFile({ input });
-    const socket = connect(Number(new URL(small().url).port), "127.0.0.1").on("error", () => {});
-    await once(socket, "connect");
+    const { socket } = await dial(small());
     socket.pause();
-    socket.write(
-      `POST /v1/log_softmax?dim=1 HTTP/1.1\r\nhost: x\r\ncontent-type: ${FILE}\r\ncontent-length: ${body.length}\r\n\r\n`,
-    );
+    socket.write(head("/v1/log_softmax?dim=1", body.length, `content-type: ${FILE}\r\n`));
     const written = new Promise<void>((resolve) => socket.write(body, () => resolve()));
     const early = await Promise.race([written.then(() => true), sleep(700).then(() => false)]);
     expect(early).toBe(false);

@@ -1,7 +1,6 @@
 /** The Open Inference Protocol v2: what its clients send, what its specification shows, and what is refused. */
 import { execFile, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -9,6 +8,7 @@ import { elementsOf } from "../../conformance/forms.ts";
 import { inferenceCall, outputsOf } from "../../conformance/inference.ts";
 import type { Answer } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
+import { exchange, statusesOf } from "../../support/socket.ts";
 
 const service = useService();
 const run = promisify(execFile);
@@ -114,8 +114,7 @@ describe("the server and its models", () => {
     "another method, with the body '%s', is 405 with Allow, in the protocol's form",
     async (body) => {
       for (const method of ["GET", "HEAD", "PUT", "PATCH", "DELETE"]) {
-        const { host, hostname, port } = new URL(service().url);
-        const socket = connect(Number(port), hostname);
+        const { host } = new URL(service().url);
         // A chunked body of no bytes is its end alone.
         const chunk = body === "" ? "" : `${body.length.toString(16)}\r\n${body}\r\n`;
         const [length, bytes] =
@@ -124,12 +123,12 @@ describe("the server and its models", () => {
             : [`content-length: ${body.length}`, body];
         // The next request on the connection is read where this one ends.
         const next = `GET ${CE}/ready HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
-        socket.write(`${method} ${CE}/infer HTTP/1.1\r\nhost: ${host}\r\n${length}\r\n\r\n${bytes}${next}`);
-        const text = Buffer.concat(await socket.toArray()).toString();
+        const request = `${method} ${CE}/infer HTTP/1.1\r\nhost: ${host}\r\n${length}\r\n\r\n${bytes}`;
+        const text = await exchange(service(), request + next);
         expect(text, method).toMatch(/^HTTP\/1\.1 405 /);
         expect(text, method).toMatch(/\r\nallow: POST, OPTIONS\r\n/i);
         if (method !== "HEAD") expect(text, method).toContain(`infer takes POST, not ${method}"}`);
-        expect(text.match(/HTTP\/1\.1 \d+/g), method).toEqual(["HTTP/1.1 405", "HTTP/1.1 200"]);
+        expect(statusesOf(text), method).toEqual([405, 200]);
       }
     },
   );

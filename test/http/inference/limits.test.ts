@@ -1,10 +1,9 @@
 /** What an inference request may claim: no more memory than it brings bytes. */
-import { once } from "node:events";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { Answer } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
+import { dial, post, responseOf, statusesOf } from "../../support/socket.ts";
 
 const MiB = 1024 * 1024;
 const service = useService({ memoryBudget: 256 * MiB, bodyLimit: 4 * MiB });
@@ -17,9 +16,13 @@ const claim = (shape: readonly number[], size: number): string =>
     parameters: { dim: 0 },
   });
 
-const head = (json: string): Record<string, string> => ({
+const inferenceHeaders = (json: string): Record<string, string> => ({
   "inference-header-content-length": String(json.length),
 });
+
+/** The head of a request with this JSON, and in all so many bytes. */
+const binaryHead = (json: string, length: number): string =>
+  `POST ${PATH} HTTP/1.1\r\nhost: x\r\ninference-header-content-length: ${json.length}\r\ncontent-length: ${length}\r\n\r\n`;
 
 async function* chunks(...parts: readonly string[]): AsyncGenerator<Buffer, void> {
   for (const part of parts) yield Buffer.from(part);
@@ -43,7 +46,7 @@ describe("bytes that are claimed but not there", () => {
     ["a byte", [1], 4],
   ])("are refused with 400 before memory is taken: %s", async (_title, shape, size) => {
     const json = claim(shape, size);
-    const { peak, answer } = await peakOf(service().send("POST", PATH, json, head(json)));
+    const { peak, answer } = await peakOf(service().send("POST", PATH, json, inferenceHeaders(json)));
     expect([answer.status, answer.json]).toEqual([
       400,
       { error: `the inputs claim ${size} bytes behind the JSON, the body has 0` },
@@ -53,20 +56,16 @@ describe("bytes that are claimed but not there", () => {
 
   it("are refused while the client holds them back", async () => {
     const json = claim([50_000_000], 200_000_000);
-    const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
-    await once(socket, "connect");
-    socket.write(
-      `POST ${PATH} HTTP/1.1\r\nhost: x\r\ninference-header-content-length: ${json.length}\r\ncontent-length: ${3 * MiB}\r\n\r\n${json}`,
-    );
-    const [answer] = (await once(socket, "data")) as [Buffer];
-    expect(answer.toString()).toContain("HTTP/1.1 400");
-    socket.destroy();
+    const connection = await dial(service());
+    connection.socket.write(binaryHead(json, 3 * MiB) + json);
+    expect((await responseOf(connection)).status).toBe(400);
+    connection.socket.destroy();
     await expect.poll(() => service().arena.reserved).toBe(0);
   });
 
   it("are refused with 413 where a chunked body would be over the limit with them", async () => {
     const json = claim([2 * MiB], 8 * MiB);
-    const answer = await service().send("POST", PATH, chunks(json), head(json));
+    const answer = await service().send("POST", PATH, chunks(json), inferenceHeaders(json));
     expect([answer.status, Object.keys(answer.json)]).toEqual([413, ["error"]]);
   });
 
@@ -76,10 +75,15 @@ describe("bytes that are claimed but not there", () => {
       ["1234", "the body ended early"],
       ["123456789", "bytes follow the last binary input"],
     ] as const) {
-      const answer = await service().send("POST", PATH, chunks(json, bytes), head(json));
+      const answer = await service().send("POST", PATH, chunks(json, bytes), inferenceHeaders(json));
       expect([answer.status, answer.json]).toEqual([400, { error }]);
     }
-    const whole = await service().send("POST", PATH, chunks(json, "\0\0\0\0", "\0\0\0\0"), head(json));
+    const whole = await service().send(
+      "POST",
+      PATH,
+      chunks(json, "\0\0\0\0", "\0\0\0\0"),
+      inferenceHeaders(json),
+    );
     expect(whole.json.outputs[0].data).toEqual([-0.6931472, -0.6931472]);
   });
 });
@@ -90,27 +94,19 @@ describe("a binary body of megabytes", () => {
 
   it("whose request is refused passes unread, and its connection goes on", async () => {
     const json = claim(shape, size).replace('"dim":0', '"dim":7,"dims":0');
-    const head = `POST ${PATH} HTTP/1.1\r\nhost: x\r\ninference-header-content-length: ${json.length}\r\ncontent-length: ${json.length + size}\r\n\r\n`;
-    const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
-    let text = "";
-    socket.setEncoding("latin1").on("data", (chunk: string) => {
-      text += chunk;
-    });
-    socket.write(head + json);
+    const { socket, text } = await dial(service());
+    socket.write(binaryHead(json, json.length + size) + json);
     socket.write(Buffer.alloc(size));
     socket.write("GET /v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n");
-    await expect.poll(() => text, { timeout: 5000 }).toContain('{"live":true}');
-    expect(text).toMatch(/^HTTP\/1\.1 422 /);
-    expect(text).toContain("/parameters/dims: unknown field");
-    socket.destroy();
+    await expect.poll(text, { timeout: 5000 }).toContain('{"live":true}');
+    expect(statusesOf(text())).toEqual([422, 200]);
+    expect(text()).toContain("/parameters/dims: unknown field");
   });
 
   it("of a client that leaves in its middle has its memory returned", async () => {
     const json = claim(shape, size);
-    const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
-    socket.write(
-      `POST ${PATH} HTTP/1.1\r\nhost: x\r\ninference-header-content-length: ${json.length}\r\ncontent-length: ${json.length + size}\r\n\r\n${json}`,
-    );
+    const { socket } = await dial(service());
+    socket.write(binaryHead(json, json.length + size) + json);
     socket.write(Buffer.alloc(size / 2));
     await expect.poll(() => service().arena.reserved).toBeGreaterThan(size);
     socket.destroy();
@@ -129,8 +125,8 @@ describe("a binary body of megabytes", () => {
     const parameters = { dim: 0, return_grad: true, binary_data_output: true };
     const body = JSON.stringify({ inputs, outputs, parameters });
     for (const wait of [0, 10, 30]) {
-      const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
-      socket.write(`POST ${PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+      const { socket } = await dial(service());
+      socket.write(post(PATH, body));
       await expect.poll(() => service().arena.reserved, { interval: 1 }).toBeGreaterThan(0);
       await sleep(wait);
       socket.destroy();
@@ -141,12 +137,11 @@ describe("a binary body of megabytes", () => {
 });
 
 it("a request without a body is 411, in the protocol's form", async () => {
-  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
-  socket.write(`POST ${PATH} HTTP/1.1\r\nhost: x\r\n\r\n`);
-  const [answer] = (await once(socket, "data")) as [Buffer];
-  socket.destroy();
-  expect(answer.toString()).toContain("HTTP/1.1 411");
-  expect(answer.toString()).toContain('{"error":"expected a body');
+  const connection = await dial(service());
+  connection.socket.write(`POST ${PATH} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  const { status, body } = await responseOf(connection);
+  expect(status).toBe(411);
+  expect(body).toContain('{"error":"expected a body');
 });
 
 it("an output that is asked for twice as bytes is refused, and the connection goes on", async () => {

@@ -1,13 +1,14 @@
 /** Admission by time: who is let in while larger requests are under way. */
-import { once } from "node:events";
-import type { Socket } from "node:net";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LoadEstimate, secondsFor } from "../../../src/http/limits/load-estimate.ts";
 import { Problem } from "../../../src/problems.ts";
 import { useService } from "../../support/service.ts";
+import type { Connection } from "../../support/socket.ts";
+import { dial, head } from "../../support/socket.ts";
+
+const SAFETENSORS = "content-type: application/vnd.safetensors\r\n";
 
 describe("the secondsFor", () => {
   const none = () => 0;
@@ -99,20 +100,15 @@ describe("the secondsFor", () => {
 describe("an upload beside others", () => {
   // Announcements count for half a second, which a busy machine may take between two of them.
   const service = useService({ waitLimit: 1000, now: () => 0 });
-  const HEAD = "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\n";
   const LENGTH = 2e9;
 
-  /** Announces an upload that takes some 3 s, and sends nothing of it; gives the connection and what came over it. */
-  async function announce(): Promise<{ socket: Socket; text: () => string }> {
-    const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
-    await once(socket, "connect");
-    let text = "";
-    socket.setEncoding("latin1").on("data", (chunk: string) => {
-      text += chunk;
-    });
-    socket.write(`${HEAD}expect: 100-continue\r\ncontent-length: ${LENGTH}\r\n\r\n`);
-    await expect.poll(() => text, { timeout: 5000, interval: 5 }).toMatch(/^HTTP\/1.1 \d+ [\s\S]*\r\n\r\n/);
-    return { socket, text: () => text };
+  /** Announces an upload that takes some 3 s, and sends nothing of it, until a response has begun. */
+  async function announce(): Promise<Connection> {
+    const connection = await dial(service());
+    const { socket, text } = connection;
+    socket.write(head("/v1/cross_entropy", LENGTH, `${SAFETENSORS}expect: 100-continue\r\n`));
+    await expect.poll(text, { timeout: 5000, interval: 5 }).toMatch(/^HTTP\/1.1 \d+ [\s\S]*\r\n\r\n/);
+    return connection;
   }
 
   it("is refused before its body, with the seconds after which there is room, and let in when that comes", async () => {
@@ -130,7 +126,6 @@ describe("an upload beside others", () => {
       .toContain("lossd_backlog_seconds 0\n");
     const third = await announce();
     expect(third.text()).toContain("100 Continue");
-    third.socket.destroy();
   });
 });
 
@@ -139,29 +134,20 @@ describe("uploads that are announced and never sent", () => {
   const service = useService({ now: () => clock });
 
   it("keep no other request out, whether they stay or come again", async () => {
-    const port = Number(new URL(service().url).port);
-    const head =
-      "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\ncontent-length: 891289600\r\n\r\n";
-    const open = () =>
-      Array.from({ length: 24 }, () =>
-        connect(port, "127.0.0.1", function (this: Socket) {
-          this.on("error", () => {}).write(head);
-        }),
-      );
-    const probe = async (): Promise<string> => {
-      const socket = connect(port, "127.0.0.1").on("error", () => {});
-      let text = "";
-      socket.setEncoding("latin1").on("data", (chunk: string) => {
-        text += chunk;
-      });
-      socket.write(
-        "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nexpect: 100-continue\r\ncontent-length: 52428800\r\n\r\n",
-      );
-      await expect.poll(() => text, { interval: 5 }).toMatch(/^HTTP\/1.1 \d+/);
-      socket.destroy();
-      return text.slice(9, 12);
+    const announce = async () => {
+      const { socket } = await dial(service());
+      socket.write(head("/v1/cross_entropy", 891_289_600, SAFETENSORS));
+      return socket;
     };
-    let sockets = open();
+    const open = () => Promise.all(Array.from({ length: 24 }, announce));
+    const probe = async (): Promise<string> => {
+      const { socket, text } = await dial(service());
+      socket.write(head("/v1/cross_entropy", 52_428_800, "expect: 100-continue\r\n"));
+      await expect.poll(text, { interval: 5 }).toMatch(/^HTTP\/1.1 \d+/);
+      socket.destroy();
+      return text().slice(9, 12);
+    };
+    let sockets = await open();
     await expect
       .poll(async () => (await service().get("/metrics")).text)
       .toMatch(/^lossd_backlog_seconds [1-9]/m);
@@ -170,10 +156,9 @@ describe("uploads that are announced and never sent", () => {
     expect(await probe()).toBe("100");
     for (let round = 0; round < 4; round++) {
       for (const socket of sockets) socket.destroy();
-      sockets = open();
+      sockets = await open();
       await sleep(100);
       expect(await probe()).toBe("100");
     }
-    for (const socket of sockets) socket.destroy();
   });
 });

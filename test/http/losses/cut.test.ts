@@ -1,10 +1,10 @@
 /** A proxy such as nginx ends an exchange whose answer begins before its request has ended. */
 import { once } from "node:events";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
+import { dial, head } from "../../support/socket.ts";
 
 const lines: string[] = [];
 const service = useService({ bodyLimit: 16 * 1024, log: (line) => void lines.push(line) });
@@ -15,14 +15,11 @@ it.each(["destroy", "resetAndDestroy"] as const)(
   "a connection that closes (%s) while rows come and their answers leave has one line in the log beside its request's, without a stack",
   async (close) => {
     lines.length = 0;
-    const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
-    socket.on("error", () => {});
-    socket.write(
-      `POST /v1/log_softmax?dim=1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\ncontent-length: ${BODY.length}\r\n\r\n`,
-    );
+    const { socket, text } = await dial(service());
+    socket.write(head("/v1/log_softmax?dim=1", BODY.length, "content-type: application/vnd.safetensors\r\n"));
     socket.write(BODY.subarray(0, BODY.length / 2));
-    const [head] = await once(socket, "data");
-    expect(String(head)).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    await once(socket, "data");
+    expect(text()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     socket[close]();
     const about = () => lines.map((line) => JSON.parse(line)).filter(({ reqId }) => reqId !== undefined);
     await expect.poll(() => about().length, { timeout: 5000 }).toBe(2);

@@ -1,11 +1,11 @@
 /** Clients that leave in the middle: their work stops and their memory comes back. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { connect } from "node:net";
 import { expect, it, vi } from "vitest";
 import type { Stage } from "../../../src/http/context.ts";
 import { Timings } from "../../../src/http/context.ts";
 import { useService } from "../../support/service.ts";
+import { dial, head, post } from "../../support/socket.ts";
 
 const service = useService();
 
@@ -15,12 +15,8 @@ async function leaveAfter(
   body: string,
   when: (socket: Socket) => Promise<unknown>,
 ): Promise<void> {
-  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
-  await once(socket, "connect");
-  socket.on("error", () => {});
-  socket.write(
-    `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`,
-  );
+  const { socket } = await dial(service());
+  socket.write(head("/v1/log_softmax", length));
   const left = when(socket);
   socket.write(body);
   await left;
@@ -83,11 +79,9 @@ async function count499(): Promise<number> {
 
 it("a client that stops reading holds up its own answer only, in constant memory", async () => {
   const body = `{"dim":0,"input":[${"1,".repeat(1_000_000)}1]}`;
-  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+  const { socket } = await dial(service());
   socket.pause();
-  socket.write(
-    `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-  );
+  socket.write(post("/v1/log_softmax", body));
   await expect.poll(reserved).toBeGreaterThan(0);
   for (let at = 0; at < 20; at++) {
     const answer = await service().post("/v1/log_softmax", { input: [0], dim: 0 });

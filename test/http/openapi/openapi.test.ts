@@ -1,7 +1,6 @@
 /** The contract as files: up to date, linted, and true of the server. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { renderContract } from "../../../openapi/render.ts";
@@ -13,6 +12,8 @@ import { DTYPES } from "../../../src/tensor/dtype.ts";
 import { expectAlmost } from "../../support/almost.ts";
 import type { Service } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
+import type { Response } from "../../support/socket.ts";
+import { dial, responseOf } from "../../support/socket.ts";
 
 const read = (file: string): string =>
   readFileSync(new URL(`../../../openapi/${file}`, import.meta.url), "utf8");
@@ -181,40 +182,29 @@ describe("refusals", () => {
       // A GET has no body: it is turned away for its token, or because the server stops or cannot count.
       const more = method === "GET" && head.startsWith(JSON_BODY) ? "" : `${head}\r\n`;
       const unready = path.endsWith("/stats") ? alone : stopping;
-      const { url } = method === "GET" && status === "503" ? unready() : ask();
+      const server = method === "GET" && status === "503" ? unready() : ask();
       // A client gets 404 where its address of the server is wrong.
       const target = status === "404" ? `${path}/nothing` : path;
-      const answer = await refusalOf(url, `${method} ${target} HTTP/1.1\r\nhost: x\r\n${more}\r\n${body}`);
-      expect(answer.status, `${status}: ${answer.text}`).toBe(status);
+      const answer = await refusalOf(server, `${method} ${target} HTTP/1.1\r\nhost: x\r\n${more}\r\n${body}`);
+      expect(answer.status, answer.body).toBe(Number(status));
       const { content = {} } = responses[status]!;
-      const type = answer.type.replace("; charset=utf-8", "");
-      expect(Object.keys(content), `${status}: ${answer.text}`).toContain(type);
+      const type = answer.headers["content-type"]!.replace("; charset=utf-8", "");
+      expect(Object.keys(content), `${status}: ${answer.body}`).toContain(type);
       const validate = ajv.compile({ $ref: `contract${content[type]!.schema.$ref}` });
-      expect(validate(JSON.parse(answer.text)), `${status}: ${answer.text}`).toBe(true);
+      expect(validate(JSON.parse(answer.body)), `${status}: ${answer.body}`).toBe(true);
     }
     expect(security === undefined, "asks for a token").toBe(statuses.includes("401"));
     // Nor is there one that it leaves out: without a token some paths are open, all others are not.
-    const unknown = await refusalOf(locked().url, `${method} ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
-    if (unknown.status === "401") expect(statuses).toContain("401");
+    const unknown = await refusalOf(locked(), `${method} ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    if (unknown.status === 401) expect(statuses).toContain("401");
   });
 });
 
 /** What a server answers to these bytes, as soon as all of it is there. */
-async function refusalOf(
-  url: string,
-  bytes: string,
-): Promise<{ status: string; type: string; text: string }> {
-  const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
-  socket.write(bytes);
-  let whole = "";
-  for await (const chunk of socket.setEncoding("utf8")) {
-    whole += chunk;
-    const [head = "", text = ""] = whole.split("\r\n\r\n");
-    const field = (name: string) => new RegExp(`^${name}: (.*)$`, "im").exec(head)?.[1] ?? "";
-    if (text.length < Number(field("content-length") || Infinity)) continue;
-    return { status: head.split(" ")[1]!, type: field("content-type"), text };
-  }
-  throw new Error(`the connection ended: ${whole}`);
+async function refusalOf(target: Service, bytes: string): Promise<Response> {
+  const connection = await dial(target);
+  connection.socket.write(bytes);
+  return responseOf(connection);
 }
 
 describe("examples", () => {

@@ -1,11 +1,9 @@
 /** The port of METRICS_PORT has the manners of the port that serves. */
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { connect } from "node:net";
 import pino from "pino";
 import { afterAll, expect, it } from "vitest";
 import { buildAdmin } from "../../../src/http/server/admin.ts";
 import type { Lifecycle } from "../../../src/http/server/shutdown.ts";
+import { exchange } from "../../support/socket.ts";
 
 const lifecycle: Lifecycle = { phase: "ready" };
 const admin = buildAdmin({ lifecycle, logger: pino({ level: "silent" }) }, async () => {
@@ -53,13 +51,7 @@ it("a failure is internal_error, without its text, and readiness is 503, while i
 });
 
 it("headers that do not arrive are request_timeout", async () => {
-  await admin.listen({ host: "127.0.0.1", port: 0 });
-  const socket = connect((admin.server.address() as AddressInfo).port, "127.0.0.1");
-  socket.write("GET /metrics HTTP/1.1\r\nhost: x\r\n");
-  let text = "";
-  socket.setEncoding("utf8").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  await once(socket, "close");
+  const url = await admin.listen({ host: "127.0.0.1", port: 0 });
+  const text = await exchange({ url }, "GET /metrics HTTP/1.1\r\nhost: x\r\n");
   expect(text).toMatch(/^HTTP\/1.1 408 [\s\S]*"code":"request_timeout"/);
 }, 15_000);

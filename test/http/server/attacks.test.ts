@@ -1,26 +1,17 @@
 /** What an attacker found once, so that nobody finds it again. */
-import { once } from "node:events";
-import { connect } from "node:net";
 import { expect, it } from "vitest";
 import { useService } from "../../support/service.ts";
+import { dial, exchange, post, statusesOf, untilClosed } from "../../support/socket.ts";
 
 const service = useService();
-
-async function raw(bytes: string): Promise<string> {
-  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
-  socket.write(bytes);
-  let text = "";
-  socket.setEncoding("latin1").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  await once(socket, "close");
-  return text;
-}
 
 it.each(["%00", "../../../etc/passwd", "%5c..%5c", "Z".repeat(300), "nope.js"])(
   "GET /docs/static/%s is a problem of 4xx with at most 64 characters of the path",
   async (path) => {
-    const answer = await raw(`GET /docs/static/${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+    const answer = await exchange(
+      service(),
+      `GET /docs/static/${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+    );
     expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
     expect(answer).toContain("content-type: application/problem+json");
     expect(answer).not.toContain("Z".repeat(65));
@@ -29,27 +20,19 @@ it.each(["%00", "../../../etc/passwd", "%5c..%5c", "Z".repeat(300), "nope.js"])(
 
 it("garbage behind a request never stands in the middle of its answer", async () => {
   const body = `{"dim":0,"input":[${"1,".repeat(300_000)}1]}`;
-  const head = `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
-  const answer = await raw(`${head}${body}GARBAGE\r\n\r\n`);
+  const answer = await exchange(service(), `${post("/v1/log_softmax", body)}GARBAGE\r\n\r\n`);
   expect(answer).not.toContain("HTTP/1.1 400");
 });
 
 it("garbage behind two pipelined requests never stands in the middle of the second answer", async () => {
-  const request = (count: number): string => {
-    const body = `{"dim":0,"input":[${"1,".repeat(count)}1]}`;
-    return `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
-  };
-  const socket = connect(Number(new URL(service().url).port), "127.0.0.1").on("error", () => {});
-  let text = "";
-  socket.setEncoding("latin1").on("data", (chunk: string) => {
-    text += chunk;
-  });
+  const request = (count: number) => post("/v1/log_softmax", `{"dim":0,"input":[${"1,".repeat(count)}1]}`);
+  const connection = await dial(service());
+  const { socket, text } = connection;
   socket.write(request(1) + request(600_000));
   // The second head is out: its answer is under way, and the first request is over.
-  await expect.poll(() => text.split("HTTP/1.1 200").length, { timeout: 5000, interval: 1 }).toBe(3);
+  await expect.poll(() => statusesOf(text()), { timeout: 5000, interval: 1 }).toEqual([200, 200]);
   socket.write("GARBAGE\r\n\r\n");
-  await once(socket, "close");
-  expect(text).not.toContain("HTTP/1.1 400");
+  expect(await untilClosed(connection)).not.toContain("HTTP/1.1 400");
 });
 
 it.each(["9007199254740993.0", "9007199254740992.5", "90071992547409930e-1", "9007199254740993"])(
@@ -131,10 +114,10 @@ it("of an Accept header no more is read than one has that means something", asyn
 });
 
 it("a path with scheme and host has the errors of its protocol", async () => {
-  const head = (path: string) =>
+  const request = (path: string) =>
     `POST http://x${path} HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\nconnection: close\r\n\r\n{`;
-  expect(await raw(head("/v2/models/cross_entropy/infer"))).toMatch(
+  expect(await exchange(service(), request("/v2/models/cross_entropy/infer"))).toMatch(
     /^HTTP\/1\.1 400 [\s\S]*\r\n\r\n\{"error":"/,
   );
-  expect(await raw(head("/v1/cross_entropy"))).toContain("application/problem+json");
+  expect(await exchange(service(), request("/v1/cross_entropy"))).toContain("application/problem+json");
 });

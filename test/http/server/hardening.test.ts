@@ -1,76 +1,52 @@
 /** Clients that are slow, greedy, unknown or ambiguous, on raw sockets. */
-import { once } from "node:events";
-import type { Socket } from "node:net";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../../src/http/server/auth.ts";
 import { LIMITS } from "../../../src/http/server/timeouts.ts";
 import { readTokenLines } from "../../../src/server/tokens-file.ts";
+import type { Service } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
+import { dial, exchange, head, post, untilClosed } from "../../support/socket.ts";
 
 const service = useService({ bodyLimit: 1_000_000 });
 const CE = "/v1/cross_entropy";
 const BODY = '{"input":[[0,0]],"target":[1]}';
-const JSON_HEAD = `POST ${CE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n`;
-
-/** A connection, and all that came over it. */
-async function open(url: string): Promise<{ socket: Socket; text: () => string; closed: Promise<unknown> }> {
-  const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
-  await once(socket, "connect");
-  let text = "";
-  socket.setEncoding("latin1").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  return { socket, text: () => text, closed: once(socket, "close") };
-}
+const SMALL = post(CE, BODY);
 
 /** What a server answers to these bytes, until it has said `until`. */
-async function say(url: string, bytes: string, until: RegExp): Promise<string> {
-  const { socket, text } = await open(url);
+async function say(target: Service, bytes: string, until: RegExp): Promise<string> {
+  const { socket, text } = await dial(target);
   socket.write(bytes);
   await expect.poll(text, { timeout: 5000, interval: 5 }).toMatch(until);
-  socket.destroy();
   return text();
 }
 
 describe("Expect: 100-continue", () => {
   it("gets its 100 when the request is accepted, then the answer", async () => {
-    const { socket, text } = await open(service().url);
-    socket.write(`${JSON_HEAD}expect: 100-continue\r\ncontent-length: ${BODY.length}\r\n\r\n`);
+    const { socket, text } = await dial(service());
+    socket.write(head(CE, BODY.length, "expect: 100-continue\r\n"));
     await expect.poll(text).toContain("HTTP/1.1 100 Continue");
     expect(text()).not.toContain("200");
     socket.write(BODY);
     await expect.poll(text).toContain('"loss":0.6931472');
-    socket.destroy();
   });
 
   it.each([
-    ["too large", `${JSON_HEAD}expect: 100-continue\r\ncontent-length: 2000000\r\n\r\n`, 413],
-    [
-      "of another type",
-      `POST ${CE} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n`,
-      415,
-    ],
+    ["too large", head(CE, 2_000_000, "expect: 100-continue\r\n"), 413],
+    ["of another type", head(CE, 5, "content-type: text/plain\r\nexpect: 100-continue\r\n"), 415],
     [
       "to an unknown path",
       "POST /v1/mse HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n",
       404,
     ],
-  ])("gets the final status and no 100 where the request is %s", async (_title, head, status) => {
-    const { socket, text, closed } = await open(service().url);
-    socket.write(head);
-    await closed;
-    expect(text()).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-    expect(text()).not.toContain("100 Continue");
+  ])("gets the final status and no 100 where the request is %s", async (_title, request, status) => {
+    const text = await exchange(service(), request);
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(text).not.toContain("100 Continue");
   });
 
   it("of another kind is expectation_failed", async () => {
-    const answer = await say(
-      service().url,
-      `${JSON_HEAD}expect: x\r\ncontent-length: 5\r\n\r\n`,
-      /"request_id"/,
-    );
+    const answer = await say(service(), head(CE, 5, "expect: x\r\n"), /"request_id"/);
     expect(answer).toContain("HTTP/1.1 417");
     expect(answer).toContain('"code":"expectation_failed"');
   });
@@ -89,7 +65,7 @@ describe("heads that two servers read differently", () => {
     ],
     ["a body of GET", "GET /health/live HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc"],
   ])("%s is 400", async (_title, bytes) => {
-    const answer = await say(service().url, bytes, /^HTTP\/1.1 400/);
+    const answer = await say(service(), bytes, /^HTTP\/1.1 400/);
     expect(answer).toContain("400");
   });
 
@@ -102,17 +78,14 @@ describe("heads that two servers read differently", () => {
 
 describe("pipelining", () => {
   it("answers in order, one at a time", async () => {
-    const one = `${JSON_HEAD}content-length: ${BODY.length}\r\n\r\n${BODY}`;
-    const { socket, text } = await open(service().url);
-    socket.write(one.repeat(20));
+    const { socket, text } = await dial(service());
+    socket.write(SMALL.repeat(20));
     await expect.poll(() => text().split('"loss"').length, { timeout: 5000 }).toBe(21);
-    socket.destroy();
   });
 
   it("of 20,000 requests has one running at a time", async () => {
-    const one = `${JSON_HEAD}content-length: ${BODY.length}\r\n\r\n${BODY}`;
-    const { socket, text } = await open(service().url);
-    socket.write(one.repeat(20_000));
+    const { socket, text } = await dial(service());
+    socket.write(SMALL.repeat(20_000));
     let most = 0;
     await expect
       .poll(
@@ -134,12 +107,11 @@ const roomy = useService({ bodyLimit: 10_000_000 });
 
 it("requests pipelined behind an answer that nobody reads leave nothing behind when the client resets", async () => {
   const large = `{"dim":0,"input":[${"1,".repeat(3_000_000)}1]}`;
-  const first = `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${large.length}\r\n\r\n${large}`;
-  const one = `${JSON_HEAD}content-length: ${BODY.length}\r\n\r\n${BODY}`;
+  const first = post("/v1/log_softmax", large);
   for (let k = 0; k < 3; k++) {
-    const { socket } = await open(roomy().url);
+    const { socket } = await dial(roomy());
     socket.pause();
-    socket.write(first + one.repeat(50));
+    socket.write(first + SMALL.repeat(50));
     await expect.poll(() => roomy().arena.reserved, { timeout: 5000 }).toBeGreaterThan(0);
     await sleep(200);
     socket.resetAndDestroy();
@@ -149,19 +121,14 @@ it("requests pipelined behind an answer that nobody reads leave nothing behind w
 
 describe("a refusal in the middle of a body", () => {
   it.each([
-    ["malformed JSON", `${JSON_HEAD}content-length: 900002\r\n\r\n{\u0001${" ".repeat(900_000)}`, 400],
-    [
-      "another type",
-      `POST ${CE} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 900000\r\n\r\n${" ".repeat(900_000)}`,
-      415,
-    ],
+    ["malformed JSON", post(CE, `{\u0001${" ".repeat(900_000)}`), 400],
+    ["another type", post(CE, " ".repeat(900_000), "content-type: text/plain\r\n"), 415],
   ])("for %s is seen, and the connection goes on", async (_title, bytes, status) => {
-    const { socket, text } = await open(service().url);
+    const { socket, text } = await dial(service());
     socket.write(bytes);
     await expect.poll(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
-    socket.write(`${JSON_HEAD}content-length: ${BODY.length}\r\n\r\n${BODY}`);
+    socket.write(SMALL);
     await expect.poll(text).toContain('"loss":0.6931472');
-    socket.destroy();
   });
 });
 
@@ -210,7 +177,7 @@ describe("tokens", () => {
     ]) {
       expect((await locked().get(path)).status, path).toBe(401);
     }
-    const early = await say(locked().url, `${JSON_HEAD}content-length: 500000\r\n\r\n`, /"unauthorized"/);
+    const early = await say(locked(), head(CE, 500_000), /"unauthorized"/);
     expect(early).toMatch(/^HTTP\/1.1 401/);
   });
 });
@@ -222,65 +189,59 @@ describe("slow clients", () => {
   });
 
   it("a body below the minimum rate is request_timeout, and its memory comes back", async () => {
-    const { socket, text } = await open(strict().url);
-    socket.write(`${JSON_HEAD}content-length: 1000000\r\n\r\n{"input":[`);
+    const { socket, text } = await dial(strict());
+    socket.write(`${head(CE, 1_000_000)}{"input":[`);
     await expect.poll(() => strict().arena.reserved).toBeGreaterThan(1_000_000);
     const trickle = setInterval(() => socket.write("1,"), 50);
     await expect.poll(text, { timeout: 5000 }).toContain('"code":"request_timeout"');
     expect(text()).toMatch(/^HTTP\/1.1 408/);
     await expect.poll(() => strict().arena.reserved, { timeout: 1000 }).toBe(0);
     clearInterval(trickle);
-    socket.destroy();
   });
 
   it("a safetensors body below the minimum rate is request_timeout", async () => {
-    const { socket, text } = await open(strict().url);
-    socket.write(
-      `POST ${CE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\ncontent-length: 1000\r\n\r\nabc`,
-    );
+    const { socket, text } = await dial(strict());
+    socket.write(`${head(CE, 1000, "content-type: application/vnd.safetensors\r\n")}abc`);
     await expect.poll(text, { timeout: 5000 }).toMatch(/^HTTP\/1.1 408/);
-    socket.destroy();
   });
 
   it("a client that writes first sees its refusal, then is cut off if it goes on and on", async () => {
-    const { socket, text, closed } = await open(strict().url);
+    const connection = await dial(strict());
+    const { socket, text } = connection;
     socket.pause();
-    socket.write(`${JSON_HEAD}content-length: 20000000\r\n\r\n`);
+    socket.write(head(CE, 20_000_000));
     const piece = "x".repeat(1_000_000);
     for (let k = 0; k < 10; k++) {
       await new Promise((resolve) => socket.write(piece, resolve));
     }
     socket.resume();
     await expect.poll(text).toContain('"code":"body_too_large"');
-    await closed;
+    await untilClosed(connection);
   }, 20_000);
 
   it("a client that stops reading its answer is cut off, and its memory comes back", async () => {
-    const { socket, closed } = await open(strict().url);
+    const connection = await dial(strict());
+    const { socket } = connection;
     socket.pause();
     const body = `{"dim":0,"input":[${"1,".repeat(2_000_000)}1]}`;
-    socket.write(
-      `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
+    socket.write(post("/v1/log_softmax", body));
     await expect.poll(() => strict().arena.reserved, { timeout: 5000 }).toBeGreaterThan(0);
     await expect.poll(() => strict().arena.reserved, { timeout: 10_000 }).toBe(0);
     socket.resume();
-    await closed;
+    await untilClosed(connection);
   }, 20_000);
 
   it("a client that reads slowly but steadily is not", async () => {
-    const { socket, text, closed } = await open(strict().url);
+    const connection = await dial(strict());
+    const { socket } = connection;
     const body = `{"dim":0,"input":[${"1,".repeat(200_000)}1]}`;
-    socket.write(
-      `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
+    socket.write(post("/v1/log_softmax", body, "connection: close\r\n"));
     for (let k = 0; k < 8; k++) {
       socket.pause();
       await sleep(400);
       socket.resume();
       await sleep(20);
     }
-    await closed;
-    expect(text()).toMatch(/\r\n0\r\n\r\n$/);
+    expect(await untilClosed(connection)).toMatch(/\r\n0\r\n\r\n$/);
   }, 20_000);
 });

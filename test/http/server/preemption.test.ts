@@ -1,10 +1,8 @@
 /** Memory that slow clients hold, when others need it. */
-import { once } from "node:events";
-import type { Socket } from "node:net";
-import { connect } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
+import { dial, head } from "../../support/socket.ts";
 
 const MiB = 1024 * 1024;
 const NAN_BYTE = 0xff;
@@ -16,33 +14,7 @@ const service = useService({
   onTake: ({ u8 }, start, end) => u8.fill(NAN_BYTE, start, end),
 });
 
-const sockets: Socket[] = [];
-afterEach(() => {
-  for (const socket of sockets.splice(0)) socket.destroy();
-});
-
-interface Client {
-  readonly socket: Socket;
-  readonly text: () => string;
-  readonly closed: Promise<unknown>;
-}
-
-async function dial(): Promise<Client> {
-  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
-  sockets.push(socket);
-  const closed = new Promise((resolve) => socket.once("close", resolve));
-  await once(socket, "connect");
-  let text = "";
-  socket.on("error", () => {}).setEncoding("latin1");
-  socket.on("data", (chunk: string) => {
-    text += chunk;
-  });
-  return { socket, text: () => text, closed };
-}
-
-const head = (path: string, type: string, length: number) =>
-  `POST /v1/${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\n\r\n`;
-const json = (path: string, length: number) => head(path, "application/json", length);
+const json = (path: string, length: number) => head(`/v1/${path}`, length);
 
 const HUGE = 9 * MiB;
 const COUNT = 1_900_000;
@@ -69,7 +41,7 @@ async function memoryIsHeld(): Promise<void> {
 
 describe("a request that needs the memory of one whose client is slow", () => {
   it("ends a JSON body with 408", async () => {
-    const slow = await dial();
+    const slow = await dial(service());
     slow.socket.write(`${json("log_softmax", HUGE)}{"dim":0,"input":[1,`);
     await memoryIsHeld();
     const trickle = setInterval(() => slow.socket.write("1,"), 50);
@@ -81,9 +53,11 @@ describe("a request that needs the memory of one whose client is slow", () => {
 
   it("ends a safetensors body with 408", async () => {
     const file = writeTestFile({ input: tensor("float64", [1024, 1100], () => 0) });
-    const slow = await Promise.all(Array.from({ length: 4 }, dial));
+    const slow = await Promise.all(Array.from({ length: 4 }, () => dial(service())));
     for (const { socket } of slow) {
-      socket.write(head("log_softmax?dim=1", "application/vnd.safetensors", file.length));
+      socket.write(
+        head("/v1/log_softmax?dim=1", file.length, "content-type: application/vnd.safetensors\r\n"),
+      );
       socket.write(file.subarray(0, file.length - 8 * 1100));
     }
     await memoryIsHeld();
@@ -94,7 +68,7 @@ describe("a request that needs the memory of one whose client is slow", () => {
   });
 
   it("closes a response that its client does not read", async () => {
-    const slow = await dial();
+    const slow = await dial(service());
     slow.socket.pause();
     const body = `{"dim":0,"input":[${"1,".repeat(4_500_000)}1]}`;
     slow.socket.write(json("log_softmax", body.length) + body);
@@ -108,10 +82,10 @@ describe("a request that needs the memory of one whose client is slow", () => {
   });
 
   it("chooses the slowest for its memory, and leaves small ones", async () => {
-    const small = await dial();
+    const small = await dial(service());
     const body = '{"input":[[1,2]],"target":[1]}';
     small.socket.write(json("cross_entropy", body.length) + body.slice(0, -1));
-    const slow = await dial();
+    const slow = await dial(service());
     slow.socket.write(`${json("log_softmax", HUGE)}{"dim":0,"input":[1,`);
     await memoryIsHeld();
     await computeLarge();
@@ -122,7 +96,7 @@ describe("a request that needs the memory of one whose client is slow", () => {
 });
 
 it("a request waits for one whose client is fast enough", async () => {
-  const steady = await dial();
+  const steady = await dial(service());
   const body = `{"dim":0,"input":[${"1,".repeat(4_500_000)}1]}`;
   steady.socket.write(json("log_softmax", body.length) + body.slice(0, 1000));
   await expect.poll(() => service().arena.reserved).toBeGreaterThan(34 * MiB);

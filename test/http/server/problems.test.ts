@@ -1,12 +1,11 @@
 /** Every code of the problem table, provoked through real HTTP, with its pointer. */
-import { once } from "node:events";
-import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ProblemCode } from "../../../src/problems.ts";
 import { PROBLEMS } from "../../../src/problems.ts";
 import { fileBegin } from "../../conformance/files.ts";
 import type { Answer, Service } from "../../support/service.ts";
 import { startService } from "../../support/service.ts";
+import { exchange, parseResponse } from "../../support/socket.ts";
 
 const CE = "/v1/cross_entropy";
 const NLL = "/v1/nll_loss";
@@ -540,7 +539,7 @@ describe("refusals", () => {
   it("a body without length is length_required", async () => {
     expectProblem(
       await rawRequest(
-        service.url,
+        service,
         `POST ${CE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n`,
       ),
       "length_required",
@@ -674,18 +673,18 @@ describe("refusals", () => {
   });
 
   it("bytes that are no HTTP are malformed_request", async () => {
-    expectProblem(await rawRequest(service.url, "NONSENSE\r\n\r\n"), "malformed_request");
+    expectProblem(await rawRequest(service, "NONSENSE\r\n\r\n"), "malformed_request");
   });
 
   it("headers over 16 KiB are headers_too_large", async () => {
     expectProblem(
-      await rawRequest(service.url, `GET / HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`),
+      await rawRequest(service, `GET / HTTP/1.1\r\nhost: x\r\nx: ${"y".repeat(20_000)}\r\n\r\n`),
       "headers_too_large",
     );
   });
 
   it("headers that do not arrive are request_timeout", async () => {
-    expectProblem(await rawRequest(service.url, "GET / HTTP/1.1\r\nhost: x\r\n"), "request_timeout");
+    expectProblem(await rawRequest(service, "GET / HTTP/1.1\r\nhost: x\r\n"), "request_timeout");
   }, 15_000);
 
   it("no free memory is overloaded, with Retry-After, and the memory comes back", async () => {
@@ -724,25 +723,7 @@ describe("refusals", () => {
 });
 
 /** Sends bytes as they are and reads the answer until the server closes. */
-async function rawRequest(url: string, bytes: string): Promise<Answer> {
-  const { port } = new URL(url);
-  const socket = connect(Number(port), "127.0.0.1");
-  socket.write(bytes);
-  let text = "";
-  socket.setEncoding("utf8").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  await once(socket, "close");
-  const [head = "", body = ""] = text.split("\r\n\r\n");
-  const [status = "", ...lines] = head.split("\r\n");
-  const headers = Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 2)]),
-  );
-  return {
-    status: Number(status.split(" ")[1]),
-    headers,
-    bytes: Buffer.from(body),
-    text: body,
-    json: JSON.parse(body),
-  };
+async function rawRequest(service: Service, bytes: string): Promise<Answer> {
+  const { status, headers, body } = parseResponse(await exchange(service, bytes))!;
+  return { status, headers, bytes: Buffer.from(body), text: body, json: JSON.parse(body) };
 }

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
-import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { useService } from "../../support/service.ts";
+import { exchange } from "../../support/socket.ts";
 
 const service = useService();
 
@@ -29,10 +29,7 @@ describe("OPTIONS", () => {
   });
 
   it("as HAProxy's `option httpchk` sends it, in HTTP/1.0 without Host, is 204", async () => {
-    const socket = connect(Number(new URL(service().url).port), "127.0.0.1").setEncoding("latin1");
-    socket.write("OPTIONS / HTTP/1.0\r\n\r\n");
-    let text = "";
-    for await (const chunk of socket) text += chunk;
+    const text = await exchange(service(), "OPTIONS / HTTP/1.0\r\n\r\n");
     expect(text).toMatch(/^HTTP\/1\.1 204 No Content\r\n/);
     expect(text).toMatch(/\r\nallow: GET, HEAD, OPTIONS\r\n/);
   });

@@ -1,32 +1,19 @@
 /** Clients that announce bodies and send nothing, or next to nothing, of them. */
-import { once } from "node:events";
-import type { Socket } from "node:net";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import { LIMITS } from "../../../src/http/server/timeouts.ts";
+import type { Service } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
+import type { Connection } from "../../support/socket.ts";
+import { dial, head } from "../../support/socket.ts";
 
 const MiB = 1024 * 1024;
 const BODY = '{"input":[[0,0]],"target":[1]}';
-const HEAD = "POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
-
-interface Client {
-  readonly socket: Socket;
-  readonly text: () => string;
-}
-
 /** Announces a body of so many bytes, and sends `begin` of it. */
-async function announce(url: string, length: number, begin = ""): Promise<Client> {
-  const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
-  onTestFinished(() => void socket.destroy());
-  await once(socket, "connect");
-  let text = "";
-  socket.setEncoding("latin1").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  socket.write(`${HEAD}content-length: ${length}\r\n\r\n${begin}`);
-  return { socket, text: () => text };
+async function announce(target: Service, length: number, begin = ""): Promise<Connection> {
+  const connection = await dial(target);
+  connection.socket.write(head("/v1/cross_entropy", length) + begin);
+  return connection;
 }
 
 /** What took the memory of a server, from the larger to the smaller, until even the least found none. */
@@ -41,7 +28,7 @@ const service = useService({ memoryBudget: 64 * MiB });
 const small = () => service().send("POST", "/v1/cross_entropy", BODY, { "content-type": "application/json" });
 
 it("bodies that are only announced reserve nothing", async () => {
-  await Promise.all(LENGTHS.map((length) => announce(service().url, length)));
+  await Promise.all(LENGTHS.map((length) => announce(service(), length)));
   await sleep(300);
   expect(service().arena.reserved).toBe(0);
   expect((await small()).status).toBe(200);
@@ -49,9 +36,9 @@ it("bodies that are only announced reserve nothing", async () => {
 
 it("bodies of which one byte has come leave room for the least, and are refused where there is none for them", async () => {
   await expect.poll(() => service().arena.reserved).toBe(0);
-  const clients: Client[] = [];
+  const clients: Connection[] = [];
   for (const length of LENGTHS) {
-    const client = await announce(service().url, length);
+    const client = await announce(service(), length);
     clients.push(client);
     client.socket.write("{");
   }
@@ -68,9 +55,9 @@ it("bodies of which one byte has come leave room for the least, and are refused 
 it("a large body waits for the memory of another one, and is computed when that leaves", async () => {
   await expect.poll(() => service().arena.reserved).toBe(0);
   const length = 8 * MiB;
-  const first = await announce(service().url, length, "{");
+  const first = await announce(service(), length, "{");
   await expect.poll(() => service().arena.reserved).toBeGreaterThan(32 * MiB);
-  const second = await announce(service().url, length, BODY.padEnd(length));
+  const second = await announce(service(), length, BODY.padEnd(length));
   await sleep(300);
   expect([first.text(), second.text()]).toEqual(["", ""]);
   first.socket.destroy();
@@ -80,9 +67,9 @@ it("a large body waits for the memory of another one, and is computed when that 
 
 it("nothing is reserved for a body whose client has left the line", async () => {
   const length = 8 * MiB;
-  const first = await announce(service().url, length, "{");
+  const first = await announce(service(), length, "{");
   await expect.poll(() => service().arena.reserved).toBeGreaterThan(32 * MiB);
-  const second = await announce(service().url, length, "{");
+  const second = await announce(service(), length, "{");
   await sleep(200);
   second.socket.destroy();
   await sleep(200);
@@ -95,8 +82,8 @@ it("nothing is reserved for a body whose client has left the line", async () => 
 const impatient = useService({ limits: { ...LIMITS, silenceMs: 500 } });
 
 it("a body of which nothing comes is given up before one that is slow", async () => {
-  const silent = await announce(impatient().url, 1000);
-  const slow = await announce(impatient().url, 1000, "{");
+  const silent = await announce(impatient(), 1000);
+  const slow = await announce(impatient(), 1000, "{");
   await expect.poll(silent.text, { timeout: 8000 }).toContain('"code":"request_timeout"');
   await sleep(1000);
   expect(slow.text()).toBe("");

@@ -1,25 +1,12 @@
 /** Requests that are refused below the routes are logged, counted and answered like all others. */
-import { once } from "node:events";
-import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../../src/http/server/auth.ts";
 import { useService } from "../../support/service.ts";
+import { exchange, post } from "../../support/socket.ts";
 
 const lines: string[] = [];
 const service = useService({ log: (line) => void lines.push(line) });
 const locked = useService({ tokens: digestTokens(["secret"]) });
-
-/** What the server answers to these bytes until it closes. */
-async function say(url: string, bytes: string): Promise<string> {
-  const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
-  let text = "";
-  socket.setEncoding("latin1").on("data", (chunk: string) => {
-    text += chunk;
-  });
-  socket.write(bytes);
-  await once(socket, "close");
-  return text;
-}
 
 const EXPECTS = "GET /health/live HTTP/1.1\r\nhost: x\r\nexpect: tea\r\n\r\n";
 const BAD_PATH = "GET /%E0%A4%A HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
@@ -48,7 +35,7 @@ describe.each([
 ])("%s", (_title, bytes, code, status) => {
   it("is counted once, logged once under the answer's request id, and nosniff", async () => {
     const before = await counts(code, status);
-    const answer = await say(service().url, bytes);
+    const answer = await exchange(service(), bytes);
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(answer.toLowerCase()).toContain("x-content-type-options: nosniff");
     const [, id] = /x-request-id: (\S+)/i.exec(answer)!;
@@ -62,7 +49,7 @@ it.each([
   ["a path that cannot be decoded", BAD_PATH],
   ["an expectation that nobody meets", EXPECTS.replace("/health/live", "/v1/nll_loss")],
 ])("%s is 401 without a token, where tokens are configured", async (_title, bytes) => {
-  expect(await say(locked().url, bytes)).toMatch(/^HTTP\/1.1 401 /);
+  expect(await exchange(locked(), bytes)).toMatch(/^HTTP\/1.1 401 /);
 });
 
 it("refusals without a body have Connection: close while the server stops", async () => {
@@ -77,7 +64,6 @@ it("refusals without a body have Connection: close while the server stops", asyn
 
 it("an expectation that nobody meets never stands in the middle of the answer before it", async () => {
   const body = `{"dim":0,"input":[${"1,".repeat(300_000)}1]}`;
-  const head = `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`;
-  const answer = await say(service().url, `${head}${body}${EXPECTS}`);
+  const answer = await exchange(service(), post("/v1/log_softmax", body) + EXPECTS);
   expect(answer).toMatch(/^HTTP\/1.1 200 [\s\S]*\r\n0\r\n\r\nHTTP\/1.1 417 /);
 });
