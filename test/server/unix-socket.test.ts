@@ -6,11 +6,10 @@ import { request } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { lossd, zeros } from "../support/command.ts";
-import { startProcess } from "../support/process.ts";
+import { spawnServer, startProcess } from "../support/process.ts";
 
 function makeFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "lossd-socket-"));
@@ -18,25 +17,9 @@ function makeFolder(): string {
   return folder;
 }
 
-function spawnServer(env: Record<string, string>) {
-  const child = spawn(process.execPath, ["dist/main.js"], {
-    env: { PATH: process.env.PATH, DRAIN_LAG_MS: "0", ...env },
-  });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let errors = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    errors += text;
-  });
-  const lines: string[] = [];
-  createInterface(child.stdout).on("line", (line) => lines.push(line));
-  const pids = () =>
-    lines.filter((line) => line.includes("Server listening at")).map((line) => JSON.parse(line).pid);
-  return { child, lines, pids, errors: () => errors };
-}
-
 /** Starts it, and waits until each process listens. */
 async function start(SOCKET: string, WORKERS: string) {
-  const started = spawnServer({ SOCKET, WORKERS });
+  const started = spawnServer({ SOCKET, WORKERS, DRAIN_LAG_MS: "0" });
   await expect.poll(started.pids, { timeout: 15_000 }).toHaveLength(Number(WORKERS));
   return started;
 }
@@ -86,7 +69,7 @@ it.each(["1", "2"])("with %s processes replaces the socket of a server that was 
 it("a process of two that dies leaves the socket to the other, and its successor listens on it", async () => {
   const path = join(makeFolder(), "lossd.sock");
   const { pids } = await start(path, "2");
-  process.kill(pids()[0], "SIGKILL");
+  process.kill(pids()[0]!, "SIGKILL");
   await sleep(20);
   expect(await ask(path)).toBe(RIGHT);
   await expect.poll(pids, { timeout: 15_000 }).toHaveLength(3);
@@ -158,7 +141,7 @@ it("the image's health check asks SOCKET where there is one, otherwise PORT on H
 
 /** The one line with which it does not start. */
 async function refusal(SOCKET: string, WORKERS: string): Promise<string> {
-  const { child, errors } = spawnServer({ SOCKET, WORKERS });
+  const { child, errors } = spawnServer({ SOCKET, WORKERS, DRAIN_LAG_MS: "0" });
   const [code] = await once(child, "close");
   expect(code).toBe(1);
   return errors();

@@ -4,17 +4,30 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { onTestFinished } from "vitest";
+import { portOf } from "../../build/processes.ts";
 
-export interface Running {
+export interface Spawned {
   readonly child: ChildProcessWithoutNullStreams;
-  readonly url: string;
-  readonly port: number;
   /** The lines of its log so far. */
   readonly lines: readonly string[];
+  /** The text of standard error so far. */
+  errors(): string;
   /** The processes that listen. */
   pids(): number[];
+}
+
+export interface Running extends Spawned {
+  readonly url: string;
+  readonly port: number;
   /** Sends SIGTERM; the exit code. */
   stop(): Promise<number | null>;
+}
+
+export interface SpawnOptions {
+  readonly cwd?: string;
+  /** Node's own. */
+  readonly flags?: readonly string[];
+  readonly args?: readonly string[];
 }
 
 /** Ports that one process of tests has asked for. */
@@ -25,41 +38,39 @@ export function ownPort(): string {
   return String(20_000 + ((16 * process.pid + ports++) % 12_000));
 }
 
-const LISTENING = /listening at http:\/\/127\.0\.0\.1:(\d+)/;
-
-/** Starts the server on a port that the system chooses, and kills it when the test is over. `flags` are Node's own, `args` the server's. */
-export async function startProcess(
+/** Spawns the server, and kills it when the test is over. */
+export function spawnServer(
   env: Readonly<Record<string, string>>,
-  {
-    cwd,
-    flags = [],
-    args = [],
-  }: { readonly cwd?: string; readonly flags?: readonly string[]; readonly args?: readonly string[] } = {},
-): Promise<Running> {
+  { cwd, flags = [], args = [] }: SpawnOptions = {},
+): Spawned {
   const child = spawn(process.execPath, [...flags, "dist/main.js", ...args], {
     cwd,
-    env: { PATH: process.env.PATH, PORT: "0", ...env },
+    env: { PATH: process.env.PATH, ...env },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   const lines: string[] = [];
+  createInterface(child.stdout).on("line", (line) => lines.push(line));
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errors += text;
   });
-  const port = await new Promise<number>((resolve, reject) => {
-    createInterface(child.stdout).on("line", (line) => {
-      lines.push(line);
-      const found = LISTENING.exec(line);
-      if (found !== null) resolve(Number(found[1]));
-    });
-    child.once("exit", (code) => reject(new Error(`exited with ${code}: ${errors}`)));
-  });
+  const pids = () =>
+    lines.filter((line) => line.includes("Server listening at")).map((line) => JSON.parse(line).pid);
+  return { child, lines, errors: () => errors, pids };
+}
+
+/** Starts the server on a port that the system chooses, and waits until it listens. */
+export async function startProcess(
+  env: Readonly<Record<string, string>>,
+  options?: SpawnOptions,
+): Promise<Running> {
+  const spawned = spawnServer({ PORT: "0", ...env }, options);
+  const { child } = spawned;
+  const port = await portOf(child);
   return {
-    child,
+    ...spawned,
     url: `http://127.0.0.1:${port}`,
     port,
-    lines,
-    pids: () => lines.filter((line) => LISTENING.test(line)).map((line) => JSON.parse(line).pid),
     stop: async () => {
       child.kill("SIGTERM");
       const [code] = await once(child, "exit");
