@@ -210,7 +210,7 @@ describe("the grammar of JSON", () => {
   });
 
   it("takes and refuses what JSON.parse does, for 20,000 mutations of bodies", () => {
-    const alphabet = [...'{}[]:,"\\ \n\t0123456789.eE+-truefalsn/u'];
+    const alphabet = [...'{}[]:,"\\ \n\t0123456789.eE+-truefalsn/u\u0001é'];
     const body = fc.json({ maxDepth: 4 });
     const mutation = fc.tuple(fc.nat(), fc.nat(2), fc.constantFrom(...alphabet));
     const mutated = fc.tuple(body, fc.array(mutation, { maxLength: 3 })).map(([text, mutations]) => {
@@ -253,6 +253,21 @@ describe("the grammar of JSON", () => {
       const problem = read(body + more) as Problem;
       expect(problem.message).toMatch(new RegExp(`^byte ${body.length}: expected the end of the body`));
     }
+  });
+
+  it.each([
+    ["[1]", 'byte 0: expected a JSON object, got "["'],
+    ["\uFEFF{}", "byte 0: expected a JSON object, got the byte 0xef"],
+    ['{"a":1}x', 'byte 7: expected the end of the body, got "x"'],
+    ['{"a":01}', 'byte 6: expected a value, got "1"'],
+    ['{"a" 1}', 'byte 5: expected ":", got "1"'],
+    ['{"a":1,}', 'byte 7: expected a field name in quotes, got "}"'],
+    ['{"a":"\n"}', "byte 6: expected text without control characters, got the byte 0x0a"],
+    ['{"a":"\\x"}', 'byte 7: expected a valid escape, got "x"'],
+    ['{"\\x":1}', 'byte 3: expected a valid escape, got "x"'],
+    ['{"\\u00g0":1}', 'byte 6: expected a hexadecimal digit, got "g"'],
+  ])("refuses %j with the first byte that is wrong", (body, message) => {
+    expect((read(body) as Problem).message).toBe(message);
   });
 
   it.each(["[]", "[1]", "1", '"a"', "null", "true", "NaN", "\ufeff{}", " [{}]"])(

@@ -15,13 +15,15 @@ describe("the limits of a JSON body", () => {
       /^byte 40: expected at most 32 levels/,
     ],
     ["endless brackets", wrapped("[".repeat(1e6)), "too_deep", /^byte 40/],
-    ["endless braces", '{"a":'.repeat(1e5), "too_deep", /32 levels/],
+    ["endless braces", '{"a":'.repeat(1e5), "too_deep", /^byte 160: expected at most 32 levels of brackets$/],
+    ["endless brackets of a tensor", `{"a":${"[".repeat(1e6)}`, "rank_too_high", /^\/a: .* at most 8 dim/],
     [
       "a number of 1,001 characters",
       wrapped("1".repeat(1001)),
       "number_too_long",
       /^byte 10: expected at most 1000 characters/,
     ],
+    ["a number of a megabyte in a tensor", `{"a":[${"1".repeat(1 << 20)}]}`, "number_too_long", /1000/],
     [
       "an option of a megabyte",
       wrapped(`"${"a".repeat(1e6)}"`),
@@ -53,8 +55,15 @@ describe("the limits of a JSON body", () => {
       "malformed_json",
       /not UTF-8/,
     ],
+    [
+      "a surrogate in UTF-8 in a field name",
+      Buffer.concat([Buffer.from('{"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('":1}')]),
+      "malformed_json",
+      /not UTF-8/,
+    ],
     ["UTF-16", Buffer.from('{"a":1}', "utf16le"), "malformed_json", /^byte 1: .* got the byte 0x00/],
     ["a field that stands twice", '{"a":1,"b":2,"a":1}', "duplicate_key", /^\/a: /],
+    ["a field that stands twice, once with an escape", '{"a":1,"\\u0061":2}', "duplicate_key", /^\/a: /],
     ["__proto__ twice", '{"__proto__":1,"__proto__":1}', "duplicate_key", /^\/__proto__: /],
     ["a tensor that stands twice", '{"input":[1],"input":[2]}', "duplicate_key", /^\/input: /],
     [

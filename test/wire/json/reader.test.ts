@@ -147,6 +147,17 @@ describe("tensors in a JSON body", () => {
     },
   );
 
+  it("says of a list that is ragged how long and deep it should be", () => {
+    for (const [text, pointer] of [
+      ["[[[1]],[[1,2]]]", "/a/1/0"],
+      ["[[],1]", "/a/1"],
+      ["[1,[]]", "/a/1"],
+    ])
+      expect((read(`{"a":${text}}`) as Problem).message).toBe(
+        `${pointer}: expected a list of the same length and depth as those beside it`,
+      );
+  });
+
   it("says of null in a tensor that writers mean NaN with it, and of other elements that they are no numbers", () => {
     const detail = (text: string) => (read(`{"input":${text}}`) as Problem).errors[0]!.detail;
     const expected = 'expected a number, "NaN", "Infinity" or "-Infinity"';
@@ -215,6 +226,10 @@ describe("a JSON body in pieces", () => {
   const bodies = [
     '{"input":[[1.5,-2.25e-3,0],[NaN,-Infinity,"Infinity"]] , "reduction":"m\\u00e9an\\n","b":[true,null],"o":{"shape":[2,-1.5],"data":[12345678901234567890.5,-0],"x":false}}',
     '{"a":{"base64":"aGVsbG8gd29ybGQhIGFuZCBzbyBvbiBhbmQgc28gb24="},"b":{"base64":"\\/+8="},"c":{"base64":""},"d":"é𝄞"}',
+    ' {"input" : { "dtype":"float32" ,"shape":[2, 2],"data":[1,\t2,\n3,4]\r},"dim":-1,"weight":[] } ',
+    '{"input":[NaN,"NaN",Infinity,"-Infinity",-Infinity],"a":NaN,"b":-Infinity,"c":null,"d":true,"e":false}',
+    '{"input":[[[],[]],[[],[]]],"target":[[]]}',
+    '{"input":[1,2',
     '{"input":[[1,2],[3,"x"]]}',
     '{"input":[[1,2],[3]]}',
     '{"input":[1.5,2.e]}',
