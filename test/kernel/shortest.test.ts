@@ -1,9 +1,9 @@
 /** Numbers to decimal text: the judges are String() for float64 and reading back for the narrower dtypes. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { DType } from "../../../src/tensor/dtype.ts";
-import { DTYPES } from "../../../src/tensor/dtype.ts";
-import { arena, kernel } from "../../wire/json/reading.ts";
+import type { DType } from "../../src/tensor/dtype.ts";
+import { DTYPES } from "../../src/tensor/dtype.ts";
+import { arena, kernel } from "../wire/json/reading.ts";
 
 const view = new DataView(kernel.memory.buffer);
 
@@ -101,7 +101,14 @@ describe("printing numbers", () => {
   });
 
   it("writes the edges of float64 as JSON.stringify does: every power of 2 and of 10 and both neighbours", () => {
-    const values: number[] = [0, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    const values: number[] = [
+      0,
+      -0,
+      Number.MAX_VALUE,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+    ];
     const pattern = new DataView(new ArrayBuffer(8));
     const around = (value: number): void => {
       pattern.setFloat64(0, value);
@@ -180,6 +187,7 @@ describe("printing numbers", () => {
       -(2n ** 63n),
       2n ** 63n - 1n,
       10n ** 16n,
+      2n ** 53n + 1n,
       10n ** 18n,
     ];
     expect(
