@@ -24,8 +24,8 @@ export async function dial(port: number): Promise<Connection> {
     text += chunk;
   });
   const until: Connection["until"] = async (pattern, milliseconds = 10_000) => {
-    const end = Date.now() + milliseconds;
-    while (!pattern.test(text) && Date.now() < end && !socket.destroyed) await sleep(5);
+    const end = performance.now() + milliseconds;
+    while (!pattern.test(text) && performance.now() < end && !socket.destroyed) await sleep(5);
     return pattern.test(text);
   };
   return { socket, text: () => text, until, closed };

@@ -1,7 +1,9 @@
 /** The promise about errors before the end of a body, directly and behind nginx. */
+
+import { dial } from "./connection.ts";
 import { hasNginx, NO_NGINX, startNginx } from "./nginx.ts";
 import type { Promised, Proof } from "./promise.ts";
-import { dial, freePort, waitFor, withServer } from "./server.ts";
+import { freePort, waitFor, withServer } from "./server.ts";
 
 const MB = 1024 * 1024;
 const CLIENTS = 100;
