@@ -5,9 +5,9 @@ import { readCommand } from "../src/cli/command.ts";
 import { UsageError } from "../src/cli/usage.ts";
 import type { Config } from "../src/config.ts";
 import { ConfigError, readConfig } from "../src/config.ts";
-import { UserError } from "../src/errors.ts";
 import { listenError } from "../src/server/listen.ts";
 import { readTokensFile } from "../src/server/tokens-file.ts";
+import { UserError } from "../src/user-error.ts";
 
 /** As of the server itself, for a command line that cannot be read. */
 const USAGE = 2;

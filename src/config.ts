@@ -3,7 +3,7 @@
 import type { Static, TSchema } from "typebox";
 import { Type } from "typebox";
 import { Value } from "typebox/value";
-import { UserError, withoutUser, wordList } from "./errors.ts";
+import { UserError, withoutUser, wordList } from "./user-error.ts";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;

@@ -21,6 +21,6 @@ export type {
   NllLossOptions,
   TypedArrays,
 } from "./library/types.ts";
-export type { FieldName, LossErrorCode } from "./loss/errors.ts";
-export { LossError } from "./loss/errors.ts";
+export type { FieldName, LossErrorCode } from "./loss/loss-error.ts";
+export { LossError } from "./loss/loss-error.ts";
 export type { DType, FloatDType } from "./tensor/dtype.ts";

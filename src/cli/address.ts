@@ -1,5 +1,5 @@
 /** Parses the server address given on the command line. */
-import { withoutUser } from "../errors.ts";
+import { withoutUser } from "../user-error.ts";
 import { OPERATIONS } from "./operations.ts";
 import { TOKEN_ADVICE, UsageError } from "./usage.ts";
 

@@ -1,6 +1,6 @@
 /** HTTP client of `lossd check`. */
 import type { IncomingHttpHeaders, IncomingMessage, RequestOptions } from "node:http";
-import { withoutUser } from "../errors.ts";
+import { withoutUser } from "../user-error.ts";
 import { below } from "./address.ts";
 import { escapeText } from "./escape.ts";
 import { authorization, begin, networkFault, responseOf } from "./http-client.ts";

@@ -2,7 +2,7 @@
 import type { ParseArgsOptionsConfig } from "node:util";
 import { parseArgs } from "node:util";
 import { flagOf, SETTING_ENTRIES } from "../config.ts";
-import { nearest, withoutUser, wordList } from "../errors.ts";
+import { nearest, withoutUser, wordList } from "../user-error.ts";
 import { below, readUrl } from "./address.ts";
 import { OPERATIONS } from "./operations.ts";
 import { UsageError } from "./usage.ts";

@@ -2,8 +2,8 @@
 import type { Stats } from "node:fs";
 import { open, readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { faultOf, UserError } from "../errors.ts";
 import { readTokenLines } from "../server/tokens-file.ts";
+import { faultOf, UserError } from "../user-error.ts";
 import { readHeaderLength } from "../wire/safetensors/header.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from "node:http";
 import http from "node:http";
 import https from "node:https";
-import { UserError } from "../errors.ts";
+import { UserError } from "../user-error.ts";
 import { escapeText } from "./escape.ts";
 
 /** Limit of interim (1xx) responses before the request fails. */

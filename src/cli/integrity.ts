@@ -1,5 +1,5 @@
 /** Detects truncated responses, because HTTP does not always show that a server or proxy broke off. */
-import { UserError } from "../errors.ts";
+import { UserError } from "../user-error.ts";
 import type { Header } from "../wire/safetensors/header.ts";
 import { checkDataBytes, readHeader, readHeaderLength } from "../wire/safetensors/header.ts";
 import { escapeText } from "./escape.ts";

@@ -8,7 +8,7 @@ import { Socket } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { faultOf, UserError } from "../errors.ts";
+import { faultOf, UserError } from "../user-error.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Interval between attempts to open a FIFO without a reader, in milliseconds. */

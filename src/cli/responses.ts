@@ -1,7 +1,7 @@
 /** Handles the response of `lossd send`. */
 import type { IncomingMessage } from "node:http";
 import { StringDecoder } from "node:string_decoder";
-import { UserError, withoutUser } from "../errors.ts";
+import { UserError, withoutUser } from "../user-error.ts";
 import { escapeJson, escapeText } from "./escape.ts";
 import { JsonIntegrity, SafetensorsIntegrity } from "./integrity.ts";
 import type { Output } from "./output.ts";

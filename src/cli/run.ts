@@ -2,11 +2,11 @@
 import { once } from "node:events";
 import process from "node:process";
 import { ConfigError } from "../config.ts";
-import { UserError } from "../errors.ts";
 import { failInCluster } from "../server/cluster-member.ts";
 import { LAST_FLUSH_MS, unblock } from "../server/log-stream.ts";
 import { SIGNALLED } from "../server/signals.ts";
 import { start } from "../server/start.ts";
+import { UserError } from "../user-error.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { readCommand } from "./command.ts";

@@ -4,7 +4,7 @@ import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:h
 import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { UserError } from "../errors.ts";
+import { UserError } from "../user-error.ts";
 import type { InputFile } from "./files.ts";
 import { begin, networkFault, responseOf } from "./http-client.ts";
 

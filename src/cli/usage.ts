@@ -1,5 +1,5 @@
 /** Errors of the command line. */
-import { UserError } from "../errors.ts";
+import { UserError } from "../user-error.ts";
 
 /** Advice for a missing token or a token in the URL. */
 export const TOKEN_ADVICE = "put the token into a file: --token-file FILE";

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Problem } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
-import { sendNow } from "./slices.ts";
+import { sendNow } from "./turns.ts";
 
 /** Requests that a client may pipeline ahead of their responses on one connection. */
 const MAX_PIPELINED = 64;

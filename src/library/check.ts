@@ -1,10 +1,10 @@
 /** Checks the types of all arguments before the losses apply PyTorch's checks. */
 
-import { nearest } from "../errors.ts";
-import { LossError } from "../loss/errors.ts";
+import { LossError } from "../loss/loss-error.ts";
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import { MAX_RANK } from "../tensor/tensor.ts";
+import { nearest } from "../user-error.ts";
 import type {
   ArrayTensor,
   CrossEntropyOptions,

@@ -2,8 +2,8 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import { loadKernel } from "../kernel/kernel.ts";
 import { runToEnd } from "../kernel/step.ts";
-import type { FieldName } from "../loss/errors.ts";
-import { LossError, show } from "../loss/errors.ts";
+import type { FieldName } from "../loss/loss-error.ts";
+import { LossError, show } from "../loss/loss-error.ts";
 import type { Plan } from "../loss/plan.ts";
 import { computeWhole } from "../loss/plan.ts";
 import type { Region } from "../tensor/arena.ts";

@@ -5,7 +5,7 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
-import { LossError, show } from "./errors.ts";
+import { LossError, show } from "./loss-error.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, firstElement, planCast } from "./numbers.ts";
 import type { Layout, Slot } from "./plan.ts";

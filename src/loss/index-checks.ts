@@ -3,7 +3,7 @@ import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
-import { LossError, show } from "./errors.ts";
+import { LossError, show } from "./loss-error.ts";
 
 /** Returns the class dimension: 0 for an unbatched row, otherwise 1. */
 export function classAxis(shape: readonly number[]): number {

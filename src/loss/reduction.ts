@@ -1,4 +1,4 @@
-import { LossError } from "./errors.ts";
+import { LossError } from "./loss-error.ts";
 
 /** Reduction of the per-position losses. */
 export type Reduction = "none" | "mean" | "sum";

@@ -32,7 +32,7 @@ export async function start(settings: SettingTexts, onFailure: (reason: unknown)
   const port =
     nodeCluster.isPrimary && workers > 1
       ? await startCluster(config, workers, log, onFailure)
-      : await startAlone(config, log);
+      : await startProcess(config, log);
   if (!nodeCluster.isPrimary || port === undefined) return;
   const address = addressOf(config, port);
   log.logger.info(
@@ -49,7 +49,7 @@ function addressOf({ HOST, SOCKET }: Config, port: number): string {
 }
 
 /** Starts one process and returns its port. Undefined if it is stopped before it listens. */
-async function startAlone(config: Config, log: Log): Promise<number | undefined> {
+async function startProcess(config: Config, log: Log): Promise<number | undefined> {
   const stopping = new AbortController();
   const member = joinCluster();
   // Takes the tokens of the primary because the file may have changed since, and workers must agree.

@@ -1,7 +1,7 @@
 /** Reads bearer tokens from files, for the server and for its clients. */
 import { readFileSync } from "node:fs";
 import { ConfigError } from "../config.ts";
-import { faultOf, UserError } from "../errors.ts";
+import { faultOf, UserError } from "../user-error.ts";
 
 /** Pattern of a bearer token (RFC 6750, section 2.1). */
 export const TOKEN = "[A-Za-z0-9._~+/-]+=*";

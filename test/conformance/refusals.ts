@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { crossEntropy, logSoftmax, nllLoss } from "../../src/library/losses.ts";
 import type { ArrayTensor } from "../../src/library/types.ts";
-import { LossError } from "../../src/loss/errors.ts";
+import { LossError } from "../../src/loss/loss-error.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { bytesOf, numbersOf } from "./forms.ts";
 

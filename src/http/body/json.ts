@@ -6,7 +6,7 @@ import type { JsonBody, JsonMode } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
 import type { LossContext } from "../context.ts";
 import { tooLarge } from "../limits/content-headers.ts";
-import { turnIfBusy } from "../slices.ts";
+import { turnIfBusy } from "../turns.ts";
 import { SHORT_BYTES } from "./admission.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 

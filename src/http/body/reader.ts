@@ -5,7 +5,7 @@ import type { Problem } from "../../problems.ts";
 import type { LossContext, RequestContext } from "../context.ts";
 import type { SizeLimit } from "../limits/content-headers.ts";
 import { tooLarge } from "../limits/content-headers.ts";
-import { turnIfBusy } from "../slices.ts";
+import { turnIfBusy } from "../turns.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
 /** Pending call of {@link BodyReader.fill} or {@link BodyReader.end}, which wants no bytes. */

@@ -1,10 +1,10 @@
 /** Reads safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
-import { nearest } from "../../errors.ts";
 import { echo, Problem, rejectAt } from "../../problems.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
+import { nearest } from "../../user-error.ts";
 import { checkElementCount } from "../../wire/json/tensors.ts";
 import type { Operands } from "../../wire/operands.ts";
 import { isOperand, OPERANDS, TensorOperands } from "../../wire/operands.ts";

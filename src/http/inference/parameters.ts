@@ -1,5 +1,5 @@
 /** Validates an inference request against its model: the names first, then the options by the schema of the JSON contract. */
-import type { LossError } from "../../loss/errors.ts";
+import type { LossError } from "../../loss/loss-error.ts";
 import type { Problem, ProblemError } from "../../problems.ts";
 import { echo, rejectAt } from "../../problems.ts";
 import { isOperand, OPERANDS } from "../../wire/operands.ts";

@@ -7,9 +7,9 @@ import type { JsonPages } from "../../wire/json/pages.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { LossContext } from "../context.ts";
 import type { Operation } from "../losses/operation.ts";
-import type { Sending } from "../reply.ts";
-import { pageStream, sendJson } from "../reply.ts";
-import { ClientGone, turnIfBusy } from "../slices.ts";
+import type { Sending } from "../send-result.ts";
+import { pageStream, sendJson } from "../send-result.ts";
+import { ClientGone, turnIfBusy } from "../turns.ts";
 import { BINARY } from "./parameters.ts";
 import type { InferenceBody } from "./request.ts";
 

@@ -14,7 +14,7 @@ import { respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { statisticsOf } from "../observe/inferences.ts";
-import type { Sending } from "../reply.ts";
+import type { Sending } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
 import type { Lifecycle } from "../server/shutdown.ts";
 import { readiness } from "../server/shutdown.ts";

@@ -2,7 +2,7 @@
 import { Problem } from "../../problems.ts";
 import type { Arena, Region } from "../../tensor/arena.ts";
 import { ArenaFull } from "../../tensor/arena.ts";
-import { ClientGone } from "../slices.ts";
+import { ClientGone } from "../turns.ts";
 
 /** Requests that may wait. Further ones are rejected, because they would wait too long. */
 const MAX_WAITING = 32;

@@ -1,9 +1,9 @@
 /** Reads a loss's operands from the body, allocates the plan's memory and runs the kernels. */
 import type { FastifyReply } from "fastify";
 import type { Step } from "../../kernel/step.ts";
-import { LossError } from "../../loss/errors.ts";
 import type { LossOptions, LossResult } from "../../loss/index-loss.ts";
 import type { LogSoftmaxResult } from "../../loss/log-softmax.ts";
+import { LossError } from "../../loss/loss-error.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { computeWhole } from "../../loss/plan.ts";
 import { Problem, rejectAt } from "../../problems.ts";
@@ -13,8 +13,8 @@ import { byteLength } from "../../tensor/tensor.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { OperandName, Operands } from "../../wire/operands.ts";
 import type { LossContext } from "../context.ts";
-import type { Sending } from "../reply.ts";
-import { runSlices } from "../slices.ts";
+import type { Sending } from "../send-result.ts";
+import { runSlices } from "../turns.ts";
 
 /** Plan of an operation. */
 export type LossPlan = Plan<LossResult> | Plan<LogSoftmaxResult>;

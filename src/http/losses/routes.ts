@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import { Type } from "typebox";
-import { LossError } from "../../loss/errors.ts";
+import { LossError } from "../../loss/loss-error.ts";
 import { rejectAt } from "../../problems.ts";
 import type { NonFinite } from "../../wire/json/pages.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
@@ -17,7 +17,7 @@ import { readSafetensors, readTensors } from "../body/safetensors.ts";
 import type { LossContext } from "../context.ts";
 import type { BodyFormat } from "../limits/content-headers.ts";
 import { tooLarge } from "../limits/content-headers.ts";
-import { sendMembers } from "../reply.ts";
+import { sendMembers } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
 import type { LossRequest } from "./compute.ts";
 import { OperandReader, respond } from "./compute.ts";

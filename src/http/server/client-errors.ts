@@ -3,7 +3,7 @@ import type { ProblemCode } from "../../problems.ts";
 import { Problem } from "../../problems.ts";
 import type { Connection } from "../connection.ts";
 import { requestId } from "../observe/log.ts";
-import { rawProblem } from "./errors.ts";
+import { rawProblem } from "./send-problem.ts";
 
 /** Problem codes of Node's error codes. Every other error is a malformed request. */
 const CODES: Readonly<Record<string, ProblemCode>> = {

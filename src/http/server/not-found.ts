@@ -1,9 +1,9 @@
 /** Responds to unknown paths with 404 and a suggestion, to unknown methods with 405 and Allow, and to OPTIONS with 204 and Allow. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
-import { nearest } from "../../errors.ts";
 import { echo, Problem } from "../../problems.ts";
-import { sendProblem } from "./errors.ts";
+import { nearest } from "../../user-error.ts";
 import { pathOf } from "./head-checks.ts";
+import { sendProblem } from "./send-problem.ts";
 
 const METHODS: readonly HTTPMethods[] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 

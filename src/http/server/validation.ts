@@ -3,9 +3,9 @@ import type { ValidateFunction } from "ajv";
 import { Ajv } from "ajv";
 import type { FastifyInstance } from "fastify";
 import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastify/types/schema.js";
-import { nearest } from "../../errors.ts";
 import type { ProblemError } from "../../problems.ts";
 import { echo, MAX_ECHO_CHARS, Problem, pointerStep } from "../../problems.ts";
+import { nearest } from "../../user-error.ts";
 import type { ParsedBody } from "../context.ts";
 
 /** Validates a value, and keeps the errors of the last call. */

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { MemoryLine } from "../../../src/http/limits/memory-line.ts";
-import { ClientGone } from "../../../src/http/slices.ts";
+import { ClientGone } from "../../../src/http/turns.ts";
 import { Problem } from "../../../src/problems.ts";
 import { Arena } from "../../../src/tensor/arena.ts";
 

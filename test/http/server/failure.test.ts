@@ -2,7 +2,7 @@
 import Fastify from "fastify";
 import pino from "pino";
 import { expect, it } from "vitest";
-import { handleError } from "../../../src/http/server/errors.ts";
+import { handleError } from "../../../src/http/server/send-problem.ts";
 
 it("a stranger's exception is internal_error, with its text in the log alone, under the same request id", async () => {
   const lines: string[] = [];

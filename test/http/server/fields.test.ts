@@ -1,6 +1,6 @@
 /** Fields that nobody knows are named before those that are missing, with what was probably meant. */
 import { describe, expect, it } from "vitest";
-import { nearest } from "../../../src/errors.ts";
+import { nearest } from "../../../src/user-error.ts";
 import { useService } from "../../support/service.ts";
 
 const service = useService();

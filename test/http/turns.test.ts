@@ -2,7 +2,7 @@
 import { setImmediate as nextLoop } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { turn, turnIfBusy } from "../../src/http/slices.ts";
+import { turn, turnIfBusy } from "../../src/http/turns.ts";
 
 /** Keeps the event loop busy for longer than a turn of long work lasts. */
 function work(): void {

@@ -9,7 +9,7 @@ import type { ParsedBody } from "../context.ts";
 import { READABLE_CODINGS } from "../limits/content-coding.ts";
 import { ACCEPTED, tooLarge } from "../limits/content-headers.ts";
 import { CLIENT_GONE } from "../observe/outcome.ts";
-import { ClientGone } from "../slices.ts";
+import { ClientGone } from "../turns.ts";
 import { pathOf } from "./head-checks.ts";
 import { describeValidation } from "./validation.ts";
 

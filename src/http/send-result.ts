@@ -14,7 +14,7 @@ import { writeFile } from "../wire/safetensors/writer.ts";
 import type { LossContext } from "./context.ts";
 import { openEncoder } from "./encoder.ts";
 import { MEDIA_TYPES } from "./limits/content-headers.ts";
-import { atEndOfTurn, turnIfBusy } from "./slices.ts";
+import { atEndOfTurn, turnIfBusy } from "./turns.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
