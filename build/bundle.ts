@@ -18,7 +18,7 @@ const server: BuildOptions = {
   platform: "node",
   external: [
     /kernel\/kernel\.js$/,
-    join(DIST, "errors.js"),
+    join(DIST, "user-error.js"),
     /observe\/tracing\.js$/,
     /cli\/(?:check|help|send)\.js$/,
     "thread-stream",
