@@ -1,4 +1,6 @@
 import { defineConfig } from "vitest/config";
+import type { TestSpecification } from "vitest/node";
+import { BaseSequencer } from "vitest/node";
 import { bypassProxies } from "./build/processes.ts";
 import { SETTING_ENTRIES } from "./src/config.ts";
 
@@ -11,8 +13,18 @@ const settings = new Set(SETTING_ENTRIES.map(([name]) => name));
 for (const name of Object.keys(process.env))
   if (settings.has(name) || name.startsWith("OTEL_")) delete process.env[name];
 
+/** Begins with the SDKs, which take longest, so that the workers end at about the same time. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) => moduleId.includes("/test/sdk/");
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // One worker for each of two cores: ports are chosen by process, so test files can run side by side.
     maxWorkers: 2,
     projects: [
