@@ -1,4 +1,5 @@
 /** A real server on a real socket, and a client for it, for the tests. */
+import type { Server } from "node:http";
 import pino from "pino";
 import { Agent, request } from "undici";
 import { afterAll, beforeAll } from "vitest";
@@ -51,6 +52,7 @@ export interface Answer {
 
 export interface Service {
   readonly url: string;
+  readonly server: Server;
   readonly arena: Arena;
   readonly kernel: Kernel;
   readonly lifecycle: Lifecycle;
@@ -123,6 +125,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   };
   return {
     url,
+    server: app.server,
     arena,
     kernel,
     lifecycle,

@@ -2,6 +2,7 @@
 import pino from "pino";
 import { afterAll, expect, it } from "vitest";
 import { buildAdmin } from "../../../src/http/server/admin.ts";
+import { HEADERS_TIMEOUT_MS } from "../../../src/http/server/client-errors.ts";
 import type { Lifecycle } from "../../../src/http/server/shutdown.ts";
 import { exchange } from "../../support/socket.ts";
 
@@ -52,6 +53,8 @@ it("a failure is internal_error, without its text, and readiness is 503, while i
 
 it("headers that do not arrive are request_timeout", async () => {
   const url = await admin.listen({ host: "127.0.0.1", port: 0 });
+  expect(admin.server.headersTimeout).toBe(HEADERS_TIMEOUT_MS);
+  admin.server.headersTimeout = 100;
   const text = await exchange({ url }, "GET /metrics HTTP/1.1\r\nhost: x\r\n");
   expect(text).toMatch(/^HTTP\/1.1 408 [\s\S]*"code":"request_timeout"/);
-}, 15_000);
+});

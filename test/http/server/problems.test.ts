@@ -1,5 +1,6 @@
 /** Every code of the problem table, provoked through real HTTP, with its pointer. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HEADERS_TIMEOUT_MS } from "../../../src/http/server/client-errors.ts";
 import type { ProblemCode } from "../../../src/problems.ts";
 import { PROBLEMS } from "../../../src/problems.ts";
 import { fileBegin } from "../../conformance/files.ts";
@@ -684,8 +685,12 @@ describe("refusals", () => {
   });
 
   it("headers that do not arrive are request_timeout", async () => {
+    const { server } = service;
+    expect(server.headersTimeout).toBe(HEADERS_TIMEOUT_MS);
+    server.headersTimeout = 100;
     expectProblem(await rawRequest(service, "GET / HTTP/1.1\r\nhost: x\r\n"), "request_timeout");
-  }, 15_000);
+    server.headersTimeout = HEADERS_TIMEOUT_MS;
+  });
 
   it("no free memory is overloaded, with Retry-After, and the memory comes back", async () => {
     const holds = [service.arena.reserve(service.arena.largest - 1_000_000)];
