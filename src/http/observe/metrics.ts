@@ -69,8 +69,7 @@ export class Metrics {
   /** Counts a completed request. */
   count(request: FastifyRequest, outcome: Outcome): void {
     const { context } = request;
-    // A request without a context waited behind others of its connection and never began.
-    if (context) this.#inFlight--;
+    this.#inFlight--;
     const tally = this.#tallies[outcome.operation ?? "other"];
     tally.count(outcome.status);
     tally.durations.add(outcome.ms / 1000);
