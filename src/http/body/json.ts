@@ -13,6 +13,9 @@ import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 /** Maximum Content-Length of a body that is read in one piece. */
 const ONE_PIECE_BYTES = 64 * 1024;
 
+/** Size of a chunk below which the following ones are joined. Joining copies, and leaves the copied chunks to the garbage collector. */
+const TINY_BYTES = 1024;
+
 /** The callback of Fastify's content-type parsers. */
 export type ParserDone = (error: Error | null, body?: unknown) => void;
 
@@ -100,11 +103,12 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
         onError(tooLarge("more", limit));
         return;
       }
-      later = turnIfBusy(loss.bytes > chunk.length ? "begun" : "later")?.then(() => {
+      const { length } = chunk;
+      later = turnIfBusy(loss.bytes > length ? "begun" : "later")?.then(() => {
         if (!isOver) scanChunk(chunk);
         later = undefined;
-        // Emits all chunks that have arrived meanwhile as one, because a client may send them byte by byte.
-        body.read();
+        // Emits the chunks that have arrived meanwhile as one, because a client may send them byte by byte.
+        if (length < TINY_BYTES) body.read();
         if (later === undefined) body.resume();
       });
       if (later === undefined) scanChunk(chunk);
