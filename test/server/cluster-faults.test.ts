@@ -9,7 +9,7 @@ import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
 import { VERSION } from "../../src/version.ts";
 import type { Running } from "../support/process.ts";
-import { ownPort, startProcess } from "../support/process.ts";
+import { FASTER, ownPort, SPEED, startProcess } from "../support/process.ts";
 
 /** Starts two processes, and waits until both listen. */
 async function start(env: Record<string, string> = {}): Promise<Running> {
@@ -59,7 +59,7 @@ it("workers that exit are counted, from 0, and the build is 1 for all processes"
 
 it("a process that is silent holds the page of metrics up for a while, and stays in its sums", async () => {
   const METRICS_PORT = ownPort();
-  const { url, pids, child } = await start({ METRICS_PORT });
+  const { url, pids, child } = await start({ ...FASTER, METRICS_PORT });
   const page = async () => (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
   await ask(url, 40);
   const sum = 'lossd_requests_total{operation="cross_entropy",status="200"} 40';
@@ -68,7 +68,7 @@ it("a process that is silent holds the page of metrics up for a while, and stays
   onTestFinished(() => void process.kill(pids()[0]!, "SIGCONT"));
   for (const text of await Promise.all([page(), page(), page()])) expect(text).toContain(sum);
   // Long enough for what nobody waits for any more to come late, and be nobody's fault.
-  await sleep(5000);
+  await sleep(6000 / SPEED);
   expect(child.exitCode).toBe(null);
   expect(await ask(url, 4)).toEqual([200, 200, 200, 200]);
 });
@@ -133,7 +133,7 @@ it("waits longer for each process that dies soon after it has listened", async (
 }, 60_000);
 
 it("says why its processes cannot start, waits longer each time, and ends with the reason when none is left", async () => {
-  const running = await start({ PORT: ownPort() });
+  const running = await start({ ...FASTER, PORT: ownPort() });
   const { child, pids, port } = running;
   let errors = "";
   child.stderr.on("data", (text: string) => {

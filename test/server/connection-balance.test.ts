@@ -11,7 +11,7 @@ import { ask } from "../../promises/life.ts";
 import { connectionsOf, withServer } from "../../promises/server.ts";
 import { BusyConnections, surplusOf } from "../../src/server/connection-balance.ts";
 import type { Running } from "../support/process.ts";
-import { startProcess } from "../support/process.ts";
+import { FASTER, SPEED, startProcess } from "../support/process.ts";
 
 describe("surplusOf", () => {
   it.each([
@@ -132,7 +132,11 @@ class Client {
 
 /** Starts workers, and opens busy connections while all but one of them are stopped. */
 async function skewed(workers: number, connections: number, pause = 0) {
-  const running: Running = await startProcess({ WORKERS: String(workers), DRAIN_LAG_MS: "0" });
+  const running: Running = await startProcess({
+    ...FASTER,
+    WORKERS: String(workers),
+    DRAIN_LAG_MS: "0",
+  });
   await expect.poll(running.pids, { timeout: 10_000 }).toHaveLength(workers);
   const { pids, port } = running;
   const [, ...others] = pids();
@@ -202,7 +206,7 @@ it(
 );
 
 it("closes no idle connection, and none of a balanced cluster", async () => {
-  const { port, pids } = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "0" });
+  const { port, pids } = await startProcess({ ...FASTER, WORKERS: "2", DRAIN_LAG_MS: "0" });
   await expect.poll(pids, { timeout: 10_000 }).toHaveLength(2);
   process.kill(pids()[1]!, "SIGSTOP");
   const idle = Array.from({ length: 16 }, () => connect(port, "127.0.0.1"));
@@ -214,6 +218,6 @@ it("closes no idle connection, and none of a balanced cluster", async () => {
     await once(socket, "data");
   }
   process.kill(pids()[1]!, "SIGCONT");
-  await sleep(6000);
+  await sleep(6000 / SPEED);
   expect(idle.filter(({ destroyed, readableEnded }) => destroyed || readableEnded)).toEqual([]);
 }, 30_000);

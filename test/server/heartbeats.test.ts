@@ -4,11 +4,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { expect, it, onTestFinished } from "vitest";
 import type { Running } from "../support/process.ts";
-import { ownPort, startProcess } from "../support/process.ts";
+import { FASTER, ownPort, SPEED, startProcess } from "../support/process.ts";
 
 /** Starts two workers, and waits until both listen. */
 async function start(env: Record<string, string> = {}): Promise<Running> {
-  const running = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "0", ...env });
+  const running = await startProcess({ ...FASTER, WORKERS: "2", DRAIN_LAG_MS: "0", ...env });
   await expect.poll(running.pids, { timeout: 10_000 }).toHaveLength(2);
   return running;
 }
@@ -77,9 +77,9 @@ it("kills none when the primary was stopped, too, longer than a worker may be si
   const { child, url, pids } = running;
   const all = [child.pid!, ...pids()];
   for (const pid of all) freeze(pid);
-  await sleep(12_000);
+  await sleep(12_000 / SPEED);
   for (const pid of all) process.kill(pid, "SIGCONT");
-  await sleep(3000);
+  await sleep(3000 / SPEED);
   expect(await ask(url, new Agent())).toBe(200);
   expect(killsOf(running)).toEqual([]);
   expect(pids()).toHaveLength(2);

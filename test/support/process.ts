@@ -38,6 +38,23 @@ export function ownPort(): string {
   return String(20_000 + ((16 * process.pid + ports++) % 12_000));
 }
 
+/** How many times faster the timers of FASTER are. */
+export const SPEED = 4;
+
+const FAST_TIMERS = `import { syncBuiltinESMExports } from "node:module";
+import timers from "node:timers/promises";
+const { setInterval: every, setTimeout: after } = globalThis;
+const { setTimeout: sleep } = timers;
+globalThis.setInterval = (run, ms, ...more) => every(run, ms / ${SPEED}, ...more);
+globalThis.setTimeout = (run, ms, ...more) => after(run, ms / ${SPEED}, ...more);
+timers.setTimeout = (ms, ...more) => sleep(ms / ${SPEED}, ...more);
+syncBuiltinESMExports();`;
+
+/** The environment of a server whose timers, and those of its workers, take a quarter of their time. */
+export const FASTER = {
+  NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(FAST_TIMERS)}`,
+};
+
 /** Spawns the server, and kills it when the test is over. */
 export function spawnServer(
   env: Readonly<Record<string, string>>,
