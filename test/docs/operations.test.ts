@@ -1,12 +1,12 @@
 /** docs/operations.md lists the metrics, the log's fields and the alerts of the server, and no others. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect } from "node:net";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
 import { LOSSES } from "../../src/loss/names.ts";
 import { readPage } from "../support/blocks.ts";
 import { startProcess } from "../support/process.ts";
+import { dial, post as postBytes } from "../support/socket.ts";
 
 const page = readPage("docs/operations.md");
 
@@ -49,10 +49,8 @@ it("has every field of a request's line", async () => {
   await post('{"input":[0],"dim":0}', { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01` });
   await fetch(`${server.url}/nowhere`);
   const large = `{"dim":0,"input":[${"1,".repeat(999_999)}1]}`;
-  const socket = connect(server.port, "127.0.0.1").on("error", () => {});
-  socket.write(
-    `POST /v1/log_softmax HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${large.length}\r\n\r\n${large}`,
-  );
+  const { socket } = await dial(server);
+  socket.write(postBytes("/v1/log_softmax", large));
   await once(socket, "data");
   socket.destroy();
   const requests = () => server.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "request");

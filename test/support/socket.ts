@@ -54,10 +54,12 @@ export function parseResponse(text: string): Response | undefined {
   const headers = Object.fromEntries(
     lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 2)]),
   );
-  const bodyEnd = end + 4 + Number(headers["content-length"]);
+  const status = Number(first.split(" ")[1]);
+  // A 204 has neither a body nor a length.
+  const bodyEnd = end + 4 + (status === 204 ? 0 : Number(headers["content-length"]));
   if (!(text.length >= bodyEnd)) return undefined;
   const body = Buffer.from(text.slice(end + 4, bodyEnd), "latin1").toString();
-  return { status: Number(first.split(" ")[1]), headers, body };
+  return { status, headers, body };
 }
 
 /** The first response of a connection, as soon as all of it is there. */

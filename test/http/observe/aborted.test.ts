@@ -1,13 +1,13 @@
 /** Responses that began and did not arrive whole are told apart in the log and in the metrics. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../../src/http/server/timeouts.ts";
 import { JsonPages } from "../../../src/wire/json/pages.ts";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
+import { dial, head, post } from "../../support/socket.ts";
 
 const lines: string[] = [];
 const service = useService({
@@ -22,21 +22,9 @@ const LOSS = '{"input":[[0,0]],"target":[1]}';
 /** A file whose response streams, because it is larger than the limit of a body in memory. */
 const ROWS = writeTestFile({ input: tensor("float32", [2000, 1000], (at) => at % 7) });
 
-const JSON_TYPE = "content-type: application/json";
-const FILE_TYPE = "content-type: application/vnd.safetensors";
+const FILE_TYPE = "content-type: application/vnd.safetensors\r\n";
 
-function head(path: string, ...headers: string[]): string {
-  return `${["POST /v1/".concat(path, " HTTP/1.1"), "host: x", ...headers].join("\r\n")}\r\n\r\n`;
-}
-
-const post = (path: string, body: string, ...headers: string[]): string =>
-  head(path, JSON_TYPE, `content-length: ${body.length}`, ...headers) + body;
-
-function open(): Socket {
-  const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
-  socket.on("error", () => {});
-  return socket;
-}
+const open = async (): Promise<Socket> => (await dial(service())).socket;
 
 // biome-ignore lint/suspicious/noExplicitAny: lines of any form
 const requests = (): any[] =>
@@ -65,8 +53,8 @@ describe("aborted", () => {
     "a response of pages whose client leaves (%s) while it is written",
     async (leave) => {
       const before = await aborted("log_softmax");
-      const socket = open();
-      socket.write(post("log_softmax", LARGE));
+      const socket = await open();
+      socket.write(post("/v1/log_softmax", LARGE));
       await once(socket, "data");
       socket[leave]();
       expect(await line()).toMatchObject({ operation: "log_softmax", status: 200, aborted: true });
@@ -75,17 +63,17 @@ describe("aborted", () => {
   );
 
   it("a compressed response whose client leaves while it is written", async () => {
-    const socket = open();
-    socket.write(post("log_softmax", LARGE, "accept-encoding: gzip, identity;q=0"));
+    const socket = await open();
+    socket.write(post("/v1/log_softmax", LARGE, "accept-encoding: gzip, identity;q=0\r\n"));
     await once(socket, "data");
     socket.destroy();
     expect(await line()).toMatchObject({ status: 200, aborted: true });
   });
 
   it("a file of several pages whose client leaves while it is written", async () => {
-    const socket = open();
+    const socket = await open();
     const body = writeTestFile({ input: tensor("float32", [900, 1000], (at) => at % 7) });
-    socket.write(head("log_softmax?dim=1", FILE_TYPE, `content-length: ${body.length}`));
+    socket.write(head("/v1/log_softmax?dim=1", body.length, FILE_TYPE));
     socket.write(body);
     await once(socket, "data");
     socket.destroy();
@@ -93,23 +81,24 @@ describe("aborted", () => {
   });
 
   it("a response whose client stops reading, once the write has timed out", async () => {
-    const socket = open();
+    const socket = await open();
     socket.pause();
-    socket.write(post("log_softmax", LARGE));
+    socket.write(post("/v1/log_softmax", LARGE));
     expect(await line()).toMatchObject({ status: 200, aborted: true });
     socket.destroy();
   });
 
   it("a streamed response whose body turns out to be invalid, with the error's code", async () => {
     const before = await aborted("log_softmax");
-    const socket = open();
-    socket.write(head("log_softmax?dim=1", FILE_TYPE, "transfer-encoding: chunked"));
+    const socket = await open();
+    socket.write(
+      `POST /v1/log_softmax?dim=1 HTTP/1.1\r\nhost: x\r\n${FILE_TYPE}transfer-encoding: chunked\r\n\r\n`,
+    );
     const chunk = (bytes: Uint8Array): void => {
       socket.write(`${bytes.length.toString(16)}\r\n`);
       socket.write(bytes);
       socket.write("\r\n");
     };
-    socket.resume();
     chunk(ROWS);
     chunk(Buffer.from("more"));
     socket.write("0\r\n\r\n");
@@ -128,8 +117,8 @@ describe("aborted", () => {
       if (++pages === 3) throw new Error("a fault");
       return print.call(this, from, to);
     });
-    const socket = open().resume();
-    socket.write(post("log_softmax", LARGE));
+    const socket = await open();
+    socket.write(post("/v1/log_softmax", LARGE));
     expect(await line()).toMatchObject({ status: 200, aborted: true, problem: "internal_error" });
     spy.mockRestore();
     const { text } = await service().get("/metrics");
@@ -142,8 +131,8 @@ describe("aborted", () => {
     const { success, fail } = await count();
     const data = "1,".repeat(999_999);
     const body = `{"parameters":{"dim":0},"inputs":[{"name":"input","datatype":"FP32","shape":[1000000],"data":[${data}1]}]}`;
-    const socket = open();
-    socket.write(post("", body).replace("/v1/", "/v2/models/log_softmax/infer"));
+    const socket = await open();
+    socket.write(post("/v2/models/log_softmax/infer", body));
     await once(socket, "data");
     socket.destroy();
     await expect.poll(() => requests().at(-1)?.aborted, { timeout: 8000 }).toBe(true);
@@ -156,13 +145,13 @@ describe("aborted", () => {
 
 describe("not aborted", () => {
   it.each<[string, string, number]>([
-    ["a response in one piece", post("cross_entropy", LOSS), 200],
-    ["the last response of a connection", post("cross_entropy", LOSS, "connection: close"), 200],
-    ["an error", post("cross_entropy", "{"), 400],
+    ["a response in one piece", post("/v1/cross_entropy", LOSS), 200],
+    ["the last response of a connection", post("/v1/cross_entropy", LOSS, "connection: close\r\n"), 200],
+    ["an error", post("/v1/cross_entropy", "{"), 400],
     ["a response without a body", "HEAD /v2/models HTTP/1.1\r\nhost: x\r\n\r\n", 200],
     ["the response to OPTIONS", "OPTIONS / HTTP/1.1\r\nhost: x\r\n\r\n", 204],
   ])("%s, whose client leaves once it has it", async (_title, request, status) => {
-    const socket = open();
+    const socket = await open();
     socket.write(request);
     await once(socket, "data");
     socket.resetAndDestroy();
@@ -179,8 +168,8 @@ describe("not aborted", () => {
   });
 
   it("a request whose client leaves before the response, which is 499", async () => {
-    const socket = open();
-    socket.write(post("cross_entropy", LOSS).slice(0, -2));
+    const socket = await open();
+    socket.write(post("/v1/cross_entropy", LOSS).slice(0, -2));
     await sleep(100);
     socket.destroy();
     const written = await line();

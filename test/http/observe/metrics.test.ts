@@ -1,13 +1,13 @@
 /** The numbers of /metrics, counted by a real server. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../../src/http/server/auth.ts";
 import { LOSSES } from "../../../src/loss/names.ts";
 import { PROBLEMS } from "../../../src/problems.ts";
 import { VERSION } from "../../../src/version.ts";
 import { useService } from "../../support/service.ts";
+import { dial, post } from "../../support/socket.ts";
 
 const lines: string[] = [];
 const service = useService({
@@ -30,10 +30,10 @@ const requests = (operation: string, status: number): Promise<number> =>
 
 const JSON_TYPE = { "content-type": "application/json", ...TOKEN };
 
-const open = (): Socket => connect(Number(new URL(service().url).port), "127.0.0.1");
+const open = async (): Promise<Socket> => (await dial(service())).socket;
 const BODY = '{"input":[[0,0]],"target":[1]}';
 /** A request on a connection of its own or behind others. */
-const TEXT = `POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY}`;
+const TEXT = post("/v1/cross_entropy", BODY, "authorization: Bearer secret\r\n");
 
 it("every error code, every operation's successes and server errors, and aborted responses start at 0", async () => {
   const { text } = await service().get("/metrics", TOKEN);
@@ -85,7 +85,7 @@ describe("a request that is rejected before admission counts under its operation
 
   it("but as other for bytes that are no request", async () => {
     const before = await requests("other", 400);
-    const socket = connect(Number(new URL(service().url).port), "127.0.0.1");
+    const socket = await open();
     socket.write("nonsense\r\n\r\n");
     await once(socket, "data");
     socket.destroy();
@@ -115,7 +115,7 @@ describe("requests in flight", () => {
 
   it("are counted from the head to the end, also for clients that leave", async () => {
     expect(await others()).toBe(0);
-    const sockets = [open(), open(), open()];
+    const sockets = [await open(), await open(), await open()];
     for (const socket of sockets) socket.write(TEXT.slice(0, -1));
     await expect.poll(others).toBe(3);
     sockets[0]!.write(TEXT.slice(-1));
@@ -125,7 +125,7 @@ describe("requests in flight", () => {
   });
 
   it("are not those that wait behind another of their connection, which may end without them", async () => {
-    const socket = open();
+    const socket = await open();
     socket.write(TEXT.slice(0, -1));
     await expect.poll(others).toBe(1);
     socket.write(TEXT.slice(-1) + TEXT.repeat(20) + TEXT.slice(0, -1));
@@ -145,17 +145,13 @@ it("bytes sent are those that the client reads, of one response each in the log,
   };
   const before = await total();
   lines.length = 0;
-  const socket = open();
-  let read = 0;
-  socket.on("data", (chunk) => {
-    read += chunk.length;
-  });
+  const { socket, text } = await dial(service());
   socket.write(TEXT.repeat(3) + TEXT.replace("/v1/cross_entropy", "/v1/nowhere"));
   await expect.poll(() => lines.length).toBe(4);
-  await expect.poll(() => read).toBeGreaterThan(600);
+  await expect.poll(() => text().length).toBeGreaterThan(600);
   const sent = lines.map((line) => JSON.parse(line).bytes_sent);
-  expect(sent.reduce((sum, bytes) => sum + bytes, 0)).toBe(read);
+  expect(sent.reduce((sum, bytes) => sum + bytes, 0)).toBe(text().length);
   expect(new Set(sent.slice(0, 3)).size).toBe(1);
-  expect((await total()).bytes).toBe(before.bytes + before.page + read);
+  expect((await total()).bytes).toBe(before.bytes + before.page + text().length);
   socket.destroy();
 });

@@ -1,30 +1,28 @@
 /** Request targets in all their forms, and headers that a request may have once. */
-import { connect } from "node:net";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../../src/http/server/auth.ts";
+import type { Service } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
+import type { Response } from "../../support/socket.ts";
+import { exchange, parseResponse } from "../../support/socket.ts";
 
 const lines: string[] = [];
 const service = useService({ log: (line) => void lines.push(line) });
 const locked = useService({ tokens: digestTokens(["secret"]) });
 
-interface Answer {
-  readonly status: number;
-  readonly head: string;
-  readonly body: string;
-}
-
 /** Sends a head as it stands, with Connection: close. */
-async function ask(url: string, line: string, fields = "host: x\r\n", version = "1.1"): Promise<Answer> {
-  const socket = connect(Number(new URL(url).port), "127.0.0.1").setEncoding("latin1");
-  socket.write(`${line} HTTP/${version}\r\n${fields}connection: close\r\n\r\n`);
-  let text = "";
-  for await (const chunk of socket) text += chunk;
-  const [head = "", body = ""] = text.split("\r\n\r\n");
-  return { status: Number(/^HTTP\/1.1 (\d+)/.exec(head)?.[1]), head, body };
+async function ask(
+  target: Service,
+  line: string,
+  fields = "host: x\r\n",
+  version = "1.1",
+): Promise<Response> {
+  return parseResponse(
+    await exchange(target, `${line} HTTP/${version}\r\n${fields}connection: close\r\n\r\n`),
+  )!;
 }
 
-const detailOf = ({ body }: Answer): unknown => JSON.parse(body).detail;
+const detailOf = ({ body }: Response): unknown => JSON.parse(body).detail;
 
 describe("a request", () => {
   it.each([
@@ -36,19 +34,19 @@ describe("a request", () => {
       "expected one Authorization header, got more",
     ],
   ])("%s is malformed_request on every path, logged once", async (_title, fields, detail) => {
-    for (const { url } of [service(), locked()]) {
+    for (const server of [service(), locked()]) {
       for (const line of ["GET /health/live", "POST /v1/nll_loss", "GET /nothing"]) {
         lines.length = 0;
-        const answer = await ask(url, line, fields);
+        const answer = await ask(server, line, fields);
         expect([line, answer.status, detailOf(answer)]).toEqual([line, 400, detail]);
-        if (url !== service().url) continue;
+        if (server !== service()) continue;
         expect(lines.map((text) => JSON.parse(text).problem)).toEqual(["malformed_request"]);
       }
     }
   });
 
   it("in HTTP/1.0 needs no Host", async () => {
-    expect((await ask(service().url, "GET /health/live", "", "1.0")).status).toBe(200);
+    expect((await ask(service(), "GET /health/live", "", "1.0")).status).toBe(200);
   });
 });
 
@@ -56,14 +54,14 @@ describe("a request target", () => {
   it.each(["*", "/health/live#x", "/health/live?a#x", "http://x#/health/live", "http://#/health/live"])(
     "%s is malformed_request",
     async (target) => {
-      const answer = await ask(service().url, `GET ${target}`);
+      const answer = await ask(service(), `GET ${target}`);
       expect([answer.status, JSON.parse(answer.body).code]).toEqual([400, "malformed_request"]);
     },
   );
 
   it("* of OPTIONS is the server, so 204 with Allow", async () => {
-    const { status, head } = await ask(service().url, "OPTIONS *");
-    expect([status, /\r\nallow: (.*)/i.exec(head)?.[1]]).toEqual([204, "GET, HEAD, OPTIONS"]);
+    const { status, headers } = await ask(service(), "OPTIONS *");
+    expect([status, headers.allow]).toEqual([204, "GET, HEAD, OPTIONS"]);
   });
 
   it.each([
@@ -77,9 +75,9 @@ describe("a request target", () => {
     ["GET", "/v2/mse_loss", 404],
   ])("as a URL is the same as its path: %s %s is %d", async (method, path, status) => {
     for (const origin of ["", "http://x", "HTTPS://example.org:8080"]) {
-      const answer = await ask(service().url, `${method} ${origin}${path}`);
+      const answer = await ask(service(), `${method} ${origin}${path}`);
       expect([origin, answer.status]).toEqual([origin, status]);
-      if (status === 405) expect(answer.head).toMatch(/\r\nallow: POST, OPTIONS\r\n/i);
+      if (status === 405) expect(answer.headers.allow).toBe("POST, OPTIONS");
       const isInference = path.startsWith("/v2");
       if (status >= 400) expect(Object.keys(JSON.parse(answer.body)).includes("error")).toBe(isInference);
     }
@@ -95,12 +93,12 @@ describe("a request target", () => {
     ["/%256detrics", 404],
     ["/%2e%2e/metrics", 404],
   ])("%s is the path of its decoded unreserved characters, so %d", async (target, status) => {
-    expect((await ask(service().url, `GET ${target}`)).status).toBe(status);
+    expect((await ask(service(), `GET ${target}`)).status).toBe(status);
   });
 
   it("in the Open Inference Protocol has its errors, encoded or not", async () => {
     for (const target of ["/v2/nothing", "/%762/nothing", "http://x/v%32/nothing"])
-      expect(JSON.parse((await ask(service().url, `GET ${target}`)).body)).toEqual({
+      expect(JSON.parse((await ask(service(), `GET ${target}`)).body)).toEqual({
         error: expect.any(String),
       });
   });
@@ -119,6 +117,6 @@ describe("a request target", () => {
     ["/health/live%2F..%2F..%2Fmetrics", 401],
     ["/guide/%2e%2e", 404],
   ])("%s is %d without a token, where tokens are configured", async (target, status) => {
-    expect((await ask(locked().url, `GET ${target}`)).status).toBe(status);
+    expect((await ask(locked(), `GET ${target}`)).status).toBe(status);
   });
 });
