@@ -1,6 +1,8 @@
 /** The vector printers, held to the scalar reference (`schubfach.ts`): blocks of every length, rows of every width, all kinds of numbers. */
 import { describe, expect, it } from "vitest";
+import { uniform } from "../../bench/measure.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
+import { DOUBLES, undecidedDoubles } from "./doubles.ts";
 import { inRegion, kernel } from "./place.ts";
 
 const { run, u8, i32 } = kernel;
@@ -94,6 +96,33 @@ describe.each(["float32", "float64"] as const)("printing %s", (dtype) => {
         expect(u8.subarray(end + 32, run.outputAt + 2000).every((byte) => byte === 0xee)).toBe(true);
       }
     });
+  });
+});
+
+describe("the text of a float64", () => {
+  const random = uniform(7);
+  const asJson = (value: number): string =>
+    Object.is(value, -0) ? "-0" : Number.isFinite(value) ? String(value) : `"${value}"`;
+
+  function expectStrings(values: readonly number[]): void {
+    inRegion((region) => {
+      const at = region.alloc(8 * COUNT);
+      for (let from = 0; from < values.length; from += COUNT) {
+        const list = values.slice(from, from + COUNT);
+        kernel.f64.set(list, at / 8);
+        const end = run.printElements(at, DTYPES.float64.code, 0, list.length, 0, run.outputAt);
+        expect(textBetween(run.outputAt, end).split(",")).toEqual(list.map(asJson));
+      }
+    });
+  }
+
+  it.each(Object.entries(DOUBLES))("is that of String() for 20,000 %s", (_name, kind) => {
+    expectStrings(Array.from({ length: 20 * COUNT }, () => kind(random)));
+  });
+
+  it("is that of String() next to the decisions between two texts, for every exponent", () => {
+    const exponents = Array.from({ length: 2046 }, (_, at) => at + 1);
+    expectStrings(exponents.flatMap((biased) => undecidedDoubles(random, biased)));
   });
 });
 

@@ -8,8 +8,8 @@ export const powersAt: usize = memory.data(651 * 16, 16);
 
 export const SCALE_MIN: i32 = -324;
 
-/** For each k from SCALE_MIN to 292, g = floor(10^-k 2^-r) + 1 with 126 bits, as g1 = g >> 63 and g0 = g mod 2^63. */
-export const scalesAt: usize = memory.data(617 * 16, 16);
+/** For each k from SCALE_MIN to 293, g = floor(10^-k 2^-r) + 1 with 126 bits, as g1 = g >> 63 and g0 = g mod 2^63. */
+export const scalesAt: usize = memory.data(618 * 16, 16);
 
 // @ts-ignore: decorator
 @inline

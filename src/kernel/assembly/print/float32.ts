@@ -11,6 +11,7 @@ import { scaleFour } from "./scale";
 import { printFloat32, TWICE_ROUNDED } from "./schubfach";
 import { spellBlock } from "./spell";
 import { hasText, INFINITE, placeText, printNewText, printNonFinite } from "./texts";
+import { isZero, placeZeros } from "./zeros";
 
 const CONSTANTS = memory.data<u32>([
   0x7fffffff, 0x7fffffff, 0x7fffffff, 0x7fffffff,
@@ -18,14 +19,12 @@ const CONSTANTS = memory.data<u32>([
   0x00800000, 0x00800000, 0x00800000, 0x00800000, // 2^-126, the smallest normal number
   INFINITE, INFINITE, INFINITE, INFINITE,
   TWICE_ROUNDED, TWICE_ROUNDED, TWICE_ROUNDED, TWICE_ROUNDED,
-  0x2c302c30, 0x2c302c30, 0x2c302c30, 0x2c302c30, // "0,0,0,0,0,0,0,0,"
 ], 16);
 const MAGNITUDE = CONSTANTS;
 const MANTISSA = CONSTANTS + 16;
 const SMALLEST = CONSTANTS + 32;
 const INFINITY = CONSTANTS + 48;
 const ROUNDED = CONSTANTS + 64;
-const EIGHT_ZEROS = CONSTANTS + 80;
 
 /** Texts of 0 and of the powers of two, by biased exponent. */
 const TEXTS = memory.data(256 * 16, 16);
@@ -44,7 +43,7 @@ export function printFloat32s(from: usize, index: u32, n: u32, to: usize): usize
 
 function printBlock(from: usize, index: u32, n: u32, to: usize): usize {
   const isWhole = n == BLOCK && index + BLOCK <= nextRow;
-  if (isWhole && isZero(from)) return placeZeros(to);
+  if (isWhole && isZero(from, BLOCK << 2)) return placeZeros(to);
   const special = scaleBlock(from, n);
   if (special != u32.MAX_VALUE) spellBlock(n);
   if (!isWhole || special != 0) return placeEach(from, special, index, n, to);
@@ -61,17 +60,6 @@ function scaleBlock(from: usize, n: u32): u32 {
     if (some != 15) scaleFour(from + (at << 2), at);
   }
   return special;
-}
-
-function isZero(from: usize): bool {
-  let all = v128.load(from);
-  for (let at: usize = 16; at < BLOCK << 2; at += 16) all = v128.or(all, v128.load(from + at));
-  return !v128.any_true(all);
-}
-
-function placeZeros(to: usize): usize {
-  for (const end = to + (BLOCK << 1); to < end; to += 16) v128.store(to, v128.load(EIGHT_ZEROS));
-  return to;
 }
 
 /** Writes a block number by number, for rows and special numbers. */
@@ -106,7 +94,7 @@ function specialsOf(bits: v128): u32 {
 @inline
 function printSpecial(bits: u32, to: usize): usize {
   const magnitude = bits & 0x7fffffff;
-  if (magnitude >= INFINITE) return printNonFinite(bits, to);
+  if (magnitude >= INFINITE) return printNonFinite(bits >> 31, magnitude > INFINITE, to);
   if ((bits & 0x7fffff) == 0) {
     const row = TEXTS + (usize(magnitude >> 23) << 4);
     return hasText(row) ? placeText(row, bits >> 31, to) : printNewText(row, bits, to);

@@ -40,5 +40,7 @@ function printBFloat16s(from: usize, index: u32, n: u32, to: usize): usize {
 // @ts-ignore: decorator
 @inline
 function printNewHalf(row: usize, bits: u32, to: usize): usize {
-  return (bits & INFINITE) == INFINITE ? printNonFinite(bits, to) : printNewText(row, bits, to);
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude >= INFINITE) return printNonFinite(bits >> 31, magnitude > INFINITE, to);
+  return printNewText(row, bits, to);
 }

@@ -1,13 +1,17 @@
 // Prints tensor elements as JSON numbers, the shortest that read back as the same number. Each dtype has a printer with
 // the same parameters.
 import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8, widthOf } from "../formats";
+import { fillRows64 } from "./block64";
 import { printFloat32s } from "./float32";
+import { printFloat64s } from "./float64";
 import { printHalves } from "./half";
 import { fillLayout } from "./layout";
+import { fillLayout64 } from "./layout64";
 import { printInteger } from "./notation";
 import { bytesOf, finiteRun, isFloat, printNull } from "./nulls";
 import { beginRows, separate } from "./rows";
 import { fillScales } from "./scale";
+import { fillScales64 } from "./scale64";
 import { printFloat32, printFloat64 } from "./schubfach";
 import { fillNonFinite } from "./texts";
 
@@ -27,6 +31,9 @@ const NULLS: i32 = 64;
 export function fillPrintTables(): void {
   fillLayout();
   fillScales();
+  fillLayout64();
+  fillScales64();
+  fillRows64();
   fillNonFinite();
 }
 
@@ -46,6 +53,7 @@ export function printElements(from: usize, type: i32, index: u32, n: u32, levels
 /** Prints elements, each followed by a comma. */
 function printRun(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
   if (dtype == FLOAT32) return printFloat32s(from, index, n, to);
+  if (dtype == FLOAT64) return printFloat64s(from, index, n, to);
   if (dtype == FLOAT16 || dtype == BFLOAT16) return printHalves(from, dtype, index, n, to);
   return printEach(from, dtype, index, n, to);
 }
@@ -75,7 +83,6 @@ function printEach(from: usize, dtype: i32, index: u32, n: u32, to: usize): usiz
 
 function printElement(from: usize, dtype: i32, to: usize): usize {
   switch (dtype) {
-    case FLOAT64: return printFloat64(load<u64>(from), to);
     case INT64: return printInteger(load<i64>(from), to);
     case INT32: return printInteger(i64(load<i32>(from)), to);
     case EMPTY_LIST: {

@@ -1,6 +1,6 @@
-// Scalar reference printer for the shortest decimal that reads back as the same number, in JavaScript's notation. Uses the
-// letters of R. Giulietti, "The Schubfach way to render doubles" (2022). The vector printer of float32.ts prints the
-// same characters and leaves unsupported numbers to this file: subnormals, powers of two, infinities and NaN.
+// Scalar reference printer for the shortest decimal that reads back as the same number, in JavaScript's notation. Uses
+// the letters of R. Giulietti, "The Schubfach way to render doubles" (2022). The printers of float32.ts and float64.ts
+// print the same characters and leave unsupported numbers to this file, such as subnormals and most powers of two.
 import { multiplyHigh } from "../decimal";
 import { scaleHigh, scaleLow } from "../powers";
 import { printDecimal, printSign, printSpecial, printZero } from "./notation";

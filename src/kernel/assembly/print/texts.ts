@@ -43,8 +43,8 @@ export function printNewText(row: usize, bits: u32, to: usize): usize {
 /** Writes the string for an infinity or NaN, and a comma. Returns the address after it. */
 // @ts-ignore: decorator
 @inline
-export function printNonFinite(bits: u32, to: usize): usize {
-  return placeText(NON_FINITE + ((bits & 0x7fffffff) > INFINITE ? 32 : usize(bits >> 31) << 4), 0, to);
+export function printNonFinite(negative: u32, nan: bool, to: usize): usize {
+  return placeText(NON_FINITE + (nan ? 32 : usize(negative) << 4), 0, to);
 }
 
 /** Fills the rows of infinities and NaN. Called once. */
