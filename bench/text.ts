@@ -63,6 +63,9 @@ report("read base64 float32", COUNT, base64.length, reader(base64), () => JSON.p
 for (const dtype of ["float32", "float64", "float16", "bfloat16"] as const) {
   writing(`print flat ${dtype}`, dtype, [COUNT], "flat");
 }
+const gradients = numbers.map((value) => value / 1e5);
+writing("print flat float64, gradients near 1e-5", "float64", [COUNT], "flat", gradients);
+writing("print flat float64, integers", "float64", [COUNT], "flat", numbers.map(Math.round));
 for (const width of [1000, 10, 1]) {
   writing(`print nested float32 (${COUNT / width}, ${width})`, "float32", [COUNT / width, width], "nested");
 }
@@ -94,18 +97,24 @@ function reader(text: string): () => void {
   };
 }
 
-function writing(title: string, dtype: FloatDType, shape: readonly number[], form: TensorFormat): void {
+function writing(
+  title: string,
+  dtype: FloatDType,
+  shape: readonly number[],
+  form: TensorFormat,
+  values: readonly number[] = numbers,
+): void {
   const region = arena.reserve(16 * COUNT);
   const tensor: Tensor = { dtype, shape, address: region.alloc(8 * COUNT) };
   const source: Tensor = { dtype: "float64", shape, address: region.alloc(8 * COUNT) };
-  kernel.f64.set(numbers, source.address / 8);
+  kernel.f64.set(values, source.address / 8);
   runToEnd([convertStep(kernel, source, tensor, elementCount(shape))]);
   const write = (): number => {
     let bytes = 0;
     for (const page of writeJson(kernel, { output: tensor }, form)) bytes += page.length;
     return bytes;
   };
-  report(title, COUNT, write(), write, () => JSON.stringify(numbers));
+  report(title, COUNT, write(), write, () => JSON.stringify(values));
   region.release();
 }
 
