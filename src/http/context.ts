@@ -8,6 +8,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Exchange } from "./connection.ts";
 import type { Coding } from "./limits/content-coding.ts";
 import type { BodyFormat, SizeLimit } from "./limits/content-headers.ts";
+import type { Urgency } from "./turns.ts";
+import { ClientGone, turnIfBusy } from "./turns.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -131,6 +133,16 @@ export class LossContext implements Admitted {
     this.compressResponses = admitted.compressResponses;
     this.coding = admitted.coding;
     this.limit = admitted.limit;
+  }
+
+  /**
+   * Waits for a turn if other long work has used up this one, otherwise returns undefined. Rejects if the request has ended meanwhile,
+   * because its memory may belong to another one.
+   */
+  turnIfBusy(urgency: Urgency): Promise<void> | undefined {
+    return turnIfBusy(urgency)?.then(() => {
+      if (this.region.isReleased) throw new ClientGone("the client has left");
+    });
   }
 
   /** Runs `cleanup` at the end of the request. */

@@ -14,7 +14,7 @@ import { writeFile } from "../wire/safetensors/writer.ts";
 import type { LossContext } from "./context.ts";
 import { openEncoder } from "./encoder.ts";
 import { MEDIA_TYPES } from "./limits/content-headers.ts";
-import { atEndOfTurn, turnIfBusy } from "./turns.ts";
+import { atEndOfTurn } from "./turns.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
@@ -77,7 +77,7 @@ async function sendPages(
     loss.timings.enter("write");
     await send(first);
     while (!pages.isDone) {
-      await turnIfBusy("begun");
+      await loss.turnIfBusy("begun");
       loss.timings.enter("encode");
       const page = printPage(kernel, pages, start);
       loss.timings.enter("write");
@@ -157,7 +157,7 @@ async function* inTurns(
   for (const pages of parts) {
     for (const page of pages) {
       loss.timings.enter("write");
-      if (!isFirst) await turnIfBusy("begun");
+      if (!isFirst) await loss.turnIfBusy("begun");
       isFirst = false;
       yield page;
       loss.timings.enter("encode");

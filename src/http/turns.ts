@@ -42,7 +42,7 @@ async function runRest(step: Step, left: Iterator<Step>, gone: () => boolean): P
 const TURN_MS = 2;
 
 /** `begun` is work of a request whose size is limited and that has begun. `later` is a new request, or the next rows of a stream. */
-type Urgency = "begun" | "later";
+export type Urgency = "begun" | "later";
 
 /** Work that waits for its turn, in order. */
 const waiting: Readonly<Record<Urgency, (() => void)[]>> = { begun: [], later: [] };

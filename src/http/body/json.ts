@@ -6,7 +6,6 @@ import type { JsonBody, JsonMode } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
 import type { LossContext } from "../context.ts";
 import { tooLarge } from "../limits/content-headers.ts";
-import { turnIfBusy } from "../turns.ts";
 import { SHORT_BYTES } from "./admission.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
@@ -104,13 +103,13 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
         return;
       }
       const { length } = chunk;
-      later = turnIfBusy(loss.bytes > length ? "begun" : "later")?.then(() => {
+      later = loss.turnIfBusy(loss.bytes > length ? "begun" : "later")?.then(() => {
         if (!isOver) scanChunk(chunk);
         later = undefined;
         // Emits the chunks that have arrived meanwhile as one, because a client may send them byte by byte.
         if (length < TINY_BYTES) body.read();
         if (later === undefined) body.resume();
-      });
+      }, onError);
       if (later === undefined) scanChunk(chunk);
       else body.pause();
     };
@@ -121,13 +120,13 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
       timings.enter("read");
     };
     const onEnd = (): void => {
+      if (isOver) return;
       body.off("close", onFailure);
       // A stream emits its end although its last chunk has paused it.
       if (later === undefined) finish();
       else later.then(onEnd);
     };
     const finish = (): void => {
-      if (isOver) return;
       timings.enter("decode");
       attempt(() => {
         const read = scan.end();

@@ -1,11 +1,9 @@
 /** Reads a request's body on demand. Unread bytes stay in the socket and slow the client down. */
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
-import type { Problem } from "../../problems.ts";
 import type { LossContext, RequestContext } from "../context.ts";
 import type { SizeLimit } from "../limits/content-headers.ts";
 import { tooLarge } from "../limits/content-headers.ts";
-import { turnIfBusy } from "../turns.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
 /** Pending call of {@link BodyReader.fill} or {@link BodyReader.end}, which wants no bytes. */
@@ -31,7 +29,7 @@ export class BodyReader {
   #wanted: Wanted | undefined;
   #received = 0;
   #hasEnded = false;
-  #failed: Problem | undefined;
+  #failed: Error | undefined;
 
   /** Reads the body of a request up to `limit`, as its only reader. Discards the rest when the request ends. */
   constructor({ exchange, loss: admitted }: RequestContext, payload: IncomingMessage, limit: SizeLimit) {
@@ -94,13 +92,14 @@ export class BodyReader {
     }
     this.#rest = chunk;
     this.#chunk = chunk;
-    const wait = turnIfBusy("later");
+    const wait = this.#loss.turnIfBusy("later");
     if (wait === undefined) this.#serve();
     else {
       this.#body.pause();
-      wait.then(() => {
+      const serve = (): void => {
         if (this.#wanted !== undefined) this.#serve();
-      });
+      };
+      wait.then(serve, (error) => this.#fail(error));
     }
   }
 
@@ -141,8 +140,8 @@ export class BodyReader {
     if (this.#wanted !== undefined) this.#serve();
   }
 
-  #fail(problem: Problem): void {
-    this.#failed ??= problem;
+  #fail(error: Error): void {
+    this.#failed ??= error;
     const wanted = this.#wanted;
     this.#wanted = undefined;
     wanted?.reject(this.#failed);

@@ -9,7 +9,6 @@ import type { LossContext } from "../context.ts";
 import type { Operation } from "../losses/operation.ts";
 import type { Sending } from "../send-result.ts";
 import { pageStream, sendJson } from "../send-result.ts";
-import { ClientGone, turnIfBusy } from "../turns.ts";
 import { BINARY } from "./parameters.ts";
 import type { InferenceBody } from "./request.ts";
 
@@ -41,7 +40,7 @@ async function sendBinary(
   outputs: readonly InferenceOutput[],
 ): Promise<FastifyReply> {
   const { kernel } = loss;
-  const { length, pages } = await measure(json(), () => reply.raw.destroyed);
+  const { length, pages } = await measure(loss, json());
   const whole = length + binaryLength(outputs);
   reply
     .header("content-type", "application/octet-stream")
@@ -54,14 +53,13 @@ async function sendBinary(
 
 /** Measures the JSON because its header precedes it, and keeps its pages if they are few. */
 async function measure(
+  loss: LossContext,
   json: Iterable<Buffer>,
-  gone: () => boolean,
 ): Promise<{ length: number; pages: Buffer[] | undefined }> {
   const pages: Buffer[] = [];
   let length = 0;
   for (const page of json) {
-    if (length > 0) await turnIfBusy("begun");
-    if (gone()) throw new ClientGone("the client has left");
+    if (length > 0) await loss.turnIfBusy("begun");
     length += page.length;
     if (length <= KEPT_BYTES) pages.push(page);
   }

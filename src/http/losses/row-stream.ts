@@ -17,7 +17,7 @@ import type { LossContext } from "../context.ts";
 import type { SizeLimit } from "../limits/content-headers.ts";
 import { MEDIA_TYPES, tooLarge } from "../limits/content-headers.ts";
 import { noteAbort, write } from "../send-result.ts";
-import { runSlices, turnIfBusy } from "../turns.ts";
+import { runSlices } from "../turns.ts";
 import type { LossPlan, OperandReader } from "./compute.ts";
 import { allocBlock, MEMBERS, toMembers } from "./compute.ts";
 import type { StreamedInput, Streaming } from "./streaming.ts";
@@ -114,7 +114,7 @@ async function* foldRows({
     const count = Math.min(rows, outer - first);
     timings.enter("read");
     await reader.fill(u8.subarray(window, window + count * rowBytes));
-    await turnIfBusy("later");
+    await loss.turnIfBusy("later");
     timings.enter("compute");
     const { steps, output } = run.rows(window, first, count);
     await runSlices(steps, isGone);
