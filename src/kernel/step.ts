@@ -10,3 +10,13 @@ export const SLICE_ELEMENTS = 1 << 18;
 export function runToEnd(steps: Iterable<Step>): void {
   for (const step of steps) while (!step(SLICE_ELEMENTS));
 }
+
+/** Runs steps one after another as one step. Takes each from the iterable after the one before has ended. */
+export function chain(steps: Iterable<Step>): Step {
+  const iterator = steps[Symbol.iterator]();
+  let next = iterator.next();
+  return (budget) => {
+    if (!next.done && next.value(budget)) next = iterator.next();
+    return next.done === true;
+  };
+}

@@ -41,6 +41,7 @@ function check<Value>(expected: string, accepts: (value: unknown) => value is Va
 
 const isNumber = (value: unknown): value is number => typeof value === "number";
 const isInteger = (value: unknown): value is number => Number.isInteger(value);
+const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const isString = (value: unknown): value is string => typeof value === "string";
 const isBoolean = (value: unknown): value is boolean => typeof value === "boolean";
 const isDType = (value: unknown): value is DType => isString(value) && Object.hasOwn(DTYPES, value);
@@ -122,6 +123,9 @@ export const NLL_LOSS = {
   reduction: check("a string", isString),
   sizeAverage: legacyFlag,
   reduce: legacyFlag,
+  dim: check("an integer or null", orNull(isInteger)),
+  shift: check("an integer from 0 on", isSize),
+  dtype: check(`one of ${NAMES} or null`, orNull(isDType)),
   ...GRADIENT,
 } satisfies Record<keyof NllLossOptions, Check<unknown>>;
 

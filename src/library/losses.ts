@@ -68,9 +68,9 @@ export function logSoftmax(input: ArrayTensor, options: LogSoftmaxOptions = {}):
  * `torch.nn.functional.nll_loss`: loss `-input[target] * weight[target]` of each position, exactly 0 if the target is
  * `ignoreIndex`. The mean divides by the sum of the weights of all targets that are not ignored.
  *
- * - `input`: log-probabilities, (C), (N, C) or (N, C, d1..dK), float64, float32, float16 or bfloat16.
+ * - `input`: log-probabilities, (C), (N, C) or (N, C, d1..dK), or any shape with `dim`, float64, float32, float16 or bfloat16.
  * - `target`: class indices, (), (N) or (N, d1..dK), int64, int32 or uint8.
- * - `losses`: the target's shape and the input's dtype.
+ * - `losses`: the target's shape, in `dtype` or the input's dtype.
  * - `gradInput`: the input's shape and dtype.
  *
  * Throws a `LossError` when PyTorch raises: unknown reduction, gradient of integers, mismatched shapes, weight that is
@@ -81,25 +81,42 @@ export function logSoftmax(input: ArrayTensor, options: LogSoftmaxOptions = {}):
 export function nllLoss<D extends FloatDType>(
   input: ArrayTensor<D>,
   target: ArrayTensor<IndexDType>,
+  options?: NllLossOptions & { readonly dtype?: null | undefined },
+): LossResult<D>;
+/** Returns losses in `dtype`. */
+export function nllLoss<D extends DType, Losses extends FloatDType>(
+  input: ArrayTensor<D>,
+  target: ArrayTensor<IndexDType>,
+  options: NllLossOptions & { readonly dtype: Losses },
+): LossResult<D, Losses>;
+/** Returns losses of any float dtype because `dtype` is not known at compile time. */
+export function nllLoss<D extends FloatDType>(
+  input: ArrayTensor<D>,
+  target: ArrayTensor<IndexDType>,
+  options?: NllLossOptions,
+): LossResult<D, FloatDType>;
+export function nllLoss(
+  input: ArrayTensor,
+  target: ArrayTensor<IndexDType>,
   options: NllLossOptions = {},
-): LossResult<D> {
+): LossResult {
   const operands = checkOperands("nllLoss", input, target);
   const checked = checkOptions("nllLoss", options, NLL_LOSS);
   return inWorkspace("nllLoss", (work) => {
     const tensors = copyInOperands(work, operands);
     return copyOutLoss(work, planNllLoss(...tensors, copyInOptions(work, checked)));
-  }) as LossResult<D>;
+  });
 }
 
 /**
  * `torch.nn.functional.cross_entropy`: `log_softmax` over the class dimension, then `nll_loss`. A target of the input's
  * shape holds probabilities, so the loss is minus the sum of log-probabilities times probabilities.
  *
- * - `input`: logits, (C), (N, C) or (N, C, d1..dK), float64, float32, float16 or bfloat16.
+ * - `input`: logits, (C), (N, C) or (N, C, d1..dK), or any shape with `dim`, float64, float32, float16 or bfloat16.
  * - `target`: class indices, (), (N) or (N, d1..dK), int64, int32 or uint8. Or probabilities of the input's shape and
  *   any float dtype.
- * - `losses`: the input's shape without the class dimension. They have the input's dtype for class indices, and the
- *   promoted dtype of input, target and weight for probabilities.
+ * - `losses`: the input's shape without the class dimension. They have `dtype` or the input's dtype for class indices,
+ *   and the dtype promoted from it, the target's and the weight's for probabilities.
  * - `gradInput` and `gradTarget`: the shapes and dtypes of input and target.
  *
  * Throws a `LossError` for the same reasons as `nllLoss`, and for `labelSmoothing` over 1, an integer target of the
@@ -109,14 +126,31 @@ export function nllLoss<D extends FloatDType>(
 export function crossEntropy<D extends FloatDType, T extends DType>(
   input: ArrayTensor<D>,
   target: ArrayTensor<T>,
+  options?: CrossEntropyOptions & { readonly dtype?: null | undefined },
+): CrossEntropyResult<D, T>;
+/** Casts the input to `dtype`. */
+export function crossEntropy<D extends DType, T extends DType, Losses extends FloatDType>(
+  input: ArrayTensor<D>,
+  target: ArrayTensor<T>,
+  options: CrossEntropyOptions & { readonly dtype: Losses },
+): CrossEntropyResult<D, T, Losses>;
+/** Returns losses of any float dtype because `dtype` is not known at compile time. */
+export function crossEntropy<D extends FloatDType, T extends DType>(
+  input: ArrayTensor<D>,
+  target: ArrayTensor<T>,
+  options?: CrossEntropyOptions,
+): CrossEntropyResult<D, T, FloatDType>;
+export function crossEntropy(
+  input: ArrayTensor,
+  target: ArrayTensor,
   options: CrossEntropyOptions = {},
-): CrossEntropyResult<D, T> {
+): CrossEntropyResult {
   const operands = checkOperands("crossEntropy", input, target);
   const checked = checkOptions("crossEntropy", options, CROSS_ENTROPY);
   return inWorkspace("crossEntropy", (work) => {
     const tensors = copyInOperands(work, operands);
     return copyOutLoss(work, planCrossEntropy(...tensors, copyInOptions(work, checked)));
-  }) as CrossEntropyResult<D, T>;
+  });
 }
 
 interface Operands {

@@ -41,7 +41,16 @@ export interface LogSoftmaxOptions extends GradientOptions {
 
 /** Options of `nllLoss`: the parameters of PyTorch's `nll_loss` and of its gradient. */
 export interface NllLossOptions extends GradientOptions {
-  /** Weight of each class, (C), in the input's dtype, or in any dtype for probability targets. Default 1 each. */
+  /** Dimension of the classes, from -rank to rank - 1. Default 0 for one row, 1 for a batch, as in PyTorch. */
+  readonly dim?: number | null | undefined;
+  /**
+   * Positions by which the targets are ahead of the logits, 1 for next-token targets: the loss of `input[..., :-shift, :]`
+   * and `target[..., shift:]`. Class indices only, with the classes in the last dimension. Default 0.
+   */
+  readonly shift?: number | undefined;
+  /** Casts the input to this dtype before computing, which is also the dtype of the losses. Default is the input's. */
+  readonly dtype?: FloatDType | null | undefined;
+  /** Weight of each class, (C), in `dtype` or the input's dtype, or in any dtype for probability targets. Default 1 each. */
   readonly weight?: ArrayTensor | undefined;
   /** Target value without loss and gradient, any int64 as a bigint or a safe integer. Default -100. */
   readonly ignoreIndex?: bigint | number | undefined;
@@ -71,11 +80,11 @@ export interface LogSoftmaxResult<D extends DType = DType, Output extends FloatD
   readonly warnings: readonly string[];
 }
 
-/** Result of `nllLoss` for an input of dtype `D`. Has exactly one of `loss` and `losses`. */
-export interface LossResult<D extends FloatDType = FloatDType, Losses extends FloatDType = D> {
+/** Result of `nllLoss` for an input of dtype `D` and losses of dtype `Losses`. Has exactly one of `loss` and `losses`. */
+export interface LossResult<D extends DType = FloatDType, Losses extends FloatDType = D & FloatDType> {
   /** Loss for "mean" and "sum", rounded to its dtype. */
   readonly loss?: number;
-  /** Loss of each position for "none", in the input's shape without the class dimension. */
+  /** Loss of each position for "none", in the target's shape. A shift leaves out the last positions of each sequence. */
   readonly losses?: ArrayTensor<Losses>;
   /** Sum of the weights of all targets that are not ignored, which is the divisor of the mean. Class indices only. */
   readonly totalWeight?: number;
@@ -86,11 +95,14 @@ export interface LossResult<D extends FloatDType = FloatDType, Losses extends Fl
 }
 
 /**
- * Result of `crossEntropy` for an input of dtype `D` and a target of dtype `T`. For probabilities, `losses` have the
+ * Result of `crossEntropy` for an input of dtype `D`, a target of dtype `T` and a `dtype` of `Losses`. For probabilities, `losses` have the
  * promoted dtype of input, target and weight, as in `torch.promote_types`.
  */
-export interface CrossEntropyResult<D extends FloatDType = FloatDType, T extends DType = DType>
-  extends LossResult<D, T extends FloatDType ? FloatDType : D> {
+export interface CrossEntropyResult<
+  D extends DType = FloatDType,
+  T extends DType = DType,
+  Losses extends FloatDType = D & FloatDType,
+> extends LossResult<D, T extends FloatDType ? FloatDType : Losses> {
   /** Gradient of a probability target in its shape and dtype, with `returnGradTarget`. */
   readonly gradTarget?: ArrayTensor<T>;
 }

@@ -4,10 +4,12 @@ import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
 import { checkGradRequest } from "./grad-output.ts";
-import { checkIndexOperands, classAxis, requireFloat } from "./index-checks.ts";
+import { checkIndexOperands, requireFloat } from "./index-checks.ts";
 import type { IndexLoss, IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
 import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
+import { resolveClassAxis, resolveShift } from "./loss-axis.ts";
 import { LossError, show } from "./loss-error.ts";
+import { castInput } from "./numbers.ts";
 import type { Plan } from "./plan.ts";
 import { ProbabilityPlan } from "./probability-loss.ts";
 import type { Reduction } from "./reduction.ts";
@@ -26,8 +28,8 @@ export interface CrossEntropyOptions extends LossOptions {
  * the shapes of {@link planNllLoss}. The mean divides by the sum of the weights of all targets that are not ignored, or
  * by the number of positions for probabilities. The gradients overwrite input and target.
  *
- * Rejects in PyTorch's order: unknown reduction, gradient of integers. Then for probabilities: integer target,
- * `ignoreIndex` >= 0, weight that is not (C), integer input, `labelSmoothing` over 1. Or for class indices:
+ * Rejects in PyTorch's order: unknown reduction, gradient of integers, `dtype`, `dim`. Then for probabilities: integer
+ * target, `ignoreIndex` >= 0, `shift`, weight that is not (C), integer input, `labelSmoothing` over 1. Or for class indices:
  * `labelSmoothing` over 1, 0-dim or integer input, all errors of {@link planNllLoss}. With `streaming`, the target holds
  * class indices and only the input's shape and dtype are used.
  */
@@ -41,13 +43,19 @@ export function planCrossEntropy(
   const { weight, gradOutput, returnGrad = false, returnGradTarget = false } = options;
   const reduction = resolveReduction(options, warnings);
   checkGradRequest(input, returnGrad || returnGradTarget, gradOutput);
+  const logits = castInput(input, options.dtype);
+  const classAxis = resolveClassAxis(input, options.dim);
   if (!sameShape(input.shape, target.shape)) {
-    return new IndexPlan(checkIndexPath(input, target, reduction, options), warnings, streaming);
+    const dtype = logits.dtype as FloatDType;
+    const checked = checkIndexPath(logits, classAxis, target, reduction, options);
+    return new IndexPlan({ ...checked, input, dtype, classAxis }, warnings, streaming);
   }
-  checkProbabilityOperands(input, target, options);
+  checkProbabilityOperands(logits, classAxis, target, options);
   const smoothing = checkSmoothing(options.labelSmoothing);
   const operands = {
-    input: input as Tensor & { dtype: FloatDType },
+    input,
+    dtype: logits.dtype as FloatDType,
+    classAxis,
     target: target as Tensor & { dtype: FloatDType },
     weight,
     gradOutput,
@@ -57,14 +65,16 @@ export function planCrossEntropy(
 
 function checkIndexPath(
   input: Tensor,
+  classAxis: number,
   target: Tensor,
   reduction: Reduction,
   options: CrossEntropyOptions,
-): IndexLoss {
+): Omit<IndexLoss, "input" | "dtype" | "classAxis"> {
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const smoothing = checkSmoothing(options.labelSmoothing);
   checkLogits(input);
-  checkIndexOperands(input, target, weight);
+  checkIndexOperands(input, classAxis, target, weight);
+  const shift = resolveShift(input, classAxis, options.shift);
   if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(input, target, weight, reduction);
   if (options.returnGradTarget) {
     throw new LossError(
@@ -75,7 +85,7 @@ function checkIndexPath(
   }
   return {
     op: "crossEntropy",
-    input: input as Tensor & { dtype: FloatDType },
+    shift,
     target,
     weight,
     reduction,
@@ -103,7 +113,12 @@ function checkLogits(input: Tensor): void {
   );
 }
 
-function checkProbabilityOperands(input: Tensor, target: Tensor, options: CrossEntropyOptions): void {
+function checkProbabilityOperands(
+  input: Tensor,
+  classAxis: number,
+  target: Tensor,
+  options: CrossEntropyOptions,
+): void {
   if (!isFloat(target.dtype)) {
     throw new LossError(
       "dtype_not_supported",
@@ -125,7 +140,14 @@ function checkProbabilityOperands(input: Tensor, target: Tensor, options: CrossE
       "Dimension specified as 1 but tensor has no dimensions: input must have at least 1 dimension",
     );
   }
-  const classes = input.shape[classAxis(input.shape)];
+  if ((options.shift ?? 0) !== 0) {
+    throw new LossError(
+      "option_not_applicable",
+      "shift",
+      "shift is not supported for probabilities: it needs a target of class indices",
+    );
+  }
+  const classes = input.shape[classAxis];
   const { weight } = options;
   if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes)) {
     throw new LossError(

@@ -3,22 +3,28 @@ import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
+import { checkTargetShape, classAxis } from "./loss-axis.ts";
 import { LossError, show } from "./loss-error.ts";
-
-/** Returns the class dimension: 0 for an unbatched row, otherwise 1. */
-export function classAxis(shape: readonly number[]): number {
-  return shape.length === 1 ? 0 : 1;
-}
 
 /**
  * Checks the operands of `nll_loss` in the order of PyTorch 2.15: rank, batch size, rank of the target, its dtype, its
  * sizes, the weight's shape, the input's dtype, the weight's dtype. For 3-D, 5-D and higher inputs, the target's sizes
  * come before its dtype. PyTorch 2.15 accepts a 1-D input with a target of shape (1), which is rejected here because it
- * is always a mistake.
+ * is always a mistake. Another class dimension than PyTorch's has its own order: the target's shape, its dtype, the
+ * weight's shape, the dtypes.
  */
-export function checkIndexOperands(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
+export function checkIndexOperands(
+  input: Tensor,
+  axis: number,
+  target: Tensor,
+  weight: Tensor | undefined,
+): void {
   const rank = input.shape.length;
   if (rank === 0) throw shapeError("input", "Expected 1 or more dimensions (got 0)");
+  if (axis !== classAxis(input.shape)) {
+    checkMoved(input, axis, target, weight);
+    return;
+  }
   if (rank !== 1 && input.shape[0] !== (target.shape[0] ?? 0)) {
     throw shapeError(
       "target",
@@ -82,6 +88,15 @@ function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined)
   if (classes === 0 && positions > 0) throw sizesError([n, 0, 0, 0], [n, 1, positions / n]);
 }
 
+function checkMoved(input: Tensor, axis: number, target: Tensor, weight: Tensor | undefined): void {
+  checkTargetShape(input, axis, target);
+  checkTargetDType(target);
+  const classes = input.shape[axis];
+  if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes))
+    throw weightError(weight, `either for all ${classes} classes or no classes`);
+  checkDTypes(input, weight);
+}
+
 function checkWeightCount(input: Tensor, weight: Tensor | undefined): void {
   if (weight !== undefined && elementCount(weight.shape) !== input.shape[1]) {
     throw weightError(weight, `either for all or no classes, that is for ${input.shape[1]},`);
@@ -111,7 +126,7 @@ function checkDTypes(input: Tensor, weight: Tensor | undefined): void {
 }
 
 /** Rejects integer dtypes in the words of PyTorch's kernel dispatch. */
-export function requireFloat(field: "input", dtype: DType, kernel: string): void {
+export function requireFloat(field: "input" | "dtype", dtype: DType, kernel: string): void {
   if (DTYPES[dtype].float) return;
   throw new LossError(
     "dtype_not_supported",
@@ -133,7 +148,7 @@ function hint(input: Tensor, target: Tensor): string {
   if (input.shape.length === 2 && sameShape(target.shape, [n, 1]))
     return ". The target is one list of class indices, such as [0, 1], not a column, [[0], [1]]";
   if (input.shape.length === 3 && sameShape(target.shape, input.shape.slice(0, -1)))
-    return ". The second dimension is the classes: flatten (batch, tokens, classes) to rows, (batch * tokens, classes)";
+    return ". The second dimension holds the classes unless dim says otherwise: set dim to -1 for (batch, tokens, classes)";
   return "";
 }
 

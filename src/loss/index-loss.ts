@@ -3,22 +3,27 @@ import type { Sum } from "../kernel/fold.ts";
 import { checkTargetsStep, foldStep, NO_SUM, NO_SUMS, totalOf, weighLossesStep } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
-import type { FloatDType } from "../tensor/dtype.ts";
+import type { DType, FloatDType } from "../tensor/dtype.ts";
 import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
-import { axisOf, partOf, sameShape } from "../tensor/tensor.ts";
+import { axisOf, elementCount, partOf, sameShape } from "../tensor/tensor.ts";
 import type { GradOptions, GradOutputPlan } from "./grad-output.ts";
 import { GradOutputReader, gradOutputFault, planGradOutput } from "./grad-output.ts";
-import { classAxis } from "./index-checks.ts";
+import type { AxisOptions, Shift } from "./loss-axis.ts";
+import { lossShapeOf, shiftStep, unshiftedIndex } from "./loss-axis.ts";
 import { LossError } from "./loss-error.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
 import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
+import type { PiecePlan } from "./row-pieces.ts";
+import { foldPieces, planPieces } from "./row-pieces.ts";
 
 /** Common options of `nll_loss` and `cross_entropy`. */
-export interface LossOptions extends ReductionOptions, GradOptions {
-  /** Weight of each class, (C), in the input's dtype. */
+export interface LossOptions extends ReductionOptions, GradOptions, AxisOptions {
+  /** Casts the input to this float dtype before computing, which is also the dtype of the losses. */
+  readonly dtype?: DType | null | undefined;
+  /** Weight of each class, (C), in `dtype` or the input's dtype. */
   readonly weight?: Tensor | undefined;
   /** Target value without loss and gradient, any int64. Default -100. */
   readonly ignoreIndex?: bigint | undefined;
@@ -27,7 +32,7 @@ export interface LossOptions extends ReductionOptions, GradOptions {
 /** Result of a loss with exactly one of `loss` (mean, sum) and `losses` (none). */
 export interface LossResult {
   readonly loss?: Scalar;
-  /** Loss of each position in the input's shape without the class dimension. */
+  /** Loss of each position, in the target's shape. A shift leaves out the last positions of each sequence. */
   readonly losses?: Tensor;
   /** Sum of the weights of all targets that are not ignored, which is the divisor of the mean. Class indices only. */
   readonly totalWeight?: Scalar;
@@ -44,7 +49,12 @@ export const IGNORE_INDEX = -100n;
 /** Checked operands of a loss over class indices. A `smoothing` of 0 disables it. */
 export interface IndexLoss {
   readonly op: "nll" | "crossEntropy";
-  readonly input: Tensor & { dtype: FloatDType };
+  readonly input: Tensor;
+  /** Dtype of the losses, to which the input is cast. */
+  readonly dtype: FloatDType;
+  /** Class dimension. */
+  readonly classAxis: number;
+  readonly shift: Shift | undefined;
   readonly target: Tensor;
   readonly weight: Tensor | undefined;
   readonly reduction: Reduction;
@@ -64,8 +74,9 @@ export interface IndexStreaming {
 /** Plans a loss with checked operands. The run rejects an upstream gradient that does not fit. */
 export class IndexPlan implements Plan<LossResult> {
   readonly loss: IndexLoss;
-  readonly input: Tensor & { dtype: FloatDType };
+  readonly input: Tensor;
   readonly axis: Axis;
+  readonly lossShape: readonly number[];
   readonly compute: ComputeDType;
   readonly weightComesLast: boolean;
   readonly outputs: readonly Output<keyof LossResult>[];
@@ -74,6 +85,9 @@ export class IndexPlan implements Plan<LossResult> {
   readonly window: RowWindow | undefined;
   readonly scratch: Slot;
   readonly castWeight: Slot<ComputeDType> | undefined;
+  /** Targets of the rows, without those that a shift leaves out. */
+  readonly shiftedTarget: Slot | undefined;
+  readonly pieces: PiecePlan | undefined;
   readonly losses: Slot | undefined;
   readonly gradOutput: GradOutputPlan | undefined;
   /**
@@ -84,18 +98,19 @@ export class IndexPlan implements Plan<LossResult> {
   readonly warnings: readonly string[];
 
   constructor(loss: IndexLoss, warnings: readonly string[], streaming?: IndexStreaming) {
-    const { input, target, weight, reduction, returnGrad, gradOutput } = loss;
+    const { input, dtype, classAxis, shift, target, weight, reduction, returnGrad, gradOutput } = loss;
     this.loss = loss;
     this.input = input;
     this.warnings = warnings;
-    this.compute = computeDType(input);
+    this.compute = computeDType({ dtype });
     this.weightComesLast = streaming?.weightComesLast ?? false;
-    this.axis = axisOf(input.shape, classAxis(input.shape));
-    const lossShape = input.shape.toSpliced(classAxis(input.shape), 1);
+    this.axis = axisOf(input.shape, classAxis);
     // Asserts the shapes because only the input's positions are counted from here on. The checks have already rejected
     // a mismatch in PyTorch's words.
-    if (!sameShape(target.shape, lossShape))
+    if (!sameShape(target.shape, input.shape.toSpliced(classAxis, 1)))
       throw new Error(`a target of [${target.shape}] passed the checks`);
+    const lossShape = lossShapeOf(input.shape, classAxis, shift);
+    this.lossShape = lossShape;
     const outputShape = reduction === "none" ? lossShape : [];
     this.gradFault = returnGrad ? gradOutputFault(gradOutput, outputShape) : undefined;
     const plansGrad = returnGrad && this.gradFault === undefined;
@@ -105,16 +120,17 @@ export class IndexPlan implements Plan<LossResult> {
     this.window = streaming && planWindow(layout, input, this.axis, streaming.windowBytes);
     this.castWeight = planCast(layout, weight, this.compute);
     const keepsLosses = reduction === "none" || this.weightComesLast;
-    this.losses = keepsLosses ? layout.add(input.dtype, lossShape) : undefined;
-    this.gradOutput = plansGrad ? planGradOutput(layout, gradOutput, input.dtype, reduction) : undefined;
+    this.shiftedTarget = shift && layout.add(target.dtype, lossShape);
+    this.pieces = planPieces(layout, input, this.axis, dtype, shift);
+    this.losses = keepsLosses ? layout.add(dtype, lossShape) : undefined;
+    this.gradOutput = plansGrad ? planGradOutput(layout, gradOutput, dtype, reduction) : undefined;
     this.bytes = layout.bytes;
 
     this.rowsOutput = returnGrad ? "gradInput" : undefined;
-    const { dtype, shape } = input;
     this.outputs = [
       reduction === "none" ? { name: "losses", dtype, shape: lossShape } : { name: "loss", dtype, shape: [] },
       { name: "totalWeight", dtype: this.compute, shape: [] },
-      ...(returnGrad ? [{ name: "gradInput" as const, dtype, shape }] : []),
+      ...(returnGrad ? [{ name: "gradInput" as const, dtype: input.dtype, shape: input.shape }] : []),
     ];
   }
 
@@ -131,8 +147,11 @@ class IndexRun implements Run<LossResult> {
   readonly #plan: IndexPlan;
   readonly #kernel: Kernel;
   readonly #scratch: number;
+  readonly #block: number;
   /** Weight in the compute dtype. */
   readonly #weight: Tensor | undefined;
+  /** Target of each loss. */
+  readonly #target: Tensor;
   readonly #losses: Tensor | undefined;
   readonly #gradOutput: GradOutputReader | undefined;
   /** Known after `begin` unless the weight comes last. */
@@ -142,7 +161,9 @@ class IndexRun implements Run<LossResult> {
   constructor(plan: IndexPlan, kernel: Kernel, block: number) {
     this.#plan = plan;
     this.#kernel = kernel;
+    this.#block = block;
     this.#scratch = block + plan.scratch.offset;
+    this.#target = plan.shiftedTarget === undefined ? plan.loss.target : atSlot(block, plan.shiftedTarget);
     this.#weight = plan.castWeight === undefined ? plan.loss.weight : atSlot(block, plan.castWeight);
     this.#losses = plan.losses && atSlot(block, plan.losses);
     this.#gradOutput = plan.gradOutput && new GradOutputReader(plan.gradOutput, kernel, block, this.#scratch);
@@ -153,18 +174,30 @@ class IndexRun implements Run<LossResult> {
   }
 
   rows(address: number, first: number, count: number): RowsRun {
-    const { op, target, returnGrad, smoothing, ignoreIndex } = this.#plan.loss;
+    const { returnGrad } = this.#plan.loss;
     const { dtype } = this.#plan.input;
     const { length, inner } = this.#plan.axis;
     const input = { dtype, shape: [count * length * inner], address };
-    const part = (tensor: Tensor): Tensor => partOf(tensor, first * inner, count * inner);
+    const output = returnGrad ? input : undefined;
+    const { pieces } = this.#plan;
+    if (pieces === undefined) return { steps: [this.#fold(input, first, count)], output };
+    const fold = (x: Tensor, kept: number, size: number): Step => this.#fold(x, kept, size);
+    const rows = { input, first, count, returnsGrad: returnGrad, fold };
+    return { steps: [foldPieces(this.#kernel, pieces, this.#block, rows)], output };
+  }
+
+  /** Folds `count` rows `x` in place, of which the first has the target of row `kept`. */
+  #fold(x: Tensor, kept: number, count: number): Step {
+    const { op, dtype, returnGrad, smoothing, ignoreIndex } = this.#plan.loss;
+    const { length, inner } = this.#plan.axis;
+    const part = (tensor: Tensor): Tensor => partOf(tensor, kept * inner, count * inner);
     const each = this.#gradOutput?.each;
     const describe = () => ({
       axis: { outer: count, length, inner },
       wide: this.#plan.compute === "float64",
-      x: input,
-      out: returnGrad ? input : undefined,
-      target: part(target),
+      x,
+      out: returnGrad ? x : undefined,
+      target: part(this.#target),
       weight: this.#plan.weightComesLast ? undefined : this.#weight,
       losses: this.#losses && part(this.#losses),
       lossDType: dtype,
@@ -174,10 +207,9 @@ class IndexRun implements Run<LossResult> {
       ignoreIndex,
       sums: this.#sums,
     });
-    const step = foldStep(this.#kernel, this.#scratch, op, describe, (sums) => {
+    return foldStep(this.#kernel, this.#scratch, op, describe, (sums) => {
       this.#sums = sums;
     });
-    return { steps: [step], output: returnGrad ? input : undefined };
   }
 
   known(): Partial<LossResult> {
@@ -194,13 +226,13 @@ class IndexRun implements Run<LossResult> {
       const smooth = this.#reduced(this.#sums.smooth);
       value = (1 - smoothing) * value + (smoothing / this.#plan.axis.length) * smooth;
     }
-    return { loss: this.#round(this.#plan.input.dtype, value), totalWeight, warnings };
+    return { loss: this.#round(this.#plan.loss.dtype, value), totalWeight, warnings };
   }
 
   /** Reduces and rounds a sum over the positions as PyTorch stores it. */
   #reduced(sum: Sum): number {
-    const { compute, input } = this.#plan;
-    return this.#round(input.dtype, this.#round(compute, totalOf(sum)).value / this.#divisor()).value;
+    const { compute, loss } = this.#plan;
+    return this.#round(loss.dtype, this.#round(compute, totalOf(sum)).value / this.#divisor()).value;
   }
 
   #divisor(): number {
@@ -210,8 +242,17 @@ class IndexRun implements Run<LossResult> {
   /** Steps that need the weight. If it comes last, they run at the end and the targets are checked twice. */
   #targetSteps(): Step[] {
     const { weightComesLast } = this.#plan;
-    if (weightComesLast) return [this.#checkTargets(undefined, () => {})];
-    return [...this.#castWeight(), this.#checkTargets(this.#weight, (total) => this.#takeTotal(total))];
+    if (weightComesLast) return [...this.#shiftTarget(), this.#checkTargets(undefined, () => {})];
+    return [
+      ...this.#shiftTarget(),
+      ...this.#castWeight(),
+      this.#checkTargets(this.#weight, (total) => this.#takeTotal(total)),
+    ];
+  }
+
+  #shiftTarget(): Step[] {
+    const { shift, target } = this.#plan.loss;
+    return shift === undefined ? [] : [shiftStep(this.#kernel, target, this.#target, shift)];
   }
 
   #rejectGrad(): true {
@@ -220,8 +261,8 @@ class IndexRun implements Run<LossResult> {
   }
 
   #weighSteps(): Step[] {
-    const { target, ignoreIndex } = this.#plan.loss;
-    const operands = { losses: this.#losses!, target, weight: this.#weight!, ignoreIndex };
+    const { ignoreIndex } = this.#plan.loss;
+    const operands = { losses: this.#losses!, target: this.#target, weight: this.#weight!, ignoreIndex };
     const weigh = weighLossesStep(this.#kernel, this.#scratch, operands, (lossSum) => {
       this.#sums = { loss: lossSum, smooth: NO_SUM };
     });
@@ -236,17 +277,17 @@ class IndexRun implements Run<LossResult> {
 
   /** Sums the weights of all targets that are not ignored. Rejects the first target in row-major order that is no class. */
   #checkTargets(weight: Tensor | undefined, take: (total: number) => void): Step {
-    const { target, ignoreIndex } = this.#plan.loss;
+    const { ignoreIndex, shift } = this.#plan.loss;
     const classes = this.#plan.axis.length;
     const reject = (element: number, value: bigint): never => {
       throw new LossError(
         "target_out_of_bounds",
         "target",
         `Target ${value} is out of bounds. Expected a class index in [0, ${classes - 1}] or ignore_index (${ignoreIndex})`,
-        element,
+        unshiftedIndex(element, shift),
       );
     };
-    const check = { classes, target, weight, ignoreIndex, reject };
+    const check = { classes, target: this.#target, weight, ignoreIndex, reject };
     return checkTargetsStep(this.#kernel, this.#scratch, check, take);
   }
 
@@ -254,8 +295,7 @@ class IndexRun implements Run<LossResult> {
     this.#totalWeight = this.#round(this.#plan.compute, total);
     const { reduction, weight } = this.#plan.loss;
     if (reduction !== "mean" || this.#totalWeight.value !== 0) return;
-    const { outer, inner } = this.#plan.axis;
-    if (outer * inner === 0) {
+    if (elementCount(this.#plan.lossShape) === 0) {
       this.warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
       return;
     }

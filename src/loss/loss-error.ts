@@ -19,6 +19,7 @@ export type FieldName =
   | "target"
   | "dim"
   | "dtype"
+  | "shift"
   | "weight"
   | "ignore_index"
   | "reduction"

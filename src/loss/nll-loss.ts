@@ -5,16 +5,18 @@ import { checkGradRequest } from "./grad-output.ts";
 import { checkIndexOperands } from "./index-checks.ts";
 import type { IndexLoss, IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
 import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
+import { resolveClassAxis, resolveShift } from "./loss-axis.ts";
+import { castInput } from "./numbers.ts";
 import type { Plan } from "./plan.ts";
 import { resolveReduction } from "./reduction.ts";
 
 /**
  * `torch.nn.functional.nll_loss`: loss `-input[target] * weight[target]` of each position, exactly 0 if the target is
  * `ignoreIndex`. The mean divides by the sum of the weights of all targets that are not ignored. Shapes are (C)
- * with a 0-dim target, (N, C) with (N), (N, C, d1..dK) with (N, d1..dK). The input need not hold log-probabilities. The
- * gradient overwrites the input.
+ * with a 0-dim target, (N, C) with (N), (N, C, d1..dK) with (N, d1..dK), or with `dim` any shape and the same without the
+ * class dimension. The input need not hold log-probabilities. The gradient overwrites the input.
  *
- * Rejects in PyTorch's order: unknown reduction, gradient of integers, mismatched shapes, weight that is not (C),
+ * Rejects in PyTorch's order: unknown reduction, gradient of integers, `dtype`, `dim`, mismatched shapes, weight that is not (C),
  * unsupported dtype, `gradOutput` with another shape than the output. The run also rejects a target that is no class.
  * With `streaming`, only the input's shape and dtype are used.
  */
@@ -32,10 +34,15 @@ function checkNllLoss(input: Tensor, target: Tensor, options: LossOptions, warni
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const reduction = resolveReduction(options, warnings);
   checkGradRequest(input, returnGrad, gradOutput);
-  checkIndexOperands(input, target, weight);
+  const logits = castInput(input, options.dtype);
+  const classAxis = resolveClassAxis(input, options.dim);
+  checkIndexOperands(logits, classAxis, target, weight);
   return {
     op: "nll",
-    input: input as Tensor & { dtype: FloatDType },
+    input,
+    dtype: logits.dtype as FloatDType,
+    classAxis,
+    shift: resolveShift(input, classAxis, options.shift),
     target,
     weight,
     reduction,

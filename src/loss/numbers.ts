@@ -2,16 +2,17 @@
 import { convertStep } from "../kernel/convert.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
-import type { FloatDType } from "../tensor/dtype.ts";
+import type { DType, FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
+import { requireFloat } from "./index-checks.ts";
 import type { Layout, Slot } from "./plan.ts";
 
 /** Compute dtype of the kernels, float64 if any operand has it. */
 export type ComputeDType = "float64" | "float32";
 
-export function computeDType(...operands: readonly (Tensor | undefined)[]): ComputeDType {
+export function computeDType(...operands: readonly (Pick<Tensor, "dtype"> | undefined)[]): ComputeDType {
   return operands.some((operand) => operand?.dtype === "float64") ? "float64" : "float32";
 }
 
@@ -44,4 +45,14 @@ export function planCast<D extends FloatDType>(
 /** Rounds all elements to the dtype of `to`, to nearest even. */
 export function castStep(kernel: Kernel, from: Tensor, to: Tensor): Step {
   return convertStep(kernel, from, to, elementCount(from.shape));
+}
+
+/**
+ * Returns the input as the tensor after a cast to `dtype`, for the checks of its dtype and shape. Rejects an integer
+ * `dtype`, in which PyTorch's losses are not implemented.
+ */
+export function castInput(input: Tensor, dtype: DType | null | undefined): Tensor {
+  if (dtype == null) return input;
+  requireFloat("dtype", dtype, "log_softmax");
+  return { ...input, dtype };
 }

@@ -8,17 +8,23 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { axisOf, partOf } from "../tensor/tensor.ts";
 import type { GradOutputPlan } from "./grad-output.ts";
 import { checkGradOutput, GradOutputReader, planGradOutput, promote } from "./grad-output.ts";
-import { classAxis } from "./index-checks.ts";
 import type { LossResult } from "./index-loss.ts";
+import { lossShapeOf } from "./loss-axis.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
 import type { Output, Plan, RowsRun, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, SCRATCH_BYTES } from "./plan.ts";
 import type { Reduction } from "./reduction.ts";
+import type { PiecePlan } from "./row-pieces.ts";
+import { foldPieces, planPieces } from "./row-pieces.ts";
 
 /** Checked operands. `target` has the input's shape, and a `smoothing` of 0 disables it. */
 export interface ProbabilityLoss {
-  readonly input: Tensor & { dtype: FloatDType };
+  readonly input: Tensor;
+  /** Dtype to which the input is cast. */
+  readonly dtype: FloatDType;
+  /** Class dimension. */
+  readonly classAxis: number;
   readonly target: Tensor & { dtype: FloatDType };
   readonly weight: Tensor | undefined;
   readonly gradOutput: Tensor | undefined;
@@ -31,8 +37,9 @@ export interface ProbabilityLoss {
 /** Plans a loss with checked operands. Rejects an upstream gradient that does not fit. The gradients overwrite the operands. */
 export class ProbabilityPlan implements Plan<LossResult> {
   readonly loss: ProbabilityLoss;
-  readonly input: Tensor & { dtype: FloatDType };
+  readonly input: Tensor;
   readonly axis: Axis;
+  /** Dtype of the losses. */
   readonly dtype: FloatDType;
   readonly compute: ComputeDType;
   readonly outputs: readonly Output<keyof LossResult>[];
@@ -41,24 +48,26 @@ export class ProbabilityPlan implements Plan<LossResult> {
   readonly window = undefined;
   readonly scratch: Slot;
   readonly castWeight: Slot<ComputeDType> | undefined;
+  readonly pieces: PiecePlan | undefined;
   readonly losses: Slot | undefined;
   readonly gradOutput: GradOutputPlan | undefined;
   readonly warnings: readonly string[];
 
   constructor(loss: ProbabilityLoss, warnings: readonly string[]) {
-    const { input, target, weight, reduction, gradOutput, returnGrad, returnGradTarget } = loss;
+    const { input, classAxis, target, weight, reduction, gradOutput, returnGrad, returnGradTarget } = loss;
     this.loss = loss;
     this.input = input;
-    this.dtype = lossDType(input.dtype, target.dtype, weight);
-    this.compute = this.dtype === "float64" ? this.dtype : computeDType(input, target);
-    this.axis = axisOf(input.shape, classAxis(input.shape));
-    const lossShape = input.shape.toSpliced(classAxis(input.shape), 1);
+    this.dtype = lossDType(loss.dtype, target.dtype, weight);
+    this.compute = this.dtype === "float64" ? this.dtype : computeDType(loss, target);
+    this.axis = axisOf(input.shape, classAxis);
+    const lossShape = lossShapeOf(input.shape, classAxis, undefined);
     const wantsGrad = returnGrad || returnGradTarget;
     if (wantsGrad) checkGradOutput(gradOutput, reduction === "none" ? lossShape : []);
 
     const layout = new Layout();
     this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
     this.castWeight = planCast(layout, weight, this.compute);
+    this.pieces = planPieces(layout, input, this.axis, loss.dtype, undefined);
     this.losses = reduction === "none" ? layout.add(this.dtype, lossShape) : undefined;
     this.gradOutput = wantsGrad ? planGradOutput(layout, gradOutput, this.dtype, reduction) : undefined;
     this.bytes = layout.bytes;
@@ -96,6 +105,7 @@ class ProbabilityRun implements Run<LossResult> {
   readonly warnings: readonly string[];
   readonly #plan: ProbabilityPlan;
   readonly #kernel: Kernel;
+  readonly #block: number;
   readonly #scratch: number;
   /** Weight in the compute dtype. */
   readonly #weight: Tensor | undefined;
@@ -107,6 +117,7 @@ class ProbabilityRun implements Run<LossResult> {
     const { castWeight, losses, gradOutput, axis, loss } = plan;
     this.#plan = plan;
     this.#kernel = kernel;
+    this.#block = block;
     this.#scratch = block + plan.scratch.offset;
     this.#weight = castWeight === undefined ? loss.weight : atSlot(block, castWeight);
     this.#losses = losses && atSlot(block, losses);
@@ -117,17 +128,27 @@ class ProbabilityRun implements Run<LossResult> {
   }
 
   rows(address: number, first: number, count: number): RowsRun {
+    const { axis, loss, pieces } = this.#plan;
+    const input = { dtype: loss.input.dtype, shape: [count * axis.length * axis.inner], address };
+    const output = loss.returnGrad ? input : undefined;
+    if (pieces === undefined) return { steps: [this.#fold(input, first, count)], output };
+    const fold = (x: Tensor, at: number, size: number): Step => this.#fold(x, at, size);
+    const rows = { input, first, count, returnsGrad: loss.returnGrad, fold };
+    return { steps: [foldPieces(this.#kernel, pieces, this.#block, rows)], output };
+  }
+
+  /** Folds `count` rows `x` from row `first` on, in place. */
+  #fold(x: Tensor, first: number, count: number): Step {
     const { loss, axis, dtype, compute } = this.#plan;
     const { length, inner } = axis;
     const positions = (tensor: Tensor): Tensor => partOf(tensor, first * inner, count * inner);
     const target = partOf(loss.target, first * length * inner, count * length * inner);
-    const input = { dtype: loss.input.dtype, shape: [count * length * inner], address };
     const each = this.#gradOutput?.each;
     const describe = () => ({
       axis: { ...axis, outer: count },
       wide: compute === "float64",
-      x: input,
-      out: loss.returnGrad ? input : undefined,
+      x,
+      out: loss.returnGrad ? x : undefined,
       target,
       gradTarget: loss.returnGradTarget ? target : undefined,
       weight: this.#weight,
@@ -138,10 +159,9 @@ class ProbabilityRun implements Run<LossResult> {
       smoothing: loss.smoothing,
       sums: this.#sums,
     });
-    const step = foldStep(this.#kernel, this.#scratch, "softTarget", describe, (sums) => {
+    return foldStep(this.#kernel, this.#scratch, "softTarget", describe, (sums) => {
       this.#sums = sums;
     });
-    return { steps: [step], output: loss.returnGrad ? input : undefined };
   }
 
   known(): Partial<LossResult> {

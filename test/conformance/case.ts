@@ -34,6 +34,7 @@ const TENSORS = ["input", "target", "weight", "grad_output"] as const;
 const OPTIONS = [
   "dim",
   "dtype",
+  "shift",
   "ignore_index",
   "reduction",
   "label_smoothing",

@@ -25,7 +25,7 @@ const ASKS_WITH_TEXT = /^t2\/err\/.*[-/]text$/;
 /** dtypes that requests can name; a case with another one must be refused. */
 const KNOWN = new Set(["float64", "float32", "float16", "bfloat16", "int64", "int32", "uint8"]);
 
-const FILES = ["torch-cases.jsonl", "torch2-cases.jsonl", "torch2-grid.jsonl"];
+const FILES = ["torch-cases.jsonl", "torch2-cases.jsonl", "torch2-grid.jsonl", "torch2-options.jsonl"];
 
 const FORMS = { flat, nested, base64 };
 type TensorFormat = keyof typeof FORMS;

@@ -228,4 +228,5 @@ def main():
     print(f"PyTorch {torch.__version__}: {written} cases, {errors} refusals, of {number_of_case} tried", file=sys.stderr)
 
 
-main()
+if __name__ == "__main__":
+    main()

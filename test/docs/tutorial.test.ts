@@ -113,7 +113,7 @@ it.each([
       ],
     ],
     [[0, 1]],
-    "flatten (batch, tokens, classes) to rows",
+    "set dim to -1 for (batch, tokens, classes)",
   ],
 ])("says what was meant by the shapes of %j and %j", async (input, target, text) => {
   for (const op of ["nll_loss", "cross_entropy"]) {

@@ -53,6 +53,27 @@ describe("import from lossd", () => {
     expect(crossEntropy(input, target, { ignoreIndex: 2 }).totalWeight).toBe(1);
   });
 
+  it("casts the input to dtype, which is the dtype of the losses but not of the gradient", () => {
+    const half = { dtype: "bfloat16", shape: [1, 2], data: Uint16Array.of(0x3f80, 0x4000) } as const;
+    const rows = { dtype: "int64", shape: [1], data: BigInt64Array.of(1n) } as const;
+    const options = { dtype: "float32", reduction: "none", returnGrad: true } as const;
+    const gradOutput = { dtype: "float32", shape: [1], data: Float32Array.of(1) } as const;
+    const { losses, gradInput } = crossEntropy(half, rows, { ...options, gradOutput });
+    expectTypeOf(losses!.dtype).toEqualTypeOf<"float32">();
+    expectTypeOf(gradInput!.dtype).toEqualTypeOf<"bfloat16">();
+    expect(losses!.data).toEqual(Float32Array.of(Math.log1p(Math.exp(-1))));
+    expect(gradInput!.dtype).toBe("bfloat16");
+  });
+
+  it("takes logits (batch, tokens, classes) with next-token targets", () => {
+    const logits = { dtype: "float32", shape: [1, 2, 3], data: input.data } as const;
+    const tokens = { dtype: "int64", shape: [1, 2], data: BigInt64Array.of(7n, 2n) } as const;
+    const { losses, totalWeight } = crossEntropy(logits, tokens, { ...NONE, dim: -1, shift: 1 });
+    expect(losses).toMatchObject({ dtype: "float32", shape: [1, 1] });
+    expect(losses!.data[0]).toBeCloseTo(0.40760597, 6);
+    expect(totalWeight).toBe(1);
+  });
+
   it("takes float16 and bfloat16 as their 16 bits", () => {
     const half = { dtype: "float16", shape: [2], data: Uint16Array.of(0x3c00, 0x3c00) } as const;
     expect(logSoftmax(half, { dim: 0 }).output.data).toEqual(Uint16Array.of(0xb98c, 0xb98c));

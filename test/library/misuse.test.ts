@@ -12,7 +12,7 @@ const x = { dtype: "float32", shape: [1, 3], data: Float32Array.of(1, 2, 3) };
 const t = { dtype: "int64", shape: [1], data: BigInt64Array.of(0n) };
 const RECORD = "expected { dtype, shape, data }, got";
 const DTYPES = "one of float64, float32, float16, bfloat16, int64, int32, uint8";
-const LOSS = "weight, ignoreIndex, reduction, sizeAverage, reduce, returnGrad, gradOutput";
+const LOSS = "weight, ignoreIndex, reduction, sizeAverage, reduce, dim, shift, dtype, returnGrad, gradOutput";
 const SIZE = "expected an integer from 0 on, got";
 const RANK = "expected an Array of at most 8 sizes, got";
 

@@ -4,12 +4,13 @@ import { describe, expect, it } from "vitest";
 import { runToEnd } from "../../src/kernel/step.ts";
 import type { IndexLoss } from "../../src/loss/index-loss.ts";
 import { IndexPlan } from "../../src/loss/index-loss.ts";
+import { lossShapeOf } from "../../src/loss/loss-axis.ts";
 import { SCRATCH_BYTES } from "../../src/loss/plan.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import type { FloatDType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
-import { byteLength, elementCount } from "../../src/tensor/tensor.ts";
+import { axisOf, byteLength, elementCount } from "../../src/tensor/tensor.ts";
 import { inRegion, kernel, place } from "../kernel/place.ts";
 
 const shapes = fc.constantFrom(
@@ -23,9 +24,20 @@ const shapes = fc.constantFrom(
   [5, 21, 9, 7],
   [3, 900, 70],
 );
+/** Shape with its class dimension, PyTorch's or the last. */
+const layouts = fc
+  .record({ shape: shapes, last: fc.boolean(), shift: fc.nat(3) })
+  .map(({ shape, last, shift }) => {
+    const classAxis = last ? shape.length - 1 : 1;
+    const length = shape.at(-2)!;
+    const shifts = classAxis === shape.length - 1 && shift > 0;
+    return { shape, classAxis, shift: shifts ? { length, by: Math.min(shift, length) } : undefined };
+  });
 const asked = fc.record({
   dtype: fc.constantFrom<FloatDType[]>("float32", "float64", "float16", "bfloat16"),
-  shape: shapes,
+  layout: layouts,
+  /** Dtype of the losses. */
+  to: fc.constantFrom<FloatDType[]>("float32", "float64", "float16", "bfloat16"),
   op: fc.constantFrom("nll" as const, "crossEntropy" as const),
   reduction: fc.constantFrom("none" as const, "mean" as const, "sum" as const),
   smoothing: fc.constantFrom(0, 0.1),
@@ -51,22 +63,28 @@ function bytesOf({ dtype, shape, address }: Tensor): string {
 interface Question extends Pick<IndexLoss, "op" | "reduction" | "smoothing" | "returnGrad"> {
   readonly weightComesLast?: boolean;
   readonly dtype: FloatDType;
-  readonly shape: readonly number[];
+  readonly to: FloatDType;
+  readonly layout: Pick<IndexLoss, "classAxis" | "shift"> & { readonly shape: readonly number[] };
   readonly weighted: boolean;
   readonly seed: number;
 }
 
 /** The result and the gradient of a loss whose rows are folded between `cuts`. */
 function ask(region: Region, question: Question, cuts: readonly number[]): readonly string[] {
-  const { dtype, shape, seed, weighted, returnGrad, reduction } = question;
-  const [outer = 0, classes = 0, ...inner] = shape;
-  const targetShape = [outer, ...inner];
+  const { dtype, to, layout, seed, weighted, returnGrad, reduction } = question;
+  const { shape, classAxis, shift } = layout;
+  const { outer, length: classes } = axisOf(shape, classAxis);
+  const targetShape = shape.toSpliced(classAxis, 1);
+  const lossShape = lossShapeOf(shape, classAxis, shift);
   const positions = elementCount(targetShape);
-  const compute = dtype === "float64" ? dtype : "float32";
+  const compute = to === "float64" ? to : "float32";
   const loss: IndexLoss = {
     ...question,
+    dtype: to,
+    classAxis,
+    shift,
     smoothing: question.op === "nll" ? 0 : question.smoothing,
-    input: place(region, dtype, shape, numbers(seed, elementCount(shape))) as IndexLoss["input"],
+    input: place(region, dtype, shape, numbers(seed, elementCount(shape))),
     target: place(
       region,
       "int32",
@@ -77,7 +95,7 @@ function ask(region: Region, question: Question, cuts: readonly number[]): reado
     ignoreIndex: -100n,
     gradOutput:
       reduction === "none" && returnGrad
-        ? place(region, dtype, targetShape, numbers(seed + 3, positions))
+        ? place(region, to, lossShape, numbers(seed + 3, elementCount(lossShape)))
         : undefined,
   };
   // The rows lie where they are, so the window is not used.

@@ -8,6 +8,7 @@ import type { Plan } from "../../loss/plan.ts";
 import { computeWhole } from "../../loss/plan.ts";
 import { Problem, rejectAt } from "../../problems.ts";
 import type { DType } from "../../tensor/dtype.ts";
+import { isFloat } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
 import type { Members } from "../../wire/json/writer.ts";
@@ -21,11 +22,19 @@ export type LossPlan = Plan<LossResult> | Plan<LogSoftmaxResult>;
 
 /** Options of nll_loss and cross_entropy in a body. */
 export interface LossFields {
+  readonly dim?: number;
+  readonly shift?: number;
+  readonly dtype?: DType;
   readonly ignore_index?: number;
   readonly reduction?: string;
   readonly size_average?: boolean | null;
   readonly reduce?: boolean | null;
   readonly return_grad?: boolean;
+}
+
+/** Returns the dtype of the losses: `dtype` or the input's. An integer `dtype` is rejected later. */
+export function lossDType({ dtype }: LossFields, input: Tensor): DType {
+  return dtype !== undefined && isFloat(dtype) ? dtype : input.dtype;
 }
 
 /** Reads the operands of a request, and collects the conversions that their elements need. */
@@ -55,9 +64,13 @@ export class OperandReader {
     return this.operands.has(name) ? this.tensor(name, dtype) : undefined;
   }
 
-  /** Reads the options that nll_loss and cross_entropy share. Tensors without a dtype take the input's. */
-  lossOptions(fields: LossFields, dtype: DType): LossOptions {
+  /** Reads the options that nll_loss and cross_entropy share. Tensors without a dtype take that of the losses. */
+  lossOptions(fields: LossFields, input: Tensor): LossOptions {
+    const dtype = lossDType(fields, input);
     return {
+      dim: fields.dim,
+      shift: fields.shift,
+      dtype: fields.dtype,
       weight: this.optional("weight", dtype),
       gradOutput: this.optional("grad_output", dtype),
       ignoreIndex: fields.ignore_index === undefined ? undefined : BigInt(fields.ignore_index),

@@ -5,6 +5,7 @@ import type { LossResult } from "../../loss/index-loss.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { OperandReader } from "./compute.ts";
+import { lossDType } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
@@ -16,9 +17,11 @@ import { realField, tensorField, WARNINGS } from "./tensor-schemas.ts";
 
 const CrossEntropyRequest = Type.Object(
   {
-    input: tensorField("The logits, shape (C), (N, C) or (N, C, d1..dK)."),
+    input: tensorField(
+      "The logits, shape (C), (N, C) or (N, C, d1..dK), or with dim any shape with the classes there.",
+    ),
     target: tensorField(
-      "Class indices in [0, C), shape (), (N) or (N, d1..dK); or probabilities of the input's shape, including one-hot rows.",
+      "Class indices in [0, C), the input's shape without the class dimension; or probabilities of the input's shape, including one-hot rows.",
     ),
     ...lossOptions,
     label_smoothing: optional(
@@ -57,9 +60,9 @@ function crossEntropyPlan(
   const input = reader.tensor("input", "float32");
   // Takes a target of the input's shape without a dtype as probabilities, because JSON does not tell 1 from 1.0.
   const isProbabilities = sameShape(input.shape, reader.operands.shape("target"));
-  const target = reader.tensor("target", isProbabilities ? input.dtype : "int64");
+  const target = reader.tensor("target", isProbabilities ? lossDType(body, input) : "int64");
   const options = {
-    ...reader.lossOptions(body, input.dtype),
+    ...reader.lossOptions(body, input),
     labelSmoothing: body.label_smoothing === undefined ? undefined : Number(body.label_smoothing),
     returnGradTarget: body.return_grad_target,
   };

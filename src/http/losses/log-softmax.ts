@@ -1,12 +1,11 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
 import { planLogSoftmax } from "../../loss/log-softmax.ts";
-import type { DType } from "../../tensor/dtype.ts";
 import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
-import { format, gradOutput, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
+import { castDType, format, gradOutput, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
 import { resultTensor } from "./result-schemas.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
@@ -23,13 +22,7 @@ const LogSoftmaxRequest = Type.Object(
           "The dimension whose exponentials add up to 1, from -rank to rank - 1. If absent or null, PyTorch's legacy rule chooses it (0 for ranks 0, 1 and 3, else 1), with a warning.",
       }),
     ),
-    dtype: optional(
-      Type.Unsafe<DType>({
-        $ref: "DType#",
-        default: null,
-        description: "Dtype to which the input is cast before computing, and dtype of the output.",
-      }),
-    ),
+    dtype: castDType,
     return_grad: returnGrad,
     grad_output: gradOutput,
     format,

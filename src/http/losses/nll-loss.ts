@@ -13,8 +13,12 @@ import { tensorField, WARNINGS } from "./tensor-schemas.ts";
 
 const NllLossRequest = Type.Object(
   {
-    input: tensorField("Log-probabilities, shape (C), (N, C) or (N, C, d1..dK)."),
-    target: tensorField("Class indices in [0, C), shape (), (N) or (N, d1..dK): int64, int32 or uint8."),
+    input: tensorField(
+      "Log-probabilities, shape (C), (N, C) or (N, C, d1..dK), or with dim any shape with the classes there.",
+    ),
+    target: tensorField(
+      "Class indices in [0, C), the input's shape without the class dimension: int64, int32 or uint8.",
+    ),
     ...lossOptions,
   },
   { $id: "NllLossRequest", title: "NllLossRequest", additionalProperties: false },
@@ -33,7 +37,7 @@ function nllLossPlan(
 ): Plan<LossResult> {
   const input = reader.tensor("input", "float32");
   const target = reader.tensor("target", "int64");
-  return planNllLoss(input, target, reader.lossOptions(body, input.dtype), streamed);
+  return planNllLoss(input, target, reader.lossOptions(body, input), streamed);
 }
 
 /** POST /v1/nll_loss and the model nll_loss. */

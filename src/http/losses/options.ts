@@ -1,5 +1,6 @@
 /** Options that several operations share, with PyTorch's names and defaults. */
 import { Type } from "typebox";
+import type { DType } from "../../tensor/dtype.ts";
 import { optional } from "./optional.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import { tensorField } from "./tensor-schemas.ts";
@@ -54,13 +55,22 @@ export const nonFinite = optional(
   }),
 );
 
+/** Cast of the input, as in log_softmax. */
+export const castDType = optional(
+  Type.Unsafe<DType>({
+    $ref: "DType#",
+    default: null,
+    description: "Float dtype to which the input is cast before computing, and dtype of the results.",
+  }),
+);
+
 const legacy = (description: string) =>
   optional(Type.Boolean({ default: null, deprecated: true, description }));
 
 /** Request fields that nll_loss and cross_entropy share. */
 export const lossOptions = {
   weight: optional(
-    tensorField("Factor of each class, shape (C), in the input's dtype. Default: 1 for each."),
+    tensorField("Factor of each class, shape (C), in `dtype` or the input's dtype. Default: 1 for each."),
   ),
   ignore_index: optional(
     Type.Integer({
@@ -74,6 +84,25 @@ export const lossOptions = {
   reduction: optional(Type.Unsafe<string>({ $ref: "Reduction#", default: "mean" })),
   size_average: legacy("Deprecated: with reduce, overrides reduction."),
   reduce: legacy("Deprecated: with size_average, overrides reduction."),
+  dim: optional(
+    Type.Integer({
+      minimum: -MAX_JSON_INTEGER,
+      maximum: MAX_JSON_INTEGER,
+      default: null,
+      description:
+        "The dimension of the classes, from -rank to rank - 1: -1 for (batch, tokens, classes). If absent or null, 0 for one row and 1 for a batch, as in PyTorch.",
+    }),
+  ),
+  shift: optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: MAX_JSON_INTEGER,
+      default: 0,
+      description:
+        "Positions by which the targets are ahead of the logits, 1 for next-token targets: the loss of logits[..., :-shift, :] and target[..., shift:]. Class indices only, with the classes in the last dimension. The left-out logits have the gradient 0.",
+    }),
+  ),
+  dtype: castDType,
   return_grad: returnGrad,
   grad_output: gradOutput,
   format,
@@ -83,11 +112,13 @@ export const lossOptions = {
 /** Response members that nll_loss and cross_entropy share. */
 export const lossResult = {
   loss: Type.Optional(
-    resultNumber("The mean or the sum, in the input's dtype. A mean over nothing is NaN, with a warning."),
+    resultNumber(
+      "The mean or the sum, in `dtype` or the input's dtype. A mean over nothing is NaN, with a warning.",
+    ),
   ),
   losses: Type.Optional(
     resultTensor(
-      "With reduction none: one loss for each position, the input's shape without the class dimension.",
+      "With reduction none: one loss for each position, the target's shape. A shift leaves out the last positions.",
     ),
   ),
   total_weight: Type.Optional(

@@ -97,6 +97,19 @@ export const EXAMPLES: Readonly<Record<`/v1/${LossName}`, Readonly<Record<string
     },
   },
   "/v1/cross_entropy": {
+    language_model: {
+      summary:
+        "Logits of a language model, (batch, tokens, vocabulary), and its next-token targets, computed in float32",
+      request: {
+        input: { dtype: "bfloat16", shape: [1, 3, 2], base64: "AECAPwAAgD8AAAAA" },
+        target: [[0, 1, 1]],
+        dim: -1,
+        shift: 1,
+        dtype: "float32",
+        reduction: "sum",
+      },
+      response: { loss: 1.6265235, total_weight: 2 },
+    },
     mean: {
       summary: "Logits and class indices",
       request: {

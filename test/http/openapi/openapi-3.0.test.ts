@@ -173,8 +173,8 @@ function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
       return fc.boolean();
     case "integer":
       return fc.oneof(
-        fc.integer({ min: -3, max: 3 }),
-        fc.maxSafeInteger(),
+        fc.integer({ min: Math.max(minimum, -3), max: 3 }),
+        fc.integer({ min: Math.max(minimum, Number.MIN_SAFE_INTEGER), max: Number.MAX_SAFE_INTEGER }),
         fc.constantFrom(minimum, maximum),
       );
     case "number":
