@@ -5,11 +5,12 @@
 import { readFileSync } from "node:fs";
 import type { ConvertExports } from "./convert.ts";
 import type { FoldExports } from "./fold.ts";
+import type { LogitsExports } from "./logits.ts";
 import type { TextExports } from "./text.ts";
 import { writePowers } from "./text.ts";
 
 /** Exports of `assembly/`. Addresses are bytes in the kernel's memory, dtypes are the codes of `tensor/dtype.ts`. */
-export interface KernelExports extends ConvertExports, FoldExports, TextExports {
+export interface KernelExports extends ConvertExports, FoldExports, LogitsExports, TextExports {
   readonly heapBase: number;
 }
 

@@ -133,6 +133,8 @@ export const NLL_LOSS = {
 export const CROSS_ENTROPY = {
   ...NLL_LOSS,
   labelSmoothing: check("a number", isNumber),
+  temperature: check("a number", isNumber),
+  softcap: check("a number", isNumber),
   returnGradTarget: flag,
 } satisfies Record<keyof CrossEntropyOptions, Check<unknown>>;
 

@@ -62,8 +62,16 @@ export interface NllLossOptions extends GradientOptions {
   readonly reduce?: boolean | null | undefined;
 }
 
+/** Transform of the logits to `softcap * tanh(x / softcap) / temperature`, through which gradients go. */
+export interface TransformOptions {
+  /** Divides the logits, after `softcap`. Positive and finite. Default 1. */
+  readonly temperature?: number | undefined;
+  /** Bounds the logits to (-softcap, softcap), as Gemma 2 does. Positive and finite. Default none. */
+  readonly softcap?: number | undefined;
+}
+
 /** Options of `crossEntropy`: the parameters of PyTorch's `cross_entropy` and of its gradients. */
-export interface CrossEntropyOptions extends NllLossOptions {
+export interface CrossEntropyOptions extends NllLossOptions, TransformOptions {
   /** Share of the target that is spread evenly over all classes, up to 1. 0, negative values and NaN disable it. Default 0. */
   readonly labelSmoothing?: number | undefined;
   /** Also returns the gradient with respect to a probability target. Default false. */

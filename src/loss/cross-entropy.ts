@@ -7,6 +7,8 @@ import { checkGradRequest } from "./grad-output.ts";
 import { checkIndexOperands, requireFloat } from "./index-checks.ts";
 import type { IndexLoss, IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
 import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
+import type { TransformOptions } from "./logit-transform.ts";
+import { resolveTransform } from "./logit-transform.ts";
 import { resolveClassAxis, resolveShift } from "./loss-axis.ts";
 import { LossError, show } from "./loss-error.ts";
 import { castInput } from "./numbers.ts";
@@ -15,7 +17,7 @@ import { ProbabilityPlan } from "./probability-loss.ts";
 import type { Reduction } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
 
-export interface CrossEntropyOptions extends LossOptions {
+export interface CrossEntropyOptions extends LossOptions, TransformOptions {
   /** Share of the target that is spread evenly over all classes, up to 1. 0, negative values and NaN disable it. Default 0. */
   readonly labelSmoothing?: number | undefined;
   /** Also returns the gradient with respect to a probability target. */
@@ -28,7 +30,8 @@ export interface CrossEntropyOptions extends LossOptions {
  * the shapes of {@link planNllLoss}. The mean divides by the sum of the weights of all targets that are not ignored, or
  * by the number of positions for probabilities. The gradients overwrite input and target.
  *
- * Rejects in PyTorch's order: unknown reduction, gradient of integers, `dtype`, `dim`. Then for probabilities: integer
+ * Rejects in PyTorch's order: unknown reduction, gradient of integers, `dtype`, `dim`, `temperature`,
+ * `softcap`. Then for probabilities: integer
  * target, `ignoreIndex` >= 0, `shift`, weight that is not (C), integer input, `labelSmoothing` over 1. Or for class indices:
  * `labelSmoothing` over 1, 0-dim or integer input, all errors of {@link planNllLoss}. With `streaming`, the target holds
  * class indices and only the input's shape and dtype are used.
@@ -45,10 +48,11 @@ export function planCrossEntropy(
   checkGradRequest(input, returnGrad || returnGradTarget, gradOutput);
   const logits = castInput(input, options.dtype);
   const classAxis = resolveClassAxis(input, options.dim);
+  const transform = resolveTransform(options);
   if (!sameShape(input.shape, target.shape)) {
     const dtype = logits.dtype as FloatDType;
     const checked = checkIndexPath(logits, classAxis, target, reduction, options);
-    return new IndexPlan({ ...checked, input, dtype, classAxis }, warnings, streaming);
+    return new IndexPlan({ ...checked, input, dtype, classAxis, transform }, warnings, streaming);
   }
   checkProbabilityOperands(logits, classAxis, target, options);
   const smoothing = checkSmoothing(options.labelSmoothing);
@@ -56,6 +60,7 @@ export function planCrossEntropy(
     input,
     dtype: logits.dtype as FloatDType,
     classAxis,
+    transform,
     target: target as Tensor & { dtype: FloatDType },
     weight,
     gradOutput,
@@ -69,7 +74,7 @@ function checkIndexPath(
   target: Tensor,
   reduction: Reduction,
   options: CrossEntropyOptions,
-): Omit<IndexLoss, "input" | "dtype" | "classAxis"> {
+): Omit<IndexLoss, "input" | "dtype" | "classAxis" | "transform"> {
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const smoothing = checkSmoothing(options.labelSmoothing);
   checkLogits(input);

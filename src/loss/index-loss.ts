@@ -2,6 +2,7 @@
 import type { Sum } from "../kernel/fold.ts";
 import { checkTargetsStep, foldStep, NO_SUM, NO_SUMS, totalOf, weighLossesStep } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { LogitTransform } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
@@ -55,6 +56,7 @@ export interface IndexLoss {
   /** Class dimension. */
   readonly classAxis: number;
   readonly shift: Shift | undefined;
+  readonly transform: LogitTransform | undefined;
   readonly target: Tensor;
   readonly weight: Tensor | undefined;
   readonly reduction: Reduction;
@@ -121,7 +123,7 @@ export class IndexPlan implements Plan<LossResult> {
     this.castWeight = planCast(layout, weight, this.compute);
     const keepsLosses = reduction === "none" || this.weightComesLast;
     this.shiftedTarget = shift && layout.add(target.dtype, lossShape);
-    this.pieces = planPieces(layout, input, this.axis, dtype, shift);
+    this.pieces = planPieces(layout, input, this.axis, loss);
     this.losses = keepsLosses ? layout.add(dtype, lossShape) : undefined;
     this.gradOutput = plansGrad ? planGradOutput(layout, gradOutput, dtype, reduction) : undefined;
     this.bytes = layout.bytes;

@@ -20,6 +20,8 @@ export type FieldName =
   | "dim"
   | "dtype"
   | "shift"
+  | "temperature"
+  | "softcap"
   | "weight"
   | "ignore_index"
   | "reduction"

@@ -42,6 +42,7 @@ function checkNllLoss(input: Tensor, target: Tensor, options: LossOptions, warni
     input,
     dtype: logits.dtype as FloatDType,
     classAxis,
+    transform: undefined,
     shift: resolveShift(input, classAxis, options.shift),
     target,
     weight,

@@ -1,6 +1,7 @@
 /** Cross entropy with probability targets, after PyTorch's checks. */
 import { foldStep, NO_SUMS, totalOf } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { LogitTransform } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
@@ -25,6 +26,7 @@ export interface ProbabilityLoss {
   readonly dtype: FloatDType;
   /** Class dimension. */
   readonly classAxis: number;
+  readonly transform: LogitTransform | undefined;
   readonly target: Tensor & { dtype: FloatDType };
   readonly weight: Tensor | undefined;
   readonly gradOutput: Tensor | undefined;
@@ -67,7 +69,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
     const layout = new Layout();
     this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
     this.castWeight = planCast(layout, weight, this.compute);
-    this.pieces = planPieces(layout, input, this.axis, loss.dtype, undefined);
+    this.pieces = planPieces(layout, input, this.axis, loss);
     this.losses = reduction === "none" ? layout.add(this.dtype, lossShape) : undefined;
     this.gradOutput = wantsGrad ? planGradOutput(layout, gradOutput, this.dtype, reduction) : undefined;
     this.bytes = layout.bytes;

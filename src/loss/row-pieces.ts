@@ -1,9 +1,11 @@
 /**
- * Rows in pieces, for a loss whose dtype differs from its input's or whose last rows have no target: each piece is cast
- * into a small buffer, folded there, and its gradient is cast back over the piece.
+ * Rows in pieces, for a loss that casts or transforms its input or whose last rows have no target: each piece is cast
+ * into a small buffer, transformed and folded there, and its gradient returns the same way over the piece.
  */
 import { convertStep } from "../kernel/convert.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { LogitTransform } from "../kernel/logits.ts";
+import { transformGradStep, transformStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import { chain } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
@@ -21,11 +23,20 @@ const BUFFER_BYTES = 128 * 1024;
 export interface PiecePlan {
   /** Elements of a row, or of a sample if the classes are not last. */
   readonly rowElements: number;
-  /** Buffer for a piece in the dtype of the loss. Undefined if the input has that dtype. */
+  /** Buffer for a piece in the dtype of the loss. Undefined if the fold reads the rows themselves. */
   readonly buffer: Slot<FloatDType> | undefined;
+  readonly transform: LogitTransform | undefined;
   /** Rows of the largest piece. */
   readonly rows: number;
   readonly shift: Shift | undefined;
+}
+
+/** What happens to rows beside a fold. */
+export interface RowChanges {
+  /** Dtype of the loss, to which the rows are cast. */
+  readonly dtype: FloatDType;
+  readonly shift?: Shift | undefined;
+  readonly transform?: LogitTransform | undefined;
 }
 
 /** Plans pieces. Undefined if a single fold can read all rows where they are. */
@@ -33,16 +44,16 @@ export function planPieces(
   layout: Layout,
   input: Tensor,
   axis: Axis,
-  dtype: FloatDType,
-  shift: Shift | undefined,
+  { dtype, shift, transform }: RowChanges,
 ): PiecePlan | undefined {
   const rowElements = axis.length * axis.inner;
   const rows = axis.outer;
-  if (input.dtype === dtype)
-    return shift === undefined ? undefined : { rowElements, buffer: undefined, rows, shift };
+  if (input.dtype === dtype && transform === undefined)
+    return shift === undefined ? undefined : { rowElements, buffer: undefined, transform, rows, shift };
   const fitting = Math.floor(BUFFER_BYTES / Math.max(1, rowElements * DTYPES[dtype].bytes));
   const rowsAtOnce = Math.min(rows, Math.max(1, fitting));
-  return { rowElements, buffer: layout.add(dtype, [rowsAtOnce * rowElements]), rows: rowsAtOnce, shift };
+  const buffer = layout.add(dtype, [rowsAtOnce * rowElements]);
+  return { rowElements, buffer, transform, rows: rowsAtOnce, shift };
 }
 
 /** Consecutive rows that have a target each, or none. */
@@ -92,7 +103,7 @@ export function foldPieces(kernel: Kernel, plan: PiecePlan, block: number, rows:
 }
 
 function* pieceSteps(kernel: Kernel, plan: PiecePlan, block: number, rows: PieceRows): Generator<Step> {
-  const { rowElements } = plan;
+  const { rowElements, transform } = plan;
   const buffer = plan.buffer && atSlot(block, plan.buffer);
   for (const { first, count, kept } of divide(plan, rows.first, rows.count)) {
     const elements = count * rowElements;
@@ -104,8 +115,11 @@ function* pieceSteps(kernel: Kernel, plan: PiecePlan, block: number, rows: Piece
     } else {
       const x = partOf(buffer, 0, elements);
       yield convertStep(kernel, piece, x, elements);
+      if (transform !== undefined) yield transformStep(kernel, x, transform);
       yield rows.fold(x, kept, count);
-      if (rows.returnsGrad) yield convertStep(kernel, x, piece, elements);
+      if (!rows.returnsGrad) continue;
+      if (transform !== undefined) yield transformGradStep(kernel, piece, x, transform);
+      yield convertStep(kernel, x, piece, elements);
     }
   }
 }

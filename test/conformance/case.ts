@@ -35,6 +35,8 @@ const OPTIONS = [
   "dim",
   "dtype",
   "shift",
+  "temperature",
+  "softcap",
   "ignore_index",
   "reduction",
   "label_smoothing",

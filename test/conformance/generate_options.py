@@ -2,7 +2,8 @@
 
     python generate_options.py 500 > torch2-options.jsonl
 
-`dtype` is a cast before the loss, `dim` a movedim before it, `shift` leaves out the last logits and the first targets.
+`dtype` is a cast before the loss, `dim` a movedim before it, `shift` leaves out the last logits and the first targets,
+`softcap` and `temperature` replace the logits x by softcap * tanh(x / softcap) / temperature.
 Deterministic for one PyTorch version. Badly conditioned cases are left out, as in generate.py.
 """
 import json
@@ -53,6 +54,10 @@ def random_case(number_of_case):
     case["reduction"] = random.choice(["none", "sum", "mean"])
     if op == "cross_entropy" and random.random() < 0.3:
         case["label_smoothing"] = random.choice([0.1, 0.3, 1.0])
+    if op == "cross_entropy" and random.random() < 0.3:
+        case["temperature"] = random.choice([0.5, 0.7, 2.0, 3])
+    if op == "cross_entropy" and random.random() < 0.3:
+        case["softcap"] = random.choice([0.25, 2.0, 30, 50.0])
     if op == "cross_entropy" and random.random() < 0.25:
         tensors["target"] = torch.rand(shape, dtype=torch.float64).to(base.dtype_of(lossy))
         case["grad_target"] = random.random() < 0.5
@@ -69,6 +74,10 @@ def loss_of(case, x, target, weight, widen):
     """PyTorch's loss of an input that is cast, shifted and has its classes moved to where PyTorch expects them."""
     if "dtype" in case and not widen:
         x = x.to(base.dtype_of(case["dtype"]))
+    if "softcap" in case:
+        x = case["softcap"] * torch.tanh(x / case["softcap"])
+    if "temperature" in case:
+        x = x / case["temperature"]
     axis = case.get("dim", 0 if x.dim() == 1 else 1)
     shift = case.get("shift", 0)
     soft = target.shape == x.shape

@@ -106,8 +106,8 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
   ],
   [
     "an option of no loss",
-    () => crossEntropy(x, t, { temperature: 2 }),
-    `crossEntropy: unknown option temperature; expected one of ${LOSS}, labelSmoothing, returnGradTarget`,
+    () => crossEntropy(x, t, { gamma: 2 }),
+    `crossEntropy: unknown option gamma; expected one of ${LOSS}, labelSmoothing, temperature, softcap, returnGradTarget`,
   ],
   [
     "another function's option",

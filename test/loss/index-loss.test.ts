@@ -38,6 +38,7 @@ const asked = fc.record({
   layout: layouts,
   /** Dtype of the losses. */
   to: fc.constantFrom<FloatDType[]>("float32", "float64", "float16", "bfloat16"),
+  transform: fc.constantFrom(undefined, { softcap: 3, temperature: 0.5 }),
   op: fc.constantFrom("nll" as const, "crossEntropy" as const),
   reduction: fc.constantFrom("none" as const, "mean" as const, "sum" as const),
   smoothing: fc.constantFrom(0, 0.1),
@@ -60,7 +61,7 @@ function bytesOf({ dtype, shape, address }: Tensor): string {
   return Buffer.from(kernel.u8.subarray(address, address + byteLength({ dtype, shape }))).toString("base64");
 }
 
-interface Question extends Pick<IndexLoss, "op" | "reduction" | "smoothing" | "returnGrad"> {
+interface Question extends Pick<IndexLoss, "transform" | "op" | "reduction" | "smoothing" | "returnGrad"> {
   readonly weightComesLast?: boolean;
   readonly dtype: FloatDType;
   readonly to: FloatDType;
@@ -83,6 +84,7 @@ function ask(region: Region, question: Question, cuts: readonly number[]): reado
     dtype: to,
     classAxis,
     shift,
+    transform: question.op === "nll" ? undefined : question.transform,
     smoothing: question.op === "nll" ? 0 : question.smoothing,
     input: place(region, dtype, shape, numbers(seed, elementCount(shape))),
     target: place(

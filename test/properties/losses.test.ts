@@ -83,6 +83,16 @@ describe("log_softmax in float64", () => {
     ));
 });
 
+/** Options through which gradients go. */
+const options = fc.constantFrom(
+  {},
+  { label_smoothing: 0.2 },
+  { reduction: "mean", temperature: 0.5 },
+  { softcap: 2 },
+  { softcap: 1, temperature: 3, label_smoothing: 0.1 },
+  { dim: -1, shift: 1 },
+);
+
 describe("cross_entropy in float64", () => {
   it("is log_softmax followed by nll_loss, gradient and all, within 1e-12", () =>
     fc.assert(
@@ -184,9 +194,9 @@ describe("cross_entropy in float64", () => {
 
   it("has the gradient of its central differences, within 1e-6", () =>
     fc.assert(
-      fc.asyncProperty(batch, fc.constantFrom(0, 0.2), async ({ logits: wide, target }, label_smoothing) => {
+      fc.asyncProperty(batch, options, async ({ logits: wide, target }, some) => {
         const logits = wide.map((row) => row.map((value) => value / 10));
-        const common = { target: { shape: [target.length], data: target }, label_smoothing };
+        const common = { target: { shape: [target.length], data: target }, reduction: "sum", ...some };
         const { grad_input } = await ask("cross_entropy", {
           ...common,
           input: float64(logits),

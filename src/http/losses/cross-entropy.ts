@@ -9,7 +9,7 @@ import { lossDType } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
-import { lossOptions, lossResult } from "./options.ts";
+import { lossOptions, lossResult, realOf, transformOptions } from "./options.ts";
 import { resultTensor } from "./result-schemas.ts";
 import type { StreamedInput } from "./streaming.ts";
 import { lossStreaming } from "./streaming.ts";
@@ -30,6 +30,7 @@ const CrossEntropyRequest = Type.Object(
         0,
       ),
     ),
+    ...transformOptions,
     return_grad_target: optional(
       Type.Boolean({
         default: false,
@@ -63,7 +64,9 @@ function crossEntropyPlan(
   const target = reader.tensor("target", isProbabilities ? lossDType(body, input) : "int64");
   const options = {
     ...reader.lossOptions(body, input),
-    labelSmoothing: body.label_smoothing === undefined ? undefined : Number(body.label_smoothing),
+    labelSmoothing: realOf(body.label_smoothing),
+    temperature: realOf(body.temperature),
+    softcap: realOf(body.softcap),
     returnGradTarget: body.return_grad_target,
   };
   return planCrossEntropy(input, target, options, streamed);

@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import type { DType } from "../../tensor/dtype.ts";
 import { optional } from "./optional.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
-import { tensorField } from "./tensor-schemas.ts";
+import { realField, tensorField } from "./tensor-schemas.ts";
 
 /** Largest integer option, because larger JSON numbers are not exact. */
 export const MAX_JSON_INTEGER = 2 ** 53;
@@ -23,6 +23,11 @@ const NonFiniteStyle = Type.Enum(["string", "null"], {
 });
 
 export const OPTION_SCHEMAS = [Reduction, NonFiniteStyle];
+
+/** Returns a number field's value, in which a text names a non-finite number. */
+export function realOf(field: number | string | undefined): number | undefined {
+  return field === undefined ? undefined : Number(field);
+}
 
 /** Options of the JSON response format, independent of the operation. */
 export const JSON_OPTIONS = ["format", "non_finite"] as const;
@@ -66,6 +71,18 @@ export const castDType = optional(
 
 const legacy = (description: string) =>
   optional(Type.Boolean({ default: null, deprecated: true, description }));
+
+/** Request fields that transform logits. */
+export const transformOptions = {
+  temperature: optional(
+    realField("Divides the logits, after softcap. Positive and finite. With half dtypes, use dtype.", 1),
+  ),
+  softcap: optional(
+    realField(
+      "Replaces the logits x by softcap * tanh(x / softcap), as Gemma 2 does. Positive and finite. Default: none.",
+    ),
+  ),
+};
 
 /** Request fields that nll_loss and cross_entropy share. */
 export const lossOptions = {

@@ -1,6 +1,7 @@
 // WebAssembly module with all arithmetic on tensors.
 export * from "./convert";
 export * from "./fold";
+export * from "./logits";
 export * from "./base64";
 export * from "./print";
 export { powersAt, scalesAt } from "./powers";
