@@ -190,7 +190,8 @@ export const PROBLEMS = {
   option_not_applicable: {
     status: 422,
     title: "An option does not apply to this kind of target",
-    remedy: "Use ignore_index with class indices, and return_grad_target with probabilities.",
+    remedy:
+      "Use ignore_index, label_smoothing, shift and return_correct with one class index for each position, and return_grad_target with probabilities.",
   },
   dtype_not_supported: {
     status: 422,

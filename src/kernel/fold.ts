@@ -14,9 +14,10 @@ export interface FoldExports {
   nllStep(fold: number, budget: number): number;
   crossEntropyStep(fold: number, budget: number): number;
   softTargetStep(fold: number, budget: number): number;
+  sparseTargetStep(fold: number, budget: number): number;
   /**
-   * Adds the weights of all targets that are not ignored (1 each if `weight` is 0) to the sum at `result`. Returns the
-   * index of the first invalid target, or -1.
+   * Adds the weights of all targets that are not ignored, times their `samples` (1 each if an address is 0), to the sum
+   * at `result`. Returns the index of the first invalid target, or -1.
    */
   checkTargets(
     target: number,
@@ -25,9 +26,26 @@ export interface FoldExports {
     classes: number,
     ignoreIndex: bigint,
     weight: number,
+    samples: number,
     wide: number,
     result: number,
   ): number;
+  /**
+   * Adds the `samples` (1 each if 0) of `n` positions from `first` on to the sum at `result`. With a `target` of `picks`
+   * classes per position, leaves out positions whose classes are all ignored.
+   */
+  addSamples(
+    target: number,
+    dtype: number,
+    first: number,
+    n: number,
+    picks: number,
+    inner: number,
+    ignoreIndex: bigint,
+    samples: number,
+    wide: number,
+    result: number,
+  ): void;
   /** Multiplies losses in place by the weights of their classes and adds them to the sum at `result`. */
   weighLosses(
     losses: number,
@@ -43,7 +61,13 @@ export interface FoldExports {
 }
 
 /** Names of the folds. */
-export type FoldName = "logSoftmax" | "logSoftmaxGrad" | "nll" | "crossEntropy" | "softTarget";
+export type FoldName =
+  | "logSoftmax"
+  | "logSoftmaxGrad"
+  | "nll"
+  | "crossEntropy"
+  | "softTarget"
+  | "sparseTarget";
 
 /** Operands of a fold. An output may overwrite the operand of the same shape, but nothing else may overlap. */
 export interface Fold {
@@ -71,6 +95,18 @@ export interface Fold {
   /** Label smoothing, 0 for none. */
   readonly smoothing?: number;
   readonly ignoreIndex?: bigint;
+  /** Factor of each position in the compute dtype. Default 1. */
+  readonly sampleWeight?: Tensor | undefined;
+  /** Scale of the squared logsumexp that is added to each loss, and output for these terms in `lossDType`. */
+  readonly squareScale?: number;
+  readonly squares?: Tensor | undefined;
+  /** Weights of sparse targets, which have `picks` classes per position, and output for their gradients in its dtype. */
+  readonly picks?: number | undefined;
+  readonly targetWeight?: Tensor | undefined;
+  readonly gradTargetWeight?: Tensor | undefined;
+  /** Outputs for the class of each position's largest logit, int64, and whether it is the target, uint8. */
+  readonly predictions?: Tensor | undefined;
+  readonly correct?: Tensor | undefined;
   /** Sums of the previous rows. Default 0. */
   readonly sums?: FoldSums | undefined;
 }
@@ -96,10 +132,12 @@ export function totalOf({ sum, rest }: Sum): number {
 export interface FoldSums {
   readonly loss: Sum;
   readonly smooth: Sum;
+  /** Squared logsumexps, scaled. */
+  readonly square: Sum;
 }
 
 /** Sums before the first row. */
-export const NO_SUMS: FoldSums = { loss: NO_SUM, smooth: NO_SUM };
+export const NO_SUMS: FoldSums = { loss: NO_SUM, smooth: NO_SUM, square: NO_SUM };
 
 /** Kernel exports and memory views for the operands of a fold. */
 export interface FoldKernel {
@@ -116,7 +154,9 @@ const SMOOTHING = 1;
 const IGNORE_INDEX = 2;
 const LOSS_SUM = 3;
 const SMOOTH_SUM = 5;
-const WORDS = 14;
+const SQUARE_SCALE = 7;
+const SQUARE_SUM = 8;
+const WORDS = 20;
 
 /**
  * Runs a fold over the operands that `describe` returns at the first step. `at` is the address of `foldBytes` bytes
@@ -137,7 +177,7 @@ export function foldStep(
       const fold = describe();
       const { outer, length, inner } = fold.axis;
       // Skips empty tensors without losses because they may have billions of lines.
-      if (outer * length * inner === 0 && fold.losses === undefined) {
+      if (outer * length * inner === 0 && fold.losses === undefined && fold.correct === undefined) {
         take(fold.sums ?? NO_SUMS);
         return true;
       }
@@ -146,7 +186,11 @@ export function foldStep(
     }
     if (step(at, budget) === 0) return false;
     const { f64 } = kernel;
-    take({ loss: readSum(f64, at / 8 + LOSS_SUM), smooth: readSum(f64, at / 8 + SMOOTH_SUM) });
+    take({
+      loss: readSum(f64, at / 8 + LOSS_SUM),
+      smooth: readSum(f64, at / 8 + SMOOTH_SUM),
+      square: readSum(f64, at / 8 + SQUARE_SUM),
+    });
     return true;
   };
 }
@@ -167,6 +211,8 @@ function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
   kernel.i64[at / 8 + IGNORE_INDEX] = fold.ignoreIndex ?? 0n;
   writeSum(kernel.f64, at / 8 + LOSS_SUM, fold.sums?.loss ?? NO_SUM);
   writeSum(kernel.f64, at / 8 + SMOOTH_SUM, fold.sums?.smooth ?? NO_SUM);
+  kernel.f64[at / 8 + SQUARE_SCALE] = fold.squareScale ?? 0;
+  writeSum(kernel.f64, at / 8 + SQUARE_SUM, fold.sums?.square ?? NO_SUM);
   const { axis, x, target } = fold;
   const words = [
     axis.outer,
@@ -183,6 +229,14 @@ function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
     fold.losses?.address ?? 0,
     DTYPES[fold.lossDType ?? "float32"].code,
     fold.gradOutput?.address ?? 0,
+    fold.sampleWeight?.address ?? 0,
+    fold.squares?.address ?? 0,
+    fold.picks ?? 0,
+    fold.targetWeight?.address ?? 0,
+    DTYPES[fold.targetWeight?.dtype ?? x.dtype].code,
+    fold.gradTargetWeight?.address ?? 0,
+    fold.predictions?.address ?? 0,
+    fold.correct?.address ?? 0,
   ];
   kernel.i32.set(words, at / 4 + WORDS);
 }
@@ -194,6 +248,8 @@ export interface TargetCheck {
   readonly target: Tensor;
   /** Weight of each class in the compute dtype. */
   readonly weight: Tensor | undefined;
+  /** Factor of each target in the compute dtype. */
+  readonly sampleWeight?: Tensor | undefined;
   readonly ignoreIndex: bigint;
   /** Called for the first invalid target in row-major order. */
   readonly reject: (element: number, value: bigint) => never;
@@ -206,22 +262,60 @@ export interface TargetCheck {
 export function checkTargetsStep(
   kernel: FoldKernel,
   result: number,
-  { classes, target, weight, ignoreIndex, reject }: TargetCheck,
+  { classes, target, weight, sampleWeight, ignoreIndex, reject }: TargetCheck,
   take: (totalWeight: number) => void,
 ): Step {
   const { code, bytes } = DTYPES[target.dtype];
   const count = elementCount(target.shape);
-  const wide = Number(weight?.dtype === "float64");
+  const factors = weight ?? sampleWeight;
+  const wide = Number(factors?.dtype === "float64");
   const weights = weight?.address ?? 0;
+  const sampleBytes = sampleWeight === undefined ? 0 : DTYPES[sampleWeight.dtype].bytes;
   let at = 0;
   return (budget) => {
     if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
     const n = Math.min(budget, count - at);
     const from = target.address + at * bytes;
-    const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, wide, result);
+    const samples = sampleWeight === undefined ? 0 : sampleWeight.address + at * sampleBytes;
+    const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, samples, wide, result);
     if (bad >= 0) reject(at + bad, readIndex(kernel, target, at + bad));
     at += n;
     if (at < count) return false;
+    take(totalOf(readSum(kernel.f64, result / 8)));
+    return true;
+  };
+}
+
+/** Positions whose sample weights are added up. */
+export interface SampleSum {
+  readonly positions: number;
+  /** Factor of each position in the compute dtype. Undefined means 1. */
+  readonly sampleWeight: Tensor | undefined;
+  /** Sparse target with the classes per position, of which those with `ignoreIndex` do not count. */
+  readonly sparse?: { readonly target: Tensor; readonly picks: number; readonly inner: number } | undefined;
+  readonly ignoreIndex?: bigint;
+}
+
+/** Adds up the sample weights of the positions that count. `result` is the address of a {@link Sum}. */
+export function sampleSumStep(
+  kernel: FoldKernel,
+  result: number,
+  { positions, sampleWeight, sparse, ignoreIndex = 0n }: SampleSum,
+  take: (total: number) => void,
+): Step {
+  const target = sparse?.target;
+  const code = DTYPES[target?.dtype ?? "int64"].code;
+  const wide = Number(sampleWeight?.dtype === "float64");
+  const samples = sampleWeight?.address ?? 0;
+  const { picks = 0, inner = 1 } = sparse ?? {};
+  let at = 0;
+  return (budget) => {
+    if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
+    const n = Math.min(Math.ceil(budget / (picks + 1)), positions - at);
+    const from = target?.address ?? 0;
+    kernel.run.addSamples(from, code, at, n, picks, inner, ignoreIndex, samples, wide, result);
+    at += n;
+    if (at < positions) return false;
     take(totalOf(readSum(kernel.f64, result / 8)));
     return true;
   };

@@ -119,6 +119,7 @@ export const LOG_SOFTMAX = {
 /** Options of `nllLoss`. */
 export const NLL_LOSS = {
   weight: checkTensor,
+  sampleWeight: checkTensor,
   ignoreIndex: checkIgnoreIndex,
   reduction: check("a string", isString),
   sizeAverage: legacyFlag,
@@ -135,6 +136,12 @@ export const CROSS_ENTROPY = {
   labelSmoothing: check("a number", isNumber),
   temperature: check("a number", isNumber),
   softcap: check("a number", isNumber),
+  lseSquareScale: check("a number", isNumber),
+  returnZLoss: flag,
+  returnPredictions: flag,
+  returnCorrect: flag,
+  targetWeight: checkTensor,
+  returnGradTargetWeight: flag,
   returnGradTarget: flag,
 } satisfies Record<keyof CrossEntropyOptions, Check<unknown>>;
 

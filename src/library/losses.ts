@@ -1,10 +1,11 @@
 /** Losses on typed arrays. The caller's arrays are never changed. */
 import { planCrossEntropy } from "../loss/cross-entropy.ts";
-import type { LossResult as EngineResult, LossOptions } from "../loss/index-loss.ts";
+import type { LossResult as EngineResult } from "../loss/index-loss.ts";
 import { planLogSoftmax } from "../loss/log-softmax.ts";
 import { planNllLoss } from "../loss/nll-loss.ts";
 import type { Plan } from "../loss/plan.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { CROSS_ENTROPY, checkOptions, checkTensor, LOG_SOFTMAX, NLL_LOSS } from "./check.ts";
 import type { Workspace } from "./memory.ts";
 import { compute, copyIn, copyOut, inWorkspace } from "./memory.ts";
@@ -169,26 +170,45 @@ function copyInOperands(work: Workspace, { input, target }: Operands) {
   return [copyIn(work, "input", input), copyIn(work, "target", target)] as const;
 }
 
+/** Options that are tensors, with their names in errors. */
+const TENSORS = {
+  weight: "weight",
+  sampleWeight: "sample_weight",
+  targetWeight: "target_weight",
+  gradOutput: "grad_output",
+} as const;
+
+type TensorOption = keyof typeof TENSORS;
+
 /** Copies the tensors of the options into the Arena. */
-function copyInOptions<Options extends { weight?: ArrayTensor; gradOutput?: ArrayTensor }>(
+function copyInOptions<Options extends { readonly [Name in TensorOption]?: ArrayTensor }>(
   work: Workspace,
-  { weight, gradOutput, ...options }: Options,
-): Omit<Options, "weight" | "gradOutput"> & Pick<LossOptions, "weight" | "gradOutput"> {
-  return {
-    ...options,
-    weight: weight && copyIn(work, "weight", weight),
-    gradOutput: gradOutput && copyIn(work, "grad_output", gradOutput),
-  };
+  options: Options,
+): Omit<Options, TensorOption> & { readonly [Name in TensorOption]?: Tensor } {
+  const copies: Partial<Record<TensorOption, Tensor>> = {};
+  for (const name of Object.keys(TENSORS) as TensorOption[]) {
+    const tensor = options[name];
+    if (tensor !== undefined) copies[name] = copyIn(work, TENSORS[name], tensor);
+  }
+  return { ...options, ...copies };
 }
 
 function copyOutLoss(work: Workspace, plan: Plan<EngineResult>): CrossEntropyResult {
-  const { loss, losses, totalWeight, gradInput, gradTarget, warnings } = compute(work, plan);
+  const { loss, losses, totalWeight, gradInput, gradTarget, warnings, ...more } = compute(work, plan);
+  const { zLoss, zLosses, predictions, correct, gradTargetWeight } = more;
   return {
     ...(loss && { loss: loss.value }),
     ...(losses && { losses: copyOut(work, losses) as ArrayTensor<FloatDType> }),
     ...(totalWeight && { totalWeight: totalWeight.value }),
     ...(gradInput && { gradInput: copyOut(work, gradInput) as ArrayTensor<FloatDType> }),
     ...(gradTarget && { gradTarget: copyOut(work, gradTarget) }),
+    ...(zLoss && { zLoss: zLoss.value }),
+    ...(zLosses && { zLosses: copyOut(work, zLosses) as ArrayTensor<FloatDType> }),
+    ...(predictions && { predictions: copyOut(work, predictions) as ArrayTensor<"int64"> }),
+    ...(correct && { correct: copyOut(work, correct) as ArrayTensor<"uint8"> }),
+    ...(gradTargetWeight && {
+      gradTargetWeight: copyOut(work, gradTargetWeight) as ArrayTensor<FloatDType>,
+    }),
     warnings,
   };
 }

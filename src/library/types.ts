@@ -52,6 +52,11 @@ export interface NllLossOptions extends GradientOptions {
   readonly dtype?: FloatDType | null | undefined;
   /** Weight of each class, (C), in `dtype` or the input's dtype, or in any dtype for probability targets. Default 1 each. */
   readonly weight?: ArrayTensor | undefined;
+  /**
+   * Factor of each position, in the target's shape without classes, any float dtype. The mean divides by the sum of the
+   * factors of the kept targets, each times the weight of its class. Default 1 each.
+   */
+  readonly sampleWeight?: ArrayTensor<FloatDType> | undefined;
   /** Target value without loss and gradient, any int64 as a bigint or a safe integer. Default -100. */
   readonly ignoreIndex?: bigint | number | undefined;
   /** "none", "mean" or "sum". "elementwise_mean" is deprecated. Default "mean". */
@@ -76,6 +81,21 @@ export interface CrossEntropyOptions extends NllLossOptions, TransformOptions {
   readonly labelSmoothing?: number | undefined;
   /** Also returns the gradient with respect to a probability target. Default false. */
   readonly returnGradTarget?: boolean | undefined;
+  /** Scale of the z-loss, `lseSquareScale * logsumexp(logits) ** 2`, added to each kept position's loss. Default 0. */
+  readonly lseSquareScale?: number | undefined;
+  /** Also returns the z-loss, which is part of the loss. Default false. */
+  readonly returnZLoss?: boolean | undefined;
+  /** Also returns the class of each position's largest logit, the first of equal ones. Default false. */
+  readonly returnPredictions?: boolean | undefined;
+  /** Also returns whether the prediction is the target. Class indices only. Default false. */
+  readonly returnCorrect?: boolean | undefined;
+  /**
+   * Weight of each class of a sparse target, whose shape is the input's with any size for the class dimension. The loss
+   * is that of probabilities with these entries and 0 elsewhere.
+   */
+  readonly targetWeight?: ArrayTensor<FloatDType> | undefined;
+  /** Also returns the gradient with respect to `targetWeight`. Default false. */
+  readonly returnGradTargetWeight?: boolean | undefined;
 }
 
 /** Result of `logSoftmax` for an input of dtype `D` and an output of dtype `Output`. */
@@ -94,7 +114,10 @@ export interface LossResult<D extends DType = FloatDType, Losses extends FloatDT
   readonly loss?: number;
   /** Loss of each position for "none", in the target's shape. A shift leaves out the last positions of each sequence. */
   readonly losses?: ArrayTensor<Losses>;
-  /** Sum of the weights of all targets that are not ignored, which is the divisor of the mean. Class indices only. */
+  /**
+   * Divisor of the mean: the sum of the weights of all targets that are not ignored, of a sparse target 1 for each
+   * position with a kept class, each times its sample weight. Probabilities have it only with sample weights.
+   */
   readonly totalWeight?: number;
   /** Gradient in the input's shape and dtype, with `returnGrad`. */
   readonly gradInput?: ArrayTensor<D>;
@@ -113,4 +136,14 @@ export interface CrossEntropyResult<
 > extends LossResult<D, T extends FloatDType ? FloatDType : Losses> {
   /** Gradient of a probability target in its shape and dtype, with `returnGradTarget`. */
   readonly gradTarget?: ArrayTensor<T>;
+  /** z-loss for "mean" and "sum", with `returnZLoss`. */
+  readonly zLoss?: number;
+  /** z-loss of each position for "none", with `returnZLoss`. */
+  readonly zLosses?: ArrayTensor<FloatDType>;
+  /** Class of the largest logit of each position, with `returnPredictions`. */
+  readonly predictions?: ArrayTensor<"int64">;
+  /** 1 where the prediction is the target, otherwise 0, with `returnCorrect`. */
+  readonly correct?: ArrayTensor<"uint8">;
+  /** Gradient of `targetWeight` in its shape and dtype, with `returnGradTargetWeight`. */
+  readonly gradTargetWeight?: ArrayTensor<FloatDType>;
 }

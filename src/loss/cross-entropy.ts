@@ -4,8 +4,8 @@ import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
 import { checkGradRequest } from "./grad-output.ts";
-import { checkIndexOperands, requireFloat } from "./index-checks.ts";
-import type { IndexLoss, IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
+import { checkIndexOperands, checkTargetDType, checkWeightDType, requireFloat } from "./index-checks.ts";
+import type { IndexLoss, IndexStreaming, LossOptions, LossResult, SparseTarget } from "./index-loss.ts";
 import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
 import type { TransformOptions } from "./logit-transform.ts";
 import { resolveTransform } from "./logit-transform.ts";
@@ -13,15 +13,25 @@ import { resolveClassAxis, resolveShift } from "./loss-axis.ts";
 import { LossError, show } from "./loss-error.ts";
 import { castInput } from "./numbers.ts";
 import type { Plan } from "./plan.ts";
+import type { TermOptions } from "./position-terms.ts";
+import { checkTerms } from "./position-terms.ts";
 import { ProbabilityPlan } from "./probability-loss.ts";
 import type { Reduction } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
 
-export interface CrossEntropyOptions extends LossOptions, TransformOptions {
+export interface CrossEntropyOptions extends LossOptions, TransformOptions, TermOptions {
   /** Share of the target that is spread evenly over all classes, up to 1. 0, negative values and NaN disable it. Default 0. */
   readonly labelSmoothing?: number | undefined;
   /** Also returns the gradient with respect to a probability target. */
   readonly returnGradTarget?: boolean | undefined;
+  /**
+   * Weights of a sparse target, which has several classes for each position: class indices in the input's shape with
+   * any size for the class dimension. The loss is that of probabilities with these entries, equal classes added up.
+   * Any float dtype.
+   */
+  readonly targetWeight?: Tensor | undefined;
+  /** Also returns the gradient with respect to `targetWeight`. */
+  readonly returnGradTargetWeight?: boolean | undefined;
 }
 
 /**
@@ -29,6 +39,9 @@ export interface CrossEntropyOptions extends LossOptions, TransformOptions {
  * shape holds probabilities, so the loss is minus the sum of log-probabilities times probabilities. Class indices have
  * the shapes of {@link planNllLoss}. The mean divides by the sum of the weights of all targets that are not ignored, or
  * by the number of positions for probabilities. The gradients overwrite input and target.
+ *
+ * With `targetWeight`, the target is sparse: class indices in the input's shape with any size for the class dimension,
+ * each with a weight. The mean divides by the number of positions with a class that is not ignored.
  *
  * Rejects in PyTorch's order: unknown reduction, gradient of integers, `dtype`, `dim`, `temperature`,
  * `softcap`. Then for probabilities: integer
@@ -45,28 +58,45 @@ export function planCrossEntropy(
   const warnings: string[] = [];
   const { weight, gradOutput, returnGrad = false, returnGradTarget = false } = options;
   const reduction = resolveReduction(options, warnings);
-  checkGradRequest(input, returnGrad || returnGradTarget, gradOutput);
+  const returnGradTargetWeight = options.returnGradTargetWeight ?? false;
+  checkGradRequest(input, returnGrad || returnGradTarget || returnGradTargetWeight, gradOutput);
   const logits = castInput(input, options.dtype);
   const classAxis = resolveClassAxis(input, options.dim);
   const transform = resolveTransform(options);
+  const dtype = logits.dtype as FloatDType;
+  if (options.targetWeight !== undefined) {
+    const checked = checkSparsePath(logits, classAxis, target, reduction, options);
+    return new IndexPlan({ ...checked, input, dtype, classAxis, transform }, warnings, streaming);
+  }
+  if (returnGradTargetWeight) {
+    throw new LossError(
+      "option_without_effect",
+      "return_grad_target_weight",
+      "return_grad_target_weight has no effect without target_weight",
+    );
+  }
   if (!sameShape(input.shape, target.shape)) {
-    const dtype = logits.dtype as FloatDType;
     const checked = checkIndexPath(logits, classAxis, target, reduction, options);
     return new IndexPlan({ ...checked, input, dtype, classAxis, transform }, warnings, streaming);
   }
   checkProbabilityOperands(logits, classAxis, target, options);
   const smoothing = checkSmoothing(options.labelSmoothing);
+  const positions = input.shape.toSpliced(classAxis, 1);
   const operands = {
     input,
-    dtype: logits.dtype as FloatDType,
+    dtype,
     classAxis,
     transform,
     target: target as Tensor & { dtype: FloatDType },
+    terms: checkTerms(options, positions, input.shape[classAxis]!, false),
     weight,
     gradOutput,
   };
   return new ProbabilityPlan({ ...operands, reduction, smoothing, returnGrad, returnGradTarget }, warnings);
 }
+
+/** Checked operands and options of a target of class indices. */
+type CheckedTarget = Omit<IndexLoss, "input" | "dtype" | "classAxis" | "transform">;
 
 function checkIndexPath(
   input: Tensor,
@@ -74,7 +104,7 @@ function checkIndexPath(
   target: Tensor,
   reduction: Reduction,
   options: CrossEntropyOptions,
-): Omit<IndexLoss, "input" | "dtype" | "classAxis" | "transform"> {
+): CheckedTarget {
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const smoothing = checkSmoothing(options.labelSmoothing);
   checkLogits(input);
@@ -92,6 +122,8 @@ function checkIndexPath(
     op: "crossEntropy",
     shift,
     target,
+    sparse: undefined,
+    terms: checkTerms(options, target.shape, input.shape[classAxis]!, true),
     weight,
     reduction,
     ignoreIndex,
@@ -99,6 +131,77 @@ function checkIndexPath(
     returnGrad,
     gradOutput,
   };
+}
+
+/**
+ * Checks a sparse target: class indices in the input's shape but for the class dimension, weights of its shape, and no
+ * option for one class per position.
+ */
+function checkSparsePath(
+  input: Tensor,
+  classAxis: number,
+  target: Tensor,
+  reduction: Reduction,
+  options: CrossEntropyOptions,
+): CheckedTarget {
+  const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
+  checkLogits(input);
+  const picks = target.shape[classAxis];
+  if (picks === undefined || !sameShape(target.shape, input.shape.with(classAxis, picks))) {
+    const expected = input.shape.map((size, axis) => (axis === classAxis ? "K" : size)).join(", ");
+    throw new LossError(
+      "shape_mismatch",
+      "target",
+      `Expected target size [${expected}] with target_weight, got ${show(target.shape)}: K classes for each position`,
+    );
+  }
+  checkTargetDType(target);
+  checkTargetWeight(target, options.targetWeight!);
+  checkClassWeight(input, classAxis, weight);
+  checkWeightDType(input, weight);
+  const smoothing = checkSmoothing(options.labelSmoothing);
+  for (const [field, isSet] of [
+    ["label_smoothing", smoothing > 0],
+    ["shift", (options.shift ?? 0) !== 0],
+    ["return_grad_target", options.returnGradTarget === true],
+  ] as const) {
+    if (isSet)
+      throw new LossError("option_not_applicable", field, `${field} is not supported with target_weight`);
+  }
+  const positions = input.shape.toSpliced(classAxis, 1);
+  return {
+    op: "sparseTarget",
+    shift: undefined,
+    target,
+    sparse: {
+      picks,
+      weight: options.targetWeight as SparseTarget["weight"],
+      returnGrad: options.returnGradTargetWeight ?? false,
+    },
+    terms: checkTerms(options, positions, input.shape[classAxis]!, false),
+    weight,
+    reduction,
+    ignoreIndex,
+    smoothing: 0,
+    returnGrad,
+    gradOutput,
+  };
+}
+
+function checkTargetWeight(target: Tensor, targetWeight: Tensor): void {
+  if (!sameShape(target.shape, targetWeight.shape)) {
+    throw new LossError(
+      "shape_mismatch",
+      "target_weight",
+      `target_weight must have the target's shape, ${show(target.shape)}, got ${show(targetWeight.shape)}`,
+    );
+  }
+  if (isFloat(targetWeight.dtype)) return;
+  throw new LossError(
+    "dtype_not_supported",
+    "target_weight",
+    `target_weight must have a floating point dtype, got ${DTYPES[targetWeight.dtype].torch}`,
+  );
 }
 
 /** Applies `log_softmax`'s checks to the class dimension. */
@@ -152,16 +255,18 @@ function checkProbabilityOperands(
       "shift is not supported for probabilities: it needs a target of class indices",
     );
   }
-  const classes = input.shape[classAxis];
-  const { weight } = options;
-  if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes)) {
-    throw new LossError(
-      "shape_mismatch",
-      "weight",
-      `cross_entropy: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${show(weight.shape)}`,
-    );
-  }
+  checkClassWeight(input, classAxis, options.weight);
   checkLogits(input);
+}
+
+function checkClassWeight(input: Tensor, classAxis: number, weight: Tensor | undefined): void {
+  const classes = input.shape[classAxis];
+  if (weight === undefined || (weight.shape.length === 1 && weight.shape[0] === classes)) return;
+  throw new LossError(
+    "shape_mismatch",
+    "weight",
+    `cross_entropy: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${show(weight.shape)}`,
+  );
 }
 
 /** Returns the effective smoothing, 0 for values up to 0 as in PyTorch. Rejects values over 1. */

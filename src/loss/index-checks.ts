@@ -104,7 +104,7 @@ function checkWeightCount(input: Tensor, weight: Tensor | undefined): void {
 }
 
 /** Accepts int32 in addition to PyTorch's int64 and uint8. */
-function checkTargetDType({ dtype }: Tensor): void {
+export function checkTargetDType({ dtype }: Tensor): void {
   if (!DTYPES[dtype].float) return;
   throw new LossError(
     "dtype_not_supported",
@@ -116,6 +116,11 @@ function checkTargetDType({ dtype }: Tensor): void {
 function checkDTypes(input: Tensor, weight: Tensor | undefined): void {
   const name = input.shape.length < 3 ? "nll_loss_out_frame" : "nll_loss2d_forward_out_frame";
   requireFloat("input", input.dtype, name);
+  checkWeightDType(input, weight);
+}
+
+/** Rejects a weight whose dtype is not that of the loss, to which the input is cast. */
+export function checkWeightDType(input: Tensor, weight: Tensor | undefined): void {
   if (weight !== undefined && weight.dtype !== input.dtype) {
     throw new LossError(
       "dtype_mismatch",

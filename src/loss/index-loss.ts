@@ -1,6 +1,13 @@
 /** Losses over class indices, shared by `nll_loss` and `cross_entropy` after their checks. */
 import type { Sum } from "../kernel/fold.ts";
-import { checkTargetsStep, foldStep, NO_SUM, NO_SUMS, totalOf, weighLossesStep } from "../kernel/fold.ts";
+import {
+  checkTargetsStep,
+  foldStep,
+  NO_SUMS,
+  sampleSumStep,
+  totalOf,
+  weighLossesStep,
+} from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
@@ -16,12 +23,14 @@ import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
 import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
+import type { PositionTerms, SampleOptions, TermResults, TermsPlan } from "./position-terms.ts";
+import { planTerms, TermsRun } from "./position-terms.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import type { PiecePlan } from "./row-pieces.ts";
 import { foldPieces, planPieces } from "./row-pieces.ts";
 
 /** Common options of `nll_loss` and `cross_entropy`. */
-export interface LossOptions extends ReductionOptions, GradOptions, AxisOptions {
+export interface LossOptions extends ReductionOptions, GradOptions, AxisOptions, SampleOptions {
   /** Casts the input to this float dtype before computing, which is also the dtype of the losses. */
   readonly dtype?: DType | null | undefined;
   /** Weight of each class, (C), in `dtype` or the input's dtype. */
@@ -31,25 +40,41 @@ export interface LossOptions extends ReductionOptions, GradOptions, AxisOptions 
 }
 
 /** Result of a loss with exactly one of `loss` (mean, sum) and `losses` (none). */
-export interface LossResult {
+export interface LossResult extends TermResults {
   readonly loss?: Scalar;
   /** Loss of each position, in the target's shape. A shift leaves out the last positions of each sequence. */
   readonly losses?: Tensor;
-  /** Sum of the weights of all targets that are not ignored, which is the divisor of the mean. Class indices only. */
+  /** z-loss for mean and sum, which is part of `loss`. */
+  readonly zLoss?: Scalar;
+  /**
+   * Divisor of the mean: the sum of the weights of all targets that are not ignored, of a sparse target 1 for each
+   * position with a kept class, each times its sample weight. Probabilities have it only with sample weights.
+   */
   readonly totalWeight?: Scalar;
   /** Gradient in the input's shape and dtype. */
   readonly gradInput?: Tensor;
   /** Gradient of a probability target in its shape and dtype. */
   readonly gradTarget?: Tensor;
+  /** Gradient of the weights of a sparse target in their shape and dtype. */
+  readonly gradTargetWeight?: Tensor;
   readonly warnings: readonly string[];
 }
 
 /** PyTorch's default of `ignore_index`. */
 export const IGNORE_INDEX = -100n;
 
+/** Several classes for each position, as the top k of a teacher. */
+export interface SparseTarget {
+  /** Classes per position. */
+  readonly picks: number;
+  /** Weight of each class, in the target's shape. */
+  readonly weight: Tensor & { dtype: FloatDType };
+  readonly returnGrad: boolean;
+}
+
 /** Checked operands of a loss over class indices. A `smoothing` of 0 disables it. */
 export interface IndexLoss {
-  readonly op: "nll" | "crossEntropy";
+  readonly op: "nll" | "crossEntropy" | "sparseTarget";
   readonly input: Tensor;
   /** Dtype of the losses, to which the input is cast. */
   readonly dtype: FloatDType;
@@ -58,6 +83,9 @@ export interface IndexLoss {
   readonly shift: Shift | undefined;
   readonly transform: LogitTransform | undefined;
   readonly target: Tensor;
+  /** For `sparseTarget` only. */
+  readonly sparse: SparseTarget | undefined;
+  readonly terms: PositionTerms;
   readonly weight: Tensor | undefined;
   readonly reduction: Reduction;
   readonly ignoreIndex: bigint;
@@ -69,7 +97,7 @@ export interface IndexLoss {
 /** Settings for a streamed input. */
 export interface IndexStreaming {
   readonly windowBytes: number;
-  /** Whether the weight arrives after the input, which rules out a gradient and label smoothing. */
+  /** Whether the weight arrives after the input, which rules out a gradient, label smoothing and terms of positions. */
   readonly weightComesLast: boolean;
 }
 
@@ -90,6 +118,8 @@ export class IndexPlan implements Plan<LossResult> {
   /** Targets of the rows, without those that a shift leaves out. */
   readonly shiftedTarget: Slot | undefined;
   readonly pieces: PiecePlan | undefined;
+  readonly terms: TermsPlan;
+  readonly gradTargetWeight: Slot | undefined;
   readonly losses: Slot | undefined;
   readonly gradOutput: GradOutputPlan | undefined;
   /**
@@ -100,7 +130,8 @@ export class IndexPlan implements Plan<LossResult> {
   readonly warnings: readonly string[];
 
   constructor(loss: IndexLoss, warnings: readonly string[], streaming?: IndexStreaming) {
-    const { input, dtype, classAxis, shift, target, weight, reduction, returnGrad, gradOutput } = loss;
+    const { input, dtype, classAxis, shift, target, sparse, weight, reduction, gradOutput } = loss;
+    const { returnGrad } = loss;
     this.loss = loss;
     this.input = input;
     this.warnings = warnings;
@@ -109,18 +140,25 @@ export class IndexPlan implements Plan<LossResult> {
     this.axis = axisOf(input.shape, classAxis);
     // Asserts the shapes because only the input's positions are counted from here on. The checks have already rejected
     // a mismatch in PyTorch's words.
-    if (!sameShape(target.shape, input.shape.toSpliced(classAxis, 1)))
+    const expected = input.shape.toSpliced(classAxis, 1, ...(sparse === undefined ? [] : [sparse.picks]));
+    if (!sameShape(target.shape, expected) || (sparse && !sameShape(sparse.weight.shape, expected)))
       throw new Error(`a target of [${target.shape}] passed the checks`);
     const lossShape = lossShapeOf(input.shape, classAxis, shift);
     this.lossShape = lossShape;
     const outputShape = reduction === "none" ? lossShape : [];
-    this.gradFault = returnGrad ? gradOutputFault(gradOutput, outputShape) : undefined;
-    const plansGrad = returnGrad && this.gradFault === undefined;
+    const wantsGrad = returnGrad || sparse?.returnGrad === true;
+    this.gradFault = wantsGrad ? gradOutputFault(gradOutput, outputShape) : undefined;
+    const plansGrad = wantsGrad && this.gradFault === undefined;
 
     const layout = new Layout();
     this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
     this.window = streaming && planWindow(layout, input, this.axis, streaming.windowBytes);
     this.castWeight = planCast(layout, weight, this.compute);
+    const { compute } = this;
+    this.terms = planTerms(layout, loss.terms, { dtype, compute, reduction, lossShape, shift });
+    this.gradTargetWeight = sparse?.returnGrad
+      ? layout.add(sparse.weight.dtype, sparse.weight.shape)
+      : undefined;
     const keepsLosses = reduction === "none" || this.weightComesLast;
     this.shiftedTarget = shift && layout.add(target.dtype, lossShape);
     this.pieces = planPieces(layout, input, this.axis, loss);
@@ -131,8 +169,15 @@ export class IndexPlan implements Plan<LossResult> {
     this.rowsOutput = returnGrad ? "gradInput" : undefined;
     this.outputs = [
       reduction === "none" ? { name: "losses", dtype, shape: lossShape } : { name: "loss", dtype, shape: [] },
-      { name: "totalWeight", dtype: this.compute, shape: [] },
+      ...(loss.terms.returnZLoss && reduction !== "none"
+        ? [{ name: "zLoss" as const, dtype, shape: [] }]
+        : []),
+      { name: "totalWeight", dtype: compute, shape: [] },
+      ...this.terms.outputs,
       ...(returnGrad ? [{ name: "gradInput" as const, dtype: input.dtype, shape: input.shape }] : []),
+      ...(this.gradTargetWeight === undefined
+        ? []
+        : [{ ...this.gradTargetWeight, name: "gradTargetWeight" as const }]),
     ];
   }
 
@@ -155,6 +200,8 @@ class IndexRun implements Run<LossResult> {
   /** Target of each loss. */
   readonly #target: Tensor;
   readonly #losses: Tensor | undefined;
+  readonly #terms: TermsRun;
+  readonly #gradTargetWeight: Tensor | undefined;
   readonly #gradOutput: GradOutputReader | undefined;
   /** Known after `begin` unless the weight comes last. */
   #totalWeight: Scalar | undefined;
@@ -169,6 +216,8 @@ class IndexRun implements Run<LossResult> {
     this.#weight = plan.castWeight === undefined ? plan.loss.weight : atSlot(block, plan.castWeight);
     this.#losses = plan.losses && atSlot(block, plan.losses);
     this.#gradOutput = plan.gradOutput && new GradOutputReader(plan.gradOutput, kernel, block, this.#scratch);
+    this.#terms = new TermsRun(plan.terms, kernel, block);
+    this.#gradTargetWeight = plan.gradTargetWeight && atSlot(block, plan.gradTargetWeight);
     this.warnings = [...plan.warnings];
     const gradOutputSteps = this.#gradOutput?.begin(() => this.#divisor()) ?? [];
     this.begin = [...this.#targetSteps(), () => this.#rejectGrad(), ...gradOutputSteps];
@@ -190,16 +239,23 @@ class IndexRun implements Run<LossResult> {
 
   /** Folds `count` rows `x` in place, of which the first has the target of row `kept`. */
   #fold(x: Tensor, kept: number, count: number): Step {
-    const { op, dtype, returnGrad, smoothing, ignoreIndex } = this.#plan.loss;
+    const { op, dtype, sparse, returnGrad, smoothing, ignoreIndex } = this.#plan.loss;
     const { length, inner } = this.#plan.axis;
     const part = (tensor: Tensor): Tensor => partOf(tensor, kept * inner, count * inner);
+    const picks = (tensor: Tensor): Tensor => {
+      const { picks: each = 1 } = sparse ?? {};
+      return partOf(tensor, kept * each * inner, count * each * inner);
+    };
     const each = this.#gradOutput?.each;
     const describe = () => ({
       axis: { outer: count, length, inner },
       wide: this.#plan.compute === "float64",
       x,
       out: returnGrad ? x : undefined,
-      target: part(this.#target),
+      target: picks(this.#target),
+      picks: sparse?.picks,
+      targetWeight: sparse && picks(sparse.weight),
+      gradTargetWeight: this.#gradTargetWeight && picks(this.#gradTargetWeight),
       weight: this.#plan.weightComesLast ? undefined : this.#weight,
       losses: this.#losses && part(this.#losses),
       lossDType: dtype,
@@ -207,6 +263,7 @@ class IndexRun implements Run<LossResult> {
       gradOutputScalar: this.#gradOutput?.scalar ?? 0,
       smoothing,
       ignoreIndex,
+      ...this.#terms.operands(part),
       sums: this.#sums,
     });
     return foldStep(this.#kernel, this.#scratch, op, describe, (sums) => {
@@ -221,14 +278,24 @@ class IndexRun implements Run<LossResult> {
   result(): LossResult {
     const { warnings } = this;
     const totalWeight = this.#totalWeight!;
-    const { reduction, smoothing } = this.#plan.loss;
-    if (reduction === "none") return { losses: this.#losses!, totalWeight, warnings };
+    const { reduction, smoothing, terms, dtype } = this.#plan.loss;
+    const gradTargetWeight = this.#gradTargetWeight;
+    const more = { ...this.#terms.results(), ...(gradTargetWeight && { gradTargetWeight }) };
+    if (reduction === "none") return { losses: this.#losses!, totalWeight, ...more, warnings };
     let value = this.#reduced(this.#sums.loss);
     if (smoothing > 0) {
       const smooth = this.#reduced(this.#sums.smooth);
       value = (1 - smoothing) * value + (smoothing / this.#plan.axis.length) * smooth;
     }
-    return { loss: this.#round(this.#plan.loss.dtype, value), totalWeight, warnings };
+    const zLoss = this.#reduced(this.#sums.square);
+    if (terms.squareScale > 0) value += zLoss;
+    return {
+      loss: this.#round(dtype, value),
+      ...(terms.returnZLoss && { zLoss: { dtype, value: zLoss } }),
+      totalWeight,
+      ...more,
+      warnings,
+    };
   }
 
   /** Reduces and rounds a sum over the positions as PyTorch stores it. */
@@ -245,11 +312,27 @@ class IndexRun implements Run<LossResult> {
   #targetSteps(): Step[] {
     const { weightComesLast } = this.#plan;
     if (weightComesLast) return [...this.#shiftTarget(), this.#checkTargets(undefined, () => {})];
-    return [
-      ...this.#shiftTarget(),
-      ...this.#castWeight(),
-      this.#checkTargets(this.#weight, (total) => this.#takeTotal(total)),
-    ];
+    const begin = [...this.#shiftTarget(), ...this.#castWeight(), ...this.#terms.begin];
+    const takeTotal = (total: number): void => this.#takeTotal(total);
+    const { sparse } = this.#plan.loss;
+    if (sparse === undefined) return [...begin, this.#checkTargets(this.#weight, takeTotal)];
+    return [...begin, this.#checkTargets(undefined, () => {}), this.#sumSamples(sparse, takeTotal)];
+  }
+
+  /** Sums the sample weights of all positions with a kept class. */
+  #sumSamples({ picks }: SparseTarget, take: (total: number) => void): Step {
+    const { lossShape, axis, loss } = this.#plan;
+    return sampleSumStep(
+      this.#kernel,
+      this.#scratch,
+      {
+        positions: elementCount(lossShape),
+        sampleWeight: this.#terms.sampleWeight,
+        sparse: { target: this.#target, picks, inner: axis.inner },
+        ignoreIndex: loss.ignoreIndex,
+      },
+      take,
+    );
   }
 
   #shiftTarget(): Step[] {
@@ -266,7 +349,7 @@ class IndexRun implements Run<LossResult> {
     const { ignoreIndex } = this.#plan.loss;
     const operands = { losses: this.#losses!, target: this.#target, weight: this.#weight!, ignoreIndex };
     const weigh = weighLossesStep(this.#kernel, this.#scratch, operands, (lossSum) => {
-      this.#sums = { loss: lossSum, smooth: NO_SUM };
+      this.#sums = { ...NO_SUMS, loss: lossSum };
     });
     const check = this.#checkTargets(this.#weight, (total) => this.#takeTotal(total));
     return [...this.#castWeight(), check, weigh];
@@ -279,7 +362,7 @@ class IndexRun implements Run<LossResult> {
 
   /** Sums the weights of all targets that are not ignored. Rejects the first target in row-major order that is no class. */
   #checkTargets(weight: Tensor | undefined, take: (total: number) => void): Step {
-    const { ignoreIndex, shift } = this.#plan.loss;
+    const { ignoreIndex, shift, sparse } = this.#plan.loss;
     const classes = this.#plan.axis.length;
     const reject = (element: number, value: bigint): never => {
       throw new LossError(
@@ -289,20 +372,24 @@ class IndexRun implements Run<LossResult> {
         unshiftedIndex(element, shift),
       );
     };
-    const check = { classes, target: this.#target, weight, ignoreIndex, reject };
+    // A sparse target's classes have weights of their own.
+    const sampleWeight = sparse === undefined ? this.#terms.sampleWeight : undefined;
+    const check = { classes, target: this.#target, weight, sampleWeight, ignoreIndex, reject };
     return checkTargetsStep(this.#kernel, this.#scratch, check, take);
   }
 
   #takeTotal(total: number): void {
     this.#totalWeight = this.#round(this.#plan.compute, total);
-    const { reduction, weight } = this.#plan.loss;
+    const { reduction, weight, terms } = this.#plan.loss;
     if (reduction !== "mean" || this.#totalWeight.value !== 0) return;
     if (elementCount(this.#plan.lossShape) === 0) {
       this.warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
       return;
     }
     const reason =
-      weight === undefined ? "every target equals ignore_index" : "the weights of the targets add up to 0";
+      weight === undefined && terms.sampleWeight === undefined
+        ? "every target equals ignore_index"
+        : "the weights of the targets add up to 0";
     this.warnings.push(`${reason}, so the mean divides by 0, as in PyTorch`);
   }
 

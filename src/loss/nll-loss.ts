@@ -8,6 +8,7 @@ import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
 import { resolveClassAxis, resolveShift } from "./loss-axis.ts";
 import { castInput } from "./numbers.ts";
 import type { Plan } from "./plan.ts";
+import { checkTerms } from "./position-terms.ts";
 import { resolveReduction } from "./reduction.ts";
 
 /**
@@ -43,6 +44,8 @@ function checkNllLoss(input: Tensor, target: Tensor, options: LossOptions, warni
     dtype: logits.dtype as FloatDType,
     classAxis,
     transform: undefined,
+    sparse: undefined,
+    terms: checkTerms({ sampleWeight: options.sampleWeight }, target.shape, 1, true),
     shift: resolveShift(input, classAxis, options.shift),
     target,
     weight,

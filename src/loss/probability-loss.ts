@@ -1,12 +1,14 @@
 /** Cross entropy with probability targets, after PyTorch's checks. */
-import { foldStep, NO_SUMS, totalOf } from "../kernel/fold.ts";
+
+import type { Sum } from "../kernel/fold.ts";
+import { foldStep, NO_SUMS, sampleSumStep, totalOf } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
-import type { Axis, Tensor } from "../tensor/tensor.ts";
-import { axisOf, partOf } from "../tensor/tensor.ts";
+import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
+import { axisOf, elementCount, partOf } from "../tensor/tensor.ts";
 import type { GradOutputPlan } from "./grad-output.ts";
 import { checkGradOutput, GradOutputReader, planGradOutput, promote } from "./grad-output.ts";
 import type { LossResult } from "./index-loss.ts";
@@ -15,6 +17,8 @@ import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
 import type { Output, Plan, RowsRun, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, SCRATCH_BYTES } from "./plan.ts";
+import type { PositionTerms, TermsPlan } from "./position-terms.ts";
+import { planTerms, TermsRun } from "./position-terms.ts";
 import type { Reduction } from "./reduction.ts";
 import type { PiecePlan } from "./row-pieces.ts";
 import { foldPieces, planPieces } from "./row-pieces.ts";
@@ -28,6 +32,7 @@ export interface ProbabilityLoss {
   readonly classAxis: number;
   readonly transform: LogitTransform | undefined;
   readonly target: Tensor & { dtype: FloatDType };
+  readonly terms: PositionTerms;
   readonly weight: Tensor | undefined;
   readonly gradOutput: Tensor | undefined;
   readonly reduction: Reduction;
@@ -50,6 +55,8 @@ export class ProbabilityPlan implements Plan<LossResult> {
   readonly window = undefined;
   readonly scratch: Slot;
   readonly castWeight: Slot<ComputeDType> | undefined;
+  readonly lossShape: readonly number[];
+  readonly terms: TermsPlan;
   readonly pieces: PiecePlan | undefined;
   readonly losses: Slot | undefined;
   readonly gradOutput: GradOutputPlan | undefined;
@@ -63,6 +70,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
     this.compute = this.dtype === "float64" ? this.dtype : computeDType(loss, target);
     this.axis = axisOf(input.shape, classAxis);
     const lossShape = lossShapeOf(input.shape, classAxis, undefined);
+    this.lossShape = lossShape;
     const wantsGrad = returnGrad || returnGradTarget;
     if (wantsGrad) checkGradOutput(gradOutput, reduction === "none" ? lossShape : []);
 
@@ -70,6 +78,8 @@ export class ProbabilityPlan implements Plan<LossResult> {
     this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
     this.castWeight = planCast(layout, weight, this.compute);
     this.pieces = planPieces(layout, input, this.axis, loss);
+    const { compute } = this;
+    this.terms = planTerms(layout, loss.terms, { dtype: this.dtype, compute, reduction, lossShape });
     this.losses = reduction === "none" ? layout.add(this.dtype, lossShape) : undefined;
     this.gradOutput = wantsGrad ? planGradOutput(layout, gradOutput, this.dtype, reduction) : undefined;
     this.bytes = layout.bytes;
@@ -83,6 +93,13 @@ export class ProbabilityPlan implements Plan<LossResult> {
     this.rowsOutput = returnGrad ? "gradInput" : undefined;
     this.outputs = [
       reduction === "none" ? { name: "losses", dtype, shape: lossShape } : { name: "loss", dtype, shape: [] },
+      ...(loss.terms.returnZLoss && reduction !== "none"
+        ? [{ name: "zLoss" as const, dtype, shape: [] }]
+        : []),
+      ...(loss.terms.sampleWeight === undefined
+        ? []
+        : [{ name: "totalWeight" as const, dtype: compute, shape: [] }]),
+      ...this.terms.outputs,
       ...(returnGrad ? [{ name: "gradInput" as const, dtype: input.dtype, shape: input.shape }] : []),
       ...(returnGradTarget
         ? [{ name: "gradTarget" as const, dtype: target.dtype, shape: target.shape }]
@@ -104,7 +121,7 @@ function lossDType(input: FloatDType, target: FloatDType, weight: Tensor | undef
 class ProbabilityRun implements Run<LossResult> {
   readonly begin: readonly Step[];
   readonly end: readonly Step[] = [];
-  readonly warnings: readonly string[];
+  readonly warnings: string[];
   readonly #plan: ProbabilityPlan;
   readonly #kernel: Kernel;
   readonly #block: number;
@@ -112,6 +129,9 @@ class ProbabilityRun implements Run<LossResult> {
   /** Weight in the compute dtype. */
   readonly #weight: Tensor | undefined;
   readonly #losses: Tensor | undefined;
+  readonly #terms: TermsRun;
+  /** Sum of the sample weights. Known after `begin` if there are any. */
+  #totalWeight: Scalar | undefined;
   readonly #gradOutput: GradOutputReader | undefined;
   #sums = NO_SUMS;
 
@@ -124,9 +144,29 @@ class ProbabilityRun implements Run<LossResult> {
     this.#weight = castWeight === undefined ? loss.weight : atSlot(block, castWeight);
     this.#losses = losses && atSlot(block, losses);
     this.#gradOutput = gradOutput && new GradOutputReader(gradOutput, kernel, block, this.#scratch);
-    this.warnings = plan.warnings;
+    this.#terms = new TermsRun(plan.terms, kernel, block);
+    this.warnings = [...plan.warnings];
     const cast = castWeight === undefined ? [] : [castStep(kernel, loss.weight!, this.#weight!)];
-    this.begin = [...cast, ...(this.#gradOutput?.begin(() => axis.outer * axis.inner) ?? [])];
+    const divisor = (): number => this.#totalWeight?.value ?? axis.outer * axis.inner;
+    this.begin = [
+      ...cast,
+      ...this.#terms.begin,
+      ...this.#sumSamples(),
+      ...(this.#gradOutput?.begin(divisor) ?? []),
+    ];
+  }
+
+  /** Sums the sample weights, if there are any. */
+  #sumSamples(): Step[] {
+    const { sampleWeight } = this.#terms;
+    if (sampleWeight === undefined) return [];
+    const positions = elementCount(this.#plan.lossShape);
+    const take = (total: number): void => {
+      this.#totalWeight = roundTo(this.#kernel, this.#scratch, this.#plan.compute, total);
+      if (positions > 0 && total === 0 && this.#plan.loss.reduction === "mean")
+        this.warnings.push("the sample weights add up to 0, so the mean divides by 0");
+    };
+    return [sampleSumStep(this.#kernel, this.#scratch, { positions, sampleWeight }, take)];
   }
 
   rows(address: number, first: number, count: number): RowsRun {
@@ -159,6 +199,7 @@ class ProbabilityRun implements Run<LossResult> {
       gradOutput: each && positions(each),
       gradOutputScalar: this.#gradOutput?.scalar ?? 0,
       smoothing: loss.smoothing,
+      ...this.#terms.operands(positions),
       sums: this.#sums,
     });
     return foldStep(this.#kernel, this.#scratch, "softTarget", describe, (sums) => {
@@ -173,12 +214,27 @@ class ProbabilityRun implements Run<LossResult> {
   result(): LossResult {
     const { loss, axis, dtype, compute } = this.#plan;
     const { warnings } = this;
-    const grad = loss.returnGradTarget ? { gradTarget: loss.target } : {};
-    if (this.#losses !== undefined) return { losses: this.#losses, ...grad, warnings };
-    const sum = roundTo(this.#kernel, this.#scratch, compute, totalOf(this.#sums.loss)).value;
+    const more = {
+      ...(this.#totalWeight && { totalWeight: this.#totalWeight }),
+      ...this.#terms.results(),
+      ...(loss.returnGradTarget && { gradTarget: loss.target }),
+      warnings,
+    };
+    if (this.#losses !== undefined) return { losses: this.#losses, ...more };
     // PyTorch divides by numel / C, which is 0 / 0 for an input without elements even if it has positions.
     const positions = axis.length === 0 ? 0 : axis.outer * axis.inner;
-    const value = loss.reduction === "mean" ? sum / positions : sum;
-    return { loss: roundTo(this.#kernel, this.#scratch, dtype, value), ...grad, warnings };
+    const divisor = loss.reduction === "mean" ? (this.#totalWeight?.value ?? positions) : 1;
+    const reduced = (sum: Sum): number => {
+      const total = roundTo(this.#kernel, this.#scratch, compute, totalOf(sum)).value;
+      return roundTo(this.#kernel, this.#scratch, dtype, total / divisor).value;
+    };
+    const zLoss = { dtype, value: reduced(this.#sums.square) };
+    const { squareScale, returnZLoss } = loss.terms;
+    const value = reduced(this.#sums.loss) + (squareScale > 0 ? zLoss.value : 0);
+    return {
+      loss: roundTo(this.#kernel, this.#scratch, dtype, value),
+      ...(returnZLoss && { zLoss }),
+      ...more,
+    };
   }
 }

@@ -5,7 +5,14 @@ import type { ReadTensor, TensorFormat, Work } from "./json/tensors.ts";
 import { elementPath } from "./json/tensors.ts";
 
 /** Names of the tensors that a request can have. */
-export const OPERANDS = ["input", "target", "weight", "grad_output"] as const;
+export const OPERANDS = [
+  "input",
+  "target",
+  "weight",
+  "sample_weight",
+  "target_weight",
+  "grad_output",
+] as const;
 export type OperandName = (typeof OPERANDS)[number];
 
 export function isOperand(name: string): name is OperandName {

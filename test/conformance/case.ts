@@ -16,27 +16,37 @@ export interface Case {
   readonly input: CaseTensor;
   readonly target?: CaseTensor;
   readonly weight?: CaseTensor;
+  readonly sample_weight?: CaseTensor;
+  readonly target_weight?: CaseTensor;
   readonly grad_output?: CaseTensor;
   readonly grad?: boolean;
   readonly grad_target?: boolean;
-  readonly expect?: {
-    readonly output: CaseTensor;
-    readonly grad_input?: CaseTensor;
-    readonly grad_target?: CaseTensor;
-  };
+  readonly grad_target_weight?: boolean;
+  readonly z_loss?: boolean;
+  readonly predictions?: boolean;
+  /** Results by name. `output` is output, losses or loss. */
+  readonly expect?: { readonly output: CaseTensor } & Readonly<Record<string, CaseTensor>>;
   readonly expect_error?: boolean;
   readonly error?: { readonly type: string; readonly message: string };
   readonly tol?: { readonly rtol: number; readonly atol: number };
   readonly v2?: string;
 }
 
-const TENSORS = ["input", "target", "weight", "grad_output"] as const;
+export const TENSORS = [
+  "input",
+  "target",
+  "weight",
+  "sample_weight",
+  "target_weight",
+  "grad_output",
+] as const;
 const OPTIONS = [
   "dim",
   "dtype",
   "shift",
   "temperature",
   "softcap",
+  "lse_square_scale",
   "ignore_index",
   "reduction",
   "label_smoothing",
@@ -65,6 +75,10 @@ export function requestOf(test: Case, write: (tensor: CaseTensor) => unknown): R
   }
   if (test.grad) body.return_grad = true;
   if (test.grad_target) body.return_grad_target = true;
+  if (test.grad_target_weight) body.return_grad_target_weight = true;
+  if (test.z_loss) body.return_z_loss = true;
+  if (test.predictions) body.return_predictions = true;
+  if (test.expect?.correct !== undefined) body.return_correct = true;
   return body;
 }
 

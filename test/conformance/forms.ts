@@ -78,7 +78,9 @@ export function numbersOf(dtype: string, bytes: Buffer): number[] {
     if (dtype === "float64") return view.getFloat64(from, true);
     if (dtype === "float32") return view.getFloat32(from, true);
     if (dtype === "float16") return view.getFloat16(from, true);
+    if (dtype === "int64") return Number(view.getBigInt64(from, true));
     if (dtype === "int32") return view.getInt32(from, true);
+    if (dtype === "uint8") return view.getUint8(from);
     return bfloat16Value(view.getUint16(from, true));
   });
 }

@@ -3,7 +3,10 @@
     python generate_options.py 500 > torch2-options.jsonl
 
 `dtype` is a cast before the loss, `dim` a movedim before it, `shift` leaves out the last logits and the first targets,
-`softcap` and `temperature` replace the logits x by softcap * tanh(x / softcap) / temperature.
+`softcap` and `temperature` replace the logits x by softcap * tanh(x / softcap) / temperature. `sample_weight` multiplies
+the loss of each position, and `lse_square_scale` adds logsumexp(x)^2 to it; the mean divides by the weights of the kept
+targets. A target with `target_weight` is scattered into probabilities, and its mean divides by the positions with a kept
+class.
 Deterministic for one PyTorch version. Badly conditioned cases are left out, as in generate.py.
 """
 import json
@@ -67,11 +70,91 @@ def random_case(number_of_case):
             case["shift"] = random.randint(0, shape[-2])
     if random.random() < 0.4:
         tensors["weight"] = (torch.rand(classes, dtype=torch.float64) + 0.1).to(base.dtype_of(lossy))
+    if random.random() < 0.25:
+        kept = positions if random.random() < 0.95 else positions + [1]
+        tensors["sample_weight"] = torch.rand(kept, dtype=torch.float64).mul(random.choice([1, 3])).to(
+            base.dtype_of(random.choice([lossy, "float32"])))
+        if kept != positions:
+            tensors["sample_weight"] = tensors["sample_weight"].squeeze(-1)
+    if op == "cross_entropy" and random.random() < 0.25:
+        case["lse_square_scale"] = random.choice([1e-4, 0.01, 0.5])
+        case["z_loss"] = random.random() < 0.5
+        # PyTorch's logsumexp loses the logarithm beside 3e38, and with it the division of the gradient.
+        huge = torch.isfinite(tensors["input"]) & (tensors["input"].abs() > 1e30)
+        tensors["input"] = torch.where(huge, torch.zeros((), dtype=tensors["input"].dtype), tensors["input"])
+    if op == "cross_entropy" and classes > 0 and random.random() < 0.25:
+        case["predictions"] = True
+    if op == "cross_entropy" and classes > 0 and random.random() < 0.25:
+        picks = random.choice([0, 1, 2, 3, 8])
+        sizes = shape[:axis] + [picks] + shape[axis + 1:]
+        for name in ("label_smoothing", "shift", "grad_target", "ignore_index"):
+            case.pop(name, None)
+        tensors["target"] = random_targets(sizes, classes, case)
+        if case.get("ignore_index", -1) >= 0 and random.random() < 0.5:
+            case["ignore_index"] = -100
+        tensors["target_weight"] = torch.rand(sizes, dtype=torch.float64).to(base.dtype_of(random.choice([lossy, "float32"])))
+        case["grad_target_weight"] = random.random() < 0.5
     return case, tensors
 
 
-def loss_of(case, x, target, weight, widen):
-    """PyTorch's loss of an input that is cast, shifted and has its classes moved to where PyTorch expects them."""
+def positions_loss(case, x, target, weight, sparse):
+    """The loss of each position with the classes in dimension 1 (0 of one row), and the weight of each in the mean."""
+    axis = 0 if x.dim() == 1 else 1
+    options = {k: case[k] for k in ("ignore_index", "label_smoothing") if k in case}
+    ignored = case.get("ignore_index", -100)
+    if sparse is not None:
+        target = target.long()
+        kept = target != ignored
+        share = torch.where(kept, sparse, torch.zeros((), dtype=sparse.dtype)).to(x.dtype if x.dtype == torch.float64 else sparse.dtype)
+        dense = torch.zeros(x.shape, dtype=share.dtype).scatter_add(axis, torch.where(kept, target, 0), share)
+        # Products of log-probabilities that are -Infinity and absent classes count as 0.
+        logs = torch.log_softmax(x, axis)
+        logs = torch.where(dense != 0, logs, torch.zeros((), dtype=x.dtype)) if dense.numel() else logs
+        if weight is not None:
+            dense = dense * weight.reshape([-1] + [1] * (x.dim() - 1 - axis))
+        return -(logs * dense).sum(axis).to(x.dtype), kept.any(axis).to(x.dtype)
+    if target.shape == x.shape:
+        loss = F.cross_entropy(x, target, weight=weight, reduction="none", **options)
+        return loss, torch.ones(loss.shape, dtype=loss.dtype)
+    target = target.long()
+    loss = getattr(F, case["op"])(x, target, weight=weight, reduction="none", **options)
+    kept = target != ignored
+    chosen = torch.ones((), dtype=x.dtype) if weight is None else weight[torch.where(kept, target, 0)]
+    return loss, torch.where(kept, chosen, torch.zeros((), dtype=x.dtype))
+
+
+def reduce(case, values, total):
+    return {"none": values, "sum": values.sum(), "mean": values.sum() / total}[case["reduction"]]
+
+
+def composed(case, x, target, weight, sample, sparse):
+    """The loss with terms and factors of single positions, its z-loss, and the total weight."""
+    axis = 0 if x.dim() == 1 else 1
+    losses, share = positions_loss(case, x, target, weight, sparse)
+    dtype = losses.dtype
+    lse = torch.logsumexp(x, axis).to(dtype)
+    # Like the log-probabilities, the z-loss of a row with an infinite sum is NaN.
+    lse = torch.where(torch.isfinite(lse), lse, torch.full((), math.nan, dtype=dtype))
+    square = case.get("lse_square_scale", 0) * lse * lse
+    if sparse is not None or target.shape != x.shape:
+        square = torch.where(share_kept(case, target, axis, sparse), square, torch.zeros((), dtype=dtype))
+    if "lse_square_scale" in case:
+        losses = losses + square
+    if sample is not None:
+        losses, square, share = losses * sample.to(dtype), square * sample.to(dtype), share * sample.to(share.dtype)
+    total = share.sum()
+    return reduce(case, losses, total), reduce(case, square, total), total
+
+
+def share_kept(case, target, axis, sparse):
+    kept = target != case.get("ignore_index", -100)
+    return kept.any(axis) if sparse is not None else kept
+
+
+def prepared(case, tensors, widen):
+    """The operands with the input cast and transformed, shifted, and the classes moved to where PyTorch expects them."""
+    x, target = tensors["input"], tensors["target"]
+    sample, sparse = tensors.get("sample_weight"), tensors.get("target_weight")
     if "dtype" in case and not widen:
         x = x.to(base.dtype_of(case["dtype"]))
     if "softcap" in case:
@@ -80,35 +163,48 @@ def loss_of(case, x, target, weight, widen):
         x = x / case["temperature"]
     axis = case.get("dim", 0 if x.dim() == 1 else 1)
     shift = case.get("shift", 0)
-    soft = target.shape == x.shape
+    soft = target.shape == x.shape and sparse is None
     if shift:
         x, target = x[..., : x.shape[-2] - shift, :], target[..., shift:]
+        sample = None if sample is None else sample[..., shift:]
     if x.dim() > 1:
         x = x.movedim(axis, 1)
-        target = target.movedim(axis, 1) if soft else target
-    options = {k: case[k] for k in ("ignore_index", "reduction", "label_smoothing") if k in case}
-    if not soft:
-        target = target.long()
-    return getattr(F, case["op"])(x, target, weight=weight, **options)
+        target = target.movedim(axis, 1) if soft or sparse is not None else target
+        sparse = None if sparse is None else sparse.movedim(axis, 1)
+    return x, target, tensors.get("weight"), sample, sparse
 
 
 def compute(case, tensors, widen):
     cast = {key: t.double() if widen and t.is_floating_point() else t.clone() for key, t in tensors.items()}
-    wanted = []
-    if case.get("grad"):
-        wanted.append(cast["input"].requires_grad_(True))
-    if case.get("grad_target"):
-        wanted.append(cast["target"].requires_grad_(True))
-    output = loss_of(case, cast["input"], cast["target"], cast.get("weight"), widen)
-    answer = {"output": output.detach()}
+    names = {"grad": "input", "grad_target": "target", "grad_target_weight": "target_weight"}
+    wanted = [name for flag, name in names.items() if case.get(flag)]
+    for name in wanted:
+        cast[name].requires_grad_(True)
+    x, target, weight, sample, sparse = prepared(case, cast, widen)
+    answer = {}
+    if sample is None and sparse is None and "lse_square_scale" not in case:
+        options = {k: case[k] for k in ("ignore_index", "reduction", "label_smoothing") if k in case}
+        target = target if target.is_floating_point() else target.long()
+        output = getattr(F, case["op"])(x, target, weight=weight, **options)
+    else:
+        output, square, total = composed(case, x, target, weight, sample, sparse)
+        answer["total_weight"] = total.detach()
+        if case.get("z_loss"):
+            answer["z_losses" if case["reduction"] == "none" else "z_loss"] = square.detach()
+        if target.is_floating_point() and sample is None:
+            answer.pop("total_weight")
+    answer["output"] = output.detach()
+    if case.get("predictions"):
+        best = x.argmax(0 if x.dim() == 1 else 1)
+        answer["predictions"] = best.detach()
+        if not target.is_floating_point() and sparse is None:
+            kept = target != case.get("ignore_index", -100)
+            answer["correct"] = ((best == target) & kept).to(torch.uint8)
     if wanted:
         if "grad_output" not in cast and (output.numel() != 1 or random.random() < 0.5) and not widen:
             tensors["grad_output"] = cast["grad_output"] = torch.randn(output.shape, dtype=torch.float64).to(output.dtype)
-        grads = list(torch.autograd.grad(output, wanted, cast.get("grad_output")))
-        if case.get("grad"):
-            answer["grad_input"] = grads.pop(0)
-        if case.get("grad_target"):
-            answer["grad_target"] = grads.pop(0)
+        grads = torch.autograd.grad(output, [cast[name] for name in wanted], cast.get("grad_output"))
+        answer |= {f"grad_{name}": grad for name, grad in zip(wanted, grads)}
     return answer
 
 
@@ -119,11 +215,9 @@ def main():
         case, tensors = random_case(number_of_case)
         number_of_case += 1
         case["grad"] = random.random() < 0.75
-        if not case["grad"]:
-            case.pop("grad")
-            case.pop("grad_target", None)
-        if not case.get("grad_target"):
-            case.pop("grad_target", None)
+        for flag in ("grad", "grad_target", "grad_target_weight", "z_loss"):
+            if not case.get(flag):
+                case.pop(flag, None)
         try:
             answer = compute(case, tensors, widen=False)
         except (RuntimeError, ValueError, IndexError) as error:

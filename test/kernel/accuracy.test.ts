@@ -1,6 +1,6 @@
 /** What float32 and float64 keep: small losses beside a dominant logit, subnormal numbers, and sums over many positions. */
 import { describe, expect, it } from "vitest";
-import { NO_SUM, totalOf } from "../../src/kernel/fold.ts";
+import { NO_SUMS, totalOf } from "../../src/kernel/fold.ts";
 import { fold, inRegion, kernel, place, read } from "./place.ts";
 
 const CLASSES = [
@@ -158,7 +158,7 @@ describe("the sum over positions", () => {
   /** Losses of nll: 1, -1 or 0 times the log-probability. */
   function sumOf(terms: readonly number[], parts: readonly number[]): number {
     return inRegion((region) => {
-      let sums = { loss: NO_SUM, smooth: NO_SUM };
+      let sums = NO_SUMS;
       let first = 0;
       for (const part of parts) {
         const count = Math.min(part, terms.length - first);

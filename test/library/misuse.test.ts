@@ -12,7 +12,8 @@ const x = { dtype: "float32", shape: [1, 3], data: Float32Array.of(1, 2, 3) };
 const t = { dtype: "int64", shape: [1], data: BigInt64Array.of(0n) };
 const RECORD = "expected { dtype, shape, data }, got";
 const DTYPES = "one of float64, float32, float16, bfloat16, int64, int32, uint8";
-const LOSS = "weight, ignoreIndex, reduction, sizeAverage, reduce, dim, shift, dtype, returnGrad, gradOutput";
+const LOSS =
+  "weight, sampleWeight, ignoreIndex, reduction, sizeAverage, reduce, dim, shift, dtype, returnGrad, gradOutput";
 const SIZE = "expected an integer from 0 on, got";
 const RANK = "expected an Array of at most 8 sizes, got";
 
@@ -107,7 +108,7 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
   [
     "an option of no loss",
     () => crossEntropy(x, t, { gamma: 2 }),
-    `crossEntropy: unknown option gamma; expected one of ${LOSS}, labelSmoothing, temperature, softcap, returnGradTarget`,
+    `crossEntropy: unknown option gamma; expected one of ${LOSS}, labelSmoothing, temperature, softcap, lseSquareScale, returnZLoss, returnPredictions, returnCorrect, targetWeight, returnGradTargetWeight, returnGradTarget`,
   ],
   [
     "another function's option",

@@ -2,10 +2,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { runToEnd } from "../../src/kernel/step.ts";
-import type { IndexLoss } from "../../src/loss/index-loss.ts";
+import type { IndexLoss, SparseTarget } from "../../src/loss/index-loss.ts";
 import { IndexPlan } from "../../src/loss/index-loss.ts";
 import { lossShapeOf } from "../../src/loss/loss-axis.ts";
 import { SCRATCH_BYTES } from "../../src/loss/plan.ts";
+import type { PositionTerms } from "../../src/loss/position-terms.ts";
+import { NO_TERMS } from "../../src/loss/position-terms.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import type { FloatDType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
@@ -39,7 +41,8 @@ const asked = fc.record({
   /** Dtype of the losses. */
   to: fc.constantFrom<FloatDType[]>("float32", "float64", "float16", "bfloat16"),
   transform: fc.constantFrom(undefined, { softcap: 3, temperature: 0.5 }),
-  op: fc.constantFrom("nll" as const, "crossEntropy" as const),
+  op: fc.constantFrom("nll" as const, "crossEntropy" as const, "sparseTarget" as const),
+  hasTerms: fc.boolean(),
   reduction: fc.constantFrom("none" as const, "mean" as const, "sum" as const),
   smoothing: fc.constantFrom(0, 0.1),
   weighted: fc.boolean(),
@@ -67,25 +70,58 @@ interface Question extends Pick<IndexLoss, "transform" | "op" | "reduction" | "s
   readonly to: FloatDType;
   readonly layout: Pick<IndexLoss, "classAxis" | "shift"> & { readonly shape: readonly number[] };
   readonly weighted: boolean;
+  readonly hasTerms: boolean;
   readonly seed: number;
 }
 
+/** Classes of each position of a sparse target. */
+const PICKS = 3;
+
+/** All terms that an operation has. */
+function termsOf(
+  region: Region,
+  op: IndexLoss["op"],
+  positions: readonly number[],
+  seed: number,
+): PositionTerms {
+  const sampleWeight = place(region, "float32", positions, numbers(seed + 5, elementCount(positions)));
+  if (op === "nll") return { ...NO_TERMS, sampleWeight };
+  return {
+    sampleWeight,
+    squareScale: 0.01,
+    returnZLoss: true,
+    returnPredictions: true,
+    returnCorrect: op === "crossEntropy",
+  };
+}
+
 /** The result and the gradient of a loss whose rows are folded between `cuts`. */
-function ask(region: Region, question: Question, cuts: readonly number[]): readonly string[] {
-  const { dtype, to, layout, seed, weighted, returnGrad, reduction } = question;
-  const { shape, classAxis, shift } = layout;
+function ask(region: Region, question: Question, cuts: readonly number[]): readonly unknown[] {
+  const { op, dtype, to, layout, seed, weighted, returnGrad, reduction } = question;
+  const { shape, classAxis } = layout;
+  const isSparse = op === "sparseTarget";
+  const shift = isSparse ? undefined : layout.shift;
   const { outer, length: classes } = axisOf(shape, classAxis);
-  const targetShape = shape.toSpliced(classAxis, 1);
+  const positionShape = shape.toSpliced(classAxis, 1);
+  const targetShape = isSparse ? shape.with(classAxis, PICKS) : positionShape;
   const lossShape = lossShapeOf(shape, classAxis, shift);
   const positions = elementCount(targetShape);
   const compute = to === "float64" ? to : "float32";
   const loss: IndexLoss = {
     ...question,
     dtype: to,
+    sparse: isSparse
+      ? {
+          picks: PICKS,
+          weight: place(region, dtype, targetShape, numbers(seed + 4, positions)) as SparseTarget["weight"],
+          returnGrad,
+        }
+      : undefined,
+    terms: question.hasTerms ? termsOf(region, op, positionShape, seed) : NO_TERMS,
     classAxis,
     shift,
-    transform: question.op === "nll" ? undefined : question.transform,
-    smoothing: question.op === "nll" ? 0 : question.smoothing,
+    transform: op === "nll" ? undefined : question.transform,
+    smoothing: op === "crossEntropy" ? question.smoothing : 0,
     input: place(region, dtype, shape, numbers(seed, elementCount(shape))),
     target: place(
       region,
@@ -119,7 +155,10 @@ function ask(region: Region, question: Question, cuts: readonly number[]): reado
   return [
     String(result.loss?.value),
     String(result.totalWeight?.value),
-    result.losses === undefined ? "" : bytesOf(result.losses),
+    String(result.zLoss?.value),
+    ...[result.losses, result.zLosses, result.predictions, result.correct, result.gradTargetWeight].map(
+      (tensor) => tensor && bytesOf(tensor),
+    ),
     returnGrad ? bytesOf(loss.input) : "",
   ];
 }
@@ -143,7 +182,8 @@ describe("a loss over class indices", () => {
   it("has the same bits where the weight comes last", () => {
     fc.assert(
       fc.property(asked, ({ cuts, ...rest }) => {
-        const question = { ...rest, weighted: true, returnGrad: false, smoothing: 0 };
+        const op = rest.op === "sparseTarget" ? "nll" : rest.op;
+        const question = { ...rest, op, weighted: true, hasTerms: false, returnGrad: false, smoothing: 0 };
         const before = inRegion((region) => ask(region, question, []));
         const after = inRegion((region) => ask(region, { ...question, weightComesLast: true }, cuts));
         expect(after).toEqual(before);

@@ -91,6 +91,8 @@ const options = fc.constantFrom(
   { softcap: 2 },
   { softcap: 1, temperature: 3, label_smoothing: 0.1 },
   { dim: -1, shift: 1 },
+  { lse_square_scale: 0.05 },
+  { lse_square_scale: 0.1, softcap: 3, temperature: 0.5, label_smoothing: 0.1, reduction: "mean" },
 );
 
 describe("cross_entropy in float64", () => {
@@ -212,6 +214,80 @@ describe("cross_entropy in float64", () => {
         const difference =
           ((await at(row, column, step)).loss - (await at(row, column, -step)).loss) / (2 * step);
         expectClose([elementsOf(grad_input).data.at(-1)!], [difference], 1e-6);
+      }),
+      runs,
+    ));
+});
+
+describe("sparse targets in float64", () => {
+  const K = 2;
+  const sparse = batch.chain((rows) =>
+    fc.record({
+      rows: fc.constant(rows),
+      classes: fc.array(fc.integer({ min: 0, max: rows.logits[0]!.length - 1 }), {
+        minLength: K * rows.logits.length,
+        maxLength: K * rows.logits.length,
+      }),
+      weights: fc.array(fc.double({ min: 0, max: 2, noNaN: true }), {
+        minLength: K * rows.logits.length,
+        maxLength: K * rows.logits.length,
+      }),
+    }),
+  );
+
+  it("have the loss and gradient of the same probabilities, within 1e-12", () =>
+    fc.assert(
+      fc.asyncProperty(sparse, async ({ rows: { logits }, classes, weights }) => {
+        const count = logits[0]!.length;
+        const dense = logits.map((_, row) => {
+          const probabilities: number[] = Array(count).fill(0);
+          for (let k = 0; k < K; k++) {
+            const at = row * K + k;
+            probabilities[classes[at]!] = probabilities[classes[at]!]! + weights[at]!;
+          }
+          return probabilities;
+        });
+        const common = { input: float64(logits), return_grad: true };
+        const bySparse = await ask("cross_entropy", {
+          ...common,
+          target: { shape: [logits.length, K], data: classes },
+          target_weight: { dtype: "float64", shape: [logits.length, K], data: weights },
+        });
+        const byDense = await ask("cross_entropy", { ...common, target: float64(dense) });
+        expect(bySparse.total_weight).toBe(logits.length);
+        expectClose([bySparse.loss], [byDense.loss], 1e-12);
+        expectClose(elementsOf(bySparse.grad_input).data, elementsOf(byDense.grad_input).data, 1e-12);
+      }),
+      runs,
+    ));
+
+  it("have the gradient of central differences in their weights and in the logits, within 1e-6", () =>
+    fc.assert(
+      fc.asyncProperty(sparse, async ({ rows, classes, weights }) => {
+        const logits = rows.logits.map((row) => row.map((value) => value / 10));
+        const samples = { dtype: "float64", shape: [logits.length], data: logits.map((_, at) => at + 0.5) };
+        const asked = (x: readonly Row[], w: readonly number[], more = {}) =>
+          ask("cross_entropy", {
+            input: float64(x),
+            target: { shape: [logits.length, K], data: classes },
+            target_weight: { dtype: "float64", shape: [logits.length, K], data: w },
+            sample_weight: samples,
+            lse_square_scale: 0.02,
+            ...more,
+          });
+        const more = { return_grad: true, return_grad_target_weight: true };
+        const { grad_input, grad_target_weight } = await asked(logits, weights, more);
+        const step = 1e-5;
+        const weighted = (by: number) => asked(logits, weights.with(-1, weights.at(-1)! + by));
+        const shifted = (by: number) =>
+          asked(logits.with(-1, logits.at(-1)!.with(-1, logits.at(-1)!.at(-1)! + by)), weights);
+        for (const [gradient, moved] of [
+          [grad_target_weight, weighted],
+          [grad_input, shifted],
+        ] as const) {
+          const difference = ((await moved(step)).loss - (await moved(-step)).loss) / (2 * step);
+          expectClose([elementsOf(gradient).data.at(-1)!], [difference], 1e-6);
+        }
       }),
       runs,
     ));

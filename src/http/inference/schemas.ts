@@ -2,6 +2,7 @@
 import { Type } from "typebox";
 import { MAX_RANK } from "../../tensor/tensor.ts";
 import { DATATYPES } from "../../wire/inference/reader.ts";
+import { OPERANDS } from "../../wire/operands.ts";
 import { optional } from "../losses/optional.ts";
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -31,7 +32,7 @@ const mlserver = {
 
 const Input = Type.Object(
   {
-    name: Type.Enum(["input", "target", "weight", "grad_output"], {
+    name: Type.Enum([...OPERANDS], {
       description: "The field of the JSON contract.",
     }),
     shape: Type.Array(Size, { maxItems: MAX_RANK }),

@@ -72,6 +72,7 @@ export class OperandReader {
       shift: fields.shift,
       dtype: fields.dtype,
       weight: this.optional("weight", dtype),
+      sampleWeight: this.optional("sample_weight", dtype),
       gradOutput: this.optional("grad_output", dtype),
       ignoreIndex: fields.ignore_index === undefined ? undefined : BigInt(fields.ignore_index),
       reduction: fields.reduction,
@@ -94,8 +95,13 @@ export const MEMBERS = {
   loss: "loss",
   losses: "losses",
   totalWeight: "total_weight",
+  zLoss: "z_loss",
+  zLosses: "z_losses",
+  predictions: "predictions",
+  correct: "correct",
   gradInput: "grad_input",
   gradTarget: "grad_target",
+  gradTargetWeight: "grad_target_weight",
   warnings: "warnings",
 } as const satisfies Record<keyof LossResult | keyof LogSoftmaxResult, string>;
 

@@ -9,8 +9,8 @@ import { lossDType } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
-import { lossOptions, lossResult, realOf, transformOptions } from "./options.ts";
-import { resultTensor } from "./result-schemas.ts";
+import { flag, lossOptions, lossResult, realOf, transformOptions } from "./options.ts";
+import { resultNumber, resultTensor } from "./result-schemas.ts";
 import type { StreamedInput } from "./streaming.ts";
 import { lossStreaming } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor-schemas.ts";
@@ -21,7 +21,7 @@ const CrossEntropyRequest = Type.Object(
       "The logits, shape (C), (N, C) or (N, C, d1..dK), or with dim any shape with the classes there.",
     ),
     target: tensorField(
-      "Class indices in [0, C), the input's shape without the class dimension; or probabilities of the input's shape, including one-hot rows.",
+      "Class indices in [0, C), the input's shape without the class dimension; or probabilities of the input's shape, including one-hot rows; or with target_weight K class indices for each position, the input's shape with K classes.",
     ),
     ...lossOptions,
     label_smoothing: optional(
@@ -31,11 +31,27 @@ const CrossEntropyRequest = Type.Object(
       ),
     ),
     ...transformOptions,
-    return_grad_target: optional(
-      Type.Boolean({
-        default: false,
-        description: "Probabilities only: also return `grad_target`, the gradient with respect to target.",
-      }),
+    lse_square_scale: optional(
+      realField(
+        "Scale of the z-loss, lse_square_scale * logsumexp(logits)^2, which is added to the loss of each kept position. At least 0.",
+        0,
+      ),
+    ),
+    return_z_loss: flag("Also return `z_loss` (`z_losses` with reduction none), which is part of the loss."),
+    return_predictions: flag(
+      "Also return `predictions`, the class of the largest logit of each position, the first of equal ones.",
+    ),
+    return_correct: flag("Class indices only: also return `correct`, whether the prediction is the target."),
+    target_weight: optional(
+      tensorField(
+        "Weight of each class of a sparse target, in the target's shape. The loss is that of probabilities with these entries and 0 elsewhere, such as the top K of a teacher.",
+      ),
+    ),
+    return_grad_target_weight: flag(
+      "With target_weight: also return `grad_target_weight`, the gradient with respect to it.",
+    ),
+    return_grad_target: flag(
+      "Probabilities only: also return `grad_target`, the gradient with respect to target.",
     ),
   },
   { $id: "CrossEntropyRequest", title: "CrossEntropyRequest", additionalProperties: false },
@@ -44,6 +60,21 @@ const CrossEntropyRequest = Type.Object(
 const CrossEntropyResult = Type.Object(
   {
     ...lossResult,
+    z_loss: Type.Optional(
+      resultNumber("With return_z_loss and reduction mean or sum: the z-loss, reduced as the loss."),
+    ),
+    z_losses: Type.Optional(
+      resultTensor("With return_z_loss and reduction none: the z-loss of each position."),
+    ),
+    predictions: Type.Optional(
+      resultTensor("With return_predictions: class indices of the losses' shape, int64."),
+    ),
+    correct: Type.Optional(
+      resultTensor("With return_correct: 1 where the prediction is the target, otherwise 0, uint8."),
+    ),
+    grad_target_weight: Type.Optional(
+      resultTensor("With return_grad_target_weight: the gradient, of the shape and dtype of target_weight."),
+    ),
     grad_target: Type.Optional(
       resultTensor("With return_grad_target: the gradient with respect to target, of its shape and dtype."),
     ),
@@ -60,14 +91,21 @@ function crossEntropyPlan(
 ): Plan<LossResult> {
   const input = reader.tensor("input", "float32");
   // Takes a target of the input's shape without a dtype as probabilities, because JSON does not tell 1 from 1.0.
-  const isProbabilities = sameShape(input.shape, reader.operands.shape("target"));
+  const isSparse = reader.operands.has("target_weight");
+  const isProbabilities = !isSparse && sameShape(input.shape, reader.operands.shape("target"));
   const target = reader.tensor("target", isProbabilities ? lossDType(body, input) : "int64");
   const options = {
     ...reader.lossOptions(body, input),
     labelSmoothing: realOf(body.label_smoothing),
     temperature: realOf(body.temperature),
     softcap: realOf(body.softcap),
+    lseSquareScale: realOf(body.lse_square_scale),
+    returnZLoss: body.return_z_loss,
+    returnPredictions: body.return_predictions,
+    returnCorrect: body.return_correct,
     returnGradTarget: body.return_grad_target,
+    targetWeight: reader.optional("target_weight", lossDType(body, input)),
+    returnGradTargetWeight: body.return_grad_target_weight,
   };
   return planCrossEntropy(input, target, options, streamed);
 }
@@ -84,5 +122,17 @@ export const CROSS_ENTROPY: Operation = {
   plan: crossEntropyPlan,
   streaming: lossStreaming,
   targetElement: `${CLASS_INDEX}, or a probability, a number`,
-  model: { ...LOSS_MODEL, outputs: [...LOSS_MODEL.outputs, modelTensor("grad_target", "FP32", [-1, -1])] },
+  model: {
+    ...LOSS_MODEL,
+    inputs: [...LOSS_MODEL.inputs, modelTensor("target_weight", "FP32", [-1, -1])],
+    outputs: [
+      ...LOSS_MODEL.outputs,
+      modelTensor("grad_target", "FP32", [-1, -1]),
+      modelTensor("z_loss", "FP32", [], { variable_rank: false }),
+      modelTensor("z_losses", "FP32", [-1]),
+      modelTensor("predictions", "INT64", [-1]),
+      modelTensor("correct", "UINT8", [-1]),
+      modelTensor("grad_target_weight", "FP32", [-1, -1]),
+    ],
+  },
 };

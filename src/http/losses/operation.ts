@@ -56,6 +56,7 @@ export const LOSS_MODEL: Model = {
     modelTensor("input", "FP32", [-1, -1], REQUIRED),
     modelTensor("target", "INT64", [-1], REQUIRED),
     modelTensor("weight", "FP32", [-1], FIXED_RANK),
+    modelTensor("sample_weight", "FP32", [-1]),
     modelTensor("grad_output", "FP32", [-1]),
   ],
   outputs: [

@@ -32,12 +32,10 @@ export function realOf(field: number | string | undefined): number | undefined {
 /** Options of the JSON response format, independent of the operation. */
 export const JSON_OPTIONS = ["format", "non_finite"] as const;
 
-export const returnGrad = optional(
-  Type.Boolean({
-    default: false,
-    description: "Whether to return `grad_input`, the gradient with respect to input.",
-  }),
-);
+/** Creates a field that is off by default. */
+export const flag = (description: string) => optional(Type.Boolean({ default: false, description }));
+
+export const returnGrad = flag("Whether to return `grad_input`, the gradient with respect to input.");
 
 export const gradOutput = optional(
   tensorField(
@@ -88,6 +86,11 @@ export const transformOptions = {
 export const lossOptions = {
   weight: optional(
     tensorField("Factor of each class, shape (C), in `dtype` or the input's dtype. Default: 1 for each."),
+  ),
+  sample_weight: optional(
+    tensorField(
+      "Factor of each position, in the target's shape without classes, any float dtype. The mean divides by the sum of the factors of the kept targets, each times the weight of its class. Default: 1 for each.",
+    ),
   ),
   ignore_index: optional(
     Type.Integer({
@@ -140,7 +143,7 @@ export const lossResult = {
   ),
   total_weight: Type.Optional(
     resultNumber(
-      "Class indices only: the weights of the kept targets added up, the divisor of the mean. Means over shards combine as sum(loss * total_weight) / sum(total_weight).",
+      "The divisor of the mean. For class indices, the weights of the kept targets added up, each times its sample_weight. For a sparse target, the sample_weight (or 1) of each position with a kept class. For probabilities, the sum of sample_weight, only if it is given. Means over shards combine as sum(loss * total_weight) / sum(total_weight).",
     ),
   ),
   grad_input: Type.Optional(

@@ -9,7 +9,7 @@ import { checkElementCount } from "../../wire/json/tensors.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import type { Operands } from "../../wire/operands.ts";
 import { TensorOperands } from "../../wire/operands.ts";
-import type { Entry } from "../../wire/safetensors/header.ts";
+import type { Entry, TensorInfo } from "../../wire/safetensors/header.ts";
 import { inFileOrder, memberPages, responseHeader } from "../../wire/safetensors/writer.ts";
 import type { SafetensorsBody } from "../body/safetensors.ts";
 import { endBody, readTensor, reserveTensor } from "../body/safetensors.ts";
@@ -131,6 +131,17 @@ export async function computeRows(stream: RowStream): Promise<Members> {
   return endRows(stream);
 }
 
+/** Sorts the members of a response by the time at which they are known: before the rows, the rows, after them. */
+function inTime({ plan, run }: RowStream): TensorInfo[] {
+  const known = toMembers(run.known());
+  const time = (name: string): number => {
+    if (known[name] !== undefined) return 0;
+    return name === MEMBERS[plan.rowsOutput!] ? 1 : 2;
+  };
+  const members = inFileOrder(plan.outputs.map((output) => ({ ...output, name: MEMBERS[output.name] })));
+  return members.toSorted((a, b) => time(a.name) - time(b.name));
+}
+
 /** Computes the members that the rows did not yield. */
 async function endRows({ run, isGone }: RowStream): Promise<Members> {
   await runSlices(run.end, isGone);
@@ -142,9 +153,9 @@ async function endRows({ run, isGone }: RowStream): Promise<Members> {
  * that stops reading stops the upload. Content-Length lets the client detect a response that is cut because its body is invalid.
  */
 export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<FastifyReply> {
-  const { plan, run, isGone } = stream;
+  const { run, isGone } = stream;
   const { kernel, timings } = stream.loss;
-  const members = inFileOrder(plan.outputs.map((output) => ({ ...output, name: MEMBERS[output.name] })));
+  const members = inTime(stream);
   const names = members.map(({ name }) => name);
   const header = responseHeader(members, run.warnings);
   const length = members.reduce((sum, member) => sum + byteLength(member), header.length);

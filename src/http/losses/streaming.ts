@@ -22,6 +22,7 @@ export interface Obstacle {
 
 interface LossOptions extends LossFields {
   readonly label_smoothing?: number | string;
+  readonly lse_square_scale?: number | string;
 }
 
 /** Decides how nll_loss or cross_entropy reads a body, from the order of its tensors. */
@@ -30,17 +31,22 @@ export function lossStreaming(options: LossOptions, { entries }: Header): Stream
   const comesLast = (name: string): boolean => names.indexOf(name) > names.indexOf("input");
   const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);
   const { return_grad: wantsGrad = false } = options;
-  if (sameShape(input!.shape, target!.shape)) {
+  if (sameShape(input!.shape, target!.shape) && !names.includes("target_weight")) {
     return { obstacle: "each row of a target of the input's shape is needed beside its logits" };
   }
-  for (const name of ["target", "grad_output"]) {
+  for (const name of ["target", "sample_weight", "target_weight", "grad_output"]) {
     if (comesLast(name)) return { obstacle: `it would stream with ${name} before input` };
   }
   const weightComesLast = comesLast("weight");
-  const smoothing = Number(options.label_smoothing ?? 0) > 0;
-  if (weightComesLast && (wantsGrad || smoothing)) {
-    const what = wantsGrad ? "the gradient needs" : "label_smoothing needs";
-    return { obstacle: `${what} the weight at every row: it would stream with weight before input` };
-  }
+  const needs: Readonly<Record<string, boolean>> = {
+    "the gradient": wantsGrad,
+    label_smoothing: Number(options.label_smoothing ?? 0) > 0,
+    lse_square_scale: Number(options.lse_square_scale ?? 0) > 0,
+    sample_weight: names.includes("sample_weight"),
+    target_weight: names.includes("target_weight"),
+  };
+  const need = Object.keys(needs).find((name) => needs[name]);
+  if (weightComesLast && need !== undefined)
+    return { obstacle: `${need} needs the weight at every row: it would stream with weight before input` };
   return { leaves: wantsGrad ? "grad_input" : undefined, last: weightComesLast ? ["weight"] : [] };
 }

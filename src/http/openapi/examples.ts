@@ -110,6 +110,38 @@ export const EXAMPLES: Readonly<Record<`/v1/${LossName}`, Readonly<Record<string
       },
       response: { loss: 1.6265235, total_weight: 2 },
     },
+    sparse: {
+      summary: "A teacher's two best classes for each row, with weights, the z-loss and the predictions",
+      request: {
+        input: [
+          [1, 2, 3],
+          [0, 0, 0],
+        ],
+        target: [
+          [2, 1],
+          [0, 1],
+        ],
+        target_weight: [
+          [0.75, 0.25],
+          [0.5, 0.5],
+        ],
+        sample_weight: [1, 3],
+        lse_square_scale: 0.01,
+        return_z_loss: true,
+        return_predictions: true,
+        return_grad_target_weight: true,
+      },
+      response: {
+        loss: 1.0264423,
+        total_weight: 4,
+        z_loss: 0.038081564,
+        predictions: [2, 0],
+        grad_target_weight: [
+          [0.101901494, 0.3519015],
+          [0.82395923, 0.82395923],
+        ],
+      },
+    },
     mean: {
       summary: "Logits and class indices",
       request: {
@@ -326,7 +358,7 @@ export const ERROR_EXAMPLES: readonly ErrorExample[] = [
       type: "urn:lossd:problem:output_too_large",
       title: "The outputs are too large for the tensors",
       status: 422,
-      detail: "the outputs take 4000512 bytes for 0 bytes of tensors, expected at most 1048576",
+      detail: "the outputs take 4000576 bytes for 0 bytes of tensors, expected at most 1048576",
       code: "output_too_large",
       request_id: "example",
     },

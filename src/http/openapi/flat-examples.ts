@@ -4,7 +4,17 @@ import { OPERANDS } from "../../wire/operands.ts";
 import type { Example } from "./examples.ts";
 import { EXAMPLES } from "./examples.ts";
 
-const RESULTS: readonly string[] = ["output", "losses", "grad_input", "grad_target"];
+/** Results that are tensors, with the dtype of those that do not have the input's. */
+const RESULTS: Readonly<Record<string, string | undefined>> = {
+  output: undefined,
+  losses: undefined,
+  z_losses: undefined,
+  grad_input: undefined,
+  grad_target: undefined,
+  grad_target_weight: undefined,
+  predictions: "int64",
+  correct: "uint8",
+};
 
 export const FLAT_EXAMPLES = mapValues(EXAMPLES, (examples) => mapValues(examples, toFlat));
 
@@ -23,7 +33,7 @@ function toFlat({ summary, request, response }: Example): Example {
     summary,
     request: { ...members, ...(isBytes && { format: "flat" }), non_finite: "null" },
     response: mapValues(response, (value, name) =>
-      nulled(RESULTS.includes(name) ? flat(value, { dtype }) : value),
+      nulled(name in RESULTS ? flat(value, { dtype: RESULTS[name] ?? dtype }) : value),
     ),
   };
 }

@@ -1,7 +1,7 @@
 // Folds: compute each loss over the lines of a tensor, with its gradient in the same call. A step continues a fold for
 // about `budget` elements in any shape and returns whether it is done, so that no slice blocks the event loop.
 import { convert } from "./convert";
-import { expOf } from "./exp";
+import { elementOf, rounded, weightOf } from "./elements";
 import {
   BFLOAT16, FLOAT16, FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, widthOf,
 } from "./formats";
@@ -11,6 +11,8 @@ import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, co
 import {
   Scaled, Tiny, addColumns, addFlow, addRow, addSoftFlow, flowBack, forgetKnown, gradientsOfTargets, knowWidest, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
+import { addSquare, addSquareFlow, findBest, sampleAt, sampleOf, storePredictions, storeSquare } from "./positions";
+import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
   CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, arrayBytes, clearState, closeSums, padded, stateOf,
 } from "./state";
@@ -24,6 +26,7 @@ const LOG_SOFTMAX: i32 = 0;
 const LOG_SOFTMAX_GRAD: i32 = 1;
 const CROSS_ENTROPY: i32 = 2;
 const SOFT_TARGET: i32 = 3;
+const SPARSE_TARGET: i32 = 4;
 
 // Blocks in K for logits (later log-probabilities), upstream gradient, soft targets and rounding.
 const LOGITS = memory.data(262144, 16); // BLOCK * 8
@@ -64,9 +67,13 @@ export function softTargetStep(at: usize, budget: i32): i32 {
   return step(changetype<Fold>(at), SOFT_TARGET, budget);
 }
 
+export function sparseTargetStep(at: usize, budget: i32): i32 {
+  return step(changetype<Fold>(at), SPARSE_TARGET, budget);
+}
+
 function step(fold: Fold, op: i32, budget: i32): i32 {
   // Skips lines without elements unless each position has a loss to write.
-  if (fold.classes == 0 && fold.losses == 0 && op != CROSS_ENTROPY) return 1;
+  if (fold.classes == 0 && fold.losses == 0 && op != CROSS_ENTROPY && op != SPARSE_TARGET) return 1;
   if (fold.inner == 1 && fold.classes > SMALL_ROW) {
     return fold.wide ? run<f64, Rows>(fold, op, budget) : run<f32, Rows>(fold, op, budget);
   }
@@ -115,7 +122,7 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
 /** Returns whether a second sweep is needed, for a result per class or a sum over log-probabilities. */
 function writes(fold: Fold, op: i32): bool {
   if (op == CROSS_ENTROPY && fold.out == 0) return fold.smoothing > 0;
-  return true;
+  return op != SPARSE_TARGET || fold.out != 0;
 }
 
 /** Adds up the weights of all classes before the first group, up to `budget` at a time, and returns whether that is done. */
@@ -136,7 +143,9 @@ function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
   fold.classAt = 0;
   clearState<K>(fold);
   if (op == CROSS_ENTROPY) readClasses(fold);
-  if (op >= CROSS_ENTROPY && (fold.out != 0 || fold.gradTarget != 0)) readGradOutput<K>(fold, op);
+  if (op == SPARSE_TARGET) readPicks(fold);
+  const hasGradient = (fold.out | fold.gradTarget | fold.gradTargetWeight) != 0;
+  if (op >= CROSS_ENTROPY && hasGradient) readGradOutput<K>(fold, op);
 }
 
 /** Reads the target classes of the group, -1 for ignored ones. */
@@ -162,7 +171,11 @@ function readGradOutput<K>(fold: Fold, op: i32): void {
   for (let j: usize = 0; j < fold.width; j++) {
     const k = j * sizeof<K>();
     let g = each == 0 ? fold.gradOutputScalar : f64(load<K>(each + k));
-    if (op == CROSS_ENTROPY) {
+    if (fold.sampleWeight != 0) g *= sampleOf(fold, j);
+    if (op == SPARSE_TARGET) {
+      if (load<i32>(state + CLASS * bytes + (j << 2)) < 0) g = 0;
+      store<f64>(state + FLOW * bytes + (j << 3), g == 0 ? 0 : -g * pickedWeight<K>(fold, j));
+    } else if (op == CROSS_ENTROPY) {
       const y = load<i32>(state + CLASS * bytes + (j << 2));
       if (y < 0) g = 0;
       const peak = y < 0 ? 0 : -keepOf(fold) * g * weightOf<K>(fold, y);
@@ -203,12 +216,6 @@ function blockOf(fold: Fold): usize {
 
 // @ts-ignore: decorator
 @inline
-function weightOf<K>(fold: Fold, y: usize): f64 {
-  return fold.weight == 0 ? 1 : f64(load<K>(<usize>fold.weight + y * sizeof<K>()));
-}
-
-// @ts-ignore: decorator
-@inline
 function keepOf(fold: Fold): f64 {
   return fold.smoothing > 0 ? 1 - fold.smoothing : 1;
 }
@@ -241,6 +248,7 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
   if (isRows<L>() && sizeof<K>() == 4 && (fold.xDtype == FLOAT16 || fold.xDtype == BFLOAT16)) knowWidest(x, n);
   if (isRows<L>()) addRow<K>(x, nextBlock<K, L>(fold, x, n), n, state, bytes);
   else addColumns<K>(x, BASE, n, width, state, bytes, found, fold.inner == 1);
+  if ((fold.predictions | fold.correct) != 0) findBest<K, L>(fold, x, n);
   if (op == SOFT_TARGET && fold.out != 0) {
     const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     addSoftFlow<K, L>(t, blockWeights<K>(fold), keepOf(fold), spreadOf(fold), n, width, state, bytes);
@@ -270,7 +278,9 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   const bytes = arrayBytes(fold);
   if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
   if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held);
+  if (op == SPARSE_TARGET) addPicks<K, L>(fold);
   if (op == LOG_SOFTMAX || fold.out == 0) return;
+  if (op >= CROSS_ENTROPY && fold.squareScale > 0) addSquareFlow<K>(fold);
   if (picksOnly<K>(fold, op)) shareOut<K>(fold);
   else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
   fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
@@ -281,7 +291,7 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
 @inline
 function picksOnly<K>(fold: Fold, op: i32): bool {
   // PyTorch rounds the log-probabilities of 16-bit types and computes the gradient from them.
-  return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.xDtype == codeOf<K>();
+  return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.squareScale == 0 && fold.xDtype == codeOf<K>();
 }
 
 /** Computes FLOW / S in K. */
@@ -325,31 +335,15 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
         ? f64(-a)
         : f64(rounded<K>(-(rounded<K>(a, fold.xDtype) * <K>weightOf<K>(fold, y)), fold.lossDtype));
     }
-    const total = sum + loss;
-    lost += lostBy(sum, loss, total);
+    const term = fold.sampleWeight == 0 ? loss : roundNumber(loss * (y < 0 ? 0 : sampleOf(fold, j)), fold.lossDtype);
+    const total = sum + term;
+    lost += lostBy(sum, term, total);
     sum = total;
     if (losses != 0) storeNumber(losses + ((first + j) << width), fold.lossDtype, loss);
   }
   fold.lossSum = sum;
   fold.lossRest = lost;
   if (peaks != 0) gradientsOfTargets<K>(stateOf(fold), bytes, n);
-}
-
-/** Reads the element of x for class `y` at a position, in K. */
-// @ts-ignore: decorator
-@inline
-function elementOf<K, L>(fold: Fold, position: usize, y: usize): K {
-  const inner: usize = isRows<L>() ? 1 : <usize>fold.inner;
-  const at = ((position / inner) * fold.classes + y) * inner + (position % inner);
-  if (fold.xDtype == codeOf<K>()) return load<K>(<usize>fold.x + at * sizeof<K>());
-  return <K>loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype);
-}
-
-/** Rounds to a float type as if stored. A number of K is already rounded to K. */
-// @ts-ignore: decorator
-@inline
-function rounded<K>(value: K, dtype: i32): K {
-  return dtype == codeOf<K>() ? value : <K>roundNumber(f64(value), dtype);
 }
 
 /** Writes log-probabilities and gradients in the second sweep. */
@@ -384,6 +378,7 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
       const smooth = op == SOFT_TARGET || fold.smoothing > 0;
       sendBack<K, L>(fold, a, smooth ? base : <usize>0, to, pitch, n);
       if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to, pitch, false);
+      if (op == SPARSE_TARGET) addPickedPeaks<K, L>(fold, n, to, pitch);
     }
   }
   if (to == LOGITS) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
@@ -431,29 +426,39 @@ function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize, whole: bo
   }
 }
 
-/** Writes the losses that needed the second sweep and advances to the next group. */
+/** Writes the predictions and the losses that needed more than the picked class, and advances to the next group. */
 function endGroup(fold: Fold, op: i32): void {
-  if (op == SOFT_TARGET || (op == CROSS_ENTROPY && fold.smoothing > 0)) {
-    const state = stateOf(fold);
-    const bytes = arrayBytes(fold);
-    for (let j: usize = 0; j < fold.width; j++) {
-      const ignored = op == CROSS_ENTROPY && load<i32>(state + CLASS * bytes + (j << 2)) < 0;
-      const sum: f64 = ignored ? 0 : roundNumber(-load<f64>(state + LOSS * bytes + (j << 3)), fold.lossDtype);
-      const at = <usize>fold.losses + ((<usize>fold.position + j) << widthOf(fold.lossDtype));
-      if (op == SOFT_TARGET) {
-        accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), sum);
-        if (fold.losses != 0) storeNumber(at, fold.lossDtype, sum);
-        continue;
-      }
-      accumulate(changetype<usize>(fold) + offsetof<Fold>("smoothSum"), sum);
-      if (fold.losses == 0) continue;
-      const hard = roundNumber(keepOf(fold) * loadNumber(at, fold.lossDtype), fold.lossDtype);
-      const smooth = roundNumber(spreadOf(fold) * sum, fold.lossDtype);
-      storeNumber(at, fold.lossDtype, hard + smooth);
-    }
+  if ((fold.predictions | fold.correct) != 0) storePredictions(fold, op == CROSS_ENTROPY);
+  const isSum = op == SOFT_TARGET || op == SPARSE_TARGET;
+  const isPlain = fold.smoothing == 0 && fold.squareScale == 0 && fold.sampleWeight == 0;
+  if (isSum || (op == CROSS_ENTROPY && !isPlain)) {
+    for (let j: usize = 0; j < fold.width; j++) endLoss(fold, isSum, op == SOFT_TARGET, j);
   }
   fold.position += fold.width;
   fold.width = 0;
+}
+
+/** Ends the loss of position `j` of the group, rounding each stage as if it were stored. */
+function endLoss(fold: Fold, isSum: bool, isDense: bool, j: usize): void {
+  const bytes = arrayBytes(fold);
+  const dtype = fold.lossDtype;
+  const at = <usize>fold.losses + ((<usize>fold.position + j) << widthOf(dtype));
+  const ignored = !isDense && load<i32>(stateOf(fold) + CLASS * bytes + (j << 2)) < 0;
+  const sample: f64 = ignored ? 1 : sampleOf(fold, j);
+  const sum: f64 = ignored ? 0 : roundNumber(-load<f64>(stateOf(fold) + LOSS * bytes + (j << 3)), dtype);
+  let loss = sum;
+  if (isSum) accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), roundNumber(sum * sample, dtype));
+  else {
+    loss = fold.losses == 0 ? 0 : loadNumber(at, dtype);
+    if (fold.smoothing > 0) {
+      accumulate(changetype<usize>(fold) + offsetof<Fold>("smoothSum"), roundNumber(sum * sample, dtype));
+      const hard = roundNumber(keepOf(fold) * loss, dtype);
+      loss = roundNumber(hard + roundNumber(spreadOf(fold) * sum, dtype), dtype);
+    }
+  }
+  if (ignored) storeSquare(fold, j, 0);
+  else if (fold.squareScale > 0) loss = addSquare(fold, j, loss, sample);
+  if (fold.losses != 0) storeNumber(at, dtype, loss * sample);
 }
 
 // ---- nll_loss needs no sums over the classes. Each outer position reads the losses, then clears and writes the gradient.
@@ -510,6 +515,7 @@ function readLoss<K>(fold: Fold): void {
   if (y != fold.ignoreIndex) {
     const x = <K>loadNumber(<usize>fold.x + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype);
     loss = roundNumber(f64(-(x * <K>weightOf<K>(fold, usize(y)))), fold.lossDtype);
+    if (fold.sampleWeight != 0) loss = roundNumber(loss * sampleAt(fold, p), fold.lossDtype);
   }
   accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), loss);
   if (fold.losses != 0) storeNumber(<usize>fold.losses + (p << widthOf(fold.lossDtype)), fold.lossDtype, loss);
@@ -520,7 +526,8 @@ function writeGradient<K>(fold: Fold): void {
   const y = loadIndex(<usize>fold.target + (p << widthOf(fold.targetDtype)), fold.targetDtype);
   if (y == fold.ignoreIndex) return;
   const g = fold.gradOutput == 0 ? <K>fold.gradOutputScalar : load<K>(<usize>fold.gradOutput + p * sizeof<K>());
-  const gradient = -(<K>weightOf<K>(fold, usize(y)) * g);
+  let gradient = -(<K>weightOf<K>(fold, usize(y)) * g);
+  if (fold.sampleWeight != 0) gradient *= <K>sampleAt(fold, p);
   storeNumber(<usize>fold.out + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype, f64(gradient));
 }
 
@@ -534,23 +541,46 @@ function scoreAt(fold: Fold, y: i64): usize {
 // ---- targets
 
 /**
- * Checks `n` targets and adds the weights of those kept (1 each without weights) to the sum at `result`,
- * two f64. Returns the index of the first invalid target, or -1.
+ * Checks `n` targets and adds the weights of those kept, each times its class's and its sample's weight (1 without), to
+ * the sum at `result`, two f64. Returns the index of the first invalid target, or -1.
  */
 export function checkTargets(
-  target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, wide: i32, result: usize,
+  target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, samples: usize, wide: i32, result: usize,
 ): i32 {
   const width = widthOf(dtype);
+  const type = wide ? FLOAT64 : FLOAT32;
   let kept: u32 = 0;
   for (let i: usize = 0; i < n; i++) {
     const y = loadIndex(target + (i << width), dtype);
     if (y == ignoreIndex) continue;
     if (<u64>y >= <u64>classes) return i32(i);
-    if (weight == 0) kept++;
-    else accumulate(result, loadNumber(weight + (usize(y) << (wide ? 3 : 2)), wide ? FLOAT64 : FLOAT32));
+    if ((weight | samples) == 0) {
+      kept++;
+      continue;
+    }
+    const factor: f64 = weight == 0 ? 1 : loadNumber(weight + (usize(y) << widthOf(type)), type);
+    accumulate(result, samples == 0 ? factor : factor * loadNumber(samples + (i << widthOf(type)), type));
   }
-  if (weight == 0) accumulate(result, f64(kept));
+  if ((weight | samples) == 0) accumulate(result, f64(kept));
   return -1;
+}
+
+/**
+ * Adds the sample weights (1 each without) of `n` positions from `first` on to the sum at `result`, two f64. With a
+ * `target` of `picks` classes per position, leaves out positions without a kept one.
+ */
+export function addSamples(
+  target: usize, dtype: i32, first: usize, n: usize, picks: usize, inner: usize, ignoreIndex: i64, samples: usize, wide: i32, result: usize,
+): void {
+  const type = wide ? FLOAT64 : FLOAT32;
+  for (let p = first; p < first + n; p++) {
+    let isKept = target == 0;
+    for (let k: usize = 0; k < picks && !isKept; k++) {
+      const at = ((p / inner) * picks + k) * inner + (p % inner);
+      isKept = loadIndex(target + (at << widthOf(dtype)), dtype) != ignoreIndex;
+    }
+    if (isKept) accumulate(result, samples == 0 ? 1 : loadNumber(samples + (p << widthOf(type)), type));
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
 
 /** Largest group in positions. A power of 2 would map all classes to the same few cache sets. */
 export const MAX_WIDTH: usize = 1008;
-const SCRATCH = memory.data(80640, 16); // MAX_WIDTH * STATE_ARRAYS * 8
+const SCRATCH = memory.data(88704, 16); // MAX_WIDTH * STATE_ARRAYS * 8
 
 /** Returns the group's state, in the record if a fold may stop within the group, otherwise in shared scratch. */
 // @ts-ignore: decorator
@@ -46,8 +46,10 @@ export const FLOW_K: usize = 6;
 export const GRAD_OUTPUT: usize = 7;
 /** Gradient of the target's own class. */
 export const PEAK: usize = 8;
-/** Class index as i32, -1 for an ignored target. */
+/** Class index as i32, -1 for an ignored target. A sparse target with a kept class has 0. */
 export const CLASS: usize = 9;
+/** Class of the largest logit so far as i32, -1 for none. */
+export const BEST: usize = 10;
 
 /** Lowest finite number in each lane. */
 // @ts-ignore: decorator
@@ -68,6 +70,7 @@ export function clearState<K>(fold: Fold): void {
     v128.store(state + LOSS * bytes + at, zero);
     v128.store(state + FLOW * bytes + at, zero);
     v128.store(state + MAX * bytes + at, lowest);
+    v128.store(state + BEST * bytes + at, i32x4.splat(-1));
   }
 }
 

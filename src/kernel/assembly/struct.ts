@@ -4,10 +4,10 @@
 export const OWN_WIDTH: usize = 4;
 
 /** Arrays in the state of a group. */
-export const STATE_ARRAYS: usize = 10;
+export const STATE_ARRAYS: usize = 11;
 
 /** Size that the loader reserves. */
-export const FOLD_BYTES: usize = 512;
+export const FOLD_BYTES: usize = 576;
 
 @unmanaged
 export class Fold {
@@ -19,6 +19,10 @@ export class Fold {
   lossRest: f64;
   smoothSum: f64;
   smoothRest: f64;
+  /** Factor of the squares of the logsumexps, 0 for none, and the sum of these terms in the format of sum.ts. */
+  squareScale: f64;
+  squareSum: f64;
+  squareRest: f64;
   /** Layout. Element (o, c, i) lies at (o * classes + c) * inner + i. */
   outer: u32;
   classes: u32;
@@ -36,6 +40,18 @@ export class Fold {
   losses: u32;
   lossDtype: u32;
   gradOutput: u32;
+  /** Factor of each position in K. */
+  sampleWeight: u32;
+  /** Output for the term of the squares of each position. */
+  squares: u32;
+  /** Classes per position of sparse targets, with the weight of each and the output for its gradient. */
+  picks: u32;
+  targetWeight: u32;
+  targetWeightDtype: u32;
+  gradTargetWeight: u32;
+  /** Outputs of each position: the class of the largest logit as int64, and whether it is the target as uint8. */
+  predictions: u32;
+  correct: u32;
   // Fields from here on belong to the kernels. The loader writes zeros.
   /** First position of the current group. */
   position: u32;
@@ -52,4 +68,4 @@ export class Fold {
 }
 
 /** Offset of a small group's state in the record. */
-export const OWN_STATE: usize = 160;
+export const OWN_STATE: usize = 208;

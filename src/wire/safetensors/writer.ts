@@ -11,7 +11,19 @@ import { writeHeader } from "./header.ts";
  * Order of the data. The widest dtype comes first, so that every tensor is aligned, and among equal dtypes the first
  * one known.
  */
-const ORDER = ["total_weight", "output", "grad_input", "grad_target", "losses", "loss"];
+const ORDER = [
+  "total_weight",
+  "output",
+  "grad_input",
+  "grad_target",
+  "grad_target_weight",
+  "predictions",
+  "losses",
+  "loss",
+  "z_losses",
+  "z_loss",
+  "correct",
+];
 
 /** Page size in bytes. */
 const PAGE_BYTES = 256 * 1024;

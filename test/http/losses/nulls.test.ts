@@ -36,7 +36,7 @@ describe.each(
 
   it("takes them so in the parameters of an inference, format and non_finite aside, and in every other place of one", async () => {
     const { format: _format, non_finite: _style, ...options } = nulls;
-    for (const name of ["weight", "grad_output"]) delete options[name];
+    for (const name of ["weight", "sample_weight", "target_weight", "grad_output"]) delete options[name];
     const tensor = (name: string, datatype: string, shape: number[], data: unknown) => ({
       name,
       datatype,

@@ -6,7 +6,7 @@ import { useService } from "../../support/service.ts";
 const service = useService();
 const CE = "/v1/cross_entropy";
 const FIELDS =
-  "input, target, weight, ignore_index, reduction, size_average, reduce, dim, shift, dtype, return_grad, grad_output, format, non_finite, label_smoothing, temperature, softcap, return_grad_target";
+  "input, target, weight, sample_weight, ignore_index, reduction, size_average, reduce, dim, shift, dtype, return_grad, grad_output, format, non_finite, label_smoothing, temperature, softcap, lse_square_scale, return_z_loss, return_predictions, return_correct, target_weight, return_grad_target_weight, return_grad_target";
 
 const refuse = async (body: unknown) => {
   const { json } = await service().post(CE, body);

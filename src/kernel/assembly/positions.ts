@@ -1,0 +1,107 @@
+// Terms of single positions beside the picked class: factors of the samples, squares of the logsumexp (the z-loss of
+// PaLM, arXiv 2204.02311), and the class of the largest logit.
+import { elementOf } from "./elements";
+import { FLOAT32, FLOAT64, loadNumber, roundNumber, storeNumber, widthOf } from "./formats";
+import { isRows } from "./lines";
+import { BEST, CLASS, FLOW, GRAD_OUTPUT, LOG, LOG_REST, MAX, TAIL, arrayBytes, padded, stateOf } from "./state";
+import { Fold } from "./struct";
+import { accumulate } from "./sum";
+
+/** Returns the factor of a position. */
+export function sampleAt(fold: Fold, position: usize): f64 {
+  const dtype = fold.wide ? FLOAT64 : FLOAT32;
+  return loadNumber(<usize>fold.sampleWeight + (position << widthOf(dtype)), dtype);
+}
+
+/** Returns the factor of position `j` of the group, 1 without sample weights. */
+export function sampleOf(fold: Fold, j: usize): f64 {
+  return fold.sampleWeight == 0 ? 1 : sampleAt(fold, <usize>fold.position + j);
+}
+
+/** Returns the logsumexp of position `j` of the group. */
+function lseOf(fold: Fold, j: usize): f64 {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  if (fold.wide) return load<f64>(state + MAX * bytes + (j << 3)) + load<f64>(state + LOG * bytes + (j << 3));
+  const at = state + (j << 2);
+  return f64(load<f32>(at + MAX * bytes)) + f64(load<f32>(at + LOG * bytes)) + f64(load<f32>(at + LOG_REST * bytes));
+}
+
+/** Subtracts the gradient of the squares with respect to each logsumexp, 2 * scale * lse * g, from FLOW. */
+export function addSquareFlow<K>(fold: Fold): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  for (let j: usize = 0; j < fold.width; j++) {
+    const g = f64(load<K>(state + GRAD_OUTPUT * bytes + j * sizeof<K>()));
+    if (g == 0) continue;
+    const flow = state + FLOW * bytes + (j << 3);
+    store<f64>(flow, load<f64>(flow) - 2 * fold.squareScale * lseOf(fold, j) * g);
+  }
+}
+
+/** Adds the square of position `j` to a loss of that position, and its share to the sum of the squares. */
+export function addSquare(fold: Fold, j: usize, loss: f64, sample: f64): f64 {
+  const lse = lseOf(fold, j);
+  const square = roundNumber(fold.squareScale * lse * lse, fold.lossDtype);
+  const weighted = roundNumber(square * sample, fold.lossDtype);
+  accumulate(changetype<usize>(fold) + offsetof<Fold>("squareSum"), weighted);
+  storeSquare(fold, j, weighted);
+  return roundNumber(loss + square, fold.lossDtype);
+}
+
+/** Stores the term of the squares of position `j`, if it is an output. */
+export function storeSquare(fold: Fold, j: usize, value: f64): void {
+  if (fold.squares == 0) return;
+  storeNumber(<usize>fold.squares + ((<usize>fold.position + j) << widthOf(fold.lossDtype)), fold.lossDtype, value);
+}
+
+/**
+ * Finds the largest logits of the block of `n` classes at `x` that exceed those of the blocks before. NaN exceeds every
+ * number, and the first of equal logits counts, as in `torch.argmax`.
+ */
+export function findBest<K, L>(fold: Fold, x: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const step = isRows<L>() ? sizeof<K>() : padded(fold) * sizeof<K>();
+  for (let j: usize = 0; j < fold.width; j++) {
+    const best = state + BEST * bytes + (j << 2);
+    const known = load<i32>(best);
+    const max = load<K>(state + MAX * bytes + j * sizeof<K>());
+    const isNaN = load<f64>(state + TAIL * bytes + (j << 3)) != load<f64>(state + TAIL * bytes + (j << 3));
+    if (known >= 0) {
+      const before = elementOf<K, L>(fold, <usize>fold.position + j, known);
+      if (before != before || (before == max && !isNaN)) continue;
+    }
+    const from = x + j * sizeof<K>();
+    let found: i32 = -1;
+    for (let c: usize = 0; c < n; c++) {
+      const logit = load<K>(from + c * step);
+      if (isNaN && logit != logit) {
+        found = i32(c);
+        break;
+      }
+      if (found < 0 && logit == max) {
+        found = i32(c);
+        if (!isNaN) break;
+      }
+    }
+    if (found < 0) continue;
+    // Of a block without NaN in a line with one, keeps a class as good as the maximum from before.
+    const logit = load<K>(from + <usize>found * step);
+    if (known >= 0 && logit == logit && elementOf<K, L>(fold, <usize>fold.position + j, known) == logit) continue;
+    store<i32>(best, found + i32(fold.classAt));
+  }
+}
+
+/** Stores the predictions of the group. A line of -Infinity has the class 0. `isIndex` marks targets of class indices. */
+export function storePredictions(fold: Fold, isIndex: bool): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  for (let j: usize = 0; j < fold.width; j++) {
+    const best = max(load<i32>(state + BEST * bytes + (j << 2)), 0);
+    const at = <usize>fold.position + j;
+    if (fold.predictions != 0) store<i64>(<usize>fold.predictions + (at << 3), best);
+    if (fold.correct == 0 || !isIndex) continue;
+    store<u8>(<usize>fold.correct + at, u8(load<i32>(state + CLASS * bytes + (j << 2)) == best));
+  }
+}
