@@ -153,11 +153,11 @@ export function checkOptions<Table extends Checks>(
 ): Checked<Table> {
   if (typeof options !== "object" || options === null || Array.isArray(options))
     throw wrong(`${where}: options`, "an object", options);
-  for (const name in options) if (!Object.hasOwn(table, name)) throw unknownOption(where, name, table);
   const checked: Record<string, unknown> = {};
-  for (const [name, checkOne] of Object.entries(table)) {
+  for (const name in options) {
+    if (!Object.hasOwn(table, name)) throw unknownOption(where, name, table);
     const value = (options as Record<string, unknown>)[name];
-    if (value !== undefined) checked[name] = checkOne(`${where}: ${name}`, value);
+    if (value !== undefined) checked[name] = table[name]!(`${where}: ${name}`, value);
   }
   return checked as Checked<Table>;
 }

@@ -102,6 +102,8 @@ export function checkTerms(
     );
   }
   const { sampleWeight } = options;
+  const hasTerms = sampleWeight !== undefined || lseSquareScale > 0 || returnPredictions || returnCorrect;
+  if (!hasTerms) return NO_TERMS;
   return { sampleWeight, squareScale: lseSquareScale, returnZLoss, returnPredictions, returnCorrect };
 }
 
@@ -154,7 +156,20 @@ export interface TermsLoss {
   readonly shift?: Shift | undefined;
 }
 
+/** Plan without terms. */
+const NO_PLAN: TermsPlan = {
+  terms: NO_TERMS,
+  shift: undefined,
+  shifted: undefined,
+  cast: undefined,
+  zLosses: undefined,
+  predictions: undefined,
+  correct: undefined,
+  outputs: [],
+};
+
 export function planTerms(layout: Layout, terms: PositionTerms, loss: TermsLoss): TermsPlan {
+  if (terms === NO_TERMS) return NO_PLAN;
   const { lossShape, shift } = loss;
   const { sampleWeight } = terms;
   const shifted = sampleWeight && shift && layout.add(sampleWeight.dtype, lossShape);
@@ -174,12 +189,13 @@ export function planTerms(layout: Layout, terms: PositionTerms, loss: TermsLoss)
 export class TermsRun {
   /** Sample weights in the compute dtype. Valid after `begin`. */
   readonly sampleWeight: Tensor | undefined;
-  readonly begin: readonly Step[];
+  readonly begin: readonly Step[] = [];
   readonly #plan: TermsPlan;
-  readonly #results: TermResults;
+  readonly #results: TermResults = {};
 
   constructor(plan: TermsPlan, kernel: Kernel, block: number) {
     this.#plan = plan;
+    if (plan === NO_PLAN) return;
     const { shift, shifted, cast } = plan;
     const { sampleWeight } = plan.terms;
     const kept = shifted === undefined ? sampleWeight : atSlot(block, shifted);
@@ -196,7 +212,8 @@ export class TermsRun {
   }
 
   /** Operands of a fold over the positions that `part` selects. */
-  operands(part: (tensor: Tensor) => Tensor): Partial<Fold> {
+  operands(part: (tensor: Tensor) => Tensor): Partial<Fold> | undefined {
+    if (this.#plan === NO_PLAN) return undefined;
     const { zLosses, predictions, correct } = this.#results;
     return {
       sampleWeight: this.sampleWeight && part(this.sampleWeight),
