@@ -85,6 +85,8 @@ export class Connection {
   /** Bytes that the socket had read at the end of the last response, and milliseconds since then. */
   bytesAtEnd = 0;
   lingeredMs = 0;
+  /** Whether a request has ever arrived before the response to the one before it. */
+  hasPipelined = false;
   #isClosing = false;
   #pending = 0;
   /** Bytes written at the end of the last response. */
@@ -119,7 +121,10 @@ export class Connection {
       return;
     }
     // A pipelining client has its responses in the order of its requests, so the next one starts when this one is sent.
-    if (this.#pending > 0) sendNow();
+    if (this.#pending > 0) {
+      this.hasPipelined = true;
+      sendNow();
+    }
     const waiting = { request, response, start };
     this.#pending++;
     if (this.#pending === 1) this.#start(waiting);

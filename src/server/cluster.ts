@@ -109,8 +109,8 @@ export class Cluster {
 
   /** Waits until no worker is left, at most `limit` milliseconds. */
   async #allEnded(limit: number): Promise<void> {
-    const end = Date.now() + limit;
-    while (this.#workers.length > 0 && Date.now() < end) await sleep(20);
+    const end = performance.now() + limit;
+    while (this.#workers.length > 0 && performance.now() < end) await sleep(20);
   }
 
   /** Kills every worker at once. */
@@ -161,7 +161,7 @@ export class Cluster {
     worker.once("listening", ({ port }) => {
       this.#attempts = 0;
       this.#hasListened = true;
-      this.#listening.set(worker, Date.now());
+      this.#listening.set(worker, performance.now());
       // A Unix socket has no port.
       this.#begun.resolve(Math.max(port ?? 0, 0));
     });
@@ -191,7 +191,7 @@ export class Cluster {
   #nextWait(worker: Worker): number {
     const since = this.#listening.get(worker);
     if (since === undefined) this.#attempts++;
-    else if (Date.now() - since > STABLE_MS) this.#wait = BACK_OFF_MS.first;
+    else if (performance.now() - since > STABLE_MS) this.#wait = BACK_OFF_MS.first;
     const wait = Math.min(this.#wait, since === undefined ? BACK_OFF_MS.unheard : BACK_OFF_MS.listened);
     this.#wait = Math.min(wait * 2, BACK_OFF_MS.unheard);
     return wait;

@@ -3,8 +3,15 @@
  * all of them. A worker with more than its share asks some clients to reconnect (RFC 9112, section 9.6), and loses no
  * request.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+
+/** Connection as the balance sees it. */
+export interface BalancedConnection {
+  readonly socket: { readonly destroyed: boolean };
+  /** Whether a response is in progress or due. */
+  readonly isResponding: boolean;
+  /** Whether a request has ever arrived before the response to the one before it. */
+  readonly hasPipelined: boolean;
+}
 
 /** Part of its share by which a worker may exceed it, if that is more than one connection. */
 const TOLERANCE = 1 / 8;
@@ -21,24 +28,21 @@ export function surplusOf(counts: readonly number[]): number[] {
  * processor time, and closing them could lose a request.
  */
 export class BusyConnections {
-  #current = new Set<Socket>();
-  #previous: ReadonlySet<Socket> = new Set();
+  #current = new Set<BalancedConnection>();
+  #previous: ReadonlySet<BalancedConnection> = new Set();
   #surplus = 0;
-  readonly #latest = new WeakMap<Socket, ServerResponse>();
-  readonly #pipelining = new WeakSet<Socket>();
 
-  /** Counts a request as it arrives. Returns whether its client must reconnect after the response. */
-  begin({ socket }: IncomingMessage, response: ServerResponse): boolean {
-    if (this.#isRunning(socket)) this.#pipelining.add(socket);
-    this.#latest.set(socket, response);
+  /** Counts a request that arrives on a connection. Returns whether its client must reconnect after the response. */
+  begin(connection: BalancedConnection): boolean {
     // Keeps a pipelining client because the requests behind this one would be lost, and a new client because it may
     // pipeline.
-    if (this.#surplus > 0 && this.#previous.has(socket) && !this.#pipelining.has(socket)) {
+    const pipelines = connection.isResponding || connection.hasPipelined;
+    if (this.#surplus > 0 && this.#previous.has(connection) && !pipelines) {
       this.#surplus--;
-      this.#current.delete(socket);
+      this.#current.delete(connection);
       return true;
     }
-    this.#current.add(socket);
+    this.#current.add(connection);
     return false;
   }
 
@@ -49,14 +53,10 @@ export class BusyConnections {
 
   /** Begins the next interval. Returns the number of busy connections of the last one. */
   next(): number {
-    const open = [...this.#current].filter((socket) => !socket.destroyed);
+    const open = [...this.#current].filter(({ socket }) => !socket.destroyed);
     this.#previous = new Set(open);
-    this.#current = new Set(open.filter((socket) => this.#isRunning(socket)));
+    this.#current = new Set(open.filter(({ isResponding }) => isResponding));
     this.#surplus = 0;
     return open.length;
-  }
-
-  #isRunning(socket: Socket): boolean {
-    return this.#latest.get(socket)?.writableEnded === false;
   }
 }

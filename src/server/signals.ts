@@ -40,8 +40,8 @@ export function handleSignals({ stop, reload, force = () => {} }: Reactions, log
   let interrupted: number | undefined;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (signal === "SIGINT") {
-      interrupted ??= Date.now();
-      if (Date.now() - interrupted > ECHO_MS) {
+      interrupted ??= performance.now();
+      if (performance.now() - interrupted > ECHO_MS) {
         force();
         process.exit(SIGNALLED.SIGINT);
       }

@@ -72,7 +72,7 @@ export async function serve(
     lifecycle,
     logger,
     accepted,
-    mustReconnect: member && ((request, response) => busy.begin(request, response)),
+    mustReconnect: member && ((connection) => busy.begin(connection)),
     metrics,
     metricsPage: hasOwnPort ? undefined : page,
     metricsText: page,

@@ -1,7 +1,6 @@
 /** Kept-alive connections move to the workers that have fewer, and no request is lost by it. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -44,48 +43,50 @@ describe("surplusOf", () => {
 });
 
 describe("busy connections", () => {
-  const socketOf = () => ({ destroyed: false }) as unknown as Socket;
-  /** Sends a request on `socket`; returns whether its client must reconnect, and its response. */
-  function send(busy: BusyConnections, socket: Socket) {
-    const response = { writableEnded: false };
-    const moves = busy.begin({ socket } as IncomingMessage, response as unknown as ServerResponse);
-    return { moves, response };
+  const connect = () => ({ socket: { destroyed: false }, isResponding: false, hasPipelined: false });
+  type Client = ReturnType<typeof connect>;
+  /** Sends a request; returns whether its client must reconnect. */
+  function send(busy: BusyConnections, client: Client): boolean {
+    const moves = busy.begin(client);
+    client.hasPipelined ||= client.isResponding;
+    client.isResponding = true;
+    return moves;
   }
-  function exchange(busy: BusyConnections, socket: Socket): boolean {
-    const { moves, response } = send(busy, socket);
-    response.writableEnded = true;
+  function exchange(busy: BusyConnections, client: Client): boolean {
+    const moves = send(busy, client);
+    client.isResponding = false;
     return moves;
   }
 
   it("are those with a request in the interval, or a running one, that are still open", () => {
     const busy = new BusyConnections();
-    const [once, often, gone, long] = [socketOf(), socketOf(), socketOf(), socketOf()];
-    for (const socket of [once, often, often, gone]) exchange(busy, socket);
-    const { response } = send(busy, long);
-    (gone as { destroyed: boolean }).destroyed = true;
+    const [once, often, gone, long] = [connect(), connect(), connect(), connect()];
+    for (const client of [once, often, often, gone]) exchange(busy, client);
+    send(busy, long);
+    gone.socket.destroyed = true;
     expect(busy.next()).toBe(3);
     exchange(busy, often);
     expect(busy.next()).toBe(2);
-    response.writableEnded = true;
+    long.isResponding = false;
     expect([busy.next(), busy.next()]).toEqual([1, 0]);
   });
 
   it("give away as many as asked within the interval, none that is new or pipelines", () => {
     const busy = new BusyConnections();
-    const sockets = Array.from({ length: 4 }, socketOf);
-    const pipelining = socketOf();
-    for (const socket of sockets) exchange(busy, socket);
+    const clients = Array.from({ length: 4 }, connect);
+    const pipelining = connect();
+    for (const client of clients) exchange(busy, client);
     send(busy, pipelining);
-    send(busy, pipelining).response.writableEnded = true;
+    exchange(busy, pipelining);
     busy.next();
     busy.giveAway(2);
-    expect(exchange(busy, socketOf())).toBe(false);
+    expect(exchange(busy, connect())).toBe(false);
     expect(exchange(busy, pipelining)).toBe(false);
-    expect(sockets.map((socket) => exchange(busy, socket))).toEqual([true, true, false, false]);
+    expect(clients.map((client) => exchange(busy, client))).toEqual([true, true, false, false]);
     expect(busy.next()).toBe(4);
     busy.giveAway(2);
     busy.next();
-    expect(sockets.map((socket) => exchange(busy, socket))).toEqual([false, false, false, false]);
+    expect(clients.map((client) => exchange(busy, client))).toEqual([false, false, false, false]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, Fa
 import Fastify, { LogController } from "fastify";
 import type { Logger } from "pino";
 import type { Arena } from "../../tensor/arena.ts";
+import type { Connection } from "../connection.ts";
 import { Connections } from "../connection.ts";
 import type { Tracing } from "../context.ts";
 import { RequestContext } from "../context.ts";
@@ -39,7 +40,7 @@ export interface ServerOptions {
   /** Memory of the requests. When it is full, requests that hardly progress are given up. */
   readonly arena?: Arena;
   /** Whether the client of a request that has arrived must reconnect after its response (default: never). */
-  readonly mustReconnect?: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
+  readonly mustReconnect?: ((connection: Connection) => boolean) | undefined;
   /** Counts the requests, if set. */
   readonly metrics?: Metrics;
   /** Collects traces, if set. */
@@ -132,7 +133,7 @@ function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, co
   const log = new RequestLog(logger);
   return (request: FastifyRequest, reply: FastifyReply, start: () => void): void => {
     const connection = connections.of(request.raw.socket);
-    if (mustReconnect?.(request.raw, reply.raw)) reply.header("connection", "close");
+    if (mustReconnect?.(connection)) reply.header("connection", "close");
     connection.begin(request.raw, reply.raw, (exchange) => {
       const trace = tracing?.begin(request);
       request.context = new RequestContext(exchange, trace);
