@@ -8,13 +8,15 @@
  * crossEntropy(input, target).loss; // 0.6931471824645996
  * ```
  */
-export { crossEntropy, logSoftmax, nllLoss } from "./library/losses.ts";
+export { crossEntropy, klDiv, logSoftmax, nllLoss } from "./library/losses.ts";
 export type {
   ArrayTensor,
   CrossEntropyOptions,
   CrossEntropyResult,
   GradientOptions,
   IndexDType,
+  KlDivOptions,
+  KlDivResult,
   LogSoftmaxOptions,
   LogSoftmaxResult,
   LossResult,

@@ -169,7 +169,7 @@ export const PROBLEMS = {
   invalid_reduction: {
     status: 422,
     title: "The reduction does not exist",
-    remedy: 'Use "none", "mean" or "sum", in lower case.',
+    remedy: 'Use "none", "mean" or "sum", or "batchmean" of kl_div, in lower case.',
   },
   dim_out_of_range: {
     status: 422,
@@ -185,7 +185,7 @@ export const PROBLEMS = {
     status: 422,
     title: "An option would have no effect",
     remedy:
-      "Leave the option out, or request the output to which it belongs: grad_output belongs to return_grad.",
+      "Leave the option out, or request the output to which it belongs: grad_output belongs to return_grad, and kl_div's dim and temperature to from_logits.",
   },
   option_not_applicable: {
     status: 422,
@@ -208,7 +208,7 @@ export const PROBLEMS = {
     status: 422,
     title: "The shapes do not match",
     remedy:
-      "For an input (N, C, d1..dK), send a target of (N, d1..dK) class indices, a weight of (C), and a grad_output of exactly the output's shape.",
+      "For an input (N, C, d1..dK), send a target of (N, d1..dK) class indices, a weight of (C), and a grad_output of exactly the output's shape. Both tensors of kl_div have the same shape.",
   },
   target_out_of_bounds: {
     status: 422,

@@ -2,7 +2,7 @@
 import { flagOf, SETTING_ENTRIES } from "../config.ts";
 import type { Topic } from "./command.ts";
 
-const COMMANDS = `lossd [serve]           serves log_softmax, nll_loss and cross_entropy over HTTP
+const COMMANDS = `lossd [serve]           serves log_softmax, nll_loss, cross_entropy and kl_div over HTTP
 lossd check URL         sends test requests to a server and compares the responses
 lossd send FILE URL     uploads a safetensors file and shows the progress
 
@@ -26,7 +26,7 @@ const SEND = `lossd send FILE URL [--operation NAME] [--option NAME=VALUE]... [-
 Uploads a safetensors file whose tensors are named like the operation's fields. Exits with 0 only if the response is
 complete.
 
-  --operation NAME      cross_entropy (default), nll_loss or log_softmax
+  --operation NAME      cross_entropy (default), kl_div, nll_loss or log_softmax
   --option NAME=VALUE   option of the operation, such as reduction=sum or return_grad=true, repeatable
   --output FILE         stores the complete response as a safetensors file instead of printing JSON
   --socket PATH         connects to a Unix socket instead of the URL's host and port

@@ -5,12 +5,13 @@
 import { readFileSync } from "node:fs";
 import type { ConvertExports } from "./convert.ts";
 import type { FoldExports } from "./fold.ts";
+import type { KlDivExports } from "./kl-div.ts";
 import type { LogitsExports } from "./logits.ts";
 import type { TextExports } from "./text.ts";
 import { writePowers } from "./text.ts";
 
 /** Exports of `assembly/`. Addresses are bytes in the kernel's memory, dtypes are the codes of `tensor/dtype.ts`. */
-export interface KernelExports extends ConvertExports, FoldExports, LogitsExports, TextExports {
+export interface KernelExports extends ConvertExports, FoldExports, KlDivExports, LogitsExports, TextExports {
   readonly heapBase: number;
 }
 

@@ -8,6 +8,7 @@ import { nearest } from "../user-error.ts";
 import type {
   ArrayTensor,
   CrossEntropyOptions,
+  KlDivOptions,
   LogSoftmaxOptions,
   NllLossOptions,
   TypedArrays,
@@ -144,6 +145,19 @@ export const CROSS_ENTROPY = {
   returnGradTargetWeight: flag,
   returnGradTarget: flag,
 } satisfies Record<keyof CrossEntropyOptions, Check<unknown>>;
+
+/** Options of `klDiv`. */
+export const KL_DIV = {
+  reduction: check("a string", isString),
+  sizeAverage: legacyFlag,
+  reduce: legacyFlag,
+  logTarget: flag,
+  fromLogits: flag,
+  dim: check("an integer or null", orNull(isInteger)),
+  temperature: check("a number or null", orNull(isNumber)),
+  returnGradTarget: flag,
+  ...GRADIENT,
+} satisfies Record<keyof KlDivOptions, Check<unknown>>;
 
 /** Checks options against a table. Throws a TypeError for unknown names, including inherited ones, and for wrong types. */
 export function checkOptions<Table extends Checks>(

@@ -1,12 +1,13 @@
 /** Losses on typed arrays. The caller's arrays are never changed. */
 import { planCrossEntropy } from "../loss/cross-entropy.ts";
 import type { LossResult as EngineResult } from "../loss/index-loss.ts";
+import { planKlDiv } from "../loss/kl-div.ts";
 import { planLogSoftmax } from "../loss/log-softmax.ts";
 import { planNllLoss } from "../loss/nll-loss.ts";
 import type { Plan } from "../loss/plan.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { CROSS_ENTROPY, checkOptions, checkTensor, LOG_SOFTMAX, NLL_LOSS } from "./check.ts";
+import { CROSS_ENTROPY, checkOptions, checkTensor, KL_DIV, LOG_SOFTMAX, NLL_LOSS } from "./check.ts";
 import type { Workspace } from "./memory.ts";
 import { compute, copyIn, copyOut, inWorkspace } from "./memory.ts";
 import type {
@@ -14,6 +15,8 @@ import type {
   CrossEntropyOptions,
   CrossEntropyResult,
   IndexDType,
+  KlDivOptions,
+  KlDivResult,
   LogSoftmaxOptions,
   LogSoftmaxResult,
   LossResult,
@@ -152,6 +155,36 @@ export function crossEntropy(
     const tensors = copyInOperands(work, operands);
     return copyOutLoss(work, planCrossEntropy(...tensors, copyInOptions(work, checked)));
   });
+}
+
+/**
+ * `torch.nn.functional.kl_div`: loss `target * (log(target) - input)` of each element, 0 for a target of 0, or
+ * `exp(target) * (target - input)` with `logTarget`. With `fromLogits`, both operands are divided by `temperature` and go
+ * through `logSoftmax` over `dim` first, and so do the gradients.
+ *
+ * - `input`: log-probabilities of any shape, float64, float32, float16 or bfloat16. With `fromLogits`, logits.
+ * - `target`: probabilities of the input's shape and any float dtype. With `logTarget`, log-probabilities; with
+ *   `fromLogits`, logits.
+ * - `losses`: the input's shape and the promoted dtype of both.
+ * - `gradInput` and `gradTarget`: the shapes and dtypes of input and target.
+ *
+ * Throws a `LossError` when PyTorch raises: unknown reduction, integer dtype, `gradOutput` with another shape than the
+ * output. Also throws one for different shapes, which PyTorch broadcasts, for `dim` or `temperature` without `fromLogits`,
+ * `logTarget` with it, `temperature` that is not over 0 and finite, `dim` outside [-rank, rank - 1], and if a shape does
+ * not match its data. Throws a TypeError for wrong types and unknown options, and a RangeError if memory does not
+ * suffice.
+ */
+export function klDiv<D extends FloatDType, T extends FloatDType>(
+  input: ArrayTensor<D>,
+  target: ArrayTensor<T>,
+  options: KlDivOptions = {},
+): KlDivResult<D, T> {
+  const operands = checkOperands("klDiv", input, target);
+  const checked = checkOptions("klDiv", options, KL_DIV);
+  return inWorkspace("klDiv", (work) => {
+    const tensors = copyInOperands(work, operands);
+    return copyOutLoss(work, planKlDiv(...tensors, copyInOptions(work, checked)));
+  }) as unknown as KlDivResult<D, T>;
 }
 
 interface Operands {

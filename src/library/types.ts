@@ -98,6 +98,26 @@ export interface CrossEntropyOptions extends NllLossOptions, TransformOptions {
   readonly returnGradTargetWeight?: boolean | undefined;
 }
 
+/** Options of `klDiv`: the parameters of PyTorch's `kl_div` and of its gradients, and three for logits. */
+export interface KlDivOptions extends GradientOptions {
+  /** "none", "mean", "sum" or "batchmean". "elementwise_mean" is deprecated. Default "mean", with PyTorch's warning. */
+  readonly reduction?: string | undefined;
+  /** Deprecated. Overrides `reduction` together with `reduce`. */
+  readonly sizeAverage?: boolean | null | undefined;
+  /** Deprecated. Overrides `reduction` together with `sizeAverage`. */
+  readonly reduce?: boolean | null | undefined;
+  /** Whether the target holds log-probabilities. Default false. */
+  readonly logTarget?: boolean | undefined;
+  /** Applies `logSoftmax` to input and target first. Not in PyTorch. Default false. */
+  readonly fromLogits?: boolean | undefined;
+  /** Dimension of that `logSoftmax`, from -rank to rank - 1. Default -1. */
+  readonly dim?: number | null | undefined;
+  /** Divides both logits before that `logSoftmax`, over 0. Default 1. */
+  readonly temperature?: number | null | undefined;
+  /** Also returns the gradient with respect to the target. Default false. */
+  readonly returnGradTarget?: boolean | undefined;
+}
+
 /** Result of `logSoftmax` for an input of dtype `D` and an output of dtype `Output`. */
 export interface LogSoftmaxResult<D extends DType = DType, Output extends FloatDType = D & FloatDType> {
   /** Log-probabilities in the input's shape. */
@@ -146,4 +166,18 @@ export interface CrossEntropyResult<
   readonly correct?: ArrayTensor<"uint8">;
   /** Gradient of `targetWeight` in its shape and dtype, with `returnGradTargetWeight`. */
   readonly gradTargetWeight?: ArrayTensor<FloatDType>;
+}
+
+/** Result of `klDiv` for an input of dtype `D` and a target of dtype `T`. Has exactly one of `loss` and `losses`. */
+export interface KlDivResult<D extends FloatDType = FloatDType, T extends FloatDType = FloatDType> {
+  /** Loss for "mean", "sum" and "batchmean", rounded to the promoted dtype of input and target. */
+  readonly loss?: number;
+  /** Loss of each element for "none", in the input's shape and the promoted dtype of input and target. */
+  readonly losses?: ArrayTensor<FloatDType>;
+  /** Gradient in the input's shape and dtype, with `returnGrad`. */
+  readonly gradInput?: ArrayTensor<D>;
+  /** Gradient in the target's shape and dtype, with `returnGradTarget`. */
+  readonly gradTarget?: ArrayTensor<T>;
+  /** PyTorch's warnings, and the reason if a mean is NaN. */
+  readonly warnings: readonly string[];
 }

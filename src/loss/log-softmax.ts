@@ -205,7 +205,7 @@ function checkLogSoftmax(input: Tensor, options: LogSoftmaxOptions) {
 }
 
 /** Applies PyTorch's rules for `dim`: range, negative values, legacy default. */
-function resolveDim(rank: number, dim: number | null, warnings: string[]): number {
+export function resolveDim(rank: number, dim: number | null, warnings: string[]): number {
   if (dim === null) {
     const implicit = rank === 0 || rank === 1 || rank === 3 ? 0 : 1;
     warnings.push(

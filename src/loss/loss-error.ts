@@ -18,6 +18,8 @@ export type FieldName =
   | "input"
   | "target"
   | "dim"
+  | "log_target"
+  | "temperature"
   | "dtype"
   | "shift"
   | "temperature"

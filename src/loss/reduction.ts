@@ -15,9 +15,13 @@ export interface ReductionOptions {
 
 /**
  * Resolves the reduction as `torch.nn._reduction` does. `sizeAverage` and `reduce` override `reduction` without
- * checking it and add a warning. Rejects unknown words, case-sensitively.
+ * checking it and add a warning. Rejects unknown words, case-sensitively, and names the `expected` ones.
  */
-export function resolveReduction(options: ReductionOptions, warnings: string[]): Reduction {
+export function resolveReduction(
+  options: ReductionOptions,
+  warnings: string[],
+  expected = "none, mean or sum",
+): Reduction {
   const { reduction = "mean", sizeAverage = null, reduce = null } = options;
   if (sizeAverage !== null || reduce !== null) {
     const legacy = (reduce ?? true) ? ((sizeAverage ?? true) ? "mean" : "sum") : "none";
@@ -34,6 +38,6 @@ export function resolveReduction(options: ReductionOptions, warnings: string[]):
   throw new LossError(
     "invalid_reduction",
     "reduction",
-    `${reduction.slice(0, 64).toWellFormed()} is not a valid value for reduction; expected none, mean or sum`,
+    `${reduction.slice(0, 64).toWellFormed()} is not a valid value for reduction; expected ${expected}`,
   );
 }

@@ -63,6 +63,24 @@ describe("lossd send", () => {
     expect(err).toMatch(/^100 % {2}1\.0 MiB of 1\.0 MiB {2}[\d.]+ \w+\/s\n$/);
   });
 
+  it("asks for another operation with its options, such as kl_div of logits", async () => {
+    const file = inFolder("divergence.safetensors");
+    const tensors = ["target", "input"].map((name) => ({ name, dtype: "float32", shape: [2, 3] }) as const);
+    const data = Float32Array.of(1, 1, 4, 0, 2, 0, 1, 2, 3, 0, 0, 0);
+    writeFileSync(file, Buffer.concat([writeHeader(tensors, {}), Buffer.from(data.buffer)]));
+    const options = ["from_logits=true", "temperature=2", "reduction=batchmean"];
+    const { code, out } = await lossd([
+      "send",
+      file,
+      service().url,
+      "--operation",
+      "kl_div",
+      ...options.flatMap((option) => ["--option", option]),
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toEqual({ loss: expect.closeTo(0.10157592, 6) });
+  });
+
   const rows = 16_384;
   let large: string;
   beforeAll(async () => {

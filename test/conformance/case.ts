@@ -11,7 +11,7 @@ export interface CaseTensor {
 
 export interface Case {
   readonly id: string;
-  readonly op: "log_softmax" | "nll_loss" | "cross_entropy";
+  readonly op: "log_softmax" | "nll_loss" | "cross_entropy" | "kl_div";
   readonly tags: readonly string[];
   readonly input: CaseTensor;
   readonly target?: CaseTensor;
@@ -52,6 +52,9 @@ const OPTIONS = [
   "label_smoothing",
   "size_average",
   "reduce",
+  "log_target",
+  "from_logits",
+  "temperature",
 ] as const;
 
 export function readCases(file: string): Case[] {

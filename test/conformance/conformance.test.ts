@@ -25,7 +25,13 @@ const ASKS_WITH_TEXT = /^t2\/err\/.*[-/]text$/;
 /** dtypes that requests can name; a case with another one must be refused. */
 const KNOWN = new Set(["float64", "float32", "float16", "bfloat16", "int64", "int32", "uint8"]);
 
-const FILES = ["torch-cases.jsonl", "torch2-cases.jsonl", "torch2-grid.jsonl", "torch2-options.jsonl"];
+const FILES = [
+  "torch-cases.jsonl",
+  "torch2-cases.jsonl",
+  "torch2-grid.jsonl",
+  "torch2-options.jsonl",
+  "kl-div-cases.jsonl",
+];
 
 const FORMS = { flat, nested, base64 };
 type TensorFormat = keyof typeof FORMS;
@@ -85,23 +91,27 @@ for (const file of FILES) {
     });
   }
 
-  describe(`${file} in safetensors files`, () => {
-    const service = useService();
-    const asked = cases.filter(
-      (test) =>
-        DECIDED_OTHERWISE[test.id] === undefined && !notInForm(test, "flat") && !ASKS_WITH_TEXT.test(test.id),
-    );
+  for (const inputLast of file === "kl-div-cases.jsonl" ? [false, true] : [false]) {
+    describe(`${file} in safetensors files${inputLast ? " that stream" : ""}`, () => {
+      const service = useService();
+      const asked = cases.filter(
+        (test) =>
+          DECIDED_OTHERWISE[test.id] === undefined &&
+          !notInForm(test, "flat") &&
+          !ASKS_WITH_TEXT.test(test.id),
+      );
 
-    it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
-      const { path, body } = fileRequestOf(test);
-      const answer = await service().send("POST", path, body, {
-        "content-type": "application/vnd.safetensors",
+      it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
+        const { path, body } = fileRequestOf(test, inputLast);
+        const answer = await service().send("POST", path, body, {
+          "content-type": "application/vnd.safetensors",
+        });
+        const { tensors } = answer.status === 200 ? readTestFile(answer.bytes) : { tensors: {} };
+        const members = Object.entries<FileTensor>(tensors).map(([name, tensor]) => [name, base64Of(tensor)]);
+        expectAnswer(test, answer.status, answer.text, Object.fromEntries(members));
       });
-      const { tensors } = answer.status === 200 ? readTestFile(answer.bytes) : { tensors: {} };
-      const members = Object.entries<FileTensor>(tensors).map(([name, tensor]) => [name, base64Of(tensor)]);
-      expectAnswer(test, answer.status, answer.text, Object.fromEntries(members));
     });
-  });
+  }
 }
 
 for (const file of FILES) {
@@ -125,8 +135,8 @@ for (const file of FILES) {
   }
 }
 
-/** The tensors of a case as a file, its options as a query string. */
-function fileRequestOf(test: Case): { path: string; body: Buffer } {
+/** The tensors of a case as a file, in the usual order or with the input last, and its options as a query string. */
+function fileRequestOf(test: Case, inputLast: boolean): { path: string; body: Buffer } {
   const fields = requestOf(test, fileTensor) as Record<string, unknown>;
   const tensors: Record<string, FileTensor> = {};
   const query = new URLSearchParams();
@@ -134,7 +144,11 @@ function fileRequestOf(test: Case): { path: string; body: Buffer } {
     if (value !== null && typeof value === "object") tensors[name] = value as FileTensor;
     else query.set(name, String(value));
   }
-  return { path: `/v1/${test.op}?${query}`, body: writeTestFile(tensors) };
+  const { input, ...others } = tensors;
+  const body = inputLast
+    ? writeTestFile({ ...others, input: input! }, { asTheyStand: true })
+    : writeTestFile(tensors);
+  return { path: `/v1/${test.op}?${query}`, body };
 }
 
 function expectAnswer(test: Case, status: number, text: string, members: Record<string, unknown>): void {

@@ -18,7 +18,7 @@ it("names commands that exist", () => {
 });
 
 it("counts the cases of test/conformance", () => {
-  const files = ["torch-cases.jsonl", "torch2-cases.jsonl", "torch2-grid.jsonl"];
+  const files = ["torch-cases.jsonl", "torch2-cases.jsonl", "torch2-grid.jsonl", "kl-div-cases.jsonl"];
   const lines = files.flatMap((file) =>
     readFileSync(new URL(`../conformance/${file}`, import.meta.url), "utf8")
       .trim()

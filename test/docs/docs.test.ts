@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { lossesPicture } from "../../build/pictures.ts";
-import { CROSS_ENTROPY, LOG_SOFTMAX, NLL_LOSS } from "../../src/library/check.ts";
+import { CROSS_ENTROPY, KL_DIV, LOG_SOFTMAX, NLL_LOSS } from "../../src/library/check.ts";
 import { VERSION } from "../../src/version.ts";
 import { expectAlmost } from "../support/almost.ts";
 import type { Block } from "../support/blocks.ts";
@@ -115,7 +115,7 @@ it("docs/library.md lists every option, with its function", () => {
   const listed = rows.flatMap(([, name, , functions]) =>
     functions!.split(", ").map((each) => `${each} ${name}`),
   );
-  const tables = { logSoftmax: LOG_SOFTMAX, nllLoss: NLL_LOSS, crossEntropy: CROSS_ENTROPY };
+  const tables = { logSoftmax: LOG_SOFTMAX, nllLoss: NLL_LOSS, crossEntropy: CROSS_ENTROPY, klDiv: KL_DIV };
   const options = Object.entries(tables).flatMap(([name, table]) =>
     Object.keys(table).map((option) => `\`${name}\` ${option}`),
   );

@@ -1,4 +1,5 @@
 /** Transforms of logits against float64: tanh and its derivative over their whole range, and the numbers at its ends. */
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LogitTransform } from "../../src/kernel/logits.ts";
 import { transformGradStep, transformStep } from "../../src/kernel/logits.ts";
@@ -57,10 +58,26 @@ describe.each(Object.keys(DIGITS) as FloatDType[])("%s", (dtype) => {
     expect(grad).toEqual([Number.NaN, 0, 0, 1, 1]);
   });
 
-  it("divides by a temperature alone as the dtype does", () => {
-    const { y, grad } = transform(dtype, [1, -3, Infinity], { softcap: undefined, temperature: 2 });
-    expect(y).toEqual([0.5, -1.5, Infinity]);
-    expect(grad).toEqual([0.5, 0.5, 0.5]);
+  it("divides by a temperature alone as PyTorch does, any number at a time", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: -100, max: 100, noNaN: true }), { maxLength: 3000 }),
+        fc.double({ min: 0.01, max: 100, noNaN: true }),
+        fc.constantFrom(1, 7, 2000),
+        (numbers, temperature, budget) => {
+          inRegion((region) => {
+            const tensor = place(region, dtype, [numbers.length], numbers);
+            const by = dtype === "float64" ? temperature : Math.fround(temperature);
+            const want = read(tensor).map((value) => value / by);
+            const rounded = read(place(region, dtype, [numbers.length], want));
+            const step = transformStep(kernel, tensor, { softcap: undefined, temperature });
+            while (!step(budget));
+            expect(read(tensor)).toEqual(rounded);
+          });
+        },
+      ),
+      { numRuns: 20 },
+    );
   });
 
   it("gives the same bits for any division into steps", () => {

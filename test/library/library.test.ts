@@ -3,7 +3,7 @@
 import { runInNewContext } from "node:vm";
 import type { ArrayTensor, FloatDType } from "lossd";
 import * as lossd from "lossd";
-import { crossEntropy, LossError, logSoftmax, nllLoss } from "lossd";
+import { crossEntropy, klDiv, LossError, logSoftmax, nllLoss } from "lossd";
 import { describe, expect, expectTypeOf, it } from "vitest";
 
 const input = { dtype: "float32", shape: [2, 3], data: Float32Array.of(1, 2, 3, 0, 0, 0) } as const;
@@ -21,7 +21,13 @@ function thrownBy(call: () => unknown): unknown {
 
 describe("import from lossd", () => {
   it("exports exactly its public names", () => {
-    expect(Object.keys(lossd).sort()).toEqual(["LossError", "crossEntropy", "logSoftmax", "nllLoss"]);
+    expect(Object.keys(lossd).sort()).toEqual([
+      "LossError",
+      "crossEntropy",
+      "klDiv",
+      "logSoftmax",
+      "nllLoss",
+    ]);
   });
 
   it("computes a loss and its gradient and leaves the operands alone", () => {
@@ -38,6 +44,19 @@ describe("import from lossd", () => {
   it("is nllLoss of logSoftmax", () => {
     const { output } = logSoftmax(input, { dim: 1 });
     expect(nllLoss(output, target).loss).toBe(crossEntropy(input, target).loss);
+  });
+
+  it("computes a divergence from probabilities, log-probabilities and logits", () => {
+    const p = { dtype: "float64", shape: [1, 2], data: Float64Array.of(0.25, 0.75) } as const;
+    const logs = { ...p, data: p.data.map(Math.log) };
+    const half = { ...p, data: Float64Array.of(Math.log(0.5), Math.log(0.5)) };
+    const want = 0.25 * Math.log(0.5) + 0.75 * Math.log(1.5);
+    const options = { reduction: "batchmean" };
+    expect(klDiv(half, p, options)).toEqual({ loss: expect.closeTo(want, 12), warnings: [] });
+    expect(klDiv(half, logs, { ...options, logTarget: true }).loss).toBeCloseTo(want, 12);
+    expect(klDiv(half, logs, { ...options, fromLogits: true }).loss).toBeCloseTo(want, 12);
+    expect(() => klDiv(half, p, { temperature: 2 })).toThrow("no effect without from_logits");
+    expect(() => klDiv(half, p, { fromLogits: true, temperature: Number.NaN })).toThrow(LossError);
   });
 
   it("takes any int64 as ignoreIndex and as target, and a safe integer as ignoreIndex", () => {
@@ -97,6 +116,8 @@ describe("import from lossd", () => {
       reduce: undefined,
     };
     const smooth = { ...loss, labelSmoothing: undefined, returnGradTarget: undefined };
+    const logits = { fromLogits: undefined, dim: undefined, temperature: undefined, logTarget: undefined };
+    expect(klDiv(input, input, { ...none, ...logits, reduction: undefined })).toEqual(klDiv(input, input));
     expect(crossEntropy(input, target, smooth)).toEqual(crossEntropy(input, target));
     expect(nllLoss(input, target, loss)).toEqual(nllLoss(input, target));
     expect(logSoftmax(input, { ...none, dim: undefined, dtype: undefined })).toEqual(logSoftmax(input));
@@ -151,6 +172,10 @@ describe("results have the dtypes that their types say", () => {
     expectTypeOf(logSoftmax(float.float16).output.dtype).toEqualTypeOf<"float16">();
     expectTypeOf(logSoftmax(float.float16, { dim: 1 }).output.dtype).toEqualTypeOf<"float16">();
     expectTypeOf(logSoftmax(float.float32, { dtype: null }).output.data).toEqualTypeOf<Float32Array>();
+    const divergence = klDiv(float.float32, float.bfloat16, { returnGrad: true, returnGradTarget: true });
+    expectTypeOf(divergence.gradInput!.data).toEqualTypeOf<Float32Array>();
+    expectTypeOf(divergence.gradTarget!.data).toEqualTypeOf<Uint16Array>();
+    expect(divergence).toMatchObject({ gradInput: { dtype: "float32" }, gradTarget: { dtype: "bfloat16" } });
     const integers = { dtype: "int32", shape: [1], data: Int32Array.of(1) } as const;
     const { output } = logSoftmax(integers, { dim: 0, dtype: "float64" });
     expectTypeOf(output.data).toEqualTypeOf<Float64Array>();
@@ -169,6 +194,10 @@ describe("results have the dtypes that their types say", () => {
     expect(() => nllLoss(input, target, { labelSmoothing: 0.1 })).toThrow(TypeError);
     // @ts-expect-error: class indices are integers
     expect(() => nllLoss(input, input)).toThrow(LossError);
+    // @ts-expect-error: a divergence has no class indices
+    expect(() => klDiv(input, target)).toThrow(LossError);
+    // @ts-expect-error: the option has another name
+    expect(() => klDiv(input, input, { logits: true })).toThrow(TypeError);
     // @ts-expect-error: logits are floats
     expect(() => crossEntropy(target, target)).toThrow(LossError);
   });

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { base64, elementsOf } from "../conformance/forms.ts";
+import * as oracle from "../support/oracle.ts";
 import { useService } from "../support/service.ts";
 
 const service = useService();
@@ -291,6 +292,104 @@ describe("sparse targets in float64", () => {
       }),
       runs,
     ));
+});
+
+/** Two batches of logits of the same shape. */
+const pair = batch.chain(({ logits }) => {
+  const row = fc.array(number, { minLength: logits[0]!.length, maxLength: logits[0]!.length });
+  return fc.record({
+    x: fc.constant(logits),
+    t: fc.array(row, { minLength: logits.length, maxLength: logits.length }),
+  });
+});
+
+describe("kl_div in float64", () => {
+  const soften = (rows: readonly Row[], by: number): number[][] =>
+    rows.map((row) => row.map((value) => value / by));
+  const layoutOf = (rows: readonly Row[]): oracle.Layout => ({
+    outer: rows.length,
+    classes: rows[0]!.length,
+    inner: 1,
+  });
+
+  it("from logits is the oracle's, both gradients and all, within 1e-10, and never below -1e-12", () =>
+    fc.assert(
+      fc.asyncProperty(pair, fc.constantFrom(0.5, 1, 4), async ({ x, t }, temperature) => {
+        const body = { input: float64(x), target: float64(t), from_logits: true, temperature };
+        const grads = { return_grad: true, return_grad_target: true };
+        const got = await ask("kl_div", { ...body, ...grads, reduction: "batchmean" });
+        const g = x.flat().map(() => 1 / x.length);
+        const want = oracle.klDivOfLogits(x.flat(), t.flat(), layoutOf(x), { temperature, g });
+        const loss = want.losses.reduce((sum, value) => sum + value, 0) / x.length;
+        expectClose([got.loss], [loss]);
+        expect(got.loss).toBeGreaterThan(-1e-12);
+        expectClose(elementsOf(got.grad_input).data, want.gradInput);
+        expectClose(elementsOf(got.grad_target).data, want.gradTarget);
+      }),
+      runs,
+    ));
+
+  it("of a distribution with itself is 0 within 1e-12, and so is its gradient", () =>
+    fc.assert(
+      fc.asyncProperty(pair, async ({ x }) => {
+        const body = { input: float64(x), target: float64(x), from_logits: true, reduction: "sum" };
+        const { loss, grad_input } = await ask("kl_div", { ...body, return_grad: true });
+        expectClose([loss, ...elementsOf(grad_input).data], [0, ...x.flat().map(() => 0)], 1e-12);
+      }),
+      runs,
+    ));
+
+  it("is cross_entropy of probabilities minus their entropy, within 1e-10", () =>
+    fc.assert(
+      fc.asyncProperty(pair, async ({ x, t }) => {
+        const logs = oracle.logSoftmax(t.flat(), layoutOf(t));
+        const p = { ...float64(t), data: logs.map(Math.exp) };
+        const entropy = -logs.reduce((sum, log) => sum + Math.exp(log) * log, 0);
+        const input = await ask("log_softmax", { input: float64(x), dim: 1, format: "flat" });
+        const { loss } = await ask("kl_div", { input: input.output, target: p, reduction: "sum" });
+        const cross = await ask("cross_entropy", { input: float64(x), target: p, reduction: "sum" });
+        expectClose([loss], [cross.loss - entropy]);
+      }),
+      runs,
+    ));
+
+  it.each([
+    ["probabilities", {}],
+    ["log-probabilities", { log_target: true }],
+    ["logits", { from_logits: true, temperature: 2.5 }],
+    ["logits along dim 0", { from_logits: true, dim: 0 }],
+  ])("has both gradients of its central differences, from %s, within 1e-6", (_kind, options) =>
+    fc.assert(
+      fc.asyncProperty(pair, fc.constantFrom("mean", "batchmean"), async (rows, reduction) => {
+        const isLogits = "from_logits" in options;
+        const x = soften(rows.x, 10).map((row) => row.map((value) => (isLogits ? value : value - 3)));
+        const t = soften(rows.t, 10).map((row) =>
+          row.map((value) => (Object.keys(options).length > 0 ? value : Math.exp(value) + 0.1)),
+        );
+        const common = { ...options, reduction };
+        const lossOf = async (input: readonly Row[], target: readonly Row[]) =>
+          (await ask("kl_div", { ...common, input: float64(input), target: float64(target) })).loss as number;
+        const grads = await ask("kl_div", {
+          ...common,
+          input: float64(x),
+          target: float64(t),
+          return_grad: true,
+          return_grad_target: true,
+        });
+        const step = 1e-5;
+        const moved = (list: readonly Row[], by: number): number[][] =>
+          list.map((row, i) =>
+            row.map((value, k) => (i === list.length - 1 && k === row.length - 1 ? value + by : value)),
+          );
+        const byInput = ((await lossOf(moved(x, step), t)) - (await lossOf(moved(x, -step), t))) / (2 * step);
+        const byTarget =
+          ((await lossOf(x, moved(t, step))) - (await lossOf(x, moved(t, -step)))) / (2 * step);
+        expectClose([elementsOf(grads.grad_input).data.at(-1)!], [byInput], 1e-6);
+        expectClose([elementsOf(grads.grad_target).data.at(-1)!], [byTarget], 1e-6);
+      }),
+      { numRuns: 30 },
+    ),
+  );
 });
 
 describe("the wire", () => {

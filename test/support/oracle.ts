@@ -110,3 +110,38 @@ export function softTarget(
   });
   return { losses, gradInput: logSoftmaxGrad(a, toLogs, layout), gradTarget };
 }
+
+/** kl_div of log-probabilities x and probabilities t: t * (log t - x), 0 where t is 0; of log-probabilities t, exp(t) * (t - x). */
+export function klDiv(
+  x: readonly number[],
+  t: readonly number[],
+  { logTarget, g }: { logTarget: boolean; g: readonly number[] },
+): OracleLoss {
+  const p = logTarget ? t.map(Math.exp) : t;
+  const logs = logTarget ? t : t.map(Math.log);
+  const differences = x.map((value, at) => logs[at]! - value);
+  return {
+    losses: differences.map((value, at) => (p[at] === 0 ? 0 : p[at]! * value)),
+    gradInput: p.map((value, at) => -g[at]! * value),
+    gradTarget: differences.map((value, at) => g[at]! * (1 + value) * (logTarget ? p[at]! : 1)),
+  };
+}
+
+/** kl_div of the log_softmax of both logits, divided by the temperature; the gradients go through both. */
+export function klDivOfLogits(
+  x: readonly number[],
+  t: readonly number[],
+  layout: Layout,
+  { temperature, g }: { temperature: number; g: readonly number[] },
+): OracleLoss {
+  const [a, b] = [x, t].map((logits) =>
+    logSoftmax(
+      logits.map((value) => value / temperature),
+      layout,
+    ),
+  ) as [number[], number[]];
+  const { losses, gradInput, gradTarget } = klDiv(a, b, { logTarget: true, g });
+  const back = (out: readonly number[], go: readonly number[]): number[] =>
+    logSoftmaxGrad(out, go, layout).map((value) => value / temperature);
+  return { losses, gradInput: back(a, gradInput), gradTarget: back(b, gradTarget) };
+}

@@ -15,6 +15,13 @@ const Reduction = Type.String({
     "Reduction of the losses of all positions: none, mean (over the weights of the kept targets), or sum. elementwise_mean is a deprecated name of mean.",
 });
 
+const KlDivReduction = Type.String({
+  $id: "KlDivReduction",
+  title: "KlDivReduction",
+  description:
+    "Reduction of the losses of all elements: none, mean (over all elements), sum, or batchmean (the sum divided by the input's first size, or by 1 for a 0-dim input). Only batchmean is the mean divergence of the rows. elementwise_mean is a deprecated name of mean.",
+});
+
 const NonFiniteStyle = Type.Enum(["string", "null"], {
   $id: "NonFiniteStyle",
   title: "NonFiniteStyle",
@@ -22,7 +29,7 @@ const NonFiniteStyle = Type.Enum(["string", "null"], {
     'Format of non-finite numbers in a JSON response: the strings "NaN", "Infinity" and "-Infinity", or null for clients whose numbers cannot be strings. Has no effect on tensors in base64.',
 });
 
-export const OPTION_SCHEMAS = [Reduction, NonFiniteStyle];
+export const OPTION_SCHEMAS = [Reduction, KlDivReduction, NonFiniteStyle];
 
 /** Returns a number field's value, in which a text names a non-finite number. */
 export function realOf(field: number | string | undefined): number | undefined {
@@ -67,7 +74,7 @@ export const castDType = optional(
   }),
 );
 
-const legacy = (description: string) =>
+export const legacy = (description: string) =>
   optional(Type.Boolean({ default: null, deprecated: true, description }));
 
 /** Request fields that transform logits. */

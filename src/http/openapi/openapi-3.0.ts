@@ -21,7 +21,7 @@ interface Operation {
 }
 
 const DESCRIPTION =
-  'PyTorch\'s `log_softmax`, `nll_loss` and `cross_entropy`, with their gradients, for generated clients. A tensor is always an object with `shape` and `data` or `base64`, and responses have the format of `input`. Every number is a number or, in responses, null.\n\n/openapi.json also describes nested lists, safetensors bodies, deprecated options and the Open Inference Protocol. Unknown fields of a request are rejected. Responses may gain fields, and errors codes. Every request sets with `non_finite` the format of NaN and infinities in responses: null, which this document describes, or the strings "NaN", "Infinity" and "-Infinity", for clients whose numbers read these. It has no effect on tensors in base64. Errors are RFC 9457 problem documents with a stable `code`.';
+  'PyTorch\'s `log_softmax`, `nll_loss`, `cross_entropy` and `kl_div`, with their gradients, for generated clients. A tensor is always an object with `shape` and `data` or `base64`, and responses have the format of `input`. Every number is a number or, in responses, null.\n\n/openapi.json also describes nested lists, safetensors bodies, deprecated options and the Open Inference Protocol. Unknown fields of a request are rejected. Responses may gain fields, and errors codes. Every request sets with `non_finite` the format of NaN and infinities in responses: null, which this document describes, or the strings "NaN", "Infinity" and "-Infinity", for clients whose numbers read these. It has no effect on tensors in base64. Errors are RFC 9457 problem documents with a stable `code`.';
 
 /** Enum values for nested lists, or deprecated by PyTorch. */
 const WORDS_LEFT_OUT: readonly unknown[] = ["nested", "elementwise_mean"];

@@ -76,10 +76,11 @@ function nameFloats(document: Document): void {
 
 // Kept out of the validator's schema because PyTorch accepts any string with size_average or reduce.
 function nameReductions(document: Document): void {
-  const reduction = document.components?.schemas?.Reduction;
-  if (reduction !== undefined) {
-    (reduction as OpenAPIV3_1.SchemaObject).enum = ["none", "mean", "sum", "elementwise_mean"];
-  }
+  const { Reduction, KlDivReduction } = document.components?.schemas ?? {};
+  const words = ["none", "mean", "sum"];
+  if (Reduction !== undefined) Object.assign(Reduction, { enum: [...words, "elementwise_mean"] });
+  if (KlDivReduction !== undefined)
+    Object.assign(KlDivReduction, { enum: [...words, "batchmean", "elementwise_mean"] });
 }
 
 /** Restores the descriptions of fields with $ref, which OpenAPI 3.1 allows but @fastify/swagger drops. */

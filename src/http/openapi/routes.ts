@@ -9,7 +9,7 @@ import { withExamples } from "./openapi.ts";
 import { toOpenApi30 } from "./openapi-3.0.ts";
 
 /** Relative links from /docs/, because they also work below a proxy's path. */
-const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\` and \`cross_entropy\`, with their gradients, for programs that are not in a Python process.
+const DESCRIPTION = `PyTorch's \`log_softmax\`, \`nll_loss\`, \`cross_entropy\` and \`kl_div\`, with their gradients, for programs that are not in a Python process.
 
 Tensors are nested lists, or objects with \`shape\` and \`data\` or \`base64\`. Unknown fields are rejected, so a misspelt option is never silently ignored. Non-finite numbers are the strings "NaN", "Infinity", "-Infinity". Errors are RFC 9457 problem documents with a stable \`code\`.
 

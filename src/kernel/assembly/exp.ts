@@ -188,7 +188,7 @@ const LOG64_BITS = memory.data<u64>([
  * Computes log(x) of two float64 within 1 ulp, for 0, normal x and NaN. 0 gives NaN because it is the sum of a line
  * without finite elements. Follows fdlibm's e_log.c, with the reduction to [sqrt(1/2), sqrt(2)) in integers.
  */
-function log(x: v128): v128 {
+export function log(x: v128): v128 {
   const shifted = v128.add<i64>(x, v128.load(LOG64_BITS));
   const biased = v128.or(v128.shr<u64>(shifted, 52), v128.load(LOG64_BITS, 16));
   const k = v128.sub<f64>(biased, v128.load(LOG64, 160));

@@ -2,6 +2,7 @@
 export * from "./convert";
 export * from "./fold";
 export * from "./logits";
+export * from "./kl-div";
 export * from "./base64";
 export * from "./print";
 export { powersAt, scalesAt } from "./powers";

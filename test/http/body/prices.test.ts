@@ -11,7 +11,7 @@ const FIXED_BYTES = 256 * 1024;
 
 interface Price {
   readonly title: string;
-  readonly operation: "log_softmax" | "nll_loss" | "cross_entropy";
+  readonly operation: "log_softmax" | "nll_loss" | "cross_entropy" | "kl_div";
   readonly tensors: Readonly<Record<string, FileTensor>>;
   readonly options: Readonly<Record<string, string | number | boolean>>;
   /** Bytes of the outputs, which the tensors' elements pay for. */
@@ -53,6 +53,25 @@ const PAID: readonly Price[] = [
     operation: "cross_entropy",
     tensors: { input: ones("bfloat16", [N, 4]), target: ones("bfloat16", [N, 4]) },
     options: { return_grad: true, return_grad_target: true },
+    outputs: N * 4 * 4,
+  },
+  {
+    title: "logits of two dtypes with both gradients and float64 losses",
+    operation: "kl_div",
+    tensors: {
+      input: ones("bfloat16", [N, 4]),
+      target: ones("float64", [N, 4]),
+      grad_output: ones("bfloat16", [N, 4]),
+    },
+    options: { from_logits: true, reduction: "none", return_grad: true, return_grad_target: true },
+    // The upstream gradient in float64 counts as an output, and so do the gradients of the log-probabilities.
+    outputs: N * 4 * (8 + 8 + 2 + 8),
+  },
+  {
+    title: "bfloat16 log-probabilities with both gradients",
+    operation: "kl_div",
+    tensors: { input: ones("bfloat16", [N, 4]), target: ones("bfloat16", [N, 4]) },
+    options: { log_target: true, return_grad: true, return_grad_target: true },
     outputs: N * 4 * 4,
   },
   {

@@ -11,9 +11,10 @@ import { useService } from "../../support/service.ts";
 
 const service = useService();
 const run = promisify(execFile);
-const MODELS = ["log_softmax", "nll_loss", "cross_entropy"];
+const MODELS = ["log_softmax", "nll_loss", "cross_entropy", "kl_div"];
 const INPUT = { name: "input", shape: [2, 3], datatype: "FP32", data: [0.5, -0.5, 1, 2, 0, 1] };
 const TARGET = { name: "target", shape: [2], datatype: "INT64", data: [2, 0] };
+const PROBABILITIES = { ...INPUT, name: "target" };
 
 describe("the configuration of a model", () => {
   it.each(MODELS)(
@@ -44,7 +45,8 @@ describe("the configuration of a model", () => {
       });
       expect(outputs.map((output: { name: string }) => output.name)).toContain(main);
       // Each output of the configuration can be asked for without parameters.
-      const required = [INPUT, TARGET].filter((tensor) => name !== "log_softmax" || tensor.name === "input");
+      const target = name === "kl_div" ? PROBABILITIES : TARGET;
+      const required = name === "log_softmax" ? [INPUT] : [INPUT, target];
       const answer = await service().post(`${path}/infer`, { inputs: required, outputs: [{ name: main }] });
       expect(answer.json.outputs).toEqual([expect.objectContaining({ name: main })]);
     },

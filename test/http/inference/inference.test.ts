@@ -40,7 +40,7 @@ describe("the server and its models", () => {
 
   it("GET /v2/models lists the models", async () => {
     const { json } = await service().get("/v2/models");
-    expect(json).toEqual({ models: ["log_softmax", "nll_loss", "cross_entropy"] });
+    expect(json).toEqual({ models: ["log_softmax", "nll_loss", "cross_entropy", "kl_div"] });
     for (const name of json.models) expect((await service().get(`/v2/models/${name}`)).status).toBe(200);
   });
 
@@ -70,7 +70,7 @@ describe("the server and its models", () => {
     }
   });
 
-  it.each(["log_softmax", "nll_loss", "cross_entropy"])(
+  it.each(["log_softmax", "nll_loss", "cross_entropy", "kl_div"])(
     "%s tells its inputs, outputs and parameters",
     async (name) => {
       const { json } = await service().get(`/v2/models/${name}/versions/1`);
@@ -230,6 +230,7 @@ describe("an inference", () => {
       ["log_softmax", [INPUT], ["output"]],
       ["nll_loss", [INPUT, TARGET], ["loss", "total_weight"]],
       ["cross_entropy", [INPUT, TARGET], ["loss", "total_weight"]],
+      ["kl_div", [INPUT, { ...INPUT, name: "target" }], ["loss"]],
     ] as const) {
       const path = `/v2/models/${name}`;
       const outputs = (await service().get(path)).json.outputs.map((output: { name: string }) => ({

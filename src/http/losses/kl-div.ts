@@ -1,0 +1,158 @@
+import type { Static } from "typebox";
+import { Type } from "typebox";
+import type { LossResult } from "../../loss/index-loss.ts";
+import { planKlDiv } from "../../loss/kl-div.ts";
+import type { Plan } from "../../loss/plan.ts";
+import type { Header } from "../../wire/safetensors/header.ts";
+import type { OperandReader } from "./compute.ts";
+import type { Operation } from "./operation.ts";
+import { modelTensor } from "./operation.ts";
+import { optional } from "./optional.ts";
+import { format, gradOutput, legacy, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
+import { resultNumber, resultTensor } from "./result-schemas.ts";
+import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
+import { tensorField, WARNINGS } from "./tensor-schemas.ts";
+
+const KlDivRequest = Type.Object(
+  {
+    input: tensorField("Log-probabilities, of any shape. With from_logits, logits."),
+    target: tensorField(
+      "Probabilities, of the input's shape. With log_target, log-probabilities; with from_logits, logits.",
+    ),
+    reduction: optional(Type.Unsafe<string>({ $ref: "KlDivReduction#", default: "mean" })),
+    size_average: legacy("Deprecated: with reduce, overrides reduction."),
+    reduce: legacy("Deprecated: with size_average, overrides reduction."),
+    log_target: optional(
+      Type.Boolean({ default: false, description: "Whether target holds log-probabilities." }),
+    ),
+    from_logits: optional(
+      Type.Boolean({
+        default: false,
+        description:
+          "Whether input and target are logits: both are divided by temperature and go through log_softmax over dim first. PyTorch has no such option.",
+      }),
+    ),
+    dim: optional(
+      Type.Integer({
+        minimum: -MAX_JSON_INTEGER,
+        maximum: MAX_JSON_INTEGER,
+        default: null,
+        description:
+          "With from_logits: the dimension whose probabilities add up to 1, from -rank to rank - 1. If absent or null, it is -1, the last.",
+      }),
+    ),
+    temperature: optional(
+      Type.Number({
+        default: null,
+        description:
+          "With from_logits: the divisor of input and target before log_softmax, over 0. If absent or null, it is 1. The loss is not multiplied by its square.",
+      }),
+    ),
+    return_grad: returnGrad,
+    return_grad_target: optional(
+      Type.Boolean({
+        default: false,
+        description: "Whether to return `grad_target`, the gradient with respect to target.",
+      }),
+    ),
+    grad_output: gradOutput,
+    format,
+    non_finite: nonFinite,
+  },
+  { $id: "KlDivRequest", title: "KlDivRequest", additionalProperties: false },
+);
+
+const KlDivResult = Type.Object(
+  {
+    loss: Type.Optional(
+      resultNumber(
+        "The mean, the sum or the batchmean, in the promoted dtype of input and target. A mean over nothing is NaN, with a warning.",
+      ),
+    ),
+    losses: Type.Optional(
+      resultTensor(
+        "With reduction none: the loss of each element, of the input's shape and the promoted dtype of input and target.",
+      ),
+    ),
+    grad_input: Type.Optional(
+      resultTensor("With return_grad: the gradient with respect to input, of its shape and dtype."),
+    ),
+    grad_target: Type.Optional(
+      resultTensor(
+        "With return_grad_target: the gradient with respect to target, of its shape and dtype. NaN for a probability of 0, as in PyTorch.",
+      ),
+    ),
+    warnings: WARNINGS,
+  },
+  { $id: "KlDivResult", title: "KlDivResult" },
+);
+
+/** POST /v1/kl_div */
+function klDivPlan(
+  reader: OperandReader,
+  body: Static<typeof KlDivRequest>,
+  streamed?: StreamedInput,
+): Plan<LossResult> {
+  const input = reader.tensor("input", "float32");
+  const target = reader.tensor("target", input.dtype);
+  const options = {
+    reduction: body.reduction,
+    sizeAverage: body.size_average,
+    reduce: body.reduce,
+    logTarget: body.log_target,
+    fromLogits: body.from_logits,
+    dim: body.dim,
+    temperature: body.temperature,
+    returnGrad: body.return_grad,
+    returnGradTarget: body.return_grad_target,
+    gradOutput: reader.optional("grad_output", input.dtype),
+  };
+  return planKlDiv(input, target, options, streamed?.windowBytes);
+}
+
+/** Decides how POST /v1/kl_div reads a safetensors body, from the order of its tensors. */
+function klDivStreaming(
+  { return_grad: wantsGrad = false }: Static<typeof KlDivRequest>,
+  { entries }: Header,
+): Streaming | Obstacle {
+  const names = entries.map(({ name }) => name);
+  for (const name of ["target", "grad_output"]) {
+    if (names.indexOf(name) > names.indexOf("input"))
+      return { obstacle: `it would stream with ${name} before input` };
+  }
+  const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);
+  // A file has its widest tensors first, and the loss of a wider target is known last.
+  if (wantsGrad && input!.dtype !== target!.dtype)
+    return { obstacle: "grad_input would stream with a target of the input's dtype" };
+  return { leaves: wantsGrad ? "grad_input" : undefined, last: [] };
+}
+
+const REQUIRED = { optional: false };
+
+/** POST /v1/kl_div and the model kl_div. */
+export const KL_DIV: Operation = {
+  name: "kl_div",
+  operationId: "klDiv",
+  summary: "Kullback-Leibler divergence between log-probabilities and probabilities",
+  description:
+    "`torch.nn.functional.kl_div`: each element's loss is target * (log(target) - input), and 0 for a target of 0; with log_target, exp(target) * (target - input). The default reduction, mean, divides by the number of elements and is not the divergence, as PyTorch warns; batchmean divides by the batch size. With from_logits, `kl_div(log_softmax(input / temperature, dim), log_softmax(target / temperature, dim), log_target=True)`, without a factor of temperature squared. Unlike PyTorch, target must have the input's shape.",
+  request: KlDivRequest,
+  response: KlDivResult,
+  plan: klDivPlan,
+  streaming: klDivStreaming,
+  targetElement: "a probability, a number",
+  model: {
+    inputs: [
+      modelTensor("input", "FP32", [-1, -1], REQUIRED),
+      modelTensor("target", "FP32", [-1, -1], REQUIRED),
+      modelTensor("grad_output", "FP32", [-1, -1]),
+    ],
+    outputs: [
+      modelTensor("loss", "FP32", [], { variable_rank: false }),
+      modelTensor("losses", "FP32", [-1, -1]),
+      modelTensor("grad_input", "FP32", [-1, -1]),
+      modelTensor("grad_target", "FP32", [-1, -1]),
+    ],
+    mainOutput: "loss",
+  },
+};

@@ -1,0 +1,92 @@
+/** Kullback-Leibler divergence element by element: operands, sum, and steps that run in slices. */
+import type { FloatDType } from "../tensor/dtype.ts";
+import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { Sum } from "./fold.ts";
+import { NO_SUM } from "./fold.ts";
+import type { Step } from "./step.ts";
+
+/** Exports of `assembly/kl-div.ts`. */
+export interface KlDivExports {
+  readonly klDivBytes: number;
+  /** Continues for about `budget` elements and returns 1 when all are done. */
+  klDivStep(run: number, budget: number): number;
+}
+
+/** Operands of {@link klDivStep}: tensors of `count` elements. A gradient may overwrite its operand, but nothing else may overlap. */
+export interface KlDiv {
+  readonly count: number;
+  /** Log-probabilities. */
+  readonly x: Tensor;
+  /** Probabilities, or log-probabilities with `logTarget`. */
+  readonly target: Tensor;
+  readonly logTarget: boolean;
+  /** Dtype of the losses, promoted from both operands. Float64 computes in float64, others in float32. */
+  readonly lossDType: FloatDType;
+  /** Output for the losses. Without it, they are added to the sum. */
+  readonly losses?: Tensor | undefined;
+  /** Divides each loss before it is stored. Default 1. */
+  readonly divisor?: number;
+  /** Output for the gradient with respect to `x`, in its dtype. */
+  readonly gradInput?: Tensor | undefined;
+  /** Output for the gradient with respect to `target`, in its dtype. */
+  readonly gradTarget?: Tensor | undefined;
+  /** Upstream gradient of each loss in the compute dtype. Undefined means `gradOutputScalar` for all. */
+  readonly gradOutput?: Tensor | undefined;
+  readonly gradOutputScalar?: number;
+  /** Sum of the previous elements. Default 0. */
+  readonly sum?: Sum | undefined;
+}
+
+/** Kernel exports and memory views for the operands. */
+export interface KlDivKernel {
+  readonly run: KlDivExports;
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+}
+
+/**
+ * Computes `xlogy(t, t) - t * x`, or `exp(t) * (t - x)` with `logTarget`, over the operands that `describe` returns at
+ * the first step. `at` is the address of `klDivBytes` bytes reserved for it. Each operation rounds to the dtype that
+ * PyTorch stores. Results are bit-identical for every division into steps, and for every division of the elements if the
+ * sum is passed on.
+ */
+export function klDivStep(
+  kernel: KlDivKernel,
+  at: number,
+  describe: () => KlDiv,
+  take: (sum: Sum) => void,
+): Step {
+  let isOpen = false;
+  return (budget) => {
+    if (!isOpen) writeRun(kernel, at, describe());
+    isOpen = true;
+    if (kernel.run.klDivStep(at, budget) === 0) return false;
+    take({ sum: kernel.f64[at / 8 + LOSS_SUM]!, rest: kernel.f64[at / 8 + LOSS_SUM + 1]! });
+    return true;
+  };
+}
+
+// Field offsets of class KlDiv in assembly/kl-div.ts: 64-bit words first, then 32-bit words.
+const LOSS_SUM = 2;
+const WORDS = 8;
+
+function writeRun({ f64, i32 }: KlDivKernel, at: number, run: KlDiv): void {
+  const { x, target, sum = NO_SUM } = run;
+  f64.set([run.gradOutputScalar ?? 1, run.divisor ?? 1, sum.sum, sum.rest], at / 8);
+  const words = [
+    run.count,
+    Number(run.logTarget),
+    x.address,
+    DTYPES[x.dtype].code,
+    target.address,
+    DTYPES[target.dtype].code,
+    run.losses?.address ?? 0,
+    DTYPES[run.lossDType].code,
+    run.gradInput?.address ?? 0,
+    run.gradTarget?.address ?? 0,
+    run.gradOutput?.address ?? 0,
+    0,
+  ];
+  i32.set(words, at / 4 + WORDS);
+}
