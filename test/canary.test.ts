@@ -30,9 +30,9 @@ const isTensor = (value: unknown): value is CaseTensor =>
 
 /** The names of tensors in every order in which a stream can get them. */
 const ORDERS = [
-  ["target", "weight", "grad_output", "input"],
-  ["target", "grad_output", "input", "weight"],
-  ["input", "target", "weight", "grad_output"],
+  ["target", "weight", "grad_output", "index", "grad_lse", "grad_entropy", "input"],
+  ["target", "grad_output", "index", "input", "weight", "grad_lse", "grad_entropy"],
+  ["input", "target", "weight", "grad_output", "index", "grad_lse", "grad_entropy"],
 ];
 
 /** The same request in every format, and in every stream order for answers in both formats. */
@@ -87,7 +87,7 @@ function recorded(): Sent[] {
       const isCarried = Object.values(fields).every((value) => !isTensor(value) || DTYPES.has(value.dtype));
       return isCarried ? [everyFormat(test.id, `/v1/${test.op}`, fields)] : [];
     });
-  const others = ["torch2-cases.jsonl", "torch2-grid.jsonl"].flatMap(listsOf);
+  const others = ["torch2-cases.jsonl", "torch2-grid.jsonl", "gather-cases.jsonl"].flatMap(listsOf);
   return [...listsOf("torch-cases.jsonl").flat(), ...rotated(others, 5)];
 }
 

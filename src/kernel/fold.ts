@@ -204,7 +204,8 @@ function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): void {
   f64[index + 1] = rest;
 }
 
-function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
+/** Writes the record of a fold without progress. */
+export function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
   kernel.u8.fill(0, at, at + kernel.run.foldBytes);
   kernel.f64[at / 8 + GRAD_OUTPUT_SCALAR] = fold.gradOutputScalar ?? 1;
   kernel.f64[at / 8 + SMOOTHING] = fold.smoothing ?? 0;

@@ -6,12 +6,21 @@ import { readFileSync } from "node:fs";
 import type { ConvertExports } from "./convert.ts";
 import type { FoldExports } from "./fold.ts";
 import type { KlDivExports } from "./kl-div.ts";
+import type { LineExports } from "./line-sums.ts";
 import type { LogitsExports } from "./logits.ts";
+import type { PickExports } from "./picks.ts";
 import type { TextExports } from "./text.ts";
 import { writePowers } from "./text.ts";
 
 /** Exports of `assembly/`. Addresses are bytes in the kernel's memory, dtypes are the codes of `tensor/dtype.ts`. */
-export interface KernelExports extends ConvertExports, FoldExports, KlDivExports, LogitsExports, TextExports {
+export interface KernelExports
+  extends ConvertExports,
+    FoldExports,
+    KlDivExports,
+    LineExports,
+    LogitsExports,
+    PickExports,
+    TextExports {
   readonly heapBase: number;
 }
 

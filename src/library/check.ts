@@ -10,6 +10,7 @@ import type {
   CrossEntropyOptions,
   KlDivOptions,
   LogSoftmaxOptions,
+  LogSoftmaxSelection,
   NllLossOptions,
   TypedArrays,
 } from "./types.ts";
@@ -114,8 +115,14 @@ const GRADIENT = { returnGrad: flag, gradOutput: checkTensor };
 export const LOG_SOFTMAX = {
   dim: check("an integer or null", orNull(isInteger)),
   dtype: check(`one of ${NAMES} or null`, orNull(isDType)),
+  index: checkTensor,
+  topK: check("an integer", isInteger),
+  returnLse: flag,
+  returnEntropy: flag,
   ...GRADIENT,
-} satisfies Record<keyof LogSoftmaxOptions, Check<unknown>>;
+  gradLse: checkTensor,
+  gradEntropy: checkTensor,
+} satisfies Record<keyof LogSoftmaxOptions | keyof LogSoftmaxSelection, Check<unknown>>;
 
 /** Options of `nllLoss`. */
 export const NLL_LOSS = {

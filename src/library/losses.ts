@@ -19,6 +19,8 @@ import type {
   KlDivResult,
   LogSoftmaxOptions,
   LogSoftmaxResult,
+  LogSoftmaxSelection,
+  LogSoftmaxValues,
   LossResult,
   NllLossOptions,
 } from "./types.ts";
@@ -30,11 +32,31 @@ import type {
  * - `output`: the input's shape, in `dtype` or the input's dtype.
  * - `gradInput`: the input's shape and dtype.
  *
+ * - `values`: instead of `output`, the log-probabilities of the classes in `index`, or the `topK` largest with their
+ *   classes in `indices`.
+ * - `lse` and `entropy`: the input's shape without the dimension, in the output's dtype.
+ *
  * Throws a `LossError` when PyTorch raises: gradient of integers, `dim` outside [-rank, rank - 1], integer dtype,
- * `gradOutput` with another shape than the output, missing `gradOutput` for an output of several elements. Also throws
- * one if a shape does not match its data. Throws a TypeError for wrong types and unknown options, and a RangeError if
- * memory does not suffice.
+ * `gradOutput` with another shape than the output, missing `gradOutput` for an output of several elements, an index
+ * that is no class or of another shape, `topK` outside [1, C]. Also throws one if a shape does not match its data, and
+ * for an upstream gradient without its output. Throws a TypeError for wrong types and unknown options, and a RangeError
+ * if memory does not suffice.
  */
+export function logSoftmax<D extends FloatDType>(
+  input: ArrayTensor<D>,
+  options: LogSoftmaxOptions & LogSoftmaxSelection & { readonly dtype?: null | undefined },
+): LogSoftmaxValues<D>;
+/** Returns values in `dtype`. */
+export function logSoftmax<D extends DType, Output extends FloatDType>(
+  input: ArrayTensor<D>,
+  options: LogSoftmaxOptions & LogSoftmaxSelection & { readonly dtype: Output },
+): LogSoftmaxValues<D, Output>;
+/** Returns values of any float dtype because `dtype` is not known at compile time. */
+export function logSoftmax<D extends DType>(
+  input: ArrayTensor<D>,
+  options: LogSoftmaxOptions & LogSoftmaxSelection,
+): LogSoftmaxValues<D, FloatDType>;
+/** Returns the whole output without a selection. */
 export function logSoftmax<D extends FloatDType>(
   input: ArrayTensor<D>,
   options?: LogSoftmaxOptions & { readonly dtype?: null | undefined },
@@ -49,22 +71,26 @@ export function logSoftmax<D extends DType>(
   input: ArrayTensor<D>,
   options?: LogSoftmaxOptions,
 ): LogSoftmaxResult<D, FloatDType>;
-export function logSoftmax(input: ArrayTensor, options: LogSoftmaxOptions = {}): LogSoftmaxResult {
+export function logSoftmax(
+  input: ArrayTensor,
+  options: LogSoftmaxOptions = {},
+): LogSoftmaxResult | LogSoftmaxValues {
   const operand = checkTensor("logSoftmax: input", input);
   const checked = checkOptions("logSoftmax", options, LOG_SOFTMAX);
   return inWorkspace("logSoftmax", (work) => {
-    const { output, gradInput, warnings } = compute(
+    const { index, gradOutput, gradLse, gradEntropy } = checked;
+    const { warnings, ...tensors } = compute(
       work,
       planLogSoftmax(copyIn(work, "input", operand), {
         ...checked,
-        gradOutput: checked.gradOutput && copyIn(work, "grad_output", checked.gradOutput),
+        index: index && copyIn(work, "index", index),
+        gradOutput: gradOutput && copyIn(work, "grad_output", gradOutput),
+        gradLse: gradLse && copyIn(work, "grad_lse", gradLse),
+        gradEntropy: gradEntropy && copyIn(work, "grad_entropy", gradEntropy),
       }),
     );
-    return {
-      output: copyOut(work, output) as ArrayTensor<FloatDType>,
-      ...(gradInput && { gradInput: copyOut(work, gradInput) }),
-      warnings,
-    };
+    const copies = Object.entries(tensors).map(([name, tensor]) => [name, copyOut(work, tensor)]);
+    return { ...Object.fromEntries(copies), warnings };
   });
 }
 

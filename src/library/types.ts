@@ -37,7 +37,28 @@ export interface LogSoftmaxOptions extends GradientOptions {
   readonly dim?: number | null | undefined;
   /** Casts the input to this dtype before computing, which is also the output's dtype. Default is the input's. */
   readonly dtype?: FloatDType | null | undefined;
+  /** Also returns log(sum(exp(input))) along `dim`, as `torch.logsumexp` does. Default false. */
+  readonly returnLse?: boolean | undefined;
+  /** Also returns the entropy of each line's softmax. Default false. */
+  readonly returnEntropy?: boolean | undefined;
+  /** Upstream gradient of `lse`, in its shape and any float dtype. Default 0. */
+  readonly gradLse?: ArrayTensor<FloatDType> | undefined;
+  /** Upstream gradient of `entropy`, in its shape and any float dtype. Default 0. */
+  readonly gradEntropy?: ArrayTensor<FloatDType> | undefined;
 }
+
+/** Options of `logSoftmax` that return some log-probabilities instead of all, with exactly one of `index` and `topK`. */
+export type LogSoftmaxSelection =
+  | {
+      /** Class indices in the input's shape except along `dim`, as for `torch.gather`. */
+      readonly index: ArrayTensor<IndexDType>;
+      readonly topK?: undefined;
+    }
+  | {
+      /** Number of the largest log-probabilities of each line, from 1 to C, as for `torch.topk`. */
+      readonly topK: number;
+      readonly index?: undefined;
+    };
 
 /** Options of `nllLoss`: the parameters of PyTorch's `nll_loss` and of its gradient. */
 export interface NllLossOptions extends GradientOptions {
@@ -118,14 +139,32 @@ export interface KlDivOptions extends GradientOptions {
   readonly returnGradTarget?: boolean | undefined;
 }
 
-/** Result of `logSoftmax` for an input of dtype `D` and an output of dtype `Output`. */
-export interface LogSoftmaxResult<D extends DType = DType, Output extends FloatDType = D & FloatDType> {
-  /** Log-probabilities in the input's shape. */
-  readonly output: ArrayTensor<Output>;
+/** Results of `logSoftmax` for each line of an input of dtype `D`, in dtype `Output`. */
+export interface LineResult<D extends DType, Output extends FloatDType> {
+  /** log(sum(exp(input))) in the input's shape without the dimension, with `returnLse`. */
+  readonly lse?: ArrayTensor<Output>;
+  /** Entropy in the input's shape without the dimension, with `returnEntropy`. */
+  readonly entropy?: ArrayTensor<Output>;
   /** Gradient in the input's shape and dtype, with `returnGrad`. */
   readonly gradInput?: ArrayTensor<D>;
   /** PyTorch's warnings. */
   readonly warnings: readonly string[];
+}
+
+/** Result of `logSoftmax` for an input of dtype `D` and an output of dtype `Output`. */
+export interface LogSoftmaxResult<D extends DType = DType, Output extends FloatDType = D & FloatDType>
+  extends LineResult<D, Output> {
+  /** Log-probabilities in the input's shape. */
+  readonly output: ArrayTensor<Output>;
+}
+
+/** Result of `logSoftmax` with {@link LogSoftmaxSelection}. */
+export interface LogSoftmaxValues<D extends DType = DType, Output extends FloatDType = D & FloatDType>
+  extends LineResult<D, Output> {
+  /** Log-probabilities of the classes in `index` or `indices`, with the bits of the whole output. */
+  readonly values: ArrayTensor<Output>;
+  /** Classes of the largest log-probabilities in descending order, equal ones in ascending order, with `topK`. */
+  readonly indices?: ArrayTensor<"int64">;
 }
 
 /** Result of `nllLoss` for an input of dtype `D` and losses of dtype `Losses`. Has exactly one of `loss` and `losses`. */

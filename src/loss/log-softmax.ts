@@ -11,12 +11,15 @@ import { axisOf, elementCount } from "../tensor/tensor.ts";
 import type { GradOptions } from "./grad-output.ts";
 import { checkGradOutput, checkGradRequest } from "./grad-output.ts";
 import { requireFloat } from "./index-checks.ts";
+import type { LineOptions } from "./line-checks.ts";
+import { wantsLines } from "./line-checks.ts";
+import { LinesPlan } from "./log-softmax-lines.ts";
 import { LossError } from "./loss-error.ts";
 import { castStep, planCast } from "./numbers.ts";
 import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 
-export interface LogSoftmaxOptions extends GradOptions {
+export interface LogSoftmaxOptions extends GradOptions, LineOptions {
   /** Dimension to normalize, from -rank to rank - 1. Without it, PyTorch's legacy rule applies and adds a warning. */
   readonly dim?: number | null | undefined;
   /** Casts the input to this dtype before computing, which is also the output's dtype. */
@@ -24,8 +27,16 @@ export interface LogSoftmaxOptions extends GradOptions {
 }
 
 export interface LogSoftmaxResult {
-  /** Log-probabilities in the input's shape, in `dtype` or the input's dtype. */
-  readonly output: Tensor;
+  /** Log-probabilities in the input's shape, in `dtype` or the input's dtype. Without `index` and `topK`. */
+  readonly output?: Tensor;
+  /** Log-probabilities of the classes in `index` or `indices`, in the output's dtype. */
+  readonly values?: Tensor;
+  /** Classes of the `topK` largest log-probabilities in int64. */
+  readonly indices?: Tensor;
+  /** log(sum(exp(input))) of each line, in the input's shape without the dimension and in the output's dtype. */
+  readonly lse?: Tensor;
+  /** Entropy of each line's softmax, in the shape and dtype of `lse`. */
+  readonly entropy?: Tensor;
   /** Gradient in the input's shape and dtype. */
   readonly gradInput?: Tensor;
   readonly warnings: readonly string[];
@@ -37,14 +48,16 @@ export interface LogSoftmaxResult {
  * one, the gradient overwrites `gradOutput`.
  *
  * Rejects in PyTorch's order: gradient of integers, `dim` out of range, integer dtype, `gradOutput` with another shape
- * than the output. With `windowBytes`, the input is streamed and only its shape and dtype are used. Streaming rules out a
- * gradient because that needs the rows a second time.
+ * than the output. {@link LinesPlan} computes the options of {@link LineOptions}. With `windowBytes`, the input is
+ * streamed and only its shape and dtype are used. Streaming rules out a gradient because that needs the rows a second
+ * time.
  */
 export function planLogSoftmax(
   input: Tensor,
   options: LogSoftmaxOptions,
   windowBytes?: number,
 ): Plan<LogSoftmaxResult> {
+  if (wantsLines(options)) return new LinesPlan(input, checkInput(input, options), options, windowBytes);
   return new LogSoftmaxPlan(input, options, windowBytes);
 }
 
@@ -193,6 +206,12 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
 
 /** Runs the checks that PyTorch makes before it reads a number. */
 function checkLogSoftmax(input: Tensor, options: LogSoftmaxOptions) {
+  const checked = checkInput(input, options);
+  if (checked.returnGrad) checkGradOutput(options.gradOutput, input.shape);
+  return checked;
+}
+
+function checkInput(input: Tensor, options: LogSoftmaxOptions) {
   const warnings: string[] = [];
   const { returnGrad = false, gradOutput } = options;
   checkGradRequest(input, returnGrad, gradOutput);
@@ -200,7 +219,6 @@ function checkLogSoftmax(input: Tensor, options: LogSoftmaxOptions) {
   const dtype = options.dtype ?? input.dtype;
   const empty = elementCount(input.shape) === 0;
   if (!empty || returnGrad) requireFloat("input", dtype, kernelName(input.shape, dim));
-  if (returnGrad) checkGradOutput(gradOutput, input.shape);
   return { dim, dtype, returnGrad, warnings };
 }
 

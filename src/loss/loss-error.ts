@@ -35,7 +35,11 @@ export type FieldName =
   | "reduction"
   | "label_smoothing"
   | "return_grad_target"
-  | "grad_output";
+  | "grad_output"
+  | "index"
+  | "top_k"
+  | "grad_lse"
+  | "grad_entropy";
 
 /** Thrown when PyTorch raises a ValueError, IndexError or RuntimeError. */
 export class LossError extends Error {

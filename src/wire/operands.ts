@@ -12,6 +12,9 @@ export const OPERANDS = [
   "sample_weight",
   "target_weight",
   "grad_output",
+  "index",
+  "grad_lse",
+  "grad_entropy",
 ] as const;
 export type OperandName = (typeof OPERANDS)[number];
 

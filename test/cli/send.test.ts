@@ -104,6 +104,29 @@ describe("lossd send", () => {
     expect(loss!.shape).toEqual([]);
   }, 60_000);
 
+  it("takes the top k and the entropy of log_softmax", async () => {
+    const file = inFolder("top.safetensors");
+    writeFileSync(file, zeros([{ name: "input", dtype: "float32", shape: [2, 4] }]));
+    const options = ["dim=1", "top_k=3", "return_entropy=true"].flatMap((option) => ["--option", option]);
+    const { code, out } = await lossd([
+      "send",
+      file,
+      service().url,
+      "--operation",
+      "log_softmax",
+      ...options,
+    ]);
+    expect(code).toBe(0);
+    const { values, indices, entropy, output } = JSON.parse(out);
+    expect(indices).toEqual([
+      [0, 1, 2],
+      [0, 1, 2],
+    ]);
+    expect(values.flat()).toEqual(Array(6).fill(-1.3862944));
+    expect(entropy).toEqual([1.3862944, 1.3862944]);
+    expect(output).toBeUndefined();
+  });
+
   it.each([
     [["--option", "reduction=prod"], "rejected with 422 invalid_reduction: /reduction: prod"],
     [

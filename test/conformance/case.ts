@@ -19,13 +19,16 @@ export interface Case {
   readonly sample_weight?: CaseTensor;
   readonly target_weight?: CaseTensor;
   readonly grad_output?: CaseTensor;
+  readonly index?: CaseTensor;
+  readonly grad_lse?: CaseTensor;
+  readonly grad_entropy?: CaseTensor;
   readonly grad?: boolean;
   readonly grad_target?: boolean;
   readonly grad_target_weight?: boolean;
   readonly z_loss?: boolean;
   readonly predictions?: boolean;
   /** Results by name. `output` is output, losses or loss. */
-  readonly expect?: { readonly output: CaseTensor } & Readonly<Record<string, CaseTensor>>;
+  readonly expect?: Readonly<Record<string, CaseTensor>>;
   readonly expect_error?: boolean;
   readonly error?: { readonly type: string; readonly message: string };
   readonly tol?: { readonly rtol: number; readonly atol: number };
@@ -39,6 +42,9 @@ export const TENSORS = [
   "sample_weight",
   "target_weight",
   "grad_output",
+  "index",
+  "grad_lse",
+  "grad_entropy",
 ] as const;
 const OPTIONS = [
   "dim",
@@ -55,6 +61,9 @@ const OPTIONS = [
   "log_target",
   "from_logits",
   "temperature",
+  "top_k",
+  "return_lse",
+  "return_entropy",
 ] as const;
 
 export function readCases(file: string): Case[] {
@@ -63,6 +72,11 @@ export function readCases(file: string): Case[] {
     .split("\n")
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Case);
+}
+
+/** The tensors of a case. */
+export function tensorsOf(test: Case): CaseTensor[] {
+  return TENSORS.map((name) => test[name]).filter((tensor) => tensor !== undefined);
 }
 
 /** The request that asks the case's question, its tensors written by `write`. */

@@ -5,7 +5,7 @@
 import { describe, expect, it } from "vitest";
 import { useService } from "../support/service.ts";
 import type { Case, CaseTensor } from "./case.ts";
-import { close, readCases, requestOf, TENSORS } from "./case.ts";
+import { close, readCases, requestOf, tensorsOf } from "./case.ts";
 import type { FileTensor } from "./files.ts";
 import { base64Of, fileTensor, readTestFile, writeTestFile } from "./files.ts";
 import { base64, elementsOf, flat, nested } from "./forms.ts";
@@ -22,6 +22,8 @@ const DECIDED_OTHERWISE: Readonly<Record<string, string>> = {
 /** Cases with a number written as a JSON text, which a query string cannot tell from the number. */
 const ASKS_WITH_TEXT = /^t2\/err\/.*[-/]text$/;
 
+const EXACT = { rtol: 0, atol: 0 };
+
 /** dtypes that requests can name; a case with another one must be refused. */
 const KNOWN = new Set(["float64", "float32", "float16", "bfloat16", "int64", "int32", "uint8"]);
 
@@ -31,6 +33,7 @@ const FILES = [
   "torch2-grid.jsonl",
   "torch2-options.jsonl",
   "kl-div-cases.jsonl",
+  "gather-cases.jsonl",
 ];
 
 const FORMS = { flat, nested, base64 };
@@ -38,7 +41,7 @@ type TensorFormat = keyof typeof FORMS;
 
 /** Why a case cannot be asked in a form, if so. */
 function notInForm(test: Case, form: TensorFormat): string | undefined {
-  const tensors = TENSORS.map((name) => test[name]).filter((tensor) => tensor !== undefined);
+  const tensors = tensorsOf(test);
   if (tensors.some(({ dtype }) => !KNOWN.has(dtype)) && !test.expect_error)
     return "its dtype is not in the contract";
   if (form !== "nested") return undefined;
@@ -47,15 +50,20 @@ function notInForm(test: Case, form: TensorFormat): string | undefined {
   }
   if (
     test.input.dtype !== "float32" ||
-    tensors.some((tensor) => tensor !== test.target && tensor.dtype !== "float32")
+    tensors.some((tensor) => !isIndices(test, tensor) && tensor.dtype !== "float32")
   ) {
     return "nested lists carry no dtype: float32 only";
   }
+  if (test.index !== undefined && test.index.dtype !== "int64") return "nested lists carry no dtype";
   const isSparse = test.target_weight !== undefined;
   const expected =
     test.target !== undefined && sameShape(test.target, test.input) && !isSparse ? "float32" : "int64";
   if (test.target !== undefined && test.target.dtype !== expected) return "nested lists carry no dtype";
   return undefined;
+}
+
+function isIndices(test: Case, tensor: CaseTensor): boolean {
+  return tensor === test.target || tensor === test.index;
 }
 
 function sameShape(a: CaseTensor, b: CaseTensor): boolean {
@@ -157,13 +165,10 @@ function expectAnswer(test: Case, status: number, text: string, members: Record<
     return;
   }
   expect(status, text).toBe(200);
-  const got: Record<string, unknown> = {
-    ...members,
-    output: members.output ?? members.losses ?? members.loss,
-  };
-  const failures = Object.entries(test.expect!).map(([name, want]) =>
-    mismatch(name, got[name], want, test.tol!),
-  );
+  const failures = Object.entries(test.expect!).map(([name, want]) => {
+    const got = name === "output" ? (members.output ?? members.losses ?? members.loss) : members[name];
+    return mismatch(name, got, want, name === "indices" ? EXACT : test.tol!);
+  });
   expect(failures.filter(Boolean)).toEqual([]);
 }
 

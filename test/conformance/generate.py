@@ -1,6 +1,7 @@
 """Writes the wider set of cases from a newer PyTorch, in the format that README.md describes.
 
     python generate.py 1000 > torch2-cases.jsonl
+    python generate.py lines 500 > gather-cases.jsonl
 
 Deterministic for one PyTorch version. Cases whose float32, float16 or bfloat16 answer lies farther from PyTorch's own float64
 answer than the tolerance are left out: sums that cancel, where the order of additions decides.
@@ -213,12 +214,135 @@ def finish(case, tensors):
     return {**case, **{key: record(tensor) for key, tensor in tensors.items()}}
 
 
+# Gathered log-probabilities, the top k, logsumexp and entropy: python generate.py lines 500 > gather-cases.jsonl
+
+
+def random_index(shape, dim, count, case):
+    """Class indices along dim, some twice; sometimes one that PyTorch refuses."""
+    sizes = list(shape)
+    classes = shape[dim] if shape else 1
+    if shape:
+        sizes[dim] = count
+    elif random.random() < 0.5:
+        sizes = [count]
+    index = torch.randint(0, max(classes, 1), sizes)
+    if random.random() < 0.05 and index.numel():
+        index.view(-1)[random.randrange(index.numel())] = random.choice([classes, -1, classes + 5])
+    # PyTorch takes an empty index of any rank, which the service refuses.
+    if random.random() < 0.03 and index.numel():
+        index = index.unsqueeze(0)
+    return index.to(torch.int32) if random.random() < 0.2 else index
+
+
+def random_lines_case(number_of_case):
+    dtype = random.choice(["float32"] * 4 + ["float64"] * 2 + ["float16", "bfloat16"])
+    shape = random_shape("log_softmax")
+    rank = len(shape)
+    dim = random.randrange(rank) if rank else 0
+    case = {"id": f"gather/{number_of_case}", "op": "log_softmax", "tags": [f"in:{dtype}"], "dim": dim}
+    if random.random() < 0.5:
+        case["dim"] = dim - max(rank, 1)
+    if random.random() < 0.15:
+        case["dtype"] = random.choice(list(TOLERANCE))
+    tensors = {"input": random_input(shape, dtype)}
+    if random.random() < 0.3 and tensors["input"].numel():
+        tensors["input"] = torch.round(tensors["input"])
+    kind = random.choice(["index", "index", "top_k", "top_k", "output"])
+    classes = shape[dim] if shape else 1
+    if kind == "index":
+        tensors["index"] = random_index(shape, dim, random.choice([0, 1, 2, 3, 7] if classes else [0]), case)
+    if kind == "top_k":
+        case["top_k"] = random.randint(1, max(classes, 1)) if random.random() < 0.95 else classes + 1
+    for option in ("return_lse", "return_entropy"):
+        if random.random() < (0.5 if kind != "output" else 0.7):
+            case[option] = True
+    if kind == "output" and not case.keys() & {"return_lse", "return_entropy"}:
+        case["return_lse"] = True
+    return case, tensors
+
+
+def compute_lines(case, tensors, compute):
+    """PyTorch's composition, of the operands rounded to the output's dtype and computed in `compute`."""
+    x = tensors["input"].clone()
+    dtype = dtype_of(case.get("dtype", name(x.dtype)))
+    x.requires_grad_(bool(case.get("grad")))
+    cast = x.to(dtype).to(compute)
+    dim = case["dim"]
+    whole = F.log_softmax(cast, dim)
+    outputs = {}
+    if "top_k" in case:
+        torch.topk(whole, case["top_k"], dim)  # refuses what is out of range
+        order = torch.sort(whole.detach().to(dtype), dim=dim, descending=True, stable=True).indices
+        indices = order.narrow(dim, 0, case["top_k"]) if x.dim() else order
+        outputs["values"] = torch.gather(whole, dim, indices)
+    elif "index" in tensors:
+        outputs["values"] = torch.gather(whole, dim, tensors["index"])
+    else:
+        outputs["output"] = whole
+    if case.get("return_lse"):
+        outputs["lse"] = torch.logsumexp(cast, dim)
+    if case.get("return_entropy"):
+        finite = torch.where(whole == -math.inf, torch.zeros_like(whole), whole)
+        outputs["entropy"] = -(whole.exp() * finite).sum(dim)
+    answer = {key: value.detach().to(dtype) for key, value in outputs.items()}
+    if "top_k" in case:
+        answer["indices"] = indices
+    if case.get("grad"):
+        given = {"values": "grad_output", "output": "grad_output", "lse": "grad_lse", "entropy": "grad_entropy"}
+        used = [key for key in outputs if given[key] in tensors]
+        grads = [tensors[given[key]].to(compute) for key in used]
+        if used:
+            answer["grad_input"] = torch.autograd.grad([outputs[key] for key in used], x, grads)[0]
+        else:
+            answer["grad_input"] = torch.autograd.grad(outputs["values"], x)[0]
+    return answer
+
+
+def draw_upstreams(case, tensors, answer):
+    """Upstream gradients of some outputs, none if the only one has one element."""
+    names = {"values": "grad_output", "output": "grad_output", "lse": "grad_lse", "entropy": "grad_entropy"}
+    there = [key for key in answer if key in names]
+    chosen = [key for key in there if random.random() < 0.7]
+    if not chosen and not (there == ["values"] and answer["values"].numel() == 1):
+        chosen = [random.choice(there)]
+    for key in chosen:
+        shape, dtype = answer[key].shape, answer[key].dtype
+        tensors[names[key]] = torch.randn(shape, dtype=torch.float64).to(dtype)
+
+
+def finish_lines(case, tensors):
+    dtype = dtype_of(case.get("dtype", name(tensors["input"].dtype)))
+    half = dtype in (torch.float16, torch.bfloat16)
+    try:
+        answer = compute_lines(case, tensors, torch.float64 if half else dtype)
+        if random.random() < 0.6:
+            case["grad"] = True
+            draw_upstreams(case, tensors, answer)
+            answer = compute_lines(case, tensors, torch.float64 if half else dtype)
+        if half:
+            case["reference"] = True
+        rtol, atol = tolerance(case, tensors, answer)
+        judge = compute_lines(case, tensors, torch.float32 if half else torch.float64)
+        if "indices" in answer and not torch.equal(answer["indices"], judge["indices"]):
+            return None
+        if not well_conditioned(answer, judge, rtol, atol):
+            return None
+        case["expect"] = {key: record(value) for key, value in answer.items()}
+        case["tol"] = {"rtol": rtol, "atol": atol}
+    except (RuntimeError, ValueError, IndexError) as error:
+        case.pop("grad", None)
+        case["expect_error"] = True
+        case["error"] = {"type": type(error).__name__, "message": str(error).split("\n")[0]}
+    return {**case, **{key: record(tensor) for key, tensor in tensors.items()}}
+
+
 def main():
-    wanted = int(sys.argv[1])
+    lines = sys.argv[1] == "lines"
+    wanted = int(sys.argv[2 if lines else 1])
     errors = 0
     number_of_case = written = 0
     while written < wanted:
-        case = finish(*random_case(number_of_case))
+        case = finish_lines(*random_lines_case(number_of_case)) if lines else finish(*random_case(number_of_case))
         number_of_case += 1
         if case is None:
             continue

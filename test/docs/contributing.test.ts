@@ -18,7 +18,14 @@ it("names commands that exist", () => {
 });
 
 it("counts the cases of test/conformance", () => {
-  const files = ["torch-cases.jsonl", "torch2-cases.jsonl", "torch2-grid.jsonl", "kl-div-cases.jsonl"];
+  const files = [
+    "torch-cases.jsonl",
+    "torch2-cases.jsonl",
+    "torch2-grid.jsonl",
+    "torch2-options.jsonl",
+    "kl-div-cases.jsonl",
+    "gather-cases.jsonl",
+  ];
   const lines = files.flatMap((file) =>
     readFileSync(new URL(`../conformance/${file}`, import.meta.url), "utf8")
       .trim()

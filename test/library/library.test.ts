@@ -59,6 +59,34 @@ describe("import from lossd", () => {
     expect(() => klDiv(half, p, { fromLogits: true, temperature: Number.NaN })).toThrow(LossError);
   });
 
+  it("returns values instead of the output for an index and the top k, with their types", () => {
+    const index = { dtype: "int32", shape: [2, 1], data: Int32Array.of(2, 0) } as const;
+    const ones = { dtype: "float32", shape: [2, 1], data: Float32Array.of(1, 1) } as const;
+    const gathered = logSoftmax(input, { dim: 1, index, returnGrad: true, gradOutput: ones });
+    expectTypeOf(gathered.values).toEqualTypeOf<ArrayTensor<"float32">>();
+    expect(gathered.values.data[1]).toBeCloseTo(-Math.log(3), 6);
+    expect(gathered.gradInput!.data[3]).toBeCloseTo(2 / 3, 6);
+    expect(gathered).not.toHaveProperty("output");
+    const top = logSoftmax(input, { dim: -1, topK: 2, dtype: "float64", returnLse: true });
+    expectTypeOf(top.values).toEqualTypeOf<ArrayTensor<"float64">>();
+    expectTypeOf(top.indices).toEqualTypeOf<ArrayTensor<"int64"> | undefined>();
+    expect(top.indices).toEqual({ dtype: "int64", shape: [2, 2], data: BigInt64Array.of(2n, 1n, 0n, 1n) });
+    expect(top.lse!.data[1]).toBeCloseTo(Math.log(3), 14);
+    const { output, entropy } = logSoftmax(input, { dim: 1, returnEntropy: true });
+    expectTypeOf(output).toEqualTypeOf<ArrayTensor<"float32">>();
+    expect(entropy!.data[1]).toBeCloseTo(Math.log(3), 6);
+  });
+
+  it("rejects an index and a topK that do not fit, by PyTorch's names", () => {
+    const index = { dtype: "int64", shape: [2, 1], data: BigInt64Array.of(0n, 3n) } as const;
+    const error = thrownBy(() => logSoftmax(input, { dim: 1, index })) as LossError;
+    expect([error.code, error.field, error.element]).toEqual(["target_out_of_bounds", "index", 1]);
+    for (const topK of [0, 4, -1]) {
+      const { code, field } = thrownBy(() => logSoftmax(input, { dim: 1, topK })) as LossError;
+      expect([code, field]).toEqual(["option_out_of_range", "top_k"]);
+    }
+  });
+
   it("takes any int64 as ignoreIndex and as target, and a safe integer as ignoreIndex", () => {
     const far = 2n ** 62n + 1n;
     const kept = { ...target, data: BigInt64Array.of(2n, far) };

@@ -118,16 +118,32 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
   [
     "an unknown option without a value",
     () => logSoftmax(x, { axis: undefined }),
-    "logSoftmax: unknown option axis; expected one of dim, dtype, returnGrad, gradOutput",
+    "logSoftmax: unknown option axis; expected one of dim, dtype, index, topK, returnLse, returnEntropy, returnGrad, gradOutput, gradLse, gradEntropy",
   ],
   [
     "an inherited unknown option",
     () => logSoftmax(x, Object.create({ axis: 1 })),
-    "logSoftmax: unknown option axis; expected one of dim, dtype, returnGrad, gradOutput",
+    "logSoftmax: unknown option axis; expected one of dim, dtype, index, topK, returnLse, returnEntropy, returnGrad, gradOutput, gradLse, gradEntropy",
   ],
   ["dim by position", () => logSoftmax(x, 1), "logSoftmax: options: expected an object, got 1"],
   ["no options", () => crossEntropy(x, t, null), "crossEntropy: options: expected an object, got null"],
 
+  ["half a topK", () => logSoftmax(x, { topK: 0.5 }), "logSoftmax: topK: expected an integer, got 0.5"],
+  [
+    "a list as index",
+    () => logSoftmax(x, { index: [[0]] }),
+    "logSoftmax: index: expected { dtype, shape, data }, got an Array",
+  ],
+  [
+    "a number as returnLse",
+    () => logSoftmax(x, { returnLse: 1 }),
+    "logSoftmax: returnLse: expected true or false, got 1",
+  ],
+  [
+    "a number as gradEntropy",
+    () => logSoftmax(x, { gradEntropy: 1 }),
+    "logSoftmax: gradEntropy: expected { dtype, shape, data }, got 1",
+  ],
   ["half a dim", () => logSoftmax(x, { dim: 0.5 }), "logSoftmax: dim: expected an integer or null, got 0.5"],
   [
     "dim as text",

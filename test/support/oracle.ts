@@ -145,3 +145,31 @@ export function klDivOfLogits(
     logSoftmaxGrad(out, go, layout).map((value) => value / temperature);
   return { losses, gradInput: back(a, gradInput), gradTarget: back(b, gradTarget) };
 }
+
+/** logsumexp and entropy of one line in float64. */
+export function summaryOf(x: readonly number[]): { lse: number; entropy: number } {
+  const max = Math.max(...x);
+  if (max === -Infinity) return { lse: -Infinity, entropy: Number.NaN };
+  const terms = x.map((value) => Math.exp(value - max));
+  const sum = terms.reduce((total, term) => total + term, 0);
+  if (max === Infinity) return { lse: Infinity, entropy: Number.NaN };
+  const entropy = terms.reduce(
+    (total, term, c) => (term === 0 ? total : total - (term / sum) * (x[c]! - max)),
+    0,
+  );
+  return { lse: max + Math.log(sum), entropy: Math.log(sum) + entropy };
+}
+
+/** Gradient of one line by the formulas: g - p * sum(g), p * l and -p * (log p + H) * h. */
+export function lineGradient(
+  x: readonly number[],
+  { g, lse, entropy }: { g: readonly number[]; lse: number; entropy: number },
+): number[] {
+  const line = summaryOf(x);
+  const flow = g.reduce((total, value) => total + value, 0);
+  return x.map((value, c) => {
+    const log = value - line.lse;
+    const p = Math.exp(log);
+    return g[c]! - p * flow + p * lse - (p === 0 ? 0 : p * (log + line.entropy)) * entropy;
+  });
+}

@@ -100,7 +100,10 @@ export const InferenceRequest = Type.Object(
 
 const Output = Type.Object(
   {
-    name: Type.String({ description: "output, loss, losses, total_weight, grad_input or grad_target." }),
+    name: Type.String({
+      description:
+        "output, values, indices, lse, entropy, loss, losses, total_weight, grad_input or grad_target.",
+    }),
     shape: Type.Array(Size),
     datatype: Type.Ref("InferenceDatatype#"),
     parameters: Type.Optional(Type.Object({ binary_data_size: Size })),

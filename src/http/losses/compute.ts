@@ -92,6 +92,10 @@ export class OperandReader {
 /** Names of result members in the contract, in the order of the response. */
 export const MEMBERS = {
   output: "output",
+  values: "values",
+  indices: "indices",
+  lse: "lse",
+  entropy: "entropy",
   loss: "loss",
   losses: "losses",
   totalWeight: "total_weight",

@@ -75,7 +75,7 @@ const Tensor = Type.Object(
     title: "Tensor",
     additionalProperties: false,
     description:
-      "Tensor with its shape. Has exactly one of `data` and `base64`. Without `dtype`: float32 for input; the input's dtype for weight, grad_output and probabilities; int64 for class indices. Responses always have the dtype.",
+      "Tensor with its shape. Has exactly one of `data` and `base64`. Without `dtype`: float32 for input; the input's dtype for weight, upstream gradients and probabilities; int64 for class indices. Responses always have the dtype.",
   },
 );
 

@@ -51,6 +51,51 @@ export const EXAMPLES: Readonly<Record<`/v1/${LossName}`, Readonly<Record<string
       request: { input: { dtype: "bfloat16", shape: [2, 2], base64: "gD8AQEBAgEA=" }, dim: 0 },
       response: { output: { dtype: "bfloat16", shape: [2, 2], base64: "CMAIwAK+Ar4=" } },
     },
+    topK: {
+      summary: "The two largest of every row, with logsumexp and entropy",
+      request: {
+        input: [
+          [2, 1, 0, -1, 0.5],
+          [0.25, 0.5, -0.5, 1, -1],
+        ],
+        dim: 1,
+        top_k: 2,
+        return_lse: true,
+        return_entropy: true,
+      },
+      response: {
+        values: [
+          [-0.5744379, -1.5744379],
+          [-0.8909166, -1.3909166],
+        ],
+        indices: [
+          [0, 1],
+          [3, 1],
+        ],
+        lse: [2.5744379, 1.8909166],
+        entropy: [1.2064892, 1.4090611],
+      },
+    },
+    index: {
+      summary: "The log-probability of one class of every row, with its gradient",
+      request: {
+        input: [
+          [1, 2, 3],
+          [0, 0, 0],
+        ],
+        dim: 1,
+        index: [[2], [0]],
+        return_grad: true,
+        grad_output: [[1], [1]],
+      },
+      response: {
+        values: [[-0.40760598], [-1.0986123]],
+        grad_input: [
+          [-0.09003057, -0.24472848, 0.33475906],
+          [0.6666666, -0.33333334, -0.33333334],
+        ],
+      },
+    },
   },
   "/v1/nll_loss": {
     mean: {

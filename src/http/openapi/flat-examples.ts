@@ -7,6 +7,10 @@ import { EXAMPLES } from "./examples.ts";
 /** Results that are tensors, with the dtype of those that do not have the input's. */
 const RESULTS: Readonly<Record<string, string | undefined>> = {
   output: undefined,
+  values: undefined,
+  indices: "int64",
+  lse: undefined,
+  entropy: undefined,
   losses: undefined,
   z_losses: undefined,
   grad_input: undefined,

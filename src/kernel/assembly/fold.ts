@@ -11,6 +11,9 @@ import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, co
 import {
   Scaled, Tiny, addColumns, addFlow, addRow, addSoftFlow, flowBack, forgetKnown, gradientsOfTargets, knowWidest, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
+import { addEntropy, addNaN } from "./entropy";
+import { lineGradient, shareLines } from "./line-grad";
+import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
 import { addSquare, addSquareFlow, findBest, sampleAt, sampleOf, storePredictions, storeSquare } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
@@ -20,13 +23,17 @@ import { FOLD_BYTES, Fold, OWN_WIDTH } from "./struct";
 import { accumulate, lostBy, totalOf } from "./sum";
 
 export const foldBytes: usize = FOLD_BYTES;
+export const positionOffset: usize = offsetof<Fold>("position");
+export const linesOffset: usize = offsetof<Fold>("lines");
 
 /** Loss to compute. */
 const LOG_SOFTMAX: i32 = 0;
 const LOG_SOFTMAX_GRAD: i32 = 1;
-const CROSS_ENTROPY: i32 = 2;
-const SOFT_TARGET: i32 = 3;
-const SPARSE_TARGET: i32 = 4;
+const LINE_SUMS: i32 = 2;
+const LINE_GRAD: i32 = 3;
+const CROSS_ENTROPY: i32 = 4;
+const SOFT_TARGET: i32 = 5;
+const SPARSE_TARGET: i32 = 6;
 
 // Blocks in K for logits (later log-probabilities), upstream gradient, soft targets and rounding.
 const LOGITS = memory.data(262144, 16); // BLOCK * 8
@@ -59,6 +66,16 @@ export function logSoftmaxGradStep(at: usize, budget: i32): i32 {
   return step(changetype<Fold>(at), LOG_SOFTMAX_GRAD, budget);
 }
 
+/** Sums each line, see {@link LineSums}. Also writes the log-probabilities if `out` is given. */
+export function lineSumsStep(at: usize, budget: i32): i32 {
+  return step(changetype<Fold>(at), LINE_SUMS, budget);
+}
+
+/** Writes the gradient of lines whose sums are known to `out`. `target` is the gradient of the log-probabilities, 0 for none. */
+export function lineGradStep(at: usize, budget: i32): i32 {
+  return step(changetype<Fold>(at), LINE_GRAD, budget);
+}
+
 export function crossEntropyStep(at: usize, budget: i32): i32 {
   return step(changetype<Fold>(at), CROSS_ENTROPY, budget);
 }
@@ -72,6 +89,7 @@ export function sparseTargetStep(at: usize, budget: i32): i32 {
 }
 
 function step(fold: Fold, op: i32, budget: i32): i32 {
+  if (op == LINE_SUMS && fold.classes == 0) return emptyLines(fold, budget);
   // Skips lines without elements unless each position has a loss to write.
   if (fold.classes == 0 && fold.losses == 0 && op != CROSS_ENTROPY && op != SPARSE_TARGET) return 1;
   if (fold.inner == 1 && fold.classes > SMALL_ROW) {
@@ -100,7 +118,7 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
         const n = min<usize>(isRows<L>() ? ROW_BLOCK : classesAtOnce(fold), fold.classes - fold.classAt);
         if (fold.phase == 0) {
           gather<K, L>(fold, op, n);
-          held = n == fold.classes && op != LOG_SOFTMAX_GRAD;
+          held = n == fold.classes && op != LOG_SOFTMAX_GRAD && op != LINE_GRAD;
         } else {
           write<K, L>(fold, op, n, held);
           held = false;
@@ -110,9 +128,11 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
       }
       if (fold.phase == 0) closeGather<K, L>(fold, op, held);
       fold.classAt = 0;
-      fold.phase = fold.phase == 0 && writes(fold, op) ? 1 : 2;
+      fold.phase = fold.phase == 0 && writes<K>(fold, op) ? 1 : 2;
     }
+    if (op == LINE_SUMS) keepSums<K>(fold);
     endGroup(fold, op);
+    if (fold.lines != 0 && stopsAt(fold)) return 1;
     left -= GROUP_COST;
     if (left <= 0) return 0;
   }
@@ -120,7 +140,8 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
 }
 
 /** Returns whether a second sweep is needed, for a result per class or a sum over log-probabilities. */
-function writes(fold: Fold, op: i32): bool {
+function writes<K>(fold: Fold, op: i32): bool {
+  if (op == LINE_SUMS) return fold.out != 0 || needsSweep<K>(fold);
   if (op == CROSS_ENTROPY && fold.out == 0) return fold.smoothing > 0;
   return op != SPARSE_TARGET || fold.out != 0;
 }
@@ -142,6 +163,7 @@ function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
   fold.phase = 0;
   fold.classAt = 0;
   clearState<K>(fold);
+  if (op == LINE_GRAD) loadSums<K>(fold);
   if (op == CROSS_ENTROPY) readClasses(fold);
   if (op == SPARSE_TARGET) readPicks(fold);
   const hasGradient = (fold.out | fold.gradTarget | fold.gradTargetWeight) != 0;
@@ -238,7 +260,8 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   const width = padded(fold);
-  if (op == LOG_SOFTMAX_GRAD) {
+  if (op == LINE_GRAD && fold.target == 0) return;
+  if (op == LOG_SOFTMAX_GRAD || op == LINE_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     return addFlow<K, L>(go, n, width, state, bytes);
   }
@@ -246,6 +269,7 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
     && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, BASE, state + MAX * bytes);
   const x = found ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
   if (isRows<L>() && sizeof<K>() == 4 && (fold.xDtype == FLOAT16 || fold.xDtype == BFLOAT16)) knowWidest(x, n);
+  if (isRows<L>() && op == LINE_SUMS) keepMaximum<K>(fold, x, n);
   if (isRows<L>()) addRow<K>(x, nextBlock<K, L>(fold, x, n), n, state, bytes);
   else addColumns<K>(x, BASE, n, width, state, bytes, found, fold.inner == 1);
   if ((fold.predictions | fold.correct) != 0) findBest<K, L>(fold, x, n);
@@ -276,10 +300,11 @@ function logits<K, L>(fold: Fold, n: usize, held: bool): usize {
 function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
+  if (op == LINE_GRAD) return shareLines<K>(fold);
   if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
   if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held);
   if (op == SPARSE_TARGET) addPicks<K, L>(fold);
-  if (op == LOG_SOFTMAX || fold.out == 0) return;
+  if (op == LOG_SOFTMAX || op == LINE_SUMS || fold.out == 0) return;
   if (op >= CROSS_ENTROPY && fold.squareScale > 0) addSquareFlow<K>(fold);
   if (picksOnly<K>(fold, op)) shareOut<K>(fold);
   else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
@@ -348,7 +373,8 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
 
 /** Writes log-probabilities and gradients in the second sweep. */
 function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
-  if (op == LOG_SOFTMAX) return writeLogs<K, L>(fold, n, held);
+  if (op == LOG_SOFTMAX) return writeLogs<K, L>(fold, logits<K, L>(fold, n, held), n);
+  if (op == LINE_SUMS) return sweepLines<K, L>(fold, logits<K, L>(fold, n, held), n);
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   const width = padded(fold);
@@ -358,6 +384,9 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   if (op == LOG_SOFTMAX_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     sendBack<K, L>(fold, x, go, to, pitch, n);
+  } else if (op == LINE_GRAD) {
+    const base: usize = fold.target == 0 ? <usize>0 : loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
+    lineGradient<K, L>(x, base, to, pitch, n, width, state, bytes);
   } else if (picksOnly<K>(fold, op)) {
     if (fold.scaled) shareFlow<K, L, Scaled>(x, to, pitch, n, width, state, bytes);
     else shareFlow<K, L, Tiny>(x, to, pitch, n, width, state, bytes);
@@ -390,8 +419,16 @@ function sendBack<K, L>(fold: Fold, a: usize, base: usize, to: usize, pitch: usi
   else flowBack<K, L, Tiny>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
 }
 
-function writeLogs<K, L>(fold: Fold, n: usize, held: bool): void {
-  const x = logits<K, L>(fold, n, held);
+/** Adds the block's terms of the entropy, and writes its log-probabilities if requested. */
+function sweepLines<K, L>(fold: Fold, x: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  if (wantsEntropy(fold)) addEntropy<K, L>(x, n, padded(fold), state, bytes);
+  if (mustFindNaN<K>(fold)) addNaN<K, L>(x, n, padded(fold), state, bytes);
+  if (fold.out != 0) writeLogs<K, L>(fold, x, n);
+}
+
+function writeLogs<K, L>(fold: Fold, x: usize, n: usize): void {
   const to = placeFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
   subtractLogs<K, L>(x, to, pitchOf<K, L>(fold, to, LOGITS), n, padded(fold), stateOf(fold), arrayBytes(fold));
   if (to == LOGITS) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);

@@ -10,28 +10,28 @@ import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, PEAK, TAIL, GRAD_OUTPUT, lowest
 /** Returns the vectors of positions in a block. */
 // @ts-ignore: decorator
 @inline
-function groupsOf<K, L>(width: usize): usize {
+export function groupsOf<K, L>(width: usize): usize {
   return isRows<L>() ? 1 : width / lanes<K>();
 }
 
 /** Returns the consecutive vectors that hold `n` classes. */
 // @ts-ignore: decorator
 @inline
-function stepsOf<K, L>(n: usize): usize {
+export function stepsOf<K, L>(n: usize): usize {
   return isRows<L>() ? (n + (lanes<K>() - 1)) / lanes<K>() : n;
 }
 
 /** Returns the bytes from one step to the next. */
 // @ts-ignore: decorator
 @inline
-function strideOf<K, L>(width: usize): usize {
+export function strideOf<K, L>(width: usize): usize {
   return isRows<L>() ? 16 : width * sizeof<K>();
 }
 
 /** Loads per-position numbers of K for vector `g`: one for all lanes of a row, one per lane of columns. */
 // @ts-ignore: decorator
 @inline
-function each<K, L>(array: usize, g: usize): v128 {
+export function each<K, L>(array: usize, g: usize): v128 {
   return isRows<L>() ? v128.load_splat<K>(array) : v128.load(array + (g << 4));
 }
 
@@ -93,21 +93,21 @@ function present<K, L>(k: usize, n: usize): v128 {
 /** Converts the first two lanes of K to float64. */
 // @ts-ignore: decorator
 @inline
-function lower<K>(v: v128): v128 {
+export function lower<K>(v: v128): v128 {
   return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(v) : v;
 }
 
 /** Converts the other two lanes of float32 to float64. Returns 0 for K = float64. */
 // @ts-ignore: decorator
 @inline
-function upper<K>(v: v128): v128 {
+export function upper<K>(v: v128): v128 {
   return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(i32x4.shuffle(v, v, 2, 3, 0, 1)) : f64x2.splat(0);
 }
 
 /** Adds two vectors of float64 sums to the sums of vector `g`. */
 // @ts-ignore: decorator
 @inline
-function addTo<K, L>(array: usize, g: usize, low: v128, high: v128): void {
+export function addTo<K, L>(array: usize, g: usize, low: v128, high: v128): void {
   if (isRows<L>()) {
     const both = v128.add<f64>(low, high);
     const sum = v128.extract_lane<f64>(both, 0) + v128.extract_lane<f64>(both, 1);
@@ -169,6 +169,14 @@ export function knowWidest(x: usize, n: usize): void {
   knownAt = x;
   runsKnown = false;
   v128.store(KNOWN, max);
+}
+
+/** Returns the maximum of each lane of a row's block, which {@link addRow} needs next. */
+export function blockMaximum<K>(x: usize, n: usize): v128 {
+  const steps = stepsOf<K, Rows>(n);
+  if (x != knownAt) findMaximum<K>(x, x + (steps << 4), runOfSteps(steps) << 4);
+  knownAt = x;
+  return v128.load(KNOWN);
 }
 
 /** Sum above which the bits that a run loses beside a 1 no longer matter. */
@@ -348,7 +356,7 @@ function addToTails<K>(tails: usize, to: usize, factor: v128): void {
 /** Computes a = (x - m) - log S. */
 // @ts-ignore: decorator
 @inline
-function minusLog<K>(x: v128, m: v128, log: v128, rest: v128): v128 {
+export function minusLog<K>(x: v128, m: v128, log: v128, rest: v128): v128 {
   const a = v128.sub<K>(v128.sub<K>(x, m), log);
   return sizeof<K>() == 4 ? v128.sub<K>(a, rest) : a;
 }
@@ -359,14 +367,14 @@ function minusLog<K>(x: v128, m: v128, log: v128, rest: v128): v128 {
 /** Returns the contiguous steps for {@link subtractLogs} and similar passes: all of a row, one of columns. */
 // @ts-ignore: decorator
 @inline
-function runOf<K, L>(n: usize, width: usize): usize {
+export function runOf<K, L>(n: usize, width: usize): usize {
   return isRows<L>() ? stepsOf<K, L>(n) << 4 : strideOf<K, L>(width);
 }
 
 /** Returns the number of `array` for the positions at `at`, or `fixed` for a row. */
 // @ts-ignore: decorator
 @inline
-function own<L>(fixed: v128, array: usize, at: usize): v128 {
+export function own<L>(fixed: v128, array: usize, at: usize): v128 {
   return isRows<L>() ? fixed : v128.load(array + at);
 }
 
@@ -436,7 +444,8 @@ export function gradientsOfTargets<K>(state: usize, bytes: usize, n: usize): voi
   }
 }
 
-const ZERO = memory.data(16, 16);
+/** Zeros that stand for a missing base. */
+export const ZERO = memory.data(16, 16);
 
 /**
  * Writes the gradient base - exp(a) * flow, flow being the sum of the gradient of the log-probabilities a. A `base` of

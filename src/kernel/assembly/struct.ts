@@ -65,6 +65,8 @@ export class Fold {
   weightRest: f64;
   /** Whether the flows of the current group are scaled for the exponentials. */
   scaled: u32;
+  /** Address of the {@link LineSums} record, written by the loader. 0 for losses. */
+  lines: u32;
 }
 
 /** Offset of a small group's state in the record. */

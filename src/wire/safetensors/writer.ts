@@ -14,6 +14,10 @@ import { writeHeader } from "./header.ts";
 const ORDER = [
   "total_weight",
   "output",
+  "values",
+  "indices",
+  "lse",
+  "entropy",
   "grad_input",
   "grad_target",
   "grad_target_weight",

@@ -542,7 +542,7 @@ describe("a refusal", () => {
     const { status, json } = await infer(body, "/v2/models/log_softmax/infer");
     expect([status, json.error]).toEqual([
       422,
-      '/inputs/1/name: expected one of input, grad_output, got "weight"',
+      '/inputs/1/name: expected one of input, grad_output, index, grad_lse, grad_entropy, got "weight"',
     ]);
   });
 

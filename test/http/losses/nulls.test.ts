@@ -1,6 +1,7 @@
 /** null stands for a member that is not given, wherever one may be left out: on /v1, in a tensor, in a query string, on /v2. */
 import { describe, expect, it } from "vitest";
 import { OPERATIONS } from "../../../src/http/losses/operations.ts";
+import { OPERANDS } from "../../../src/wire/operands.ts";
 import { fileBegin } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
 
@@ -37,7 +38,7 @@ describe.each(
 
   it("takes them so in the parameters of an inference, format and non_finite aside, and in every other place of one", async () => {
     const { format: _format, non_finite: _style, ...options } = nulls;
-    for (const name of ["weight", "sample_weight", "target_weight", "grad_output"]) delete options[name];
+    for (const name of OPERANDS) delete options[name];
     const tensor = (name: string, datatype: string, shape: number[], data: unknown) => ({
       name,
       datatype,
