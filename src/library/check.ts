@@ -109,12 +109,15 @@ function checkIgnoreIndex(where: string, value: unknown): bigint {
   );
 }
 
+const TRANSFORM = { temperature: check("a number", isNumber), softcap: check("a number", isNumber) };
+
 const GRADIENT = { returnGrad: flag, gradOutput: checkTensor };
 
 /** Options of `logSoftmax`. */
 export const LOG_SOFTMAX = {
   dim: check("an integer or null", orNull(isInteger)),
   dtype: check(`one of ${NAMES} or null`, orNull(isDType)),
+  ...TRANSFORM,
   index: checkTensor,
   topK: check("an integer", isInteger),
   returnLse: flag,
@@ -142,8 +145,7 @@ export const NLL_LOSS = {
 export const CROSS_ENTROPY = {
   ...NLL_LOSS,
   labelSmoothing: check("a number", isNumber),
-  temperature: check("a number", isNumber),
-  softcap: check("a number", isNumber),
+  ...TRANSFORM,
   lseSquareScale: check("a number", isNumber),
   returnZLoss: flag,
   returnPredictions: flag,

@@ -32,7 +32,7 @@ export interface GradientOptions {
 }
 
 /** Options of `logSoftmax`: the parameters of PyTorch's `log_softmax` and of its gradient. */
-export interface LogSoftmaxOptions extends GradientOptions {
+export interface LogSoftmaxOptions extends GradientOptions, TransformOptions {
   /** Dimension to normalize, from -rank to rank - 1. Without it, PyTorch's legacy rule applies and adds a warning. */
   readonly dim?: number | null | undefined;
   /** Casts the input to this dtype before computing, which is also the output's dtype. Default is the input's. */

@@ -5,6 +5,7 @@ import { checkTargetsStep, foldStep } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Chunk, LineGradients } from "../kernel/line-sums.ts";
 import { LINE_RECORDS_BYTES, LineFolds } from "../kernel/line-sums.ts";
+import { transformGradStep } from "../kernel/logits.ts";
 import type { Picks } from "../kernel/picks.ts";
 import { picksStep } from "../kernel/picks.ts";
 import type { Step } from "../kernel/step.ts";
@@ -14,6 +15,7 @@ import { partOf } from "../tensor/tensor.ts";
 import { indexError } from "./line-checks.ts";
 import type { LogSoftmaxResult } from "./log-softmax.ts";
 import type { LinesPlan } from "./log-softmax-lines.ts";
+import { fillSteps } from "./logit-transform.ts";
 import { castStep } from "./numbers.ts";
 import type { RowsRun, Run } from "./plan.ts";
 import { atSlot } from "./plan.ts";
@@ -124,7 +126,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
 
   /** Computes rows slab by slab, so that everything about a row is done while it is in the cache. */
   *#slabs(address: number, first: number, count: number): Generator<Work, void> {
-    const { axis, slabRows, input, castRows, dtype, values, lse, entropy } = this.#plan;
+    const { axis, slabRows, input, castRows, dtype, transform, values, lse, entropy } = this.#plan;
     const row = axis.length * axis.inner;
     // Skips lines without elements unless they have a result, because there may be billions.
     if (row === 0 && lse === undefined && entropy === undefined) return;
@@ -136,11 +138,15 @@ export class LinesRun implements Run<LogSoftmaxResult> {
       if (castRows !== undefined) {
         const cast = { dtype, shape: [], address: this.#block + castRows.offset };
         x = partOf(cast, values === undefined ? done * row : 0, elements);
-        yield { step: convertStep(this.#kernel, source, x, elements), elements };
+        for (const step of fillSteps(this.#kernel, source, x, elements, transform)) yield { step, elements };
       }
       const begin = first + done;
       const part = (tensor: Tensor, size: number): Tensor => partOf(tensor, begin * size, rows * size);
       yield* this.#slab({ axis: { ...axis, outer: rows }, x, part });
+      if (transform !== undefined && this.#plan.returnGrad) {
+        const grad = values === undefined ? part(this.#grad!, row) : x;
+        yield { step: transformGradStep(this.#kernel, source, grad, transform), elements };
+      }
       if (castRows !== undefined && values !== undefined && this.#plan.returnGrad)
         yield { step: convertStep(this.#kernel, x, source, elements), elements };
     }

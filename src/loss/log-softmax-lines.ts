@@ -2,6 +2,7 @@
 
 import type { Kernel } from "../kernel/kernel.ts";
 import { LINE_RECORDS_BYTES, maximaBytes, sumsBytes, sumsPitch } from "../kernel/line-sums.ts";
+import type { LogitTransform } from "../kernel/logits.ts";
 import { heapBytes, PICKS_RECORD_BYTES } from "../kernel/picks.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
@@ -12,6 +13,7 @@ import type { LineOptions, LineShapes } from "./line-checks.ts";
 import { checkOutputs, checkUpstreams } from "./line-checks.ts";
 import { LinesRun, SLAB_ELEMENTS } from "./lines-run.ts";
 import type { LogSoftmaxResult } from "./log-softmax.ts";
+import { planBuffer } from "./logit-transform.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { planCast } from "./numbers.ts";
 import type { Output, Plan, RowWindow, Run, Slot } from "./plan.ts";
@@ -21,6 +23,7 @@ import { Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 export interface ResolvedOptions {
   readonly dim: number;
   readonly dtype: DType;
+  readonly transform: LogitTransform | undefined;
   readonly returnGrad: boolean;
   readonly warnings: readonly string[];
 }
@@ -52,7 +55,8 @@ export class LinesPlan implements Plan<LogSoftmaxResult> {
   readonly records: Slot;
   readonly sums: Slot;
   readonly sumsPitch: number;
-  /** Cast rows: a slab, or all rows in memory if they become the output. */
+  readonly transform: LogitTransform | undefined;
+  /** Cast or transformed rows: a slab, or all rows in memory if they become the output. */
   readonly castRows: Slot<FloatDType> | undefined;
   readonly values: Slot<FloatDType> | undefined;
   readonly indices: Slot<"int64"> | undefined;
@@ -70,7 +74,7 @@ export class LinesPlan implements Plan<LogSoftmaxResult> {
 
   constructor(
     input: Tensor,
-    { dim, dtype, returnGrad, warnings }: ResolvedOptions,
+    { dim, dtype, transform, returnGrad, warnings }: ResolvedOptions,
     options: LineOptions & GradOptions,
     windowBytes: number | undefined,
   ) {
@@ -83,6 +87,7 @@ export class LinesPlan implements Plan<LogSoftmaxResult> {
     this.axis = axisOf(input.shape, dim);
     this.compute = dtype === "float64" ? "float64" : "float32";
     this.options = options;
+    this.transform = transform;
     this.returnGrad = returnGrad;
     this.warnings = warnings;
     const { selection, line } = this.shapes;
@@ -95,12 +100,13 @@ export class LinesPlan implements Plan<LogSoftmaxResult> {
     this.window = windowBytes === undefined ? undefined : planWindow(layout, input, this.axis, windowBytes);
     const rows = this.window?.rows ?? outer;
     const fitting = slabRowsOf(rows, length * inner);
-    // Without casts and gradients, nothing is stored for a slab.
-    const isWhole = selection !== undefined && dtype === input.dtype && !returnGrad;
+    // Without casts, transforms and gradients, nothing is stored for a slab.
+    const isChanged = dtype !== input.dtype || transform !== undefined;
+    const isWhole = selection !== undefined && !isChanged && !returnGrad;
     this.slabRows = isWhole ? rows : fitting;
     const slab = [this.slabRows * length * inner];
     const castShape = selection === undefined ? [rows * length * inner] : slab;
-    this.castRows = planCast(layout, { dtype: input.dtype, shape: castShape }, this.dtype);
+    this.castRows = planBuffer(layout, { dtype: input.dtype, shape: castShape }, this.dtype, transform);
     const positions = length === 0 ? 0 : this.slabRows * inner;
     this.sums = layout.add("uint8", [sumsBytes(positions, wide)]);
     this.sumsPitch = sumsPitch(positions, wide);

@@ -1,8 +1,9 @@
 /** `torch.nn.functional.log_softmax`: checks in PyTorch's order, plan and run. */
 
-import { convertStep } from "../kernel/convert.ts";
 import { foldStep } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
+import type { LogitTransform } from "../kernel/logits.ts";
+import { transformGradStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
@@ -14,12 +15,14 @@ import { requireFloat } from "./index-checks.ts";
 import type { LineOptions } from "./line-checks.ts";
 import { wantsLines } from "./line-checks.ts";
 import { LinesPlan } from "./log-softmax-lines.ts";
+import type { TransformOptions } from "./logit-transform.ts";
+import { fillSteps, planBuffer, resolveTransform } from "./logit-transform.ts";
 import { LossError } from "./loss-error.ts";
 import { castStep, planCast } from "./numbers.ts";
 import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 
-export interface LogSoftmaxOptions extends GradOptions, LineOptions {
+export interface LogSoftmaxOptions extends GradOptions, LineOptions, TransformOptions {
   /** Dimension to normalize, from -rank to rank - 1. Without it, PyTorch's legacy rule applies and adds a warning. */
   readonly dim?: number | null | undefined;
   /** Casts the input to this dtype before computing, which is also the output's dtype. */
@@ -48,7 +51,7 @@ export interface LogSoftmaxResult {
  * one, the gradient overwrites `gradOutput`.
  *
  * Rejects in PyTorch's order: gradient of integers, `dim` out of range, integer dtype, `gradOutput` with another shape
- * than the output. {@link LinesPlan} computes the options of {@link LineOptions}. With `windowBytes`, the input is
+ * than the output. Also `temperature` and `softcap`. {@link LinesPlan} computes the options of {@link LineOptions}. With `windowBytes`, the input is
  * streamed and only its shape and dtype are used. Streaming rules out a gradient because that needs the rows a second
  * time.
  */
@@ -72,22 +75,24 @@ class LogSoftmaxPlan implements Plan<LogSoftmaxResult> {
   readonly bytes: number;
   readonly window: RowWindow | undefined;
   readonly scratch: Slot;
-  /** Buffer for rows cast to another dtype, as large as the rows in memory. */
+  readonly transform: LogitTransform | undefined;
+  /** Buffer for rows that are cast or transformed, as large as the rows in memory. */
   readonly castRows: Slot<FloatDType> | undefined;
   readonly gradient: GradientPlan | undefined;
   readonly warnings: readonly string[];
 
   constructor(input: Tensor, options: LogSoftmaxOptions, windowBytes: number | undefined) {
-    const { dim, dtype, returnGrad, warnings } = checkLogSoftmax(input, options);
+    const { dim, dtype, transform, returnGrad, warnings } = checkLogSoftmax(input, options);
     this.input = input;
     this.axis = axisOf(input.shape, dim);
     this.dtype = dtype;
+    this.transform = transform;
     this.warnings = warnings;
     const layout = new Layout();
     this.scratch = layout.add("uint8", [SCRATCH_BYTES]);
     this.window = windowBytes === undefined ? undefined : planWindow(layout, input, this.axis, windowBytes);
     const rows = { dtype: input.dtype, shape: this.window?.slot.shape ?? input.shape };
-    this.castRows = isFloat(dtype) ? planCast(layout, rows, dtype) : undefined;
+    this.castRows = isFloat(dtype) ? planBuffer(layout, rows, dtype, transform) : undefined;
     this.gradOutput = options.gradOutput;
     if (returnGrad) this.gradient = planGradient(layout, input, dtype as FloatDType, options.gradOutput);
     this.bytes = layout.bytes;
@@ -140,7 +145,7 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
   }
 
   rows(address: number, _first: number, count: number): RowsRun {
-    const { dtype, input, axis, castRows } = this.#plan;
+    const { dtype, input, axis, castRows, transform } = this.#plan;
     const elements = count * axis.length * axis.inner;
     const rows = { dtype: input.dtype, shape: [elements], address };
     // Only an input without elements can have an integer dtype.
@@ -150,14 +155,14 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
       shape: [elements],
       address: castRows === undefined ? address : this.#block + castRows.offset,
     };
-    const cast = castRows === undefined ? [] : [convertStep(this.#kernel, rows, output, elements)];
+    const fill = castRows === undefined ? [] : fillSteps(this.#kernel, rows, output, elements, transform);
     const describe = () => ({
       axis: { ...axis, outer: count },
       wide: dtype === "float64",
       x: output,
       out: output,
     });
-    return { steps: [...cast, this.#fold("logSoftmax", describe)], output };
+    return { steps: [...fill, this.#fold("logSoftmax", describe)], output };
   }
 
   known(): Partial<LogSoftmaxResult> {
@@ -171,7 +176,7 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
   }
 
   #gradientSteps({ slot, isCast }: GradientPlan): Step[] {
-    const { input, axis, castRows, gradOutput } = this.#plan;
+    const { input, axis, castRows, gradOutput, transform } = this.#plan;
     const dtype = this.#plan.dtype as FloatDType;
     const output = { dtype, shape: input.shape, address: input.address };
     if (castRows !== undefined) output.address = this.#block + castRows.offset;
@@ -181,6 +186,7 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
     else if (slot !== undefined) steps.push(castStep(this.#kernel, gradOutput, grad));
     const wide = dtype === "float64";
     steps.push(this.#fold("logSoftmaxGrad", () => ({ axis, wide, x: output, target: grad, out: grad })));
+    if (transform !== undefined) steps.push(transformGradStep(this.#kernel, input, grad, transform));
     this.#gradInput = grad;
     if (isCast) {
       this.#gradInput = input;
@@ -219,7 +225,7 @@ function checkInput(input: Tensor, options: LogSoftmaxOptions) {
   const dtype = options.dtype ?? input.dtype;
   const empty = elementCount(input.shape) === 0;
   if (!empty || returnGrad) requireFloat("input", dtype, kernelName(input.shape, dim));
-  return { dim, dtype, returnGrad, warnings };
+  return { dim, dtype, transform: resolveTransform(options), returnGrad, warnings };
 }
 
 /** Applies PyTorch's rules for `dim`: range, negative values, legacy default. */

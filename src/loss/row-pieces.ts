@@ -5,13 +5,14 @@
 import { convertStep } from "../kernel/convert.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
-import { transformGradStep, transformStep } from "../kernel/logits.ts";
+import { transformGradStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import { chain } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { elementCount, partOf } from "../tensor/tensor.ts";
+import { fillSteps } from "./logit-transform.ts";
 import type { Shift } from "./loss-axis.ts";
 import type { Layout, Slot } from "./plan.ts";
 import { atSlot } from "./plan.ts";
@@ -114,8 +115,7 @@ function* pieceSteps(kernel: Kernel, plan: PiecePlan, block: number, rows: Piece
       yield rows.fold(piece, kept, count);
     } else {
       const x = partOf(buffer, 0, elements);
-      yield convertStep(kernel, piece, x, elements);
-      if (transform !== undefined) yield transformStep(kernel, x, transform);
+      yield* fillSteps(kernel, piece, x, elements, transform);
       yield rows.fold(x, kept, count);
       if (!rows.returnsGrad) continue;
       if (transform !== undefined) yield transformGradStep(kernel, piece, x, transform);

@@ -151,16 +151,70 @@ def share_kept(case, target, axis, sparse):
     return kept.any(axis) if sparse is not None else kept
 
 
+def transformed(case, x):
+    """The logits after softcap and temperature; half types are computed in float32 and rounded once."""
+    if "softcap" not in case and "temperature" not in case:
+        return x
+    y = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    if "softcap" in case:
+        y = case["softcap"] * torch.tanh(y / case["softcap"])
+    if "temperature" in case:
+        y = y / case["temperature"]
+    return y.to(x.dtype)
+
+
+def random_log_softmax(number_of_case):
+    """A case of log_softmax with transformed logits, and its results of lines."""
+    dtype = random.choice(["float32", "float32", "float64", "float16", "bfloat16"])
+    shape = random_shape()
+    axis = random.randrange(len(shape))
+    case = {"id": f"options/{number_of_case}", "op": "log_softmax", "tags": [], "dim": axis}
+    if random.random() < 0.7:
+        case["temperature"] = random.choice([0.5, 0.7, 2.0, 3])
+    if random.random() < 0.7 or "temperature" not in case:
+        case["softcap"] = random.choice([0.25, 2.0, 30, 50.0])
+    if random.random() < 0.5:
+        case["dtype"] = random.choice(["float32", "float64", "float16", "bfloat16"])
+    tensors = {"input": base.random_input(shape, dtype)}
+    if random.random() < 0.4 and shape[axis] > 0:
+        sizes = shape[:axis] + [random.choice([1, 2, 3])] + shape[axis + 1:]
+        tensors["index"] = torch.randint(0, shape[axis], sizes)
+    if random.random() < 0.4 and shape[axis] > 0:
+        case["return_lse"] = True
+    return case, tensors
+
+
+def compute_log_softmax(case, tensors, widen):
+    cast = {key: t.double() if widen and t.is_floating_point() else t.clone() for key, t in tensors.items()}
+    x = leaf = cast["input"].requires_grad_(bool(case.get("grad")))
+    if "dtype" in case and not widen:
+        x = x.to(base.dtype_of(case["dtype"]))
+    x = transformed(case, x)
+    output = torch.log_softmax(x, case["dim"])
+    if "index" in cast:
+        output = output.gather(case["dim"], cast["index"])
+    answer = {"values" if "index" in cast else "output": output.detach()}
+    outputs = [output]
+    if case.get("return_lse"):
+        lse = torch.logsumexp(x, case["dim"])
+        answer["lse"] = lse.detach()
+        outputs.append(lse)
+    if case.get("grad"):
+        names = ["grad_output", "grad_lse"][: len(outputs)]
+        for name, one in zip(names, outputs):
+            if name not in cast:
+                tensors[name] = cast[name] = torch.randn(one.shape, dtype=torch.float64).to(one.dtype)
+        answer["grad_input"] = torch.autograd.grad(outputs, leaf, [cast[name] for name in names])[0]
+    return answer
+
+
 def prepared(case, tensors, widen):
     """The operands with the input cast and transformed, shifted, and the classes moved to where PyTorch expects them."""
     x, target = tensors["input"], tensors["target"]
     sample, sparse = tensors.get("sample_weight"), tensors.get("target_weight")
     if "dtype" in case and not widen:
         x = x.to(base.dtype_of(case["dtype"]))
-    if "softcap" in case:
-        x = case["softcap"] * torch.tanh(x / case["softcap"])
-    if "temperature" in case:
-        x = x / case["temperature"]
+    x = transformed(case, x)
     axis = case.get("dim", 0 if x.dim() == 1 else 1)
     shift = case.get("shift", 0)
     soft = target.shape == x.shape and sparse is None
@@ -212,19 +266,21 @@ def main():
     wanted = int(sys.argv[1])
     number_of_case = written = 0
     while written < wanted:
-        case, tensors = random_case(number_of_case)
+        is_loss = random.random() < 0.8
+        case, tensors = (random_case if is_loss else random_log_softmax)(number_of_case)
+        asked = compute if is_loss else compute_log_softmax
         number_of_case += 1
         case["grad"] = random.random() < 0.75
         for flag in ("grad", "grad_target", "grad_target_weight", "z_loss"):
             if not case.get(flag):
                 case.pop(flag, None)
         try:
-            answer = compute(case, tensors, widen=False)
+            answer = asked(case, tensors, widen=False)
         except (RuntimeError, ValueError, IndexError) as error:
             print(f"{case['id']} {str(error).splitlines()[0]}", file=sys.stderr)
             continue
         rtol, atol = base.tolerance(case, tensors, answer)
-        if not base.well_conditioned(answer, compute(case, tensors, widen=True), rtol, atol):
+        if not base.well_conditioned(answer, asked(case, tensors, widen=True), rtol, atol):
             continue
         case["expect"] = {key: base.record(value) for key, value in answer.items()}
         case["tol"] = {"rtol": rtol, "atol": atol}

@@ -118,12 +118,12 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
   [
     "an unknown option without a value",
     () => logSoftmax(x, { axis: undefined }),
-    "logSoftmax: unknown option axis; expected one of dim, dtype, index, topK, returnLse, returnEntropy, returnGrad, gradOutput, gradLse, gradEntropy",
+    "logSoftmax: unknown option axis; expected one of dim, dtype, temperature, softcap, index, topK, returnLse, returnEntropy, returnGrad, gradOutput, gradLse, gradEntropy",
   ],
   [
     "an inherited unknown option",
     () => logSoftmax(x, Object.create({ axis: 1 })),
-    "logSoftmax: unknown option axis; expected one of dim, dtype, index, topK, returnLse, returnEntropy, returnGrad, gradOutput, gradLse, gradEntropy",
+    "logSoftmax: unknown option axis; expected one of dim, dtype, temperature, softcap, index, topK, returnLse, returnEntropy, returnGrad, gradOutput, gradLse, gradEntropy",
   ],
   ["dim by position", () => logSoftmax(x, 1), "logSoftmax: options: expected an object, got 1"],
   ["no options", () => crossEntropy(x, t, null), "crossEntropy: options: expected an object, got null"],

@@ -6,7 +6,15 @@ import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
-import { castDType, format, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
+import {
+  castDType,
+  format,
+  MAX_JSON_INTEGER,
+  nonFinite,
+  realOf,
+  returnGrad,
+  transformOptions,
+} from "./options.ts";
 import { resultTensor } from "./result-schemas.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
@@ -26,6 +34,7 @@ const LogSoftmaxRequest = Type.Object(
       }),
     ),
     dtype: castDType,
+    ...transformOptions,
     index: optional(
       tensorField(
         "Class indices in [0, C): int64, int32 or uint8, of the input's shape except along `dim`. Returns their log-probabilities as `values` instead of `output`, like `torch.gather`.",
@@ -100,6 +109,8 @@ function logSoftmaxPlan(
   const options = {
     dim: body.dim,
     dtype: body.dtype,
+    temperature: realOf(body.temperature),
+    softcap: realOf(body.softcap),
     returnGrad: body.return_grad,
     gradOutput: reader.optional("grad_output", input.dtype),
     index: reader.optional("index", "int64"),

@@ -52,6 +52,8 @@ describe("refuses with the pointer to the field", () => {
     ["nll_loss", { ...rows, sample_weight: integers }, "dtype_not_supported", "/sample_weight"],
     ["nll_loss", { ...rows, sample_weight: [1, "x"] }, "invalid_element", "/sample_weight/1"],
     ["nll_loss", { ...rows, temperature: 2 }, "invalid_request", "/temperature"],
+    ["log_softmax", { input: [[1, 2]], dim: 1, temperature: -1 }, "option_out_of_range", "/temperature"],
+    ["log_softmax", { input: [[1, 2]], dim: 1, softcap: 0 }, "option_out_of_range", "/softcap"],
     ["cross_entropy", { ...rows, temperature: 0 }, "option_out_of_range", "/temperature"],
     ["cross_entropy", { ...rows, temperature: "Infinity" }, "option_out_of_range", "/temperature"],
     ["cross_entropy", { ...rows, softcap: -1 }, "option_out_of_range", "/softcap"],
