@@ -1,7 +1,9 @@
 /** Calls of the server's API: the form's own request, and the requests for the steps of its loss. */
 import type { Body, LossRequest, Operation } from "./request.ts";
 import { dimOf } from "./request.ts";
+import { isTransformed, roundOperand } from "./scores.ts";
 import type { Nested } from "./slices.ts";
+import { mapElements } from "./slices.ts";
 import { toJson } from "./tensor-text.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -48,9 +50,14 @@ export interface Results {
   readonly losses: Nested | undefined;
   readonly gradInput: Nested | undefined;
   readonly gradTarget: Nested | undefined;
+  /** All other tensors and numbers of the response, by their names. */
+  readonly others: Readonly<Record<string, Nested>>;
   /** The same loss in three equivalent ways, if requested. */
   readonly threeWays: readonly NamedLoss[];
 }
+
+/** Members of a response that have a place of their own in the results, or are no tensors. */
+const KNOWN_MEMBERS = ["output", "loss", "losses", "total_weight", "grad_input", "grad_target", "warnings"];
 
 type Post = (operation: Operation, body: Body) => Promise<Body>;
 
@@ -90,8 +97,14 @@ export async function fetchResults(
     losses,
     gradInput: nested.grad_input as Nested | undefined,
     gradTarget: nested.grad_target as Nested | undefined,
+    others: othersOf(nested),
     threeWays,
   };
+}
+
+function othersOf(response: Body): Record<string, Nested> {
+  const others = Object.entries(response).filter(([name]) => !KNOWN_MEMBERS.includes(name));
+  return Object.fromEntries(others) as Record<string, Nested>;
 }
 
 async function postJson(operation: Operation, body: Body, token: string, signal: AbortSignal): Promise<Body> {
@@ -118,19 +131,31 @@ function isProblem(json: unknown): json is Problem {
   return typeof code === "string" && typeof detail === "string";
 }
 
+/** Fetches log_softmax of the scores, after their transform. Returns the rounded input of nll_loss. */
 async function fetchLogProbs(request: LossRequest, post: Post): Promise<Nested> {
   const { operation, body, input } = request;
-  if (operation === "nll_loss") return input;
-  const dtype = body.dtype === undefined ? {} : { dtype: body.dtype };
-  const { output } = await post("log_softmax", { input, dim: dimOf(request), ...dtype });
-  return output as Nested;
+  if (operation === "nll_loss") return mapElements(input, (value) => roundOperand(body, value));
+  const dim = dimOf(request);
+  const options = Object.fromEntries(
+    ["dtype", "softcap", "temperature"]
+      .filter((name) => body[name] !== undefined)
+      .map((name) => [name, body[name]]),
+  );
+  if (operation === "log_softmax" || !isTransformed(request))
+    return (await post("log_softmax", { input, dim, ...options })).output as Nested;
+  // The gradient of a target probability is minus the log-probability.
+  const target = mapElements(input, () => 0);
+  const sum = { input, target, dim, ...options, reduction: "sum", return_grad_target: true };
+  return mapElements((await post("cross_entropy", sum)).grad_target as Nested, (value) => 0 - value);
 }
 
 /** Fetches the loss of each position, a scalar for one sample. */
 async function fetchLosses(operation: Operation, body: Body, post: Post): Promise<Nested> {
-  const omitted = ["return_grad", "return_grad_target", "grad_output", "size_average", "reduce"];
-  const kept = Object.fromEntries(Object.entries(body).filter(([field]) => !omitted.includes(field)));
-  return (await post(operation, { ...kept, reduction: "none" })).losses as Nested;
+  const omitted = ["grad_output", "size_average", "reduce"];
+  const kept = Object.entries(body).filter(
+    ([name]) => !omitted.includes(name) && !name.startsWith("return_"),
+  );
+  return (await post(operation, { ...Object.fromEntries(kept), reduction: "none" })).losses as Nested;
 }
 
 /** Computes the loss of one-hot rows, of their class indices, and by nll_loss of log_softmax. */

@@ -30,7 +30,8 @@ export interface ExplanationListener {
 
 interface Drawing {
   readonly step: Step;
-  readonly colorsOf: (value: number) => CellColors;
+  /** Undefined for a table without colors. */
+  readonly colorsOf: ((value: number) => CellColors) | undefined;
   readonly error: CellError | undefined;
 }
 
@@ -83,10 +84,11 @@ function luminance(color: string): number {
 /** Draws a step. Marks the cell of `error`, if it is drawn. */
 export function renderStep(step: Step, listener: ExplanationListener, error?: CellError): HTMLElement {
   const section = element("section", { class: "step", id: `step-${step.id}` });
-  section.append(element("h3", {}, step.title), element("p", { class: "note" }, step.note));
+  section.append(element("h3", {}, step.title));
+  if (step.note !== "") section.append(element("p", { class: "note" }, step.note));
   const { slices, truncation } = step.slices;
   if (truncation !== "") section.append(element("p", { class: "note truncation" }, truncation));
-  const colorsOf = heatScale(step.heat, slices.flatMap(valuesOf));
+  const colorsOf = step.heat && heatScale(step.heat, slices.flatMap(valuesOf));
   const list = element("div", { class: "slices" });
   for (const slice of slices) list.append(renderSlice(slice, { step, colorsOf, error }));
   section.append(list);
@@ -138,9 +140,11 @@ function renderRow({ head, cells }: Slice["rows"][number], line: number, drawing
 function renderCell({ at, value }: Cell, { step, colorsOf, error }: Drawing): HTMLElement {
   const attributes = { class: "cell", tabindex: "-1", "data-at": at.join() };
   const cell = element("td", attributes, shortNumber(value));
-  const { background, text } = colorsOf(value);
-  cell.style.backgroundColor = background;
-  cell.style.color = text;
+  if (colorsOf !== undefined) {
+    const { background, text } = colorsOf(value);
+    cell.style.backgroundColor = background;
+    cell.style.color = text;
+  }
   if (step.isPicked?.(at)) {
     cell.classList.add("picked");
     cell.append(element("span", { class: "unseen" }, " (target)"));

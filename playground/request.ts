@@ -1,4 +1,5 @@
 /** A request of the form, and its options as PyTorch resolves them. */
+import { roundOperand } from "./scores.ts";
 import type { Indices, Nested } from "./slices.ts";
 import { lineAt, numberAt, shapeOf, toNumber } from "./slices.ts";
 
@@ -19,12 +20,13 @@ export interface LossRequest {
 
 const IGNORE_INDEX = -100;
 
-/** Returns the class dimension. For log_softmax, returns the requested `dim` or PyTorch's legacy default. */
+/** Returns the class dimension: the requested `dim`, or PyTorch's default, also for a `dim` that the server rejects. */
 export function dimOf({ operation, body, input }: LossRequest): number {
-  const rank = shapeOf(input).length;
-  if (operation !== "log_softmax") return rank === 1 ? 0 : 1;
-  const dim = typeof body.dim === "number" ? body.dim : [0, 1, 3].includes(rank) ? 0 : 1;
-  return dim < 0 ? dim + rank : dim;
+  // A scalar has the dim 0, too.
+  const rank = Math.max(shapeOf(input).length, 1);
+  const { dim } = body;
+  if (typeof dim === "number" && dim >= -rank && dim < rank) return dim < 0 ? dim + rank : dim;
+  return rank === 1 || (operation === "log_softmax" && rank === 3) ? 0 : 1;
 }
 
 /** Returns the reduction. The deprecated `size_average` and `reduce` override `reduction`, as in PyTorch. */
@@ -35,15 +37,62 @@ export function reductionOf({ reduction = "mean", size_average = null, reduce = 
   return size_average === false ? "sum" : "mean";
 }
 
-/** Returns true if the target holds class probabilities, which have the input's shape. */
-export function hasProbabilities({ input, target }: LossRequest): boolean {
-  return target !== undefined && shapeOf(target).length === shapeOf(input).length;
+/** Returns true if the target has several classes for each position, with weights in `target_weight`. */
+export function isSparse({ body }: LossRequest): boolean {
+  return body.target_weight !== undefined;
 }
 
-/** Returns the class index at a position, whose indices omit the class dimension. Returns undefined for `ignore_index`. */
-export function classAt({ target, body }: LossRequest, position: Indices): number | undefined {
-  const index = numberAt(target!, position);
-  return index === (body.ignore_index ?? IGNORE_INDEX) ? undefined : index;
+/** Returns true if the target holds class probabilities, which have the input's shape. */
+export function hasProbabilities(request: LossRequest): boolean {
+  const { input, target } = request;
+  return target !== undefined && !isSparse(request) && shapeOf(target).length === shapeOf(input).length;
+}
+
+/**
+ * Returns the position in the target that belongs to a position of the input, whose indices omit the class dimension.
+ * Returns undefined if `shift` leaves the position without a target.
+ */
+export function targetPosition({ input, body }: LossRequest, position: Indices): Indices | undefined {
+  const shift = toNumber(body.shift ?? 0);
+  if (shift === 0) return position;
+  const shifted = position.at(-1)! + shift;
+  return shifted < shapeOf(input).at(-2)! ? position.with(-1, shifted) : undefined;
+}
+
+/** Returns the class index at a position. Returns undefined for `ignore_index`, and without a target. */
+export function classAt(request: LossRequest, position: Indices): number | undefined {
+  const at = targetPosition(request, position);
+  return at === undefined ? undefined : keptClass(request, numberAt(request.target!, at));
+}
+
+/** Returns a class index of the target, undefined for `ignore_index`. */
+export function keptClass({ body }: LossRequest, index: number): number | undefined {
+  return index === toNumber(body.ignore_index ?? IGNORE_INDEX) ? undefined : index;
+}
+
+/** Share of a class in the target of a position. */
+export interface Share {
+  readonly share: number;
+  readonly c: number;
+}
+
+/** Returns the kept classes of a sparse target at a position with their weights. A class may occur twice. */
+function sparseShares(request: LossRequest, position: Indices): Share[] {
+  const dim = dimOf(request);
+  const at = position.toSpliced(dim, 0, 0);
+  const weights = lineAt(request.body.target_weight as Nested, at, dim);
+  return lineAt(request.target!, at, dim).flatMap((index, k) =>
+    keptClass(request, index) === undefined
+      ? []
+      : [{ share: roundOperand(request.body, weights[k]!), c: index }],
+  );
+}
+
+/** Returns true if a position has a loss: its target is neither ignored nor left out by `shift`. */
+export function isKept(request: LossRequest, position: Indices): boolean {
+  if (hasProbabilities(request)) return true;
+  if (isSparse(request)) return sparseShares(request, position).length > 0;
+  return classAt(request, position) !== undefined;
 }
 
 /** Returns true if a cell's class is the target of its position or has a positive probability. */
@@ -51,7 +100,10 @@ export function isTarget(request: LossRequest, at: Indices): boolean {
   if (request.target === undefined) return false;
   if (hasProbabilities(request)) return numberAt(request.target, at) > 0;
   const dim = dimOf(request);
-  return classAt(request, at.toSpliced(dim, 1)) === (at[dim] ?? 0);
+  const position = at.toSpliced(dim, 1);
+  const c = at[dim] ?? 0;
+  if (isSparse(request)) return sparseShares(request, position).some((one) => one.c === c && one.share > 0);
+  return classAt(request, position) === c;
 }
 
 /** Returns `label_smoothing`. Like PyTorch, treats a negative value as 0. */
@@ -63,41 +115,50 @@ export function smoothingOf({ body }: LossRequest): number {
 export function weightsOf(request: LossRequest): number[] {
   const { weight } = request.body as { weight?: Nested };
   const classes = shapeOf(request.input)[dimOf(request)] ?? 1;
-  return Array.from({ length: classes }, (_, c) => (weight === undefined ? 1 : numberAt(weight, [c])));
-}
-
-/** Returns the target probability of each class at a position, after label smoothing. */
-export function targetProbabilities(request: LossRequest, position: Indices): number[] {
-  const { input, target } = request;
-  const dim = dimOf(request);
-  const classes = shapeOf(input)[dim] ?? 1;
-  const smoothing = smoothingOf(request);
-  const probabilities = hasProbabilities(request)
-    ? lineAt(target!, position.toSpliced(dim, 0, 0), dim)
-    : Array.from({ length: classes }, (_, c) => Number(c === classAt(request, position)));
-  return probabilities.map((share) =>
-    smoothing === 0 ? share : share * (1 - smoothing) + smoothing / classes,
+  return Array.from({ length: classes }, (_, c) =>
+    weight === undefined ? 1 : roundOperand(request.body, numberAt(weight, [c])),
   );
 }
 
-/** Returns the requested dtype if its rounding is visible in 4 digits. */
-export function coarseDtype({ dtype }: Body): string | undefined {
-  return dtype === "float16" || dtype === "bfloat16" ? dtype : undefined;
+/** Returns the `sample_weight` of a position with a target, 1 by default. */
+export function sampleWeightAt(request: LossRequest, position: Indices): number {
+  const { sample_weight: weight } = request.body as { sample_weight?: Nested };
+  return weight === undefined
+    ? 1
+    : roundOperand(request.body, numberAt(weight, targetPosition(request, position)!));
 }
 
-/** Rounds a score to float32 and then to `dtype`, like the server. */
-export function roundScore(body: Body, value: number): number {
-  const dtype = coarseDtype(body);
-  if (dtype === "float16") return Math.f16round(Math.fround(value));
-  return dtype === "bfloat16" ? toBfloat16(value) : Math.fround(value);
+/** Returns the scale of the z-loss, 0 without one. */
+export function squareScaleOf({ body }: LossRequest): number {
+  return toNumber(body.lse_square_scale ?? 0);
 }
 
-/** Rounds to the upper half of a float32: to nearest, ties to even. */
-function toBfloat16(value: number): number {
-  if (!Number.isFinite(value)) return value;
-  const view = new DataView(new ArrayBuffer(4));
-  view.setFloat32(0, value);
-  const bits = view.getUint32(0);
-  view.setUint32(0, (bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000);
-  return view.getFloat32(0);
+/**
+ * Returns the shares of the target at a kept position whose sum of share × weight × log-probability is minus the loss.
+ * The smoothed index and the spread over all classes stay apart because PyTorch adds them separately.
+ */
+export function targetShares(request: LossRequest, position: Indices): Share[] {
+  if (isSparse(request)) return sparseShares(request, position);
+  const { input, target, body } = request;
+  const dim = dimOf(request);
+  const classes = shapeOf(input)[dim] ?? 1;
+  const smoothing = smoothingOf(request);
+  const spread = smoothing / classes;
+  if (hasProbabilities(request)) {
+    return lineAt(target!, position.toSpliced(dim, 0, 0), dim).map((probability, c) => {
+      const share = roundOperand(body, probability);
+      return { share: smoothing === 0 ? share : share * (1 - smoothing) + spread, c };
+    });
+  }
+  const index = { share: 1 - smoothing, c: classAt(request, position)! };
+  return smoothing === 0
+    ? [index]
+    : [index, ...Array.from({ length: classes }, (_, c) => ({ share: spread, c }))];
+}
+
+/** Returns the target probability of each class at a kept position, after label smoothing. */
+export function targetProbabilities(request: LossRequest, position: Indices): number[] {
+  const probabilities = new Array<number>(shapeOf(request.input)[dimOf(request)] ?? 1).fill(0);
+  for (const { share, c } of targetShares(request, position)) probabilities[c]! += share;
+  return probabilities;
 }

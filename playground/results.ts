@@ -6,8 +6,8 @@ import { errorLocation, markField } from "./form.ts";
 import { focusedCell, restoreFocus } from "./grid-navigation.ts";
 import type { CellError, ExplanationListener } from "./heat-map.ts";
 import { renderStep } from "./heat-map.ts";
-import type { LossRequest } from "./request.ts";
-import { reductionOf } from "./request.ts";
+import type { Body, LossRequest } from "./request.ts";
+import { hasProbabilities, isSparse, reductionOf } from "./request.ts";
 import type { Nested } from "./slices.ts";
 import { shapeOf, toNumber } from "./slices.ts";
 import { inputStep, stepsOf, targetStep } from "./steps.ts";
@@ -130,10 +130,7 @@ function renderReduction({ request, response, threeWays }: Results): HTMLElement
   const notes = {
     none: "The losses stay as they are.",
     sum: "All losses added up.",
-    mean:
-      response.total_weight === undefined
-        ? "All losses added up, divided by the number of positions."
-        : `All losses added up, divided by total_weight, the weights of the targets that count: ${shortNumber(toNumber(response.total_weight))}.`,
+    mean: `All losses added up, divided by ${divisorWords(request, response)}.`,
   };
   section.append(element("p", { class: "note" }, notes[reduction]));
   if (response.loss !== undefined)
@@ -146,6 +143,19 @@ function renderReduction({ request, response, threeWays }: Results): HTMLElement
     section.append(element("p", { class: "note" }, "The same number three ways:"), list);
   }
   return section;
+}
+
+function divisorWords(request: LossRequest, response: Body): string {
+  if (response.total_weight === undefined) return "the number of positions";
+  const isWeighted = request.body.sample_weight !== undefined;
+  const isShared = isSparse(request) || hasProbabilities(request);
+  const positions = isSparse(request) ? "the positions with a target" : "all positions";
+  const parts = isShared
+    ? isWeighted
+      ? `the sample_weight of ${positions}, added up`
+      : `the number of ${positions}`
+    : `the weights of the targets that count${isWeighted ? ", each times its sample_weight" : ""}`;
+  return `total_weight, ${parts}: ${shortNumber(toNumber(response.total_weight))}`;
 }
 
 /** Shows an error response at its field and its cell. Draws the input too, unless it is ragged. */

@@ -49,31 +49,68 @@ export function numberAt(value: Nested, at: Indices): number {
   return toNumber(elementAt(value, at));
 }
 
+/** Returns a tensor with each element replaced. Infinities and NaN become numbers. */
+export function mapElements(value: Nested, replace: (element: number) => number): Nested {
+  return Array.isArray(value)
+    ? value.map((inner: Nested) => mapElements(inner, replace))
+    : replace(toNumber(value));
+}
+
 /** Returns the elements along `dim` through an element, or the scalar. */
 export function lineAt(value: Nested, at: Indices, dim: number): number[] {
   const length = shapeOf(value)[dim] ?? 1;
   return Array.from({ length }, (_, c) => numberAt(value, at.length === 0 ? [] : at.with(dim, c)));
 }
 
-/** Slices a tensor with a class dimension: (C), (N, C) or (N, C, d1..dK). */
-export function classSlices(value: Nested): Slices {
+/**
+ * Slices a tensor along its class dimension `dim`: (C), (N, C) or (C, N) as one table, (N, d1, C) as a table for each
+ * sample, and (N, C, d1..dK) as a table for each sample and class.
+ */
+export function classSlices(value: Nested, dim: number): Slices {
   const shape = shapeOf(value);
-  if (shape.length <= 2) return limit(1, shape.at(-2) ?? 1, shape.at(-1) ?? 1, () => matrix(value, shape));
-  const [samples = 0, classes = 0, ...rest] = shape;
+  const classes = shape[dim] ?? 1;
+  if (shape.length <= 2) {
+    const heads =
+      shape.length === 2 && dim === 0 ? (["class", "column"] as const) : (["row", "class"] as const);
+    return limit(1, shape.at(-2) ?? 1, shape.at(-1) ?? 1, () => matrix(value, { shape, heads }));
+  }
+  const [samples = 0, ...rest] = shape.toSpliced(dim, 1);
+  if (shape.length === 3 && dim === 2) {
+    return limit(samples, rest[0]!, classes, (n) => {
+      const rows = elementAt(value, [n]);
+      return matrix(rows, {
+        shape: shape.slice(1),
+        heads: ["x", "class"],
+        first: [n],
+        title: titleOf(samples, n, ""),
+      });
+    });
+  }
   const [height, width] = extent(rest);
   return limit(samples * classes, height, width, (index) => {
     const [n, c] = [Math.floor(index / classes), index % classes];
-    return grid(value, [n, c], rest, titleOf(samples, n, `class ${c}`));
+    return grid(value, (at) => [n, ...at].toSpliced(dim, 0, c), rest, titleOf(samples, n, `class ${c}`));
   });
 }
 
-/** Slices a tensor without a class dimension: (), (N) or (N, d1..dK). `name` heads the only column of a list. */
-export function positionSlices(value: Nested, name: string): Slices {
+/**
+ * Slices a tensor without a class dimension: (), (N) or (N, d1..dK). `name` heads the only column of a list, whose rows
+ * are `row`.
+ */
+export function positionSlices(value: Nested, name: string, row = "row"): Slices {
   const shape = shapeOf(value);
-  if (shape.length <= 1) return limit(1, shape[0] ?? 1, 1, () => list(value, shape, name));
+  if (shape.length <= 1) return limit(1, shape[0] ?? 1, 1, () => list(value, shape, name, row));
   const [samples = 0, ...rest] = shape;
   const [height, width] = extent(rest);
-  return limit(samples, height, width, (n) => grid(value, [n], rest, titleOf(samples, n, "")));
+  return limit(samples, height, width, (n) => grid(value, (at) => [n, ...at], rest, titleOf(samples, n, "")));
+}
+
+/** Slices any tensor: (), (N) or (N, K) as one table, (N, d1..dK) as a table for each index of the first dimension. */
+export function plainSlices(value: Nested, name: string): Slices {
+  const shape = shapeOf(value);
+  if (shape.length !== 2) return positionSlices(value, name);
+  const [rows = 0, columns = 0] = shape;
+  return limit(1, rows, columns, () => matrix(value, { shape, heads: ["row", "column"] }));
 }
 
 function limit(slices: number, rows: number, columns: number, sliceAt: (index: number) => Slice): Slices {
@@ -93,36 +130,49 @@ function extent(rest: readonly number[]): [height: number, width: number] {
   return [height, inner.reduce((product, size) => product * size, 1)];
 }
 
-function matrix(value: Nested, shape: readonly number[]): Slice {
-  const columns = range(shape.at(-1) ?? 1, MAX_DRAWN.columns);
-  const heads = columns.map((c) => (shape.length === 0 ? "score" : `class ${c}`));
-  if (shape.length < 2) {
-    const cells = columns.map((c) => cellAt(value, shape.length === 0 ? [] : [c]));
-    return { title: "", columns: heads, rows: [{ head: "", cells }] };
-  }
-  const rows = range(shape[0]!, MAX_DRAWN.rows).map((n) => ({
-    head: `row ${n}`,
-    cells: columns.map((c) => cellAt(value, [n, c])),
-  }));
-  return { title: "", columns: heads, rows };
+interface Matrix {
+  readonly shape: readonly number[];
+  /** Words before the index of a row and of a column. */
+  readonly heads: readonly [row: string, column: string];
+  /** Indices of the matrix in the tensor. */
+  readonly first?: Indices;
+  readonly title?: string;
 }
 
-function list(value: Nested, shape: readonly number[], name: string): Slice {
+function matrix(value: Nested, { shape, heads, first = [], title = "" }: Matrix): Slice {
+  const columns = range(shape.at(-1) ?? 1, MAX_DRAWN.columns);
+  const names = columns.map((c) => (shape.length === 0 ? "score" : `${heads[1]} ${c}`));
+  const cell = (at: Indices): Cell => ({ at: [...first, ...at], value: numberAt(value, at) });
+  if (shape.length < 2) {
+    const cells = columns.map((c) => cell(shape.length === 0 ? [] : [c]));
+    return { title, columns: names, rows: [{ head: "", cells }] };
+  }
+  const rows = range(shape[0]!, MAX_DRAWN.rows).map((n) => ({
+    head: `${heads[0]} ${n}`,
+    cells: columns.map((c) => cell([n, c])),
+  }));
+  return { title, columns: names, rows };
+}
+
+function list(value: Nested, shape: readonly number[], name: string, row: string): Slice {
   const rows =
     shape.length === 0
       ? [{ head: "", cells: [cellAt(value, [])] }]
-      : range(shape[0]!, MAX_DRAWN.rows).map((n) => ({ head: `row ${n}`, cells: [cellAt(value, [n])] }));
+      : range(shape[0]!, MAX_DRAWN.rows).map((n) => ({ head: `${row} ${n}`, cells: [cellAt(value, [n])] }));
   return { title: "", columns: [name], rows };
 }
 
-/** Lays out the dimensions after `first`: one as a row, two as rows and columns, further ones side by side in the columns. */
-function grid(value: Nested, first: Indices, rest: readonly number[], title: string): Slice {
+/**
+ * Lays out the dimensions `rest` of a tensor: one as a row, two as rows and columns, further ones side by side in the
+ * columns. `place` adds the other indices.
+ */
+function grid(value: Nested, place: (at: Indices) => Indices, rest: readonly number[], title: string): Slice {
   const [height, width] = extent(rest);
   const inner = rest.length === 1 ? rest : rest.slice(1);
   const columns = range(width, MAX_DRAWN.columns).map((index) => unravel(index, inner));
   const rows = range(height, MAX_DRAWN.rows).map((y) => ({
     head: rest.length === 1 ? "" : `y ${y}`,
-    cells: columns.map((at) => cellAt(value, [...first, ...(rest.length === 1 ? at : [y, ...at])])),
+    cells: columns.map((at) => cellAt(value, place(rest.length === 1 ? at : [y, ...at]))),
   }));
   return { title, columns: columns.map((at) => `x ${at.join(", ")}`), rows };
 }

@@ -1,25 +1,28 @@
 /** The steps from the input to the loss and its gradient: a table each, and an explanation for each cell. */
 import type { Results } from "./api.ts";
-import { elementName } from "./arithmetic.ts";
+import { elementName, fullNumber, shortNumber } from "./arithmetic.ts";
 import {
-  explainGradInput,
-  explainGradTarget,
   explainInput,
   explainLogSoftmax,
   explainLoss,
   explainSoftmax,
+  explainSquare,
+  explainTransformed,
 } from "./explanation.ts";
+import { explainGradInput, explainGradTarget, explainGradTargetWeight } from "./gradient-explanation.ts";
 import type { Heat } from "./heat-map.ts";
 import type { LossRequest } from "./request.ts";
-import { isTarget } from "./request.ts";
+import { dimOf, isTarget } from "./request.ts";
+import { isTransformed, transformScore } from "./scores.ts";
 import type { Indices, Nested, Slices } from "./slices.ts";
-import { classSlices, positionSlices, shapeOf, toNumber } from "./slices.ts";
+import { classSlices, mapElements, numberAt, plainSlices, positionSlices, shapeOf } from "./slices.ts";
 
 export interface Step {
   readonly id: string;
   readonly title: string;
   readonly note: string;
-  readonly heat: Heat;
+  /** Without it, the table has no colors. */
+  readonly heat?: Heat;
   readonly slices: Slices;
   /** Adds a column with the sum of each row, or a row with the sum of each column. */
   readonly sums?: "rows" | "columns";
@@ -30,16 +33,22 @@ export interface Step {
 
 /** Returns all steps, in the order of the computation. */
 export function stepsOf(results: Results): Step[] {
-  const { request, losses, gradInput, gradTarget } = results;
+  const { request, losses, gradInput, gradTarget, others } = results;
   const isPicked = (at: Indices): boolean => isTarget(request, at);
   const input = inputStep(request);
   const steps: Step[] =
     request.operation === "nll_loss"
       ? [{ ...input, isPicked }]
-      : [input, { ...softmaxStep(results), isPicked }, { ...logSoftmaxStep(results), isPicked }];
+      : [
+          input,
+          ...(isTransformed(request) ? [transformStep(request)] : []),
+          { ...softmaxStep(results), isPicked },
+          { ...logSoftmaxStep(results), isPicked },
+        ];
   if (losses !== undefined) steps.push(lossStep(results, losses));
   if (gradInput !== undefined) steps.push({ ...gradInputStep(results, gradInput), isPicked });
   if (gradTarget !== undefined) steps.push(gradTargetStep(results, gradTarget));
+  for (const [name, value] of Object.entries(others)) steps.push(otherStep(results, name, value));
   return steps;
 }
 
@@ -53,8 +62,28 @@ export function inputStep(request: LossRequest): Step {
       ? "Logarithms of probabilities, at most 0; log_softmax returns them."
       : "Any numbers. A larger score makes its class more probable.",
     heat: isLog ? "log" : "signed",
-    slices: classSlices(request.input),
+    slices: classSlices(request.input, dimOf(request)),
     explain: (at) => explainInput(request, at),
+  };
+}
+
+function transformStep(request: LossRequest): Step {
+  const { softcap, temperature = 1 } = request.body as { softcap?: number; temperature?: number };
+  const bounds =
+    softcap === undefined
+      ? ""
+      : `softcap keeps the scores between −${shortNumber(softcap)} and ${shortNumber(softcap)}. `;
+  const divides = temperature === 1 ? "" : `temperature divides the scores by ${shortNumber(temperature)}. `;
+  return {
+    id: "transformed",
+    title: "Transformed scores",
+    note: `${bounds}${divides}The steps below start from these scores.`,
+    heat: "signed",
+    slices: classSlices(
+      mapElements(request.input, (score) => transformScore(request, score)),
+      dimOf(request),
+    ),
+    explain: (at) => explainTransformed(request, at),
   };
 }
 
@@ -73,20 +102,17 @@ export function targetStep(target: Nested): Step {
 function softmaxStep(results: Results): Step {
   const { logProbs, dim } = results;
   const rank = shapeOf(logProbs).length;
-  const sums = rank > 2 || rank === 0 ? undefined : dim === rank - 1 ? "rows" : "columns";
+  const isTable = rank === 1 || rank === 2 || (rank === 3 && dim === 2);
+  const sums = !isTable ? undefined : dim === rank - 1 ? "rows" : "columns";
   return {
     id: "softmax",
     title: "Softmax",
     note: "Exponentials, divided by their sum: probabilities that add up to 1.",
     heat: "share",
-    slices: classSlices(exponentials(logProbs)),
+    slices: classSlices(mapElements(logProbs, Math.exp), dim),
     ...(sums === undefined ? {} : { sums }),
     explain: (at) => explainSoftmax(results, at),
   };
-}
-
-function exponentials(value: Nested): Nested {
-  return Array.isArray(value) ? value.map(exponentials) : Math.exp(toNumber(value));
 }
 
 function logSoftmaxStep(results: Results): Step {
@@ -95,7 +121,7 @@ function logSoftmaxStep(results: Results): Step {
     title: "Logarithm",
     note: "At most 0, and nearest to 0 where the model is most certain.",
     heat: "log",
-    slices: classSlices(results.logProbs),
+    slices: classSlices(results.logProbs, results.dim),
     explain: (at) => explainLogSoftmax(results, at),
   };
 }
@@ -104,11 +130,30 @@ function lossStep(results: Results, losses: Nested): Step {
   return {
     id: "losses",
     title: "Picked, with the sign turned",
-    note: "One loss for each position. If the input holds log-probabilities, the smallest possible loss is 0.",
+    note: lossNote(results.request),
     heat: "loss",
-    slices: positionSlices(losses, "loss"),
+    slices: positionSlices(losses, "loss", positionHead(results)),
     explain: (at) => explainLoss(results, losses, at),
   };
+}
+
+/** Returns the word before the index of a position: its row or its column in the table of the scores. */
+function positionHead({ request, dim }: Results): string {
+  return dim === 0 && shapeOf(request.input).length === 2 ? "column" : "row";
+}
+
+function lossNote({ body }: LossRequest): string {
+  const { shift = 0, sample_weight: sampleWeight, lse_square_scale: scale = 0 } = body;
+  return [
+    "One loss for each position. If the input holds log-probabilities, the smallest possible loss is 0.",
+    shift === 0
+      ? ""
+      : `The target of a row is that of ${shift === 1 ? "the next row" : `${shift} rows later`}, so the last of them have none.`,
+    scale === 0 ? "" : "The z-loss is part of each.",
+    sampleWeight === undefined ? "" : "Each is multiplied by its sample_weight.",
+  ]
+    .filter((sentence) => sentence !== "")
+    .join(" ");
 }
 
 function gradInputStep(results: Results, gradInput: Nested): Step {
@@ -117,7 +162,7 @@ function gradInputStep(results: Results, gradInput: Nested): Step {
     title: "Gradient",
     note: "How the result changes when a score grows a little. Training moves the other way.",
     heat: "signed",
-    slices: classSlices(gradInput),
+    slices: classSlices(gradInput, results.dim),
     explain: (at) => explainGradInput(results, gradInput, at),
   };
 }
@@ -128,7 +173,64 @@ function gradTargetStep(results: Results, gradTarget: Nested): Step {
     title: "Gradient of the target",
     note: "How the result changes when a share of the target grows a little.",
     heat: "signed",
-    slices: classSlices(gradTarget),
+    slices: classSlices(gradTarget, results.dim),
     explain: (at) => explainGradTarget(results, gradTarget, at),
+  };
+}
+
+/** Words and layout for a tensor or number of a response. */
+interface OtherResult {
+  readonly title: string;
+  readonly note: string;
+  /** Whether it has a number for each position, like the losses. */
+  readonly hasPositions?: boolean;
+  readonly heat?: Heat;
+  explain?(results: Results, value: Nested, at: Indices): string;
+}
+
+/** Results beside the loss, output and gradients, by their names in the response. */
+const OTHER_RESULTS: Readonly<Record<string, OtherResult>> = {
+  z_loss: { title: "z-loss", note: "The part of the loss that lse_square_scale adds." },
+  z_losses: {
+    title: "z-losses",
+    note: "The part of each loss that lse_square_scale adds.",
+    hasPositions: true,
+    heat: "loss",
+    explain: explainSquare,
+  },
+  predictions: {
+    title: "Predictions",
+    note: "The class of the largest score of each position, the first of equal ones.",
+    hasPositions: true,
+  },
+  correct: {
+    title: "Correct predictions",
+    note: "1 if the prediction is the target, otherwise 0. The mean is the accuracy.",
+    hasPositions: true,
+  },
+  grad_target_weight: {
+    title: "Gradient of target_weight",
+    note: "How the result changes when a weight of the target grows a little.",
+    heat: "signed",
+    explain: explainGradTargetWeight,
+  },
+  values: { title: "Picked log-probabilities", note: "The log-probabilities of the classes below." },
+  indices: { title: "Picked classes", note: "The classes whose log-probabilities are returned." },
+  lse: { title: "Logarithm of the sum of exponentials", note: "log_softmax subtracts it from each score." },
+  entropy: { title: "Entropy", note: "0 if one class is certain, and largest if all are equally probable." },
+};
+
+/** Returns a step of any other tensor or number of the response. One without a row in the table has its name as title. */
+function otherStep(results: Results, name: string, value: Nested): Step {
+  const known = OTHER_RESULTS[name];
+  const { heat, hasPositions = false } = known ?? {};
+  return {
+    id: name.replaceAll("_", "-"),
+    title: known?.title ?? `Result: ${name}`,
+    note: known?.note ?? "",
+    ...(heat && { heat }),
+    slices: hasPositions ? positionSlices(value, name, positionHead(results)) : plainSlices(value, name),
+    explain: (at) =>
+      known?.explain?.(results, value, at) ?? `${elementName(name, at)} = ${fullNumber(numberAt(value, at))}`,
   };
 }

@@ -8,8 +8,10 @@ import { factor } from "../../playground/arithmetic.ts";
 import { EXAMPLES } from "../../playground/examples.ts";
 import type { Body, LossRequest, Operation } from "../../playground/request.ts";
 import { reductionOf } from "../../playground/request.ts";
+import { transformScore } from "../../playground/scores.ts";
 import type { Nested } from "../../playground/slices.ts";
 import { elementAt, toNumber } from "../../playground/slices.ts";
+import type { Step } from "../../playground/steps.ts";
 import { stepsOf } from "../../playground/steps.ts";
 import { useService } from "../support/service.ts";
 
@@ -41,10 +43,13 @@ function evaluate(arithmetic: string, change: (number: number, place: number) =>
     .replaceAll(/exp\(([^)∞]*)\)/g, (_, score: string) => `exp(${score} − ${factor(most)})`)
     .replaceAll("−", "-")
     .replaceAll("×", "*")
+    .replaceAll("²", "**two")
+    .replaceAll("tanh", "Math.tanh")
     .replaceAll("∞", "Infinity")
     .replaceAll("exp", "Math.exp")
-    .replaceAll(NUMBER, (number, place: number) => `(${change(Number(number), place)})`);
-  expect(script).toMatch(/^(?:Math\.exp|Infinity|NaN|[-+*/() \d.e])*$/);
+    .replaceAll(NUMBER, (number, place: number) => `(${change(Number(number), place)})`)
+    .replaceAll("two", "2");
+  expect(script).toMatch(/^(?:Math\.exp|Math\.tanh|Infinity|NaN|[-+*/() \d.e])*$/);
   return Function(`return ${script}`)() as number;
 }
 
@@ -60,7 +65,9 @@ function expectTrue(sentence: string, value: number): void {
     expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), sentence).toBe(value + 0);
     return;
   }
-  expect(name, sentence).toMatch(/^(?:softmax|log_softmax|loss|grad_input|grad_target)(?:\[[\d, ]+\])?$/);
+  expect(name, sentence).toMatch(
+    /^(?:transformed|softmax|log_softmax|loss|z_losses|grad_input|grad_target|grad_target_weight)(?:\[[\d, ]+\])?$/,
+  );
   const shown = toNumber(sides.at(-1)!.replaceAll("−", "-").replace("∞", "Infinity"));
   expect(shown, sentence).toBe(Number.isFinite(value) ? Number(value.toPrecision(4)) : value);
   const [arithmetic] = sides.slice(0, -1);
@@ -73,23 +80,32 @@ function expectTrue(sentence: string, value: number): void {
   const type = /rounded to (\w+)/.exec(words)?.[1] ?? "";
   if (/^(?:softmax|log_softmax|grad_input)/.test(name!) && words.indexOf("target's weight") < 0) {
     // The rounding error of a probability grows with the magnitude of its logarithm.
-    const error =
-      (ERRORS[type] ?? 0) * (name!.startsWith("softmax") ? Math.max(1, -Math.log(value + 1e-300)) : 1);
-    expect(Math.abs(got - value), sentence).toBeLessThanOrEqual((2e-3 + 2 * error) * Math.abs(value) + 2e-7);
+    const rounding = ERRORS[type] ?? 0;
+    const error = rounding * (name!.startsWith("softmax") ? Math.max(1, -Math.log(value + 1e-300)) : 1);
+    expect(Math.abs(got - value), sentence).toBeLessThanOrEqual(
+      // A gradient is a difference of probabilities, which are of size 1.
+      (2e-3 + 2 * error) * Math.abs(value) + 2e-7 + (name!.startsWith("grad") ? 1e-6 + 4 * rounding : 0),
+    );
     return;
   }
   const blurred = Array.from({ length: 24 }, (_, k) =>
     evaluate(arithmetic, (number, place) => number * (1 + 5e-4 * Math.sin(7 * k + 13 * place))),
   );
   const blur = blurred.reduce((most, one) => Math.max(most, Math.abs(one - got)), 0);
-  expect(Math.abs(got - value), sentence).toBeLessThanOrEqual(2 * blur + 5e-4 * Math.abs(value) + 1e-7);
+  expect(Math.abs(got - value), sentence).toBeLessThanOrEqual(
+    2 * blur + (5e-4 + 4 * (ERRORS[type] ?? 0)) * Math.abs(value) + 1e-7,
+  );
 }
+
+/** Steps without arithmetic. */
+const PLAIN = ["z-loss", "predictions", "correct"];
 
 /** Every cell of every step. */
 function expectAllTrue(results: Results): void {
-  const { request, logProbs, losses, gradInput, gradTarget } = results;
+  const { request, logProbs, losses, gradInput, gradTarget, others } = results;
   const values: Record<string, (at: readonly number[]) => number> = {
     input: (at) => toNumber(elementAt(request.input, at)),
+    transformed: (at) => transformScore(request, toNumber(elementAt(request.input, at))),
     softmax: (at) => Math.exp(toNumber(elementAt(logProbs, at))),
     log: (at) => toNumber(elementAt(logProbs, at)),
     losses: (at) => toNumber(elementAt(losses!, at)),
@@ -97,10 +113,29 @@ function expectAllTrue(results: Results): void {
     "gradient-target": (at) => toNumber(elementAt(gradTarget!, at)),
   };
   for (const { id, slices, explain } of stepsOf(results)) {
+    const other = others[id.replaceAll("-", "_")]!;
+    const valueAt = values[id] ?? ((at) => toNumber(elementAt(other, at)));
     for (const { rows } of slices.slices) {
-      for (const { at } of rows.flatMap(({ cells }) => cells)) expectTrue(explain(at), values[id]!(at));
+      for (const { at, value } of rows.flatMap(({ cells }) => cells)) {
+        expect(value, id).toBe(valueAt(at));
+        if (PLAIN.includes(id)) expect(explain(at)).toMatch(/^\w+(?:\[[\d, ]+\])? = \S+$/);
+        else expectTrue(explain(at), valueAt(at));
+      }
     }
   }
+}
+
+function sumOfAll(value: Nested): number {
+  return Array.isArray(value)
+    ? value.reduce((sum: number, inner: Nested) => sum + sumOfAll(inner), 0)
+    : toNumber(value);
+}
+
+/** Whether a number is another except for rounding to a dtype. */
+function expectClose(value: number, other: number, dtype = "float32"): void {
+  expect(Math.abs(value - other)).toBeLessThanOrEqual(
+    (1e-5 + 4 * (ERRORS[dtype] ?? 0)) * Math.abs(other) + 1e-6,
+  );
 }
 
 /** Nested lists of a shape. */
@@ -185,6 +220,92 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     );
   }, 60_000);
 
+  it("of losses, for the classes in any dimension, every dtype, shifts, transforms, factors of positions, the z-loss and sparse targets", async () => {
+    const options = fc.record({
+      shape: fc.constantFrom<number[][]>([3], [2, 3], [3, 2], [2, 3, 3], [1, 4, 2], [1, 2, 3, 2]),
+      dim: fc.integer({ min: 0, max: 3 }),
+      isNegative: fc.boolean(),
+      seed: seeds,
+      kind: fc.constantFrom("nll", "index", "index", "probabilities", "sparse"),
+      shift: fc.constantFrom(0, 0, 1, 2),
+      dtype: fc.constantFrom(undefined, undefined, "float64", "float32", "float16", "bfloat16"),
+      transform: fc.constantFrom(
+        {},
+        {},
+        { temperature: 0.5 },
+        { softcap: 1.5 },
+        { temperature: 3, softcap: 30 },
+        { temperature: 1, softcap: 0.7 },
+      ),
+      square: fc.constantFrom({}, {}, { lse_square_scale: 0.1, return_z_loss: true }),
+      weighted: fc.boolean(),
+      sampled: fc.boolean(),
+      smoothing: fc.constantFrom(0, 0, 0.1),
+      reduction: fc.constantFrom("mean", "sum", "none"),
+    });
+    const seen = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(options, async (chosen) => {
+        const { shape, kind, isNegative, dtype, transform, square, smoothing, reduction } = chosen;
+        let state = chosen.seed;
+        const random = (): number => {
+          state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+          return state / 2 ** 32;
+        };
+        const round = (value: number): number => Math.round(value * 10) / 10;
+        const dim = chosen.dim % shape.length;
+        const isLast = dim === shape.length - 1 && shape.length > 1;
+        const canShift = isLast && (kind === "nll" || kind === "index");
+        const shift = canShift ? Math.min(chosen.shift, shape.at(-2)! - 1) : 0;
+        const classes = shape[dim]!;
+        const positions = shape.toSpliced(dim, 1);
+        const lossShape = shift === 0 ? positions : positions.with(-1, positions.at(-1)! - shift);
+        const index = () => (random() < 0.2 ? -100 : Math.floor(random() * classes));
+        const picks = shape.with(dim, 2);
+        const isCross = kind !== "nll";
+        const body = {
+          input: fill(shape, () => round(4 * random() - 2)),
+          target:
+            kind === "probabilities"
+              ? fill(shape, () => round(random()))
+              : fill(kind === "sparse" ? picks : positions, index),
+          dim: isNegative ? dim - shape.length : dim,
+          reduction,
+          return_grad: true,
+          ...(shift > 0 && { shift }),
+          ...(dtype !== undefined && { dtype }),
+          ...(isCross && { ...transform, ...square, return_predictions: true }),
+          ...(isCross && kind !== "sparse" && { label_smoothing: smoothing }),
+          ...(kind === "index" && { return_correct: true }),
+          ...(kind === "probabilities" && { return_grad_target: true }),
+          ...(kind === "sparse" && {
+            target_weight: fill(picks, () => round(random())),
+            return_grad_target_weight: true,
+          }),
+          ...(chosen.weighted && { weight: fill([classes], () => round(random() * 2)) }),
+          ...(chosen.sampled && { sample_weight: fill(positions, () => round(random() * 2)) }),
+          ...(reduction === "none" && { grad_output: fill(lossShape, () => round(random() * 2 - 1)) }),
+        };
+        const results = await fetchFor(isCross ? "cross_entropy" : "nll_loss", body);
+        for (const { id } of stepsOf(results)) seen.add(id);
+        expectAllTrue(results);
+        const { loss } = results.response;
+        if (reduction === "sum") expectClose(sumOfAll(results.losses!), toNumber(loss), dtype);
+        if (reduction === "mean" && results.response.total_weight !== 0) {
+          const divisor = results.response.total_weight ?? positions.reduce((count, size) => count * size, 1);
+          expectClose(sumOfAll(results.losses!) / toNumber(divisor), toNumber(loss), dtype);
+        }
+      }),
+      { numRuns: 400 },
+    );
+    expect([...seen].sort()).toEqual(
+      [
+        ...["input", "transformed", "softmax", "log", "losses", "gradient", "gradient-target"],
+        ...["z-loss", "z-losses", "predictions", "correct", "grad-target-weight"],
+      ].sort(),
+    );
+  }, 120_000);
+
   it("and not by arithmetic where the weights of all targets are 0", async () => {
     const body = { input: [[2, 1]], target: [0], weight: [0, 1], label_smoothing: 0.5, return_grad: true };
     const gradient = stepsOf(await fetchFor("cross_entropy", body)).at(-1)!;
@@ -238,6 +359,64 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     ).toMatch(/− 0\.75 × 3 = /);
   });
 
+  it("with the formula of each option", async () => {
+    const input = [[5, 1, -1]];
+    const explain = async (body: Body, id: string, at: readonly number[]): Promise<string> => {
+      const results = await fetchFor("cross_entropy", { input, target: [0], return_grad: true, ...body });
+      return stepsOf(results)
+        .find((step) => step.id === id)!
+        .explain(at);
+    };
+    const capped = { softcap: 2, temperature: 0.5 };
+    expect(await explain(capped, "transformed", [0, 1])).toBe(
+      "transformed[0, 1] = 2 × tanh(1 / 2) / 0.5 = 1.848",
+    );
+    expect(await explain({ temperature: 0.5 }, "transformed", [0, 1])).toBe(
+      "transformed[0, 1] = 1 / 0.5 = 2",
+    );
+    expect(await explain(capped, "gradient", [0, 1])).toBe(
+      "grad_input[0, 1] = (0.109 − 0) × 0.7864 / 0.5 = 0.1714: softmax minus the target's share of this class, times the slope of softcap × tanh(score / softcap), divided by temperature",
+    );
+    const square = { lse_square_scale: 0.1, sample_weight: [2], reduction: "sum", return_z_loss: true };
+    expect(await explain(square, "losses", [0])).toBe(
+      "loss[0] = (−(−0.02058) + 0.1 × 5.021²) × 2 = 5.082: minus the log_softmax at class 0, plus lse_square_scale times the squared logsumexp, times sample_weight",
+    );
+    expect(await explain({ ...square, reduction: "none", return_grad: false }, "z-losses", [0])).toBe(
+      "z_losses[0] = 0.1 × 5.021² × 2 = 5.041: lse_square_scale times the squared logsumexp, times sample_weight",
+    );
+    expect(await explain({ ...square, sample_weight: [1] }, "gradient", [0, 1])).toMatch(
+      /^grad_input\[0, 1\] = 0\.01794 × \(1 \+ 2 × 0\.1 × 5\.021\) − 0 = 0\.03596: softmax times \(1 \+ 2 × lse_square_scale × logsumexp\) minus/,
+    );
+    const sparse = {
+      target: [[0, 2, -100]],
+      target_weight: [[0.9, 0.1, 7]],
+      return_grad_target_weight: true,
+    };
+    expect(await explain(sparse, "losses", [0])).toBe(
+      "loss[0] = −(0.9 × (−0.02058) + 0.1 × (−6.021)) = 0.6206: minus the sum of each class's target_weight times its log_softmax",
+    );
+    expect(await explain(sparse, "grad-target-weight", [0, 1])).toBe(
+      "grad_target_weight[0, 1] = −(−6.021) = 6.021: minus the log_softmax of class 2",
+    );
+    expect(await explain(sparse, "grad-target-weight", [0, 2])).toBe(
+      "grad_target_weight[0, 2] = 0: this class of the target is ignore_index",
+    );
+    expect(await explain({ return_predictions: true }, "predictions", [0])).toBe("predictions[0] = 0");
+  });
+
+  it("without a target where a shift leaves none", async () => {
+    const input = [[5, 1], [1, 0.8], [-1, 3]]; // biome-ignore format: three rows
+    const body = { input, target: [1, 0, 1], dim: -1, shift: 1, reduction: "sum", return_grad: true };
+    const steps = stepsOf(await fetchFor("cross_entropy", body));
+    const [losses, gradient] = steps.slice(-2) as [Step, Step];
+    expect(losses.slices.slices[0]!.rows.map(({ head }) => head)).toEqual(["row 0", "row 1"]);
+    expect(losses.note).toContain(
+      "The target of a row is that of the next row, so the last of them have none.",
+    );
+    expect(losses.explain([0])).toMatch(/: minus the log_softmax at class 0$/);
+    expect(gradient.explain([2, 1])).toBe("grad_input[2, 1] = 0: shift leaves this row without a target");
+  });
+
   it("of log_softmax, for every dim", async () => {
     for (const shape of [[], [4], [2, 3], [2, 3, 2]]) {
       for (const dim of [null, ...shape.keys(), -1]) {
@@ -251,6 +430,21 @@ describe("every cell is explained by arithmetic that gives its number", () => {
 });
 
 describe("tables", () => {
+  it("show every tensor and number of a response, also of a name that the page does not know", async () => {
+    const body = { input: [[2, 1]], target: [0], return_predictions: true, return_correct: true };
+    const results = await fetchFor("cross_entropy", body);
+    const others = { ...results.others, lse: [2.5], new_result: [[[1, "NaN"]]] };
+    const steps = stepsOf({ ...results, others }).slice(4);
+    expect(steps.map(({ id, title }) => [id, title])).toEqual([
+      ["predictions", "Predictions"],
+      ["correct", "Correct predictions"],
+      ["lse", "Logarithm of the sum of exponentials"],
+      ["new-result", "Result: new_result"],
+    ]);
+    expect(steps[2]!.explain([0])).toBe("lse[0] = 2.5");
+    expect(steps[3]!.explain([0, 0, 1])).toBe("new_result[0, 0, 1] = NaN");
+  });
+
   it("mark what is picked: not an ignored target, and in the input of nll_loss", async () => {
     const marked = async (operation: Operation, body: Body, id: string): Promise<string[]> => {
       const steps = stepsOf(await fetchFor(operation, { ...body, return_grad: true }));
@@ -266,6 +460,15 @@ describe("tables", () => {
     expect(await marked("cross_entropy", ignoring, "softmax")).toEqual(["0,2"]);
     expect(await marked("cross_entropy", ignoring, "gradient")).toEqual(["0,2"]);
     expect(await marked("nll_loss", { input, target: [2, 1] }, "input")).toEqual(["0,2", "1,1"]);
+    const shifted = { input, target: [2, 1], dim: -1, shift: 1 };
+    expect(await marked("cross_entropy", shifted, "softmax")).toEqual(["0,1"]);
+    expect(await marked("nll_loss", { input, target: [1, 0, 1], dim: 0 }, "input")).toEqual([
+      "0,1",
+      "1,0",
+      "1,2",
+    ]);
+    const sparse = { input, target: [[2, 0], [-100, 1]], target_weight: [[1, 0], [1, 0.5]] }; // biome-ignore format: two rows
+    expect(await marked("cross_entropy", sparse, "gradient")).toEqual(["0,2", "1,1"]);
     expect(
       await marked(
         "cross_entropy",
