@@ -9,7 +9,7 @@ export interface Example {
   readonly operation: Operation;
   readonly input: Nested;
   readonly target?: Nested;
-  readonly options?: Readonly<Record<string, string | number | Nested>>;
+  readonly options?: Readonly<Record<string, Nested | boolean>>;
   /** Also shows that class indices, one-hot rows and nll_loss of log_softmax give the same loss. */
   readonly threeWays?: boolean;
 }
@@ -106,6 +106,65 @@ export const EXAMPLES: readonly Example[] = [
       [3, 4],
     ],
     target: [-100, -100],
+  },
+  {
+    title: "Next tokens (dim, shift)",
+    note: "A text of four tokens, with a score for each of three possible next tokens. dim −1 says that the classes are last. With shift 1 the target of a row is the token of the next row, so the last row has no loss and no gradient.",
+    operation: "cross_entropy",
+    input: [
+      [
+        [2, 0.5, -1],
+        [0, 1.5, 1],
+        [-0.5, 0, 2],
+        [1, 1, 1],
+      ],
+    ],
+    target: [[1, 0, 1, 2]],
+    options: { dim: -1, shift: 1 },
+  },
+  {
+    title: "Bounded and divided scores (softcap, temperature)",
+    note: "softcap keeps the scores between −2 and 2, and temperature 0.5 doubles them. The probabilities are those of the transformed scores, and the gradient goes back through the transform.",
+    operation: "cross_entropy",
+    input: [
+      [5, 1, -1],
+      [1, 0.8, 0.6],
+    ],
+    target: [0, 2],
+    options: { softcap: 2, temperature: 0.5 },
+  },
+  {
+    title: "Top two of a teacher (target_weight)",
+    note: "A larger model names two classes for each row, with a probability each. The loss is that of a row of probabilities with these entries.",
+    operation: "cross_entropy",
+    input: LOGITS,
+    target: [
+      [0, 1],
+      [3, 1],
+      [4, 0],
+    ],
+    options: {
+      target_weight: [
+        [0.7, 0.3],
+        [0.6, 0.4],
+        [0.9, 0.1],
+      ],
+      return_grad_target_weight: true,
+    },
+  },
+  {
+    title: "z-loss, factors of rows, predictions",
+    note: "lse_square_scale adds a part to each loss that keeps the scores near 0. sample_weight lets row 1 count three times as much, and row 2 not at all. The mean of correct is the accuracy.",
+    operation: "cross_entropy",
+    input: LOGITS,
+    target: [0, 1, 4],
+    options: {
+      sample_weight: [1, 3, 0],
+      lse_square_scale: 0.01,
+      return_z_loss: true,
+      return_predictions: true,
+      return_correct: true,
+    },
   },
   {
     title: "Log-probabilities (nll_loss)",

@@ -1,7 +1,9 @@
 /** Reads a request from the form, and shows errors at its controls. Each API field has a control with its name as id. */
 import type { Problem } from "./api.ts";
-import { announce, byId } from "./dom.ts";
+import { announce, byId, element } from "./dom.ts";
 import type { Example } from "./examples.ts";
+import type { Field } from "./fields.ts";
+import { FIELDS, fieldsOf } from "./fields.ts";
 import type { LossRequest, Operation } from "./request.ts";
 import { reductionOf } from "./request.ts";
 import type { Indices, Nested } from "./slices.ts";
@@ -17,29 +19,8 @@ export class FieldError extends Error {
   }
 }
 
-/** Operations that accept a field. All operations accept a field that is not listed. */
-const OPERATIONS_OF: Readonly<Record<string, readonly Operation[]>> = {
-  target: ["cross_entropy", "nll_loss"],
-  dim: ["log_softmax"],
-  dtype: ["log_softmax"],
-  weight: ["cross_entropy", "nll_loss"],
-  ignore_index: ["cross_entropy", "nll_loss"],
-  reduction: ["cross_entropy", "nll_loss"],
-  size_average: ["cross_entropy", "nll_loss"],
-  reduce: ["cross_entropy", "nll_loss"],
-  label_smoothing: ["cross_entropy"],
-  return_grad_target: ["cross_entropy"],
-};
-
-const TENSORS = ["input", "target", "weight", "grad_output"];
-const NUMBERS = ["dim", "ignore_index", "label_smoothing"];
-const STRINGS = ["dtype", "reduction", "format", "non_finite"];
-const BOOLEANS = ["size_average", "reduce"];
-const CHECKBOXES = ["return_grad", "return_grad_target"];
-const FIELDS: readonly string[] = [...TENSORS, ...NUMBERS, ...STRINGS, ...BOOLEANS, ...CHECKBOXES];
-
-const control = (field: string): HTMLInputElement => byId(field) as HTMLInputElement;
-const textOf = (field: string): string => control(field).value.trim();
+const control = (name: string): HTMLInputElement => byId(name) as HTMLInputElement;
+const textOf = (name: string): string => control(name).value.trim();
 
 /** True while `return_grad` is unchecked because grad_output is missing, not by the user. */
 let isUnchecked = false;
@@ -48,32 +29,80 @@ function selectedOperation(): Operation {
   return control("operation").value as Operation;
 }
 
-function accepts(operation: Operation, field: string): boolean {
-  return OPERATIONS_OF[field]?.includes(operation) ?? true;
+function accepts(operation: Operation, name: string): boolean {
+  return fieldsOf(operation).some((field) => field.name === name);
 }
 
-/** Fills the controls with an example. */
+/** Draws the controls of all options. Call it once, before any other function. */
+export function drawOptions(): void {
+  for (const field of FIELDS) {
+    if (field.group !== "operands") byId(`${field.group}-options`).append(drawField(field));
+  }
+}
+
+function drawField(field: Field): HTMLElement {
+  const { name, kind, hint } = field;
+  const block = element("div", { class: kind === "flag" ? "field check" : "field", id: `field-${name}` });
+  const label = element("label", { for: name }, name);
+  const input = drawControl(field);
+  input.setAttribute("aria-describedby", `hint-${name} note-${name} error-${name}`);
+  block.append(...(kind === "flag" ? [input, label] : [label, input]));
+  block.append(
+    element("p", { class: "hint", id: `hint-${name}` }, hint),
+    element("p", { class: "hint", id: `note-${name}` }),
+    element("p", { class: "error", id: `error-${name}` }),
+  );
+  return block;
+}
+
+function drawControl({ name, kind, absent = "", choices = [], range = {} }: Field): HTMLElement {
+  if (kind === "flag") return element("input", { id: name, type: "checkbox" });
+  if (kind === "choice") {
+    const select = element("select", { id: name });
+    select.append(new Option(absent, ""), ...choices.map((choice) => new Option(String(choice))));
+    return select;
+  }
+  if (kind === "tensor") return element("input", { id: name, autocomplete: "off", placeholder: absent });
+  const { step = "any", ...limits } = range;
+  const attributes = { id: name, type: "number", step, placeholder: absent, ...limits };
+  return element(
+    "input",
+    Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, String(value)])),
+  );
+}
+
+/** Fills the controls with an example, and opens the folds of its options. */
 export function fillForm({ operation, input, target, options = {} }: Example): void {
   control("operation").value = operation;
-  for (const field of FIELDS) {
-    if (CHECKBOXES.includes(field)) control(field).checked = field === "return_grad";
-    else control(field).value = "";
+  for (const { name, kind } of FIELDS) {
+    if (kind === "flag") control(name).checked = options[name] === true || name === "return_grad";
+    else control(name).value = textFor(options[name]);
+    if (options[name] !== undefined) openFold(name);
   }
   control("input").value = formatTensor(input);
   if (target !== undefined) control("target").value = formatTensor(target);
-  for (const [field, value] of Object.entries(options))
-    control(field).value = typeof value === "object" ? formatTensor(value as Nested) : String(value);
   isUnchecked = false;
   updateControls("");
+}
+
+function textFor(value: Nested | boolean | undefined): string {
+  if (value === undefined) return "";
+  return typeof value === "object" ? formatTensor(value) : String(value);
+}
+
+/** Opens the fold around a control, if there is one. */
+function openFold(name: string): void {
+  const fold = control(name).closest("details");
+  if (fold !== null) fold.open = true;
 }
 
 /** Shows the controls of the selected operation, and unchecks return_grad where it would fail. `changed` is the edited field. */
 export function updateControls(changed: string): void {
   const operation = selectedOperation();
-  for (const field of FIELDS) byId(`field-${field}`).hidden = !accepts(operation, field);
+  for (const { name } of FIELDS) byId(`field-${name}`).hidden = !accepts(operation, name);
   byId("deprecated").hidden = !accepts(operation, "reduce");
   const isTensor = operation === "log_softmax" || reductionOf(readReduction(operation)) === "none";
-  const isMissing = isTensor && textOf("grad_output") === "";
+  const isMissing = isTensor && !hasGradOutput(operation);
   const checkbox = control("return_grad");
   if (changed === "return_grad") isUnchecked = false;
   else if (isMissing ? checkbox.checked : isUnchecked) {
@@ -82,17 +111,29 @@ export function updateControls(changed: string): void {
     if (isMissing) announce("return_grad was switched off: it needs a grad_output.", 0);
   }
   byId("hint-return_grad").textContent = isMissing
-    ? "A result of several numbers needs a grad_output for its gradient."
+    ? "A result of several numbers needs a grad_output (in More options) for its gradient."
     : "";
+  showCount(operation);
+}
+
+/** Returns true if a gradient to go back from is given, for any result. */
+function hasGradOutput(operation: Operation): boolean {
+  return fieldsOf(operation).some(({ name }) => name.startsWith("grad_") && textOf(name) !== "");
+}
+
+/** Shows in the summary of the fold how many of its options are set, because they have an effect while it is closed. */
+function showCount(operation: Operation): void {
+  const isSet = ({ name, kind }: Field): boolean =>
+    kind === "flag" ? control(name).checked : textOf(name) !== "";
+  const count = fieldsOf(operation).filter((field) => field.group === "more" && isSet(field)).length;
+  byId("more-count").textContent = count === 0 ? "" : ` (${count} set)`;
 }
 
 function readReduction(operation: Operation): Record<string, unknown> {
-  const body: Record<string, unknown> = {};
-  for (const field of ["reduction", ...BOOLEANS]) {
-    const text = accepts(operation, field) ? textOf(field) : "";
-    if (text !== "") body[field] = BOOLEANS.includes(field) ? text === "true" : text;
-  }
-  return body;
+  const names = ["reduction", "size_average", "reduce"];
+  const fields = fieldsOf(operation).filter(({ name }) => names.includes(name));
+  const values = fields.map((field) => [field.name, readField(field)] as const);
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
 /**
@@ -103,9 +144,9 @@ function readReduction(operation: Operation): Record<string, unknown> {
 export function readForm(threeWays: boolean): LossRequest {
   const operation = selectedOperation();
   const body: Record<string, unknown> = {};
-  for (const field of FIELDS) {
-    const value = accepts(operation, field) ? readField(field) : undefined;
-    if (value !== undefined) body[field] = value;
+  for (const field of fieldsOf(operation)) {
+    const value = readField(field);
+    if (value !== undefined) body[field.name] = value;
   }
   if (body.input === undefined) throw new FieldError("input", "Type or paste some numbers.");
   if (body.target === undefined && accepts(operation, "target"))
@@ -114,48 +155,41 @@ export function readForm(threeWays: boolean): LossRequest {
   return { operation, body, input, target, threeWays };
 }
 
-function readField(field: string): unknown {
-  if (CHECKBOXES.includes(field)) return control(field).checked || undefined;
+function readField({ name, kind, choices = [] }: Field): unknown {
+  if (kind === "flag") return control(name).checked || undefined;
   // A number input hides text that is not a number, so its value is empty.
-  if (control(field).validity.badInput) throw new FieldError(field, "This is not a number.");
-  const text = textOf(field);
+  if (control(name).validity.badInput) throw new FieldError(name, "This is not a number.");
+  const text = textOf(name);
   if (text === "") return undefined;
-  if (STRINGS.includes(field)) return text;
-  if (BOOLEANS.includes(field)) return text === "true";
-  if (NUMBERS.includes(field)) return exactNumber(text);
-  return readTensor(field, text);
+  if (kind === "choice") return choices.find((choice) => String(choice) === text);
+  return kind === "number" ? exactNumber(text) : readTensor(name, text);
 }
 
-function readTensor(field: string, text: string): Nested | undefined {
+function readTensor(name: string, text: string): Nested | undefined {
   try {
     const parsed = parseTensor(text);
-    showNote(field, parsed?.note ?? "");
+    byId(`note-${name}`).textContent = parsed?.note ?? "";
     return parsed?.value;
   } catch (error) {
-    if (error instanceof TextError) throw new FieldError(field, error.message);
+    if (error instanceof TextError) throw new FieldError(name, error.message);
     throw error;
   }
 }
 
-/** Shows a parser's note. Single-line controls have no element for it. */
-function showNote(field: string, note: string): void {
-  const line = document.getElementById(`note-${field}`);
-  if (line !== null) line.textContent = note;
-}
-
-/** Marks a control as invalid. Ignores a field without a control. */
-export function markField(field: string, message: string): void {
-  const line = document.getElementById(`error-${field}`);
+/** Marks a control as invalid, and opens its fold. Ignores a field without a control. */
+export function markField(name: string, message: string): void {
+  const line = document.getElementById(`error-${name}`);
   if (line === null) return;
   line.textContent = message;
-  control(field).setAttribute("aria-invalid", "true");
+  control(name).setAttribute("aria-invalid", "true");
+  openFold(name);
 }
 
 export function clearErrors(): void {
-  for (const field of FIELDS) {
-    byId(`error-${field}`).textContent = "";
-    showNote(field, "");
-    control(field).removeAttribute("aria-invalid");
+  for (const { name } of FIELDS) {
+    byId(`error-${name}`).textContent = "";
+    byId(`note-${name}`).textContent = "";
+    control(name).removeAttribute("aria-invalid");
   }
 }
 

@@ -4,7 +4,7 @@ import type { Language } from "./code-samples.ts";
 import { codeSample } from "./code-samples.ts";
 import { announce, byId, cancelAnnouncement } from "./dom.ts";
 import { EXAMPLES } from "./examples.ts";
-import { clearErrors, FieldError, fillForm, readForm, updateControls } from "./form.ts";
+import { clearErrors, drawOptions, FieldError, fillForm, readForm, updateControls } from "./form.ts";
 import type { LossRequest } from "./request.ts";
 import {
   initExplanationBar,
@@ -112,6 +112,7 @@ function handleInput({ target }: Event): void {
 }
 
 function start(): void {
+  drawOptions();
   for (const [index, { title }] of EXAMPLES.entries()) exampleSelect.append(new Option(title, String(index)));
   exampleSelect.addEventListener("change", () => showExample(Number(exampleSelect.value)));
   byId("form").addEventListener("input", handleInput);

@@ -2,13 +2,75 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
+import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { shortNumber } from "../../playground/arithmetic.ts";
 import { EXAMPLES } from "../../playground/examples.ts";
 import { digestTokens } from "../../src/http/server/auth.ts";
 import { useService } from "../support/service.ts";
 import { CHROMIUM, cells, choose, faultsOf, useVisits, widthOf } from "./visit.ts";
 
 const run = promisify(execFile);
+
+const BASE = { input: [[[2, -1], [0.5, 1.25]]], target: [[1, 0]] }; // biome-ignore format: two rows
+const SPARSE = { input: [[2, -1, 0.3]], target: [[0, 2]], target_weight: [[0.7, 0.3]] };
+
+interface Effect {
+  /** Other fields of the request. */
+  readonly base?: Readonly<Record<string, unknown>>;
+  readonly value: unknown;
+  /** Step that shows the effect, and the member of the response with its numbers. */
+  readonly step: string;
+  readonly member: string;
+}
+
+/** An effect of dim and of each option that the fold holds, but for the encoding of the response. */
+const EFFECTS: Readonly<Record<string, Effect>> = {
+  dim: { value: -1, step: "gradient", member: "grad_input" },
+  shift: { base: { dim: -1 }, value: 1, step: "gradient", member: "grad_input" },
+  dtype: { value: "bfloat16", step: "gradient", member: "grad_input" },
+  temperature: { value: 0.5, step: "gradient", member: "grad_input" },
+  softcap: { value: 2, step: "gradient", member: "grad_input" },
+  sample_weight: { value: [[1, 3]], step: "gradient", member: "grad_input" },
+  lse_square_scale: { value: 0.1, step: "gradient", member: "grad_input" },
+  grad_output: { value: 3, step: "gradient", member: "grad_input" },
+  return_z_loss: { base: { lse_square_scale: 0.1 }, value: true, step: "z-loss", member: "z_loss" },
+  return_predictions: { value: true, step: "predictions", member: "predictions" },
+  return_correct: { value: true, step: "correct", member: "correct" },
+  target_weight: {
+    base: SPARSE,
+    value: [[0.5, 0.25]],
+    step: "gradient",
+    member: "grad_input",
+  },
+  return_grad_target: {
+    base: { target: [[[0, 1], [0.5, 0.5]]] }, // biome-ignore format: two rows
+    value: true,
+    step: "gradient-target",
+    member: "grad_target",
+  },
+  return_grad_target_weight: {
+    base: SPARSE,
+    value: true,
+    step: "grad-target-weight",
+    member: "grad_target_weight",
+  },
+};
+
+/** Fields whose effects other tests show. */
+const OTHER_FIELDS = [
+  ...["input", "target", "weight", "ignore_index", "label_smoothing", "reduction", "size_average", "reduce"],
+  ...["return_grad", "format", "non_finite"],
+];
+
+/** Sets a control as a person does. */
+async function setField(page: Page, field: string, value: unknown): Promise<void> {
+  const control = page.locator(`#${field}`);
+  const kind = await control.evaluate((one) => one.getAttribute("type") ?? one.localName);
+  if (kind === "checkbox") await control.check();
+  else if (kind === "select") await control.selectOption(String(value));
+  else await control.fill(JSON.stringify(value));
+}
 
 describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
   const service = useService();
@@ -61,9 +123,9 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
         .toBe("softmax[0, 1] = exp(1) / (exp(2) + exp(1) + exp(0) + exp(−1) + exp(0.5)) = 0.2071");
       await page.locator("#steps-title").hover();
       await expect.poll(explained).toBe("");
-      await page.locator("#non_finite").focus();
-      // Two summaries, then the tables: one stop each.
-      for (let k = 0; k < 3; k++) await page.keyboard.press("Tab");
+      await page.locator("#return_grad").focus();
+      // Three summaries, then the tables: one stop each.
+      for (let k = 0; k < 4; k++) await page.keyboard.press("Tab");
       for (const key of ["Tab", "ArrowRight", "ArrowDown", "ArrowRight"]) await page.keyboard.press(key);
       await expect.poll(explained).toMatch(/^softmax\[1, 2\] = exp\(−0\.5\) \/ \(.*\) = 0\.09155$/);
       await page.keyboard.press("End");
@@ -114,6 +176,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       await page.selectOption("#reduction", "sum");
       await page.locator("#return_grad").uncheck();
       await expect.poll(() => page.textContent("#step-result h3")).toBe("Reduction: sum");
+      await page.waitForSelector("#step-gradient", { state: "detached" });
       expect(await cells(page, "input")).toEqual(["1", "2", "3", "0", "0", "∞"]);
       expect(JSON.parse((await page.textContent("#sample"))!.split("-d '\n")[1]!.slice(0, -1))).toEqual({
         input: [
@@ -228,6 +291,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       expect(await page.locator("#problem").isVisible()).toBe(false);
       expect(await page.locator("#return_grad").isChecked()).toBe(false);
       expect(await page.textContent("#hint-return_grad")).toContain("grad_output");
+      await page.locator("#more summary").click();
       await page.fill("#grad_output", "1 0 -1");
       await page.waitForSelector("#step-gradient");
       expect((await cells(page, "gradient")).slice(5, 10)).toEqual(["0", "0", "0", "0", "0"]);
@@ -245,11 +309,14 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
         for (const field of Object.keys(components.schemas[`${operation}Request`].properties))
           expect(await page.locator(`#${field}`).count(), field).toBe(1);
       }
+      const fields = Object.keys(components.schemas.CrossEntropyRequest.properties);
+      expect([...Object.keys(EFFECTS), ...OTHER_FIELDS].sort()).toEqual(fields.sort());
       await page.locator("#deprecated summary").click();
       await page.selectOption("#size_average", "false");
       await expect.poll(() => page.textContent("#step-result h3")).toBe("Reduction: sum");
       expect(await page.textContent("#step-result .warning")).toContain("size_average and reduce");
       await choose(page, "One-hot or index");
+      await page.locator("#more summary").click();
       await page.locator("#return_grad_target").check();
       await page.waitForSelector("#step-gradient-target");
       expect((await cells(page, "gradient-target"))[1]).toBe("0.5248");
@@ -258,6 +325,75 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       await page.locator("#label_smoothing").fill("");
       await page.locator("#label_smoothing").pressSequentially("1e");
       await expect.poll(() => page.textContent("#error-label_smoothing")).toBe("This is not a number.");
+    }));
+
+  it.each(Object.entries(EFFECTS))("shows the effect of %s with the server's numbers", (name, effect) =>
+    visit(async (page) => {
+      const { base = {}, value, step, member } = effect;
+      const body = { input: BASE.input, target: BASE.target, return_grad: true, ...base };
+      await page.locator("#more summary").click();
+      for (const [field, text] of Object.entries(body))
+        if (field !== "return_grad") await setField(page, field, text);
+      const shown = () => cells(page, step);
+      const numbersOf = async (sent: object): Promise<string[]> => {
+        const { json } = await service().post("/v1/cross_entropy", sent);
+        return [json[member]].flat(5).map((number) => shortNumber(Number(number)));
+      };
+      if (!name.startsWith("return_")) {
+        const before = await numbersOf(body);
+        await expect.poll(shown).toEqual(before);
+        expect(before).not.toEqual(await numbersOf({ ...body, [name]: value }));
+      }
+      await setField(page, name, value);
+      await expect.poll(shown).toEqual(await numbersOf({ ...body, [name]: value }));
+      expect(await page.locator("#problem").isVisible()).toBe(false);
+      if (name !== "dim") expect(await page.textContent("#more-count")).toMatch(/^ \(\d set\)$/);
+    }),
+  );
+
+  it("opens the fold of an option that is refused or that an example sets, and counts its options", () =>
+    visit(async (page) => {
+      const isOpen = (): Promise<boolean> =>
+        page.locator("#more").evaluate((fold) => (fold as HTMLDetailsElement).open);
+      await page.waitForSelector("#loss");
+      expect(await isOpen()).toBe(false);
+      expect(await page.textContent("#more > summary")).toBe("More options");
+      await page.selectOption("#reduction", "none");
+      await page.locator("#return_grad").check();
+      await page.waitForSelector("#error-grad_output:not(:empty)");
+      expect(await isOpen()).toBe(true);
+      await page.locator("#more > summary").click();
+      await choose(page, "Next tokens (dim, shift)");
+      expect(await isOpen()).toBe(true);
+      expect(await page.textContent("#more > summary")).toBe("More options (1 set)");
+      await page.locator("#more > summary").click();
+      await choose(page, "Three rows, five classes");
+      expect(await isOpen()).toBe(false);
+      expect(await page.textContent("#more > summary")).toBe("More options");
+      await page.locator("#more > summary").click();
+      await page.fill("#temperature", "0");
+      await page.locator("#more > summary").click();
+      await expect.poll(() => page.textContent("#error-temperature")).toContain("positive and finite");
+      expect(await isOpen()).toBe(true);
+    }));
+
+  it("shows transformed scores before the softmax, and marks rows that shift leaves without a target", () =>
+    visit(async (page) => {
+      await choose(page, "Bounded and divided scores (softcap, temperature)");
+      await page.waitForSelector("#step-transformed");
+      const ids = await page.locator("#steps > section").evaluateAll((all) => all.map(({ id }) => id));
+      expect(ids.slice(0, 3)).toEqual(["step-input", "step-transformed", "step-softmax"]);
+      await page.locator("#step-transformed .cell").nth(1).focus();
+      await expect
+        .poll(() => page.textContent("#explanation"))
+        .toBe("transformed[0, 1] = 2 × tanh(1 / 2) / 0.5 = 1.848");
+      await choose(page, "Next tokens (dim, shift)");
+      await page.waitForSelector("#step-gradient");
+      expect(await page.locator("#step-softmax .picked").count()).toBe(3);
+      await page.locator("#step-gradient .cell").nth(9).focus();
+      await expect
+        .poll(() => page.textContent("#explanation"))
+        .toBe("grad_input[0, 3, 0] = 0: shift leaves this row without a target");
     }));
 
   it.each([
