@@ -1,7 +1,7 @@
 /** Calls of the server's API: the form's own request, and the requests for the steps of its loss. */
 import type { Body, LossRequest, Operation } from "./request.ts";
 import { dimOf } from "./request.ts";
-import { isTransformed, roundOperand } from "./scores.ts";
+import { roundOperand } from "./scores.ts";
 import type { Nested } from "./slices.ts";
 import { mapElements } from "./slices.ts";
 import { toJson } from "./tensor-text.ts";
@@ -141,12 +141,7 @@ async function fetchLogProbs(request: LossRequest, post: Post): Promise<Nested> 
       .filter((name) => body[name] !== undefined)
       .map((name) => [name, body[name]]),
   );
-  if (operation === "log_softmax" || !isTransformed(request))
-    return (await post("log_softmax", { input, dim, ...options })).output as Nested;
-  // The gradient of a target probability is minus the log-probability.
-  const target = mapElements(input, () => 0);
-  const sum = { input, target, dim, ...options, reduction: "sum", return_grad_target: true };
-  return mapElements((await post("cross_entropy", sum)).grad_target as Nested, (value) => 0 - value);
+  return (await post("log_softmax", { input, dim, ...options })).output as Nested;
 }
 
 /** Fetches the loss of each position, a scalar for one sample. */

@@ -24,6 +24,9 @@ export interface Field {
 
 const LOSSES: readonly Operation[] = ["cross_entropy", "nll_loss"];
 const CROSS_ENTROPY: readonly Operation[] = ["cross_entropy"];
+const LOG_SOFTMAX: readonly Operation[] = ["log_softmax"];
+/** Operations on logits. */
+const LOGITS: readonly Operation[] = [...CROSS_ENTROPY, ...LOG_SOFTMAX];
 
 /** All fields, in the order of the form and of the body that is sent. */
 export const FIELDS: readonly Field[] = [
@@ -79,7 +82,7 @@ export const FIELDS: readonly Field[] = [
     name: "temperature",
     group: "more",
     kind: "number",
-    operations: CROSS_ENTROPY,
+    operations: LOGITS,
     absent: "1",
     hint: "Divides the scores.",
   },
@@ -87,7 +90,7 @@ export const FIELDS: readonly Field[] = [
     name: "softcap",
     group: "more",
     kind: "number",
-    operations: CROSS_ENTROPY,
+    operations: LOGITS,
     absent: "none",
     hint: "Bounds the scores.",
   },
@@ -117,12 +120,47 @@ export const FIELDS: readonly Field[] = [
     hint: "Scale of the z-loss, which is added to each loss.",
   },
   {
+    name: "index",
+    group: "more",
+    kind: "tensor",
+    operations: LOG_SOFTMAX,
+    absent: "in the scores' shape but for dim",
+    hint: "Returns the log-probabilities of these classes only.",
+  },
+  {
+    name: "top_k",
+    group: "more",
+    kind: "number",
+    operations: LOG_SOFTMAX,
+    range: { min: 1, step: 1 },
+    absent: "all",
+    hint: "Returns the largest log-probabilities only.",
+  },
+  {
     name: "grad_output",
     group: "more",
     kind: "tensor",
     absent: "1 for one number",
     hint: "The gradient to go back from, in the shape of the result.",
   },
+  {
+    name: "grad_lse",
+    group: "more",
+    kind: "tensor",
+    operations: LOG_SOFTMAX,
+    absent: "0",
+    hint: "The gradient to go back from for lse.",
+  },
+  {
+    name: "grad_entropy",
+    group: "more",
+    kind: "tensor",
+    operations: LOG_SOFTMAX,
+    absent: "0",
+    hint: "The gradient to go back from for entropy.",
+  },
+  { name: "return_lse", group: "more", kind: "flag", operations: LOG_SOFTMAX },
+  { name: "return_entropy", group: "more", kind: "flag", operations: LOG_SOFTMAX },
   { name: "return_z_loss", group: "more", kind: "flag", operations: CROSS_ENTROPY },
   { name: "return_predictions", group: "more", kind: "flag", operations: CROSS_ENTROPY },
   { name: "return_correct", group: "more", kind: "flag", operations: CROSS_ENTROPY },
