@@ -39,6 +39,7 @@ export default defineConfig({
             "test/conformance/*.test.ts",
           ],
           setupFiles: ["test/plain/refuse-relaxed.ts"],
+          env: { PLAIN_SIMD: "true" },
           testTimeout,
         },
       },

@@ -1,22 +1,25 @@
-/** `torch.nn.functional.cross_entropy`: checks in PyTorch's order, then the plan. */
+/** `torch.nn.functional.cross_entropy`: the options and the plan. */
 import type { FloatDType } from "../tensor/dtype.ts";
-import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { elementCount, sameShape } from "../tensor/tensor.ts";
+import { sameShape } from "../tensor/tensor.ts";
+import {
+  checkIndexPath,
+  checkProbabilityOperands,
+  checkSmoothing,
+  checkSparsePath,
+} from "./cross-entropy-checks.ts";
 import { checkGradRequest } from "./grad-output.ts";
-import { checkIndexOperands, checkTargetDType, checkWeightDType, requireFloat } from "./index-checks.ts";
-import type { IndexLoss, IndexStreaming, LossOptions, LossResult, SparseTarget } from "./index-loss.ts";
-import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
+import type { IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
+import { IndexPlan } from "./index-loss.ts";
 import type { TransformOptions } from "./logit-transform.ts";
 import { resolveTransform } from "./logit-transform.ts";
-import { resolveClassAxis, resolveShift } from "./loss-axis.ts";
-import { LossError, show } from "./loss-error.ts";
+import { resolveClassAxis } from "./loss-axis.ts";
+import { LossError } from "./loss-error.ts";
 import { castInput } from "./numbers.ts";
 import type { Plan } from "./plan.ts";
 import type { TermOptions } from "./position-terms.ts";
 import { checkTerms } from "./position-terms.ts";
 import { ProbabilityPlan } from "./probability-loss.ts";
-import type { Reduction } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
 
 export interface CrossEntropyOptions extends LossOptions, TransformOptions, TermOptions {
@@ -43,11 +46,10 @@ export interface CrossEntropyOptions extends LossOptions, TransformOptions, Term
  * With `targetWeight`, the target is sparse: class indices in the input's shape with any size for the class dimension,
  * each with a weight. The mean divides by the number of positions with a class that is not ignored.
  *
- * Rejects in PyTorch's order: unknown reduction, gradient of integers, `dtype`, `dim`, `temperature`,
- * `softcap`. Then for probabilities: integer
- * target, `ignoreIndex` >= 0, `shift`, weight that is not (C), integer input, `labelSmoothing` over 1. Or for class indices:
- * `labelSmoothing` over 1, 0-dim or integer input, all errors of {@link planNllLoss}. With `streaming`, the target holds
- * class indices and only the input's shape and dtype are used.
+ * Rejects in PyTorch's order: unknown reduction, gradient of integers, `dtype`, `dim`, `temperature`, `softcap`. Then for
+ * probabilities: integer target, `ignoreIndex` >= 0, `shift`, weight that is not (C), integer input, `labelSmoothing` over
+ * 1. Or for class indices: `labelSmoothing` over 1, 0-dim or integer input, all errors of {@link planNllLoss}. With
+ * `streaming`, the target holds class indices and only the input's shape and dtype are used.
  */
 export function planCrossEntropy(
   input: Tensor,
@@ -93,210 +95,4 @@ export function planCrossEntropy(
     gradOutput,
   };
   return new ProbabilityPlan({ ...operands, reduction, smoothing, returnGrad, returnGradTarget }, warnings);
-}
-
-/** Checked operands and options of a target of class indices. */
-type CheckedTarget = Omit<IndexLoss, "input" | "dtype" | "classAxis" | "transform">;
-
-function checkIndexPath(
-  input: Tensor,
-  classAxis: number,
-  target: Tensor,
-  reduction: Reduction,
-  options: CrossEntropyOptions,
-): CheckedTarget {
-  const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
-  const smoothing = checkSmoothing(options.labelSmoothing);
-  checkLogits(input);
-  checkIndexOperands(input, classAxis, target, weight);
-  const shift = resolveShift(input, classAxis, options.shift);
-  if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(input, target, weight, reduction);
-  if (options.returnGradTarget) {
-    throw new LossError(
-      "option_not_applicable",
-      "return_grad_target",
-      "class indices have no gradient: return_grad_target needs a target of probabilities, of the input's shape",
-    );
-  }
-  return {
-    op: "crossEntropy",
-    shift,
-    target,
-    sparse: undefined,
-    terms: checkTerms(options, target.shape, input.shape[classAxis]!, true),
-    weight,
-    reduction,
-    ignoreIndex,
-    smoothing,
-    returnGrad,
-    gradOutput,
-  };
-}
-
-/**
- * Checks a sparse target: class indices in the input's shape but for the class dimension, weights of its shape, and no
- * option for one class per position.
- */
-function checkSparsePath(
-  input: Tensor,
-  classAxis: number,
-  target: Tensor,
-  reduction: Reduction,
-  options: CrossEntropyOptions,
-): CheckedTarget {
-  const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
-  checkLogits(input);
-  const picks = target.shape[classAxis];
-  if (picks === undefined || !sameShape(target.shape, input.shape.with(classAxis, picks))) {
-    const expected = input.shape.map((size, axis) => (axis === classAxis ? "K" : size)).join(", ");
-    throw new LossError(
-      "shape_mismatch",
-      "target",
-      `Expected target size [${expected}] with target_weight, got ${show(target.shape)}: K classes for each position`,
-    );
-  }
-  checkTargetDType(target);
-  checkTargetWeight(target, options.targetWeight!);
-  checkClassWeight(input, classAxis, weight);
-  checkWeightDType(input, weight);
-  const smoothing = checkSmoothing(options.labelSmoothing);
-  for (const [field, isSet] of [
-    ["label_smoothing", smoothing > 0],
-    ["shift", (options.shift ?? 0) !== 0],
-    ["return_grad_target", options.returnGradTarget === true],
-  ] as const) {
-    if (isSet)
-      throw new LossError("option_not_applicable", field, `${field} is not supported with target_weight`);
-  }
-  const positions = input.shape.toSpliced(classAxis, 1);
-  return {
-    op: "sparseTarget",
-    shift: undefined,
-    target,
-    sparse: {
-      picks,
-      weight: options.targetWeight as SparseTarget["weight"],
-      returnGrad: options.returnGradTargetWeight ?? false,
-    },
-    terms: checkTerms(options, positions, input.shape[classAxis]!, false),
-    weight,
-    reduction,
-    ignoreIndex,
-    smoothing: 0,
-    returnGrad,
-    gradOutput,
-  };
-}
-
-function checkTargetWeight(target: Tensor, targetWeight: Tensor): void {
-  if (!sameShape(target.shape, targetWeight.shape)) {
-    throw new LossError(
-      "shape_mismatch",
-      "target_weight",
-      `target_weight must have the target's shape, ${show(target.shape)}, got ${show(targetWeight.shape)}`,
-    );
-  }
-  if (isFloat(targetWeight.dtype)) return;
-  throw new LossError(
-    "dtype_not_supported",
-    "target_weight",
-    `target_weight must have a floating point dtype, got ${DTYPES[targetWeight.dtype].torch}`,
-  );
-}
-
-/** Applies `log_softmax`'s checks to the class dimension. */
-function checkLogits(input: Tensor): void {
-  if (input.shape.length === 0) {
-    throw new LossError(
-      "dim_out_of_range",
-      "input",
-      "Dimension out of range (expected to be in range of [-1, 0], but got 1): input must have at least 1 dimension",
-    );
-  }
-  if (elementCount(input.shape) === 0) return;
-  requireFloat(
-    "input",
-    input.dtype,
-    input.shape.length <= 2 ? "log_softmax_lastdim_kernel_impl" : "log_softmax_kernel_impl",
-  );
-}
-
-function checkProbabilityOperands(
-  input: Tensor,
-  classAxis: number,
-  target: Tensor,
-  options: CrossEntropyOptions,
-): void {
-  if (!isFloat(target.dtype)) {
-    throw new LossError(
-      "dtype_not_supported",
-      "target",
-      `Expected floating point type for target with class probabilities, got ${DTYPES[target.dtype].torch}: a target of the input's shape holds probabilities`,
-    );
-  }
-  if ((options.ignoreIndex ?? IGNORE_INDEX) >= 0n) {
-    throw new LossError(
-      "option_not_applicable",
-      "ignore_index",
-      "ignore_index is not supported for floating point target",
-    );
-  }
-  if (input.shape.length === 0) {
-    throw new LossError(
-      "dim_out_of_range",
-      "input",
-      "Dimension specified as 1 but tensor has no dimensions: input must have at least 1 dimension",
-    );
-  }
-  if ((options.shift ?? 0) !== 0) {
-    throw new LossError(
-      "option_not_applicable",
-      "shift",
-      "shift is not supported for probabilities: it needs a target of class indices",
-    );
-  }
-  checkClassWeight(input, classAxis, options.weight);
-  checkLogits(input);
-}
-
-function checkClassWeight(input: Tensor, classAxis: number, weight: Tensor | undefined): void {
-  const classes = input.shape[classAxis];
-  if (weight === undefined || (weight.shape.length === 1 && weight.shape[0] === classes)) return;
-  throw new LossError(
-    "shape_mismatch",
-    "weight",
-    `cross_entropy: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${show(weight.shape)}`,
-  );
-}
-
-/** Returns the effective smoothing, 0 for values up to 0 as in PyTorch. Rejects values over 1. */
-function checkSmoothing(labelSmoothing = 0): number {
-  if (labelSmoothing > 1) {
-    throw new LossError(
-      "option_out_of_range",
-      "label_smoothing",
-      `label_smoothing must be between 0.0 and 1.0. Got: ${labelSmoothing}`,
-    );
-  }
-  return Math.max(labelSmoothing, 0);
-}
-
-/**
- * Rejects smoothing with a weight that is not (C). Without smoothing, PyTorch accepts C elements in any shape for
- * inputs of 3 and more dimensions.
- */
-function checkSmoothedWeight(input: Tensor, target: Tensor, weight: Tensor, reduction: Reduction): void {
-  if (weight.shape.length === 1) return;
-  const classes = input.shape[1] ?? 0;
-  const isGathered = reduction === "mean" && elementCount(target.shape) > 0;
-  if (weight.shape[0] === classes && !isGathered) return;
-  const message =
-    weight.shape[0] === classes
-      ? "Index tensor must have the same number of dimensions as input tensor"
-      : `shape '${show(input.shape.map((_, axis) => (axis === 1 ? (weight.shape[0] ?? 0) : 1)))}' is invalid for input of size ${classes}`;
-  throw new LossError(
-    "shape_mismatch",
-    "weight",
-    `${message}: with label_smoothing the weight must have shape [${classes}]`,
-  );
 }

@@ -9,14 +9,13 @@ import { transformGradStep } from "../kernel/logits.ts";
 import type { Picks } from "../kernel/picks.ts";
 import { picksStep } from "../kernel/picks.ts";
 import type { Step } from "../kernel/step.ts";
-import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { partOf } from "../tensor/tensor.ts";
 import { indexError } from "./line-checks.ts";
 import type { LogSoftmaxResult } from "./log-softmax.ts";
 import type { LinesPlan } from "./log-softmax-lines.ts";
 import { fillSteps } from "./logit-transform.ts";
-import { castStep } from "./numbers.ts";
+import { castStep, clearStep, writeOneStep } from "./numbers.ts";
 import type { RowsRun, Run } from "./plan.ts";
 import { atSlot } from "./plan.ts";
 
@@ -89,18 +88,10 @@ export class LinesRun implements Run<LogSoftmaxResult> {
       const check = { classes, target: index, weight: undefined, ignoreIndex: FIRST_CLASS, reject };
       steps.push(checkTargetsStep(this.#kernel, this.#scratch, check, () => {}));
     }
-    if (one !== undefined) steps.push(this.#writeOne(atSlot(this.#block, one)));
+    if (one !== undefined) steps.push(writeOneStep(this.#kernel, this.#scratch, atSlot(this.#block, one)));
     if (grad !== undefined && options.gradOutput !== undefined)
       steps.push(castStep(this.#kernel, options.gradOutput, this.#grad!));
     return steps;
-  }
-
-  #writeOne(to: Tensor): Step {
-    return () => {
-      this.#kernel.f64[this.#scratch / 8] = 1;
-      this.#kernel.run.convert(this.#scratch, DTYPES.float64.code, to.address, DTYPES[to.dtype].code, 1);
-      return true;
-    };
   }
 
   rows(address: number, first: number, count: number): RowsRun {
@@ -161,7 +152,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
     // The gradient needs the logits, so the output overwrites them later.
     const writesOutput = values === undefined && gradients === undefined;
     if (base !== undefined)
-      yield { step: zeroStep(this.#kernel, atSlot(this.#block, base), elements), elements };
+      yield { step: clearStep(this.#kernel, atSlot(this.#block, base), elements), elements };
     const lines = this.#lines(slab);
     const out = writesOutput ? x : undefined;
     const folds = new LineFolds(this.#kernel, this.#block + records.offset, { ...lines, out });
@@ -248,18 +239,6 @@ export class LinesRun implements Run<LogSoftmaxResult> {
     );
     return { step, elements: axis.outer * axis.length * axis.inner };
   }
-}
-
-/** Clears the first `count` elements of a tensor. */
-function zeroStep({ u8 }: Kernel, { dtype, address }: Tensor, count: number): Step {
-  const { bytes } = DTYPES[dtype];
-  let at = 0;
-  return (budget) => {
-    const n = Math.min(budget, count - at);
-    u8.fill(0, address + at * bytes, address + (at + n) * bytes);
-    at += n;
-    return at >= count;
-  };
 }
 
 /** Runs works one after the other in slices. A generator may read the result of a work when it is asked for the next. */

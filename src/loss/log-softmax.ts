@@ -6,7 +6,7 @@ import type { LogitTransform } from "../kernel/logits.ts";
 import { transformGradStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
-import { DTYPES, isFloat } from "../tensor/dtype.ts";
+import { isFloat } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { axisOf, elementCount } from "../tensor/tensor.ts";
 import type { GradOptions } from "./grad-output.ts";
@@ -18,7 +18,7 @@ import { LinesPlan } from "./log-softmax-lines.ts";
 import type { TransformOptions } from "./logit-transform.ts";
 import { fillSteps, planBuffer, resolveTransform } from "./logit-transform.ts";
 import { LossError } from "./loss-error.ts";
-import { castStep, planCast } from "./numbers.ts";
+import { castStep, planCast, writeOneStep } from "./numbers.ts";
 import type { Output, Plan, RowsRun, RowWindow, Run, Slot } from "./plan.ts";
 import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
 
@@ -182,7 +182,8 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
     if (castRows !== undefined) output.address = this.#block + castRows.offset;
     const grad = slot === undefined ? gradOutput! : atSlot(this.#block, slot);
     const steps: Step[] = [];
-    if (gradOutput === undefined) steps.push(this.#writeOne(grad));
+    if (gradOutput === undefined)
+      steps.push(writeOneStep(this.#kernel, this.#block + this.#plan.scratch.offset, grad));
     else if (slot !== undefined) steps.push(castStep(this.#kernel, gradOutput, grad));
     const wide = dtype === "float64";
     steps.push(this.#fold("logSoftmaxGrad", () => ({ axis, wide, x: output, target: grad, out: grad })));
@@ -197,16 +198,6 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
 
   #fold(name: "logSoftmax" | "logSoftmaxGrad", describe: Parameters<typeof foldStep>[3]): Step {
     return foldStep(this.#kernel, this.#block + this.#plan.scratch.offset, name, describe, () => {});
-  }
-
-  /** Writes the implicit upstream gradient of 1 for an output of one element. */
-  #writeOne(to: Tensor): Step {
-    return () => {
-      const scratch = this.#block + this.#plan.scratch.offset;
-      this.#kernel.f64[scratch / 8] = 1;
-      this.#kernel.run.convert(scratch, DTYPES.float64.code, to.address, DTYPES[to.dtype].code, 1);
-      return true;
-    };
   }
 }
 

@@ -47,6 +47,27 @@ export function castStep(kernel: Kernel, from: Tensor, to: Tensor): Step {
   return convertStep(kernel, from, to, elementCount(from.shape));
 }
 
+/** Writes 1 to a tensor of one element. `scratch` is the address of a double. */
+export function writeOneStep({ run, f64 }: Kernel, scratch: number, to: Tensor): Step {
+  return () => {
+    f64[scratch / 8] = 1;
+    run.convert(scratch, DTYPES.float64.code, to.address, DTYPES[to.dtype].code, 1);
+    return true;
+  };
+}
+
+/** Writes zeros to the first `count` elements of a tensor. */
+export function clearStep({ u8 }: Kernel, { dtype, address }: Tensor, count: number): Step {
+  const { bytes } = DTYPES[dtype];
+  let at = 0;
+  return (budget) => {
+    const n = Math.min(budget, count - at);
+    u8.fill(0, address + at * bytes, address + (at + n) * bytes);
+    at += n;
+    return at >= count;
+  };
+}
+
 /**
  * Returns the input as the tensor after a cast to `dtype`, for the checks of its dtype and shape. Rejects an integer
  * `dtype`, in which PyTorch's losses are not implemented.

@@ -11,9 +11,10 @@ import { chain } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
-import { elementCount, partOf } from "../tensor/tensor.ts";
+import { partOf } from "../tensor/tensor.ts";
 import { fillSteps } from "./logit-transform.ts";
 import type { Shift } from "./loss-axis.ts";
+import { clearStep } from "./numbers.ts";
 import type { Layout, Slot } from "./plan.ts";
 import { atSlot } from "./plan.ts";
 
@@ -110,7 +111,7 @@ function* pieceSteps(kernel: Kernel, plan: PiecePlan, block: number, rows: Piece
     const elements = count * rowElements;
     const piece = partOf(rows.input, (first - rows.first) * rowElements, elements);
     if (kept === undefined) {
-      if (rows.returnsGrad) yield clearStep(kernel, piece);
+      if (rows.returnsGrad) yield clearStep(kernel, piece, elements);
     } else if (buffer === undefined) {
       yield rows.fold(piece, kept, count);
     } else {
@@ -122,17 +123,4 @@ function* pieceSteps(kernel: Kernel, plan: PiecePlan, block: number, rows: Piece
       yield convertStep(kernel, x, piece, elements);
     }
   }
-}
-
-/** Writes zeros. */
-function clearStep({ u8 }: Kernel, { dtype, shape, address }: Tensor): Step {
-  const { bytes } = DTYPES[dtype];
-  const count = elementCount(shape);
-  let at = 0;
-  return (budget) => {
-    const n = Math.min(budget, count - at);
-    u8.fill(0, address + at * bytes, address + (at + n) * bytes);
-    at += n;
-    return at >= count;
-  };
 }

@@ -36,8 +36,11 @@ const FILES = [
   "gather-cases.jsonl",
 ];
 
-const FORMS = { flat, nested, base64 };
-type TensorFormat = keyof typeof FORMS;
+/** The plain build has kernels of its own, and the same bytes around them: there, one form reads, computes and prints. */
+const IS_PLAIN = process.env.PLAIN_SIMD === "true";
+
+const FORMS = IS_PLAIN ? { flat } : { flat, nested, base64 };
+type TensorFormat = "flat" | "nested" | "base64";
 
 /** Why a case cannot be asked in a form, if so. */
 function notInForm(test: Case, form: TensorFormat): string | undefined {
@@ -85,7 +88,7 @@ function mismatch(
 
 for (const file of FILES) {
   const cases = readCases(file);
-  for (const form of Object.keys(FORMS) as TensorFormat[]) {
+  for (const [form, write] of Object.entries(FORMS) as [TensorFormat, (tensor: CaseTensor) => unknown][]) {
     describe(`${file} in ${form} form`, () => {
       const service = useService();
       const asked = cases.filter(
@@ -93,12 +96,13 @@ for (const file of FILES) {
       );
 
       it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
-        const answer = await service().post(`/v1/${test.op}`, requestOf(test, FORMS[form]));
+        const answer = await service().post(`/v1/${test.op}`, requestOf(test, write));
         expectAnswer(test, answer.status, answer.text, answer.json);
       });
     });
   }
 
+  if (IS_PLAIN) continue;
   for (const inputLast of file === "kl-div-cases.jsonl" ? [false, true] : [false]) {
     describe(`${file} in safetensors files${inputLast ? " that stream" : ""}`, () => {
       const service = useService();
@@ -122,7 +126,7 @@ for (const file of FILES) {
   }
 }
 
-for (const file of FILES) {
+for (const file of IS_PLAIN ? [] : FILES) {
   for (const binary of [false, true]) {
     describe(`${file} as inference requests with ${binary ? "bytes" : "JSON"}`, () => {
       const service = useService();

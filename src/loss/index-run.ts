@@ -1,0 +1,236 @@
+/** Run of a loss over class indices, see {@link IndexPlan}. */
+import type { Sum } from "../kernel/fold.ts";
+import {
+  checkTargetsStep,
+  foldStep,
+  NO_SUMS,
+  sampleSumStep,
+  totalOf,
+  weighLossesStep,
+} from "../kernel/fold.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Step } from "../kernel/step.ts";
+import type { FloatDType } from "../tensor/dtype.ts";
+import type { Scalar, Tensor } from "../tensor/tensor.ts";
+import { elementCount, partOf } from "../tensor/tensor.ts";
+import { GradOutputReader } from "./grad-output.ts";
+import type { IndexPlan, LossResult, SparseTarget } from "./index-loss.ts";
+import { shiftStep, unshiftedIndex } from "./loss-axis.ts";
+import { LossError } from "./loss-error.ts";
+import { castStep, roundTo } from "./numbers.ts";
+import type { RowsRun, Run } from "./plan.ts";
+import { atSlot } from "./plan.ts";
+import { TermsRun } from "./position-terms.ts";
+import { foldPieces } from "./row-pieces.ts";
+
+/** Checks every target, then computes loss and gradient in one pass over the rows. */
+export class IndexRun implements Run<LossResult> {
+  readonly begin: readonly Step[];
+  readonly end: readonly Step[];
+  readonly warnings: string[];
+  readonly #plan: IndexPlan;
+  readonly #kernel: Kernel;
+  readonly #scratch: number;
+  readonly #block: number;
+  /** Weight in the compute dtype. */
+  readonly #weight: Tensor | undefined;
+  /** Target of each loss. */
+  readonly #target: Tensor;
+  readonly #losses: Tensor | undefined;
+  readonly #terms: TermsRun;
+  readonly #gradTargetWeight: Tensor | undefined;
+  readonly #gradOutput: GradOutputReader | undefined;
+  /** Known after `begin` unless the weight comes last. */
+  #totalWeight: Scalar | undefined;
+  #sums = NO_SUMS;
+
+  constructor(plan: IndexPlan, kernel: Kernel, block: number) {
+    this.#plan = plan;
+    this.#kernel = kernel;
+    this.#block = block;
+    this.#scratch = block + plan.scratch.offset;
+    this.#target = plan.shiftedTarget === undefined ? plan.loss.target : atSlot(block, plan.shiftedTarget);
+    this.#weight = plan.castWeight === undefined ? plan.loss.weight : atSlot(block, plan.castWeight);
+    this.#losses = plan.losses && atSlot(block, plan.losses);
+    this.#gradOutput = plan.gradOutput && new GradOutputReader(plan.gradOutput, kernel, block, this.#scratch);
+    this.#terms = new TermsRun(plan.terms, kernel, block);
+    this.#gradTargetWeight = plan.gradTargetWeight && atSlot(block, plan.gradTargetWeight);
+    this.warnings = [...plan.warnings];
+    const gradOutputSteps = this.#gradOutput?.begin(() => this.#divisor()) ?? [];
+    this.begin = [...this.#targetSteps(), () => this.#rejectGrad(), ...gradOutputSteps];
+    this.end = plan.weightComesLast ? this.#weighSteps() : [];
+  }
+
+  rows(address: number, first: number, count: number): RowsRun {
+    const { returnGrad } = this.#plan.loss;
+    const { dtype } = this.#plan.input;
+    const { length, inner } = this.#plan.axis;
+    const input = { dtype, shape: [count * length * inner], address };
+    const output = returnGrad ? input : undefined;
+    const { pieces } = this.#plan;
+    if (pieces === undefined) return { steps: [this.#fold(input, first, count)], output };
+    const fold = (x: Tensor, kept: number, size: number): Step => this.#fold(x, kept, size);
+    const rows = { input, first, count, returnsGrad: returnGrad, fold };
+    return { steps: [foldPieces(this.#kernel, pieces, this.#block, rows)], output };
+  }
+
+  /** Folds `count` rows `x` in place, of which the first has the target of row `kept`. */
+  #fold(x: Tensor, kept: number, count: number): Step {
+    const { op, dtype, sparse, returnGrad, smoothing, ignoreIndex } = this.#plan.loss;
+    const { length, inner } = this.#plan.axis;
+    const part = (tensor: Tensor): Tensor => partOf(tensor, kept * inner, count * inner);
+    const picks = (tensor: Tensor): Tensor => {
+      const { picks: each = 1 } = sparse ?? {};
+      return partOf(tensor, kept * each * inner, count * each * inner);
+    };
+    const each = this.#gradOutput?.each;
+    const describe = () => ({
+      axis: { outer: count, length, inner },
+      wide: this.#plan.compute === "float64",
+      x,
+      out: returnGrad ? x : undefined,
+      target: picks(this.#target),
+      picks: sparse?.picks,
+      targetWeight: sparse && picks(sparse.weight),
+      gradTargetWeight: this.#gradTargetWeight && picks(this.#gradTargetWeight),
+      weight: this.#plan.weightComesLast ? undefined : this.#weight,
+      losses: this.#losses && part(this.#losses),
+      lossDType: dtype,
+      gradOutput: each && part(each),
+      gradOutputScalar: this.#gradOutput?.scalar ?? 0,
+      smoothing,
+      ignoreIndex,
+      ...this.#terms.operands(part),
+      sums: this.#sums,
+    });
+    return foldStep(this.#kernel, this.#scratch, op, describe, (sums) => {
+      this.#sums = sums;
+    });
+  }
+
+  known(): Partial<LossResult> {
+    return this.#totalWeight === undefined ? {} : { totalWeight: this.#totalWeight };
+  }
+
+  result(): LossResult {
+    const { warnings } = this;
+    const totalWeight = this.#totalWeight!;
+    const { reduction, smoothing, terms, dtype } = this.#plan.loss;
+    const gradTargetWeight = this.#gradTargetWeight;
+    const more = { ...this.#terms.results(), ...(gradTargetWeight && { gradTargetWeight }) };
+    if (reduction === "none") return { losses: this.#losses!, totalWeight, ...more, warnings };
+    let value = this.#reduced(this.#sums.loss);
+    if (smoothing > 0) {
+      const smooth = this.#reduced(this.#sums.smooth);
+      value = (1 - smoothing) * value + (smoothing / this.#plan.axis.length) * smooth;
+    }
+    const zLoss = this.#reduced(this.#sums.square);
+    if (terms.squareScale > 0) value += zLoss;
+    return {
+      loss: this.#round(dtype, value),
+      ...(terms.returnZLoss && { zLoss: { dtype, value: zLoss } }),
+      totalWeight,
+      ...more,
+      warnings,
+    };
+  }
+
+  /** Reduces and rounds a sum over the positions as PyTorch stores it. */
+  #reduced(sum: Sum): number {
+    const { compute, loss } = this.#plan;
+    return this.#round(loss.dtype, this.#round(compute, totalOf(sum)).value / this.#divisor()).value;
+  }
+
+  #divisor(): number {
+    return this.#plan.loss.reduction === "mean" ? this.#totalWeight!.value : 1;
+  }
+
+  /** Steps that need the weight. If it comes last, they run at the end and the targets are checked twice. */
+  #targetSteps(): Step[] {
+    const { weightComesLast } = this.#plan;
+    if (weightComesLast) return [...this.#shiftTarget(), this.#checkTargets(undefined, () => {})];
+    const begin = [...this.#shiftTarget(), ...this.#castWeight(), ...this.#terms.begin];
+    const takeTotal = (total: number): void => this.#takeTotal(total);
+    const { sparse } = this.#plan.loss;
+    if (sparse === undefined) return [...begin, this.#checkTargets(this.#weight, takeTotal)];
+    return [...begin, this.#checkTargets(undefined, () => {}), this.#sumSamples(sparse, takeTotal)];
+  }
+
+  /** Sums the sample weights of all positions with a kept class. */
+  #sumSamples({ picks }: SparseTarget, take: (total: number) => void): Step {
+    const { lossShape, axis, loss } = this.#plan;
+    return sampleSumStep(
+      this.#kernel,
+      this.#scratch,
+      {
+        positions: elementCount(lossShape),
+        sampleWeight: this.#terms.sampleWeight,
+        sparse: { target: this.#target, picks, inner: axis.inner },
+        ignoreIndex: loss.ignoreIndex,
+      },
+      take,
+    );
+  }
+
+  #shiftTarget(): Step[] {
+    const { shift, target } = this.#plan.loss;
+    return shift === undefined ? [] : [shiftStep(this.#kernel, target, this.#target, shift)];
+  }
+
+  #rejectGrad(): true {
+    if (this.#plan.gradFault !== undefined) throw this.#plan.gradFault;
+    return true;
+  }
+
+  #weighSteps(): Step[] {
+    const { ignoreIndex } = this.#plan.loss;
+    const operands = { losses: this.#losses!, target: this.#target, weight: this.#weight!, ignoreIndex };
+    const weigh = weighLossesStep(this.#kernel, this.#scratch, operands, (lossSum) => {
+      this.#sums = { ...NO_SUMS, loss: lossSum };
+    });
+    const check = this.#checkTargets(this.#weight, (total) => this.#takeTotal(total));
+    return [...this.#castWeight(), check, weigh];
+  }
+
+  #castWeight(): Step[] {
+    const { castWeight, loss } = this.#plan;
+    return castWeight === undefined ? [] : [castStep(this.#kernel, loss.weight!, this.#weight!)];
+  }
+
+  /** Sums the weights of all targets that are not ignored. Rejects the first target in row-major order that is no class. */
+  #checkTargets(weight: Tensor | undefined, take: (total: number) => void): Step {
+    const { ignoreIndex, shift, sparse } = this.#plan.loss;
+    const classes = this.#plan.axis.length;
+    const reject = (element: number, value: bigint): never => {
+      throw new LossError(
+        "target_out_of_bounds",
+        "target",
+        `Target ${value} is out of bounds. Expected a class index in [0, ${classes - 1}] or ignore_index (${ignoreIndex})`,
+        unshiftedIndex(element, shift),
+      );
+    };
+    // A sparse target's classes have weights of their own.
+    const sampleWeight = sparse === undefined ? this.#terms.sampleWeight : undefined;
+    const check = { classes, target: this.#target, weight, sampleWeight, ignoreIndex, reject };
+    return checkTargetsStep(this.#kernel, this.#scratch, check, take);
+  }
+
+  #takeTotal(total: number): void {
+    this.#totalWeight = this.#round(this.#plan.compute, total);
+    const { reduction, weight, terms } = this.#plan.loss;
+    if (reduction !== "mean" || this.#totalWeight.value !== 0) return;
+    if (elementCount(this.#plan.lossShape) === 0) {
+      this.warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
+      return;
+    }
+    const reason =
+      weight === undefined && terms.sampleWeight === undefined
+        ? "every target equals ignore_index"
+        : "the weights of the targets add up to 0";
+    this.warnings.push(`${reason}, so the mean divides by 0, as in PyTorch`);
+  }
+
+  #round(dtype: FloatDType, value: number): Scalar {
+    return roundTo(this.#kernel, this.#scratch, dtype, value);
+  }
+}
