@@ -67,7 +67,7 @@ export const SETTINGS = Type.Object(
       minimum: 0,
       maximum: 4000 * MiB,
       description:
-        "Bytes for the tensors of all requests of one process; 0 chooses 1 GiB, or less under a container's memory limit: its share of each worker minus 200 MiB. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters). A body without Content-Length reserves 3.8 MiB up to 768 KiB, then as much as the longest body. Bodies over 1 MiB share three quarters of the budget, so 1 GiB holds 3 of the largest.",
+        "Bytes for the tensors of all requests of one process; 0 chooses 1 GiB, or less under a container's memory limit: its share of each worker minus 224 MiB. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters). A body without Content-Length reserves 3.8 MiB up to 768 KiB, then as much as the longest body. Bodies over 1 MiB share three quarters of the budget, so 1 GiB holds 3 of the largest.",
     }),
     WAIT_LIMIT_MS: Type.Integer({
       default: 10_000,

@@ -88,6 +88,8 @@ export class Connection {
   /** Whether a request has ever arrived before the response to the one before it. */
   hasPipelined = false;
   #isClosing = false;
+  /** Called when every request has its response, instead of reading another one. */
+  #onIdle: (() => void) | undefined;
   #pending = 0;
   /** Bytes written at the end of the last response. */
   #written = 0;
@@ -136,6 +138,29 @@ export class Connection {
     start(this.exchange);
   }
 
+  /**
+   * Rejects the body that is being read, after which no request can be read. Returns false if there is none. Aborts a response that has begun,
+   * because it needs the rest of the body.
+   */
+  rejectBody(problem: Problem): boolean {
+    const { request, response, onSlowBody } = this.exchange ?? {};
+    if (!this.isResponding || request === undefined || request.complete) return false;
+    if (onSlowBody === undefined || response!.headersSent) this.socket.destroy();
+    else {
+      response!.shouldKeepAlive = false;
+      onSlowBody(problem);
+    }
+    return true;
+  }
+
+  /** Calls `then` once every request has its response, at once if that is so. Ignores further calls. */
+  whenIdle(then: () => void): void {
+    if (this.#onIdle !== undefined) return;
+    this.#onIdle = then;
+    sendNow();
+    if (this.#pending === 0) then();
+  }
+
   /** Returns the bytes written since the last call, which are those of one response, because the next one has not begun. */
   takeWritten(): number {
     const written = this.socket.bytesWritten;
@@ -152,6 +177,7 @@ export class Connection {
     if (this.socket.destroyed) this.#waiting.length = 0;
     const next = this.#waiting.shift();
     if (next !== undefined) this.#start(next);
+    else if (this.#pending === 0 && !this.#isClosing) this.#onIdle?.();
   }
 
   /**

@@ -59,8 +59,6 @@ export class Cluster {
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary();
     cluster.setupPrimary({ execArgv: [...(cluster.settings.execArgv ?? []), ...ENGINE_FLAGS] });
-    // Handles errors of messages to a dying worker because they would end the primary.
-    cluster.on("fork", (worker) => worker.on("error", (error) => this.#logUnreachable(worker, error)));
     cluster.on("exit", (worker, code, signal) => this.#replace(worker, code, signal));
     cluster.on("message", (worker: Worker, message: Message) => this.#onMessage(worker, message));
   }
@@ -158,6 +156,8 @@ export class Cluster {
   #fork(): void {
     if (this.#stopping) return;
     const worker = cluster.fork();
+    // Listens at once because a process that cannot be created fails before the event "fork".
+    worker.on("error", (error) => this.#onError(worker, error));
     worker.once("listening", ({ port }) => {
       this.#attempts = 0;
       this.#hasListened = true;
@@ -165,6 +165,17 @@ export class Cluster {
       // A Unix socket has no port.
       this.#begun.resolve(Math.max(port ?? 0, 0));
     });
+  }
+
+  /** Handles errors of messages to a dying worker, and of a worker without a process, which has no event "exit". */
+  #onError(worker: Worker, error: Error): void {
+    if (worker.process.pid !== undefined) {
+      this.#logUnreachable(worker, error);
+      return;
+    }
+    delete cluster.workers![worker.id];
+    this.#reasons.set(worker, `a worker cannot be started: ${error.message}`);
+    this.#replace(worker, 1, null);
   }
 
   async #replace(worker: Worker, code: number, signal: string | null): Promise<void> {

@@ -13,8 +13,10 @@ import { buildAdmin } from "../http/server/admin.ts";
 import type { AcceptedTokens } from "../http/server/auth.ts";
 import type { Lifecycle } from "../http/server/shutdown.ts";
 import { shutDown, shutDownAdmin } from "../http/server/shutdown.ts";
+import type { Kernel } from "../kernel/kernel.ts";
 import { loadKernel } from "../kernel/kernel.ts";
 import { Arena } from "../tensor/arena.ts";
+import { UserError } from "../user-error.ts";
 import type { ClusterMember } from "./cluster-member.ts";
 import { BusyConnections } from "./connection-balance.ts";
 import { listenBoth } from "./listen.ts";
@@ -46,7 +48,7 @@ export async function serve(
   { member, stopping, droppedLines }: ServeOptions,
 ): Promise<Serving | undefined> {
   await member?.loadTokens();
-  const kernel = loadKernel(config.MEMORY_BUDGET);
+  const kernel = allocate(config.MEMORY_BUDGET);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const waitLimit = config.WAIT_LIMIT_MS / 1000;
   const load = new LoadEstimate(waitLimit);
@@ -94,6 +96,16 @@ export async function serve(
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= end());
   return { port, stop };
+}
+
+/** Loads the kernels with memory of `budget` bytes. Rejects a budget for which the process has no address space. */
+function allocate(budget: number): Kernel {
+  try {
+    return loadKernel(budget);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError(`MEMORY_BUDGET=${budget}: the process cannot allocate so much address space`);
+  }
 }
 
 interface Companions {

@@ -1,6 +1,7 @@
 /** What goes wrong in a group of processes: silent ones, dying ones, ones that cannot start, files that change meanwhile. */
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,6 +57,25 @@ it("workers that exit are counted, from 0, and the build is 1 for all processes"
   expect(deaths(running)).toHaveLength(1);
   expect(await running.stop()).toBe(0);
 });
+
+it("serves on while no worker can be started, and starts one when it can", async ({ skip }) => {
+  skip(spawnSync("prlimit", ["--version"]).status !== 0, "there is no prlimit");
+  const running = await start();
+  const primary = running.child.pid!;
+  const limit = (files: number) => {
+    const { status, stderr } = spawnSync("prlimit", ["--pid", `${primary}`, `--nofile=${files}:1000`]);
+    expect(status, String(stderr)).toBe(0);
+  };
+  limit(readdirSync(`/proc/${primary}/fd`).length);
+  const failed = () => deaths(running).filter(({ why }) => /cannot be started: .*EMFILE/.test(why ?? ""));
+  process.kill(running.pids()[0]!, "SIGKILL");
+  await expect.poll(() => failed().length, { timeout: 10_000 }).toBeGreaterThan(1);
+  expect(await ask(running.url, 4)).toEqual([200, 200, 200, 200]);
+  limit(1000);
+  await expect.poll(running.pids, { timeout: 20_000 }).toHaveLength(3);
+  expect(running.errors()).toBe("");
+  expect(await running.stop()).toBe(0);
+}, 60_000);
 
 it("a process that is silent holds the page of metrics up for a while, and stays in its sums", async () => {
   const METRICS_PORT = ownPort();

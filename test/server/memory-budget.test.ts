@@ -6,15 +6,15 @@ const MiB = 1024 * 1024;
 const NONE = 2 ** 64;
 
 describe("the memory budget without a setting", () => {
-  it.each([0, NONE, 2 * 1224 * MiB])("is 1 GiB of two workers under a limit of %d bytes", (limit) => {
+  it.each([0, NONE, 2 * 1248 * MiB])("is 1 GiB of two workers under a limit of %d bytes", (limit) => {
     expect(chooseBudget(0, 2, limit)).toEqual({ bytes: DEFAULT_BYTES, notice: undefined });
   });
 
   it("is smaller under the limit of a container, and says so", () => {
     const limit = 512 * MiB;
     expect(chooseBudget(0, 1, limit)).toEqual({
-      bytes: 312 * MiB,
-      notice: `MEMORY_BUDGET is ${312 * MiB} bytes because of the memory limit of ${limit} bytes for 1 process`,
+      bytes: 288 * MiB,
+      notice: `MEMORY_BUDGET is ${288 * MiB} bytes because of the memory limit of ${limit} bytes for 1 process`,
     });
   });
 
@@ -25,7 +25,7 @@ describe("the memory budget without a setting", () => {
         const { bytes, notice } = chooseBudget(0, workers, limit);
         expect(bytes).toBeGreaterThanOrEqual(16 * MiB);
         expect(bytes).toBeLessThanOrEqual(DEFAULT_BYTES);
-        if (bytes > 16 * MiB) expect(workers * (bytes + 200 * MiB)).toBeLessThanOrEqual(limit);
+        if (bytes > 16 * MiB) expect(workers * (bytes + 224 * MiB)).toBeLessThanOrEqual(limit);
         expect(notice === undefined).toBe(bytes === DEFAULT_BYTES);
       }),
     );
@@ -40,7 +40,7 @@ describe("a configured memory budget", () => {
   it("is warned of when the limit does not cover it", () => {
     expect(chooseBudget(768 * MiB, 1, 1024 * MiB).notice).toBeUndefined();
     expect(chooseBudget(900 * MiB, 1, 1024 * MiB).notice).toBe(
-      `MEMORY_BUDGET=${900 * MiB} may exceed the memory limit of ${1024 * MiB} bytes for 1 process, expected at most ${824 * MiB}`,
+      `MEMORY_BUDGET=${900 * MiB} may exceed the memory limit of ${1024 * MiB} bytes for 1 process, expected at most ${800 * MiB}`,
     );
   });
 });

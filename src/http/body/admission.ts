@@ -18,6 +18,7 @@ import {
 import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { secondsFor } from "../limits/load-estimate.ts";
 import type { MemoryLine } from "../limits/memory-line.ts";
+import { ClientGone } from "../turns.ts";
 
 /** Kernel, memory and limits that every loss uses. */
 export interface Engine {
@@ -117,8 +118,8 @@ export function admit(
 }
 
 /**
- * Creates the context of a loss. A small request reserves all of its memory with the first byte of its body. A large one waits in line for it, if
- * there is no room, and then the returned promise resolves. A JSON body of unknown length, which .NET's clients always send, first pays for a
+ * Creates the context of a loss. A request reserves all of its memory with the first byte of its body. A large one waits in line for it, if there is
+ * no room, and then the returned promise resolves. A JSON body of unknown length, which .NET's clients always send, first pays for a
  * short body, because few of the longest would fill the Arena.
  */
 export function admitLoss(
@@ -146,10 +147,35 @@ export function admitLoss(
     limit: longest?.limit ?? limitOf(engine, price, coding),
     compressResponses: engine.compressResponses ?? false,
   });
-  trackLoad(engine, loss, first, longest?.price);
   request.context.loss = loss;
   request.context.exchange.region = region;
-  return isSmall ? undefined : line.reserve(region);
+  const begin = (): Promise<void> | undefined => {
+    if (region.isReleased) throw new ClientGone("the client has left");
+    trackLoad(engine, loss, first, longest?.price);
+    return isSmall ? undefined : line.reserve(region);
+  };
+  const silence = isSmall ? undefined : firstByte(request);
+  return silence === undefined ? begin() : silence.then(begin);
+}
+
+/**
+ * Waits for the first byte of a large body, so that an announced body that never arrives takes neither memory nor a place in the line. Rejects
+ * one that is too slow. Undefined if it has begun.
+ */
+function firstByte({ raw, context }: FastifyRequest): Promise<void> | undefined {
+  if (raw.readableLength > 0 || raw.complete) return undefined;
+  return new Promise((resolve, reject) => {
+    const end = (settle: () => void): void => {
+      raw.off("readable", onByte).off("close", onByte);
+      // The wait in line is not the client's.
+      context.exchange.onSlowBody = undefined;
+      settle();
+    };
+    // A body that ends without a byte fails later.
+    const onByte = (): void => end(resolve);
+    context.exchange.expectBody((problem) => end(() => reject(problem)));
+    raw.once("readable", onByte).once("close", onByte);
+  });
 }
 
 function limitOf(engine: Engine, { length }: Price, coding: Coding | undefined): SizeLimit {

@@ -6,6 +6,7 @@ import type { JsonBody, JsonMode } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
 import type { LossContext } from "../context.ts";
 import { tooLarge } from "../limits/content-headers.ts";
+import { ClientGone } from "../turns.ts";
 import { SHORT_BYTES } from "./admission.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
@@ -155,6 +156,10 @@ function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: Jso
     };
     timings.enter("read");
     request.context.exchange.expectBody(onError);
+    // A decoder may have bytes left when the client leaves, and the memory is another request's then.
+    loss.onEnd(() => {
+      if (!isOver) onError(new ClientGone("the client has left"));
+    });
     body.on("data", onData).once("end", onEnd).once("error", onFailure).once("close", onFailure);
   });
 }

@@ -25,7 +25,13 @@ const DETAILS: Partial<Record<ProblemCode, string>> = {
 /** Node's error for bytes behind a request with `Connection: close`. */
 const BYTES_AFTER_LAST = "HPE_CLOSED_CONNECTION";
 
-/** Responds on the socket and closes it. Only closes it while another response is in progress. `note` counts and logs the error. */
+/** Node's error for a client that closes its side in the middle of a request. */
+const ENDED_EARLY = "HPE_INVALID_EOF_STATE";
+
+/**
+ * Responds on the socket and closes it, after the responses to the requests before the malformed bytes. If they are in a body, its request gets
+ * the error, unless its response has begun. `note` counts and logs an error without a request.
+ */
 export function handleClientError(
   error: NodeJS.ErrnoException,
   connection: Connection,
@@ -34,14 +40,19 @@ export function handleClientError(
   const { socket } = connection;
   // The client must not send these bytes (RFC 9112, section 9.6), and the parser discards them.
   if (connection.isClosing || error.code === BYTES_AFTER_LAST) return;
-  if (error.code === "ECONNRESET" || !socket.writable || connection.isResponding) {
+  const hasLeft = error.code === ENDED_EARLY && connection.isResponding;
+  if (hasLeft || error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;
   }
-  // A malformed rest of a body has its response already.
-  if (connection.isLingering) return void connection.close();
   const code = CODES[error.code ?? ""] ?? "malformed_request";
-  const id = requestId({ headers: {} });
-  connection.close(rawProblem(new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1"), id));
-  note(code, id);
+  const problem = new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1");
+  if (connection.rejectBody(problem)) return;
+  connection.whenIdle(() => {
+    // A malformed rest of a body has its response already.
+    if (connection.isLingering) return connection.close();
+    const id = requestId({ headers: {} });
+    connection.close(rawProblem(problem, id));
+    note(code, id);
+  });
 }

@@ -7,15 +7,22 @@ import { CONTINUE } from "../connection.ts";
 /** Forms of a request target (RFC 9112, section 3.2): a path, or a URL that clients of proxies send. Neither has a fragment. */
 const TARGET = /^(?:\/|https?:\/\/[^/?#]+(?:[/?]|$))[^#]*$/i;
 
+const VERSIONS: readonly string[] = ["1.0", "1.1"];
+
+/** Characters of a host and a port (RFC 3986, section 3.2), which are all that the check needs to keep two servers from reading two hosts. */
+const HOST = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
+
 /**
- * Rejects malformed targets, a missing or second Host header (RFC 9112, section 3.2), a second Authorization header (RFC 9110, section 5.3),
+ * Rejects other versions, malformed targets, a missing, second or malformed Host header (RFC 9112, section 3.2), a second Authorization header (RFC 9110, section 5.3),
  * Transfer-Encoding in HTTP/1.0 (RFC 9112, section 6.1), and codings other than chunked.
  */
 export function checkHead({ rawHeaders, headers, httpVersion, method, url = "" }: IncomingMessage): void {
   // Node joins or drops further fields of these names.
+  if (!VERSIONS.includes(httpVersion)) throw malformed(`expected HTTP/1.1 or HTTP/1.0, got ${httpVersion}`);
   const hosts = countOf(rawHeaders, "host");
   if (hosts > 1) throw malformed("expected one Host header, got more");
   if (hosts === 0 && httpVersion === "1.1") throw malformed("expected a Host header, got none");
+  if (!HOST.test(headers.host ?? "")) throw malformed(`expected a host, got ${echo(headers.host!)}`);
   if (countOf(rawHeaders, "authorization") > 1)
     throw malformed("expected one Authorization header, got more");
   if (!TARGET.test(url) && !(url === "*" && method === "OPTIONS"))

@@ -1,8 +1,10 @@
 /** Server shared by every port: the first hooks of each request, its errors, its clean-up and its log line. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
 import type { Logger } from "pino";
+import { Problem } from "../../problems.ts";
 import type { Arena } from "../../tensor/arena.ts";
 import type { Connection } from "../connection.ts";
 import { Connections } from "../connection.ts";
@@ -21,7 +23,7 @@ import { checkExpectation, checkHead, checkNoBody } from "./head-checks.ts";
 import type { Route } from "./not-found.ts";
 import { handleNotFound, routeOf } from "./not-found.ts";
 import { giveUpSlowest } from "./preemption.ts";
-import { handleError } from "./send-problem.ts";
+import { handleError, rawProblem } from "./send-problem.ts";
 import type { Lifecycle } from "./shutdown.ts";
 import type { TimeoutLimits } from "./timeouts.ts";
 import { watchTimeouts } from "./timeouts.ts";
@@ -88,6 +90,11 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) => handleNotFound(app, routes, request, reply));
   takeExpectations(app);
   app.server.on("connection", (socket) => connections.of(socket));
+  app.server.on("connect", (_request, socket) => {
+    const problem = new Problem("malformed_request", "CONNECT is for proxies");
+    const connection = connections.of(socket as Socket);
+    connection.whenIdle(() => connection.close(rawProblem(problem, requestId({ headers: {} }))));
+  });
   const timer = watchTimeouts(connections, options.limits);
   if (options.arena !== undefined)
     options.arena.reclaim = (missing, asking) => giveUpSlowest(connections, missing, asking);
@@ -162,7 +169,11 @@ function checkIn(
   reply.header("x-content-type-options", "nosniff");
   if (origins.length > 0) shareResponse(origins, request, reply);
   if (lifecycle.phase === "stopping") reply.raw.shouldKeepAlive = false;
+  // Closes after a malformed head, because its body may not end where the parser takes it to end (RFC 9112, section 6.3).
+  const keepsAlive = reply.raw.shouldKeepAlive;
+  reply.raw.shouldKeepAlive = false;
   checkHead(request.raw);
+  reply.raw.shouldKeepAlive = keepsAlive;
   // A path without this method gets 404, or 405 with Allow.
   if (!request.is404) checkNoBody(request.raw);
   if (origins.length > 0 && isPreflight(origins, request)) return;

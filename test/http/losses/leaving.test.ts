@@ -1,13 +1,15 @@
 /** Clients that leave in the middle: their work stops and their memory comes back. */
 import { once } from "node:events";
 import type { Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import { expect, it, vi } from "vitest";
 import type { Stage } from "../../../src/http/context.ts";
 import { Timings } from "../../../src/http/context.ts";
 import { useService } from "../../support/service.ts";
 import { dial, head, post } from "../../support/socket.ts";
 
-const service = useService();
+const lines: string[] = [];
+const service = useService({ log: (line) => lines.push(...line.trim().split("\n")) });
 
 /** Sends the head of a request for `length` bytes, then `body`, and leaves once `when` resolves. */
 async function leaveAfter(
@@ -90,4 +92,21 @@ it("a client that stops reading holds up its own answer only, in constant memory
   expect(reserved()).toBeGreaterThan(0);
   socket.destroy();
   await expect.poll(reserved).toBe(0);
+});
+
+it("a client that leaves while its compressed body is inflated is one that left, not an error", async () => {
+  const before = await count499();
+  const body = gzipSync('{"dim":0,"input":[1,2]}');
+  for (let at = 0; at < 20; at++) {
+    const { socket } = await dial(service());
+    const begin = head("/v1/log_softmax", body.length).replace(
+      "\r\n\r\n",
+      "\r\ncontent-encoding: gzip\r\n\r\n",
+    );
+    socket.write(Buffer.concat([Buffer.from(begin), body]));
+    socket.end();
+  }
+  await expect.poll(count499, { timeout: 5000 }).toBe(before + 20);
+  await expect.poll(reserved).toBe(0);
+  expect(lines.filter((line) => JSON.parse(line).level > 30)).toEqual([]);
 });

@@ -18,13 +18,56 @@ it.each(["%00", "../../../etc/passwd", "%5c..%5c", "Z".repeat(300), "nope.js"])(
   },
 );
 
-it("garbage behind a request never stands in the middle of its answer", async () => {
+/** Expects whole answers in chunks, then the refusal of the garbage behind them. */
+function expectRefusedBehind(text: string, answers: number): void {
+  const [before, refusal, ...more] = text.split("HTTP/1.1 400");
+  expect(statusesOf(before!)).toEqual(Array(answers).fill(200));
+  expect(before!.slice(-7)).toBe("\r\n0\r\n\r\n");
+  expect(refusal).toContain('"code":"malformed_request"');
+  expect(more).toEqual([]);
+}
+
+it("garbage behind a request is refused behind its answer, never in the middle of it", async () => {
   const body = `{"dim":0,"input":[${"1,".repeat(300_000)}1]}`;
   const answer = await exchange(service(), `${post("/v1/log_softmax", body)}GARBAGE\r\n\r\n`);
-  expect(answer).not.toContain("HTTP/1.1 400");
+  expectRefusedBehind(answer, 1);
 });
 
-it("garbage behind two pipelined requests never stands in the middle of the second answer", async () => {
+it("garbage behind a short request does not cost it its answer", async () => {
+  for (const garbage of ["\0\0", "GARBAGE\r\n\r\n", "GET / HTTP/3.1\r\n\r\n"]) {
+    const answer = await exchange(service(), post("/v1/log_softmax", '{"dim":0,"input":[1]}') + garbage);
+    expect(statusesOf(answer)).toEqual([200, 400]);
+  }
+});
+
+it("malformed chunks of a body are refused, before and in the middle of its tensors", async () => {
+  const head = (type: string) =>
+    `POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`;
+  for (const type of ["application/json", "application/vnd.safetensors"]) {
+    for (const chunk of ["zz\r\n", '2\r\n{"\r\nzz\r\n', "-1\r\n", "0x2\r\n"]) {
+      const answer = await exchange(service(), head(type) + chunk);
+      expect(statusesOf(answer), chunk).toEqual([400]);
+      expect(answer).toContain('"code":"malformed_request"');
+    }
+  }
+});
+
+it.each([
+  ["another version", "GET / HTTP/2.0\r\nhost: x\r\n\r\n"],
+  ["a version without a body", "POST /v1/nll_loss HTTP/0.9\r\nhost: x\r\n\r\n"],
+  ["a malformed Host", "GET / HTTP/1.1\r\nhost: a b/c@d\r\n\r\n"],
+  [
+    "a coding that ends nowhere",
+    "POST /v1/nll_loss HTTP/1.1\r\nhost: x\r\ntransfer-encoding: identity\r\n\r\n",
+  ],
+  ["CONNECT", "CONNECT x:80 HTTP/1.1\r\nhost: x:80\r\n\r\n"],
+])("a head with %s gets 400, and the connection is closed", async (_what, head) => {
+  const answer = await exchange(service(), head);
+  expect(statusesOf(answer)).toEqual([400]);
+  expect(answer.toLowerCase()).toContain("connection: close");
+});
+
+it("garbage behind two pipelined requests is refused behind the second answer, never in the middle of it", async () => {
   const request = (count: number) => post("/v1/log_softmax", `{"dim":0,"input":[${"1,".repeat(count)}1]}`);
   const connection = await dial(service());
   const { socket, text } = connection;
@@ -32,7 +75,7 @@ it("garbage behind two pipelined requests never stands in the middle of the seco
   // The second head is out: its answer is under way, and the first request is over.
   await expect.poll(() => statusesOf(text()), { timeout: 5000, interval: 1 }).toEqual([200, 200]);
   socket.write("GARBAGE\r\n\r\n");
-  expect(await untilClosed(connection)).not.toContain("HTTP/1.1 400");
+  expectRefusedBehind(await untilClosed(connection), 2);
 });
 
 it.each(["9007199254740993.0", "9007199254740992.5", "90071992547409930e-1", "9007199254740993"])(

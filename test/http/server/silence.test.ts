@@ -79,6 +79,16 @@ it("nothing is reserved for a body whose client has left the line", async () => 
   expect(service().arena.reserved).toBe(0);
 });
 
+it("announced bodies that never come keep no large body out of the line for memory", async () => {
+  const length = 8 * MiB;
+  await expect.poll(() => service().arena.reserved).toBe(0);
+  await Promise.all(Array.from({ length: 40 }, () => announce(service(), length)));
+  await sleep(300);
+  expect(service().arena.reserved).toBe(0);
+  const large = await announce(service(), length, BODY.padEnd(length));
+  await expect.poll(large.text, { timeout: 5000 }).toMatch(/^HTTP\/1.1 200/);
+});
+
 const impatient = useService({ limits: { ...LIMITS, silenceMs: 500 } });
 
 it("a body of which nothing comes is given up before one that is slow", async () => {
