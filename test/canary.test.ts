@@ -28,11 +28,12 @@ type Fields = Readonly<Record<string, unknown>>;
 const isTensor = (value: unknown): value is CaseTensor =>
   typeof value === "object" && value !== null && "shape" in value;
 
+const BESIDE = ["sample_weight", "target_weight", "index", "grad_lse", "grad_entropy"];
 /** The names of tensors in every order in which a stream can get them. */
 const ORDERS = [
-  ["target", "weight", "grad_output", "index", "grad_lse", "grad_entropy", "input"],
-  ["target", "grad_output", "index", "input", "weight", "grad_lse", "grad_entropy"],
-  ["input", "target", "weight", "grad_output", "index", "grad_lse", "grad_entropy"],
+  ["target", "weight", ...BESIDE, "grad_output", "input"],
+  ["target", ...BESIDE, "grad_output", "input", "weight"],
+  ["input", "target", "weight", ...BESIDE, "grad_output"],
 ];
 
 /** The same request in every format, and in every stream order for answers in both formats. */
@@ -87,8 +88,9 @@ function recorded(): Sent[] {
       const isCarried = Object.values(fields).every((value) => !isTensor(value) || DTYPES.has(value.dtype));
       return isCarried ? [everyFormat(test.id, `/v1/${test.op}`, fields)] : [];
     });
-  const others = ["torch2-cases.jsonl", "torch2-grid.jsonl", "gather-cases.jsonl"].flatMap(listsOf);
-  return [...listsOf("torch-cases.jsonl").flat(), ...rotated(others, 5)];
+  const planned = ["torch2-cases.jsonl", "torch2-grid.jsonl", "gather-cases.jsonl"].flatMap(listsOf);
+  const more = ["torch2-options.jsonl", "kl-div-cases.jsonl"].flatMap(listsOf);
+  return [...listsOf("torch-cases.jsonl").flat(), ...rotated(planned, 5), ...rotated(more, 8)];
 }
 
 /** Every pair of an input's and a target's shape among these, so that all ranks and sizes of 0 and 1 meet. */
@@ -138,6 +140,30 @@ function crossed(): Sent[] {
           grad_output: filled("float32", reduction === "none" ? shape : [], 1),
         };
         const title = `[${input}] with target [${shape}], ${reduction}`;
+        const terms = {
+          sample_weight: filled("float64", input.toSpliced(1, 1), 2),
+          lse_square_scale: 0.5,
+          return_z_loss: true,
+          dtype: "float64",
+        };
+        const ignored = { ...operands, target: filled("int64", shape, -100) };
+        requests.push(
+          everyFormat(`${title}, sparse`, "/v1/cross_entropy", {
+            ...ignored,
+            ...terms,
+            ...(reduction === "none" ? {} : { return_grad: true }),
+            target_weight: filled("float32", shape, 1),
+            return_grad_target_weight: reduction !== "none",
+          }),
+          everyFormat(`${title}, shifted`, "/v1/cross_entropy", {
+            ...operands,
+            dim: -1,
+            shift: 1,
+            softcap: 2,
+            return_predictions: true,
+            return_correct: true,
+          }),
+        );
         requests.push(everyFormat(title, "/v1/nll_loss", operands));
         requests.push(everyFormat(`${title}, weighted`, "/v1/cross_entropy", { ...operands, ...weight }));
         requests.push(

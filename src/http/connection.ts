@@ -176,8 +176,13 @@ export class Connection {
     else this.#linger();
     if (this.socket.destroyed) this.#waiting.length = 0;
     const next = this.#waiting.shift();
-    if (next !== undefined) this.#start(next);
-    else if (this.#pending === 0 && !this.#isClosing) this.#onIdle?.();
+    // Behind malformed bytes, the body of the last request will not end.
+    const isReadable = this.#onIdle === undefined || next?.request.complete;
+    if (next !== undefined && isReadable) this.#start(next);
+    else if (this.#onIdle !== undefined && !this.#isClosing) {
+      this.#pending = 0;
+      this.#onIdle();
+    }
   }
 
   /**

@@ -176,8 +176,10 @@ export function foldStep(
     if (!isOpen) {
       const fold = describe();
       const { outer, length, inner } = fold.axis;
-      // Skips empty tensors without losses because they may have billions of lines.
-      if (outer * length * inner === 0 && fold.losses === undefined && fold.correct === undefined) {
+      // Skips empty tensors without a result for each line because they may have billions of lines.
+      const { losses, correct, gradTargetWeight } = fold;
+      const results = losses ?? correct ?? gradTargetWeight;
+      if (outer * length * inner === 0 && results === undefined) {
         take(fold.sums ?? NO_SUMS);
         return true;
       }

@@ -187,6 +187,26 @@ describe("predictions", () => {
   });
 });
 
+it("weights of classes that are all ignored have the gradient 0 where there is no class, in memory that held others", async () => {
+  await service().post("/v1/log_softmax", { input: Array(5000).fill(7), dim: 0 });
+  const { json } = await service().post("/v1/cross_entropy", {
+    input: { shape: [2, 0], data: [] },
+    target: { shape: [2, 3], data: Array(6).fill(-100) },
+    target_weight: { shape: [2, 3], data: Array(6).fill(1) },
+    reduction: "sum",
+    return_grad_target_weight: true,
+    format: "nested",
+  });
+  expect(json).toEqual({
+    loss: 0,
+    total_weight: 0,
+    grad_target_weight: [
+      [0, 0, 0],
+      [0, 0, 0],
+    ],
+  });
+});
+
 it("a streamed response has the rows before what is known after them, whatever the widths", async () => {
   const [n, c] = [300, 40];
   const tensors = {

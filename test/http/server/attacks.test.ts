@@ -40,6 +40,17 @@ it("garbage behind a short request does not cost it its answer", async () => {
   }
 });
 
+it("malformed chunks of a pipelined body are refused behind the answers before it", async () => {
+  const chunked =
+    "POST /v1/nll_loss HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
+  const large = post("/v1/log_softmax", `{"dim":0,"input":[${"1,".repeat(300_000)}1]}`);
+  const answer = await exchange(
+    service(),
+    large + post("/v1/log_softmax", '{"dim":0,"input":[1]}') + chunked,
+  );
+  expect(statusesOf(answer)).toEqual([200, 200, 400]);
+});
+
 it("malformed chunks of a body are refused, before and in the middle of its tensors", async () => {
   const head = (type: string) =>
     `POST /v1/cross_entropy HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`;
