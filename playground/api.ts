@@ -134,6 +134,8 @@ function isProblem(json: unknown): json is Problem {
 /** Fetches log_softmax of the scores, after their transform. Returns the rounded input of nll_loss. */
 async function fetchLogProbs(request: LossRequest, post: Post): Promise<Nested> {
   const { operation, body, input } = request;
+  // The steps of a divergence do not show them.
+  if (operation === "kl_div") return input;
   if (operation === "nll_loss") return mapElements(input, (value) => roundOperand(body, value));
   const dim = dimOf(request);
   const options = Object.fromEntries(

@@ -177,6 +177,20 @@ export const EXAMPLES: readonly Example[] = [
     target: [0, 1],
   },
   {
+    title: "How far two distributions are apart (kl_div)",
+    note: "kl_div compares each row of the input with a row of probabilities. With from_logits, both are scores. Only batchmean is the mean divergence of the rows, as PyTorch warns.",
+    operation: "kl_div",
+    input: [
+      [1, 2, 0.5],
+      [0, 0, 0],
+    ],
+    target: [
+      [2, 1, 0],
+      [0.5, 0, -0.5],
+    ],
+    options: { from_logits: true, reduction: "batchmean", return_grad_target: true },
+  },
+  {
     title: "log_softmax alone",
     note: "Every row minus the logarithm of its sum of exponentials. Choose dim 0 to see the columns add up instead. The gradient is for grad_output, a 1 for one number of each row.",
     operation: "log_softmax",

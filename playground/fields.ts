@@ -23,6 +23,8 @@ export interface Field {
 }
 
 const LOSSES: readonly Operation[] = ["cross_entropy", "nll_loss"];
+const KL_DIV: readonly Operation[] = ["kl_div"];
+const TARGETED: readonly Operation[] = [...LOSSES, ...KL_DIV];
 const CROSS_ENTROPY: readonly Operation[] = ["cross_entropy"];
 const LOG_SOFTMAX: readonly Operation[] = ["log_softmax"];
 /** Operations on logits. */
@@ -31,16 +33,16 @@ const LOGITS: readonly Operation[] = [...CROSS_ENTROPY, ...LOG_SOFTMAX];
 /** All fields, in the order of the form and of the body that is sent. */
 export const FIELDS: readonly Field[] = [
   { name: "input", group: "operands", kind: "tensor" },
-  { name: "target", group: "operands", kind: "tensor", operations: LOSSES },
+  { name: "target", group: "operands", kind: "tensor", operations: TARGETED },
 
   { name: "dim", group: "basic", kind: "number", range: { step: 1 }, absent: "PyTorch's rule" },
   {
     name: "reduction",
     group: "basic",
     kind: "choice",
-    operations: LOSSES,
+    operations: TARGETED,
     absent: "mean (default)",
-    choices: ["none", "mean", "sum", "elementwise_mean"],
+    choices: ["none", "mean", "sum", "elementwise_mean", "batchmean"],
   },
   { name: "weight", group: "basic", kind: "tensor", operations: LOSSES, absent: "one for each class" },
   {
@@ -59,12 +61,15 @@ export const FIELDS: readonly Field[] = [
     range: { max: 1 },
     absent: "0",
   },
+  { name: "log_target", group: "basic", kind: "flag", operations: KL_DIV },
+  { name: "from_logits", group: "basic", kind: "flag", operations: KL_DIV },
   { name: "return_grad", group: "basic", kind: "flag" },
 
   {
     name: "dtype",
     group: "more",
     kind: "choice",
+    operations: [...LOSSES, ...LOG_SOFTMAX],
     absent: "float32 (as it is)",
     choices: ["float64", "float32", "float16", "bfloat16"],
     hint: "Rounds the scores to this dtype first.",
@@ -82,7 +87,7 @@ export const FIELDS: readonly Field[] = [
     name: "temperature",
     group: "more",
     kind: "number",
-    operations: LOGITS,
+    operations: [...LOGITS, ...KL_DIV],
     absent: "1",
     hint: "Divides the scores.",
   },
@@ -164,7 +169,7 @@ export const FIELDS: readonly Field[] = [
   { name: "return_z_loss", group: "more", kind: "flag", operations: CROSS_ENTROPY },
   { name: "return_predictions", group: "more", kind: "flag", operations: CROSS_ENTROPY },
   { name: "return_correct", group: "more", kind: "flag", operations: CROSS_ENTROPY },
-  { name: "return_grad_target", group: "more", kind: "flag", operations: CROSS_ENTROPY },
+  { name: "return_grad_target", group: "more", kind: "flag", operations: [...CROSS_ENTROPY, ...KL_DIV] },
   { name: "return_grad_target_weight", group: "more", kind: "flag", operations: CROSS_ENTROPY },
   {
     name: "format",
@@ -185,7 +190,7 @@ export const FIELDS: readonly Field[] = [
     name: "size_average",
     group: "deprecated",
     kind: "choice",
-    operations: LOSSES,
+    operations: TARGETED,
     absent: "left out",
     choices: [true, false],
   },
@@ -193,7 +198,7 @@ export const FIELDS: readonly Field[] = [
     name: "reduce",
     group: "deprecated",
     kind: "choice",
-    operations: LOSSES,
+    operations: TARGETED,
     absent: "left out",
     choices: [true, false],
   },

@@ -101,6 +101,7 @@ export function updateControls(changed: string): void {
   const operation = selectedOperation();
   for (const { name } of FIELDS) byId(`field-${name}`).hidden = !accepts(operation, name);
   byId("deprecated").hidden = !accepts(operation, "reduce");
+  showBatchMean(operation === "kl_div");
   const isTensor = operation === "log_softmax" || reductionOf(readReduction(operation)) === "none";
   const isMissing = isTensor && !hasGradOutput(operation);
   const checkbox = control("return_grad");
@@ -127,6 +128,15 @@ function showCount(operation: Operation): void {
     kind === "flag" ? control(name).checked : textOf(name) !== "";
   const count = fieldsOf(operation).filter((field) => field.group === "more" && isSet(field)).length;
   byId("more-count").textContent = count === 0 ? "" : ` (${count} set)`;
+}
+
+/** Offers the reduction of kl_div alone. */
+function showBatchMean(isOffered: boolean): void {
+  const { options } = byId("reduction") as HTMLSelectElement;
+  const option = [...options].find(({ value }) => value === "batchmean")!;
+  option.hidden = !isOffered;
+  option.disabled = !isOffered;
+  if (!isOffered && option.selected) control("reduction").value = "";
 }
 
 function readReduction(operation: Operation): Record<string, unknown> {

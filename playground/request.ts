@@ -3,8 +3,8 @@ import { roundOperand } from "./scores.ts";
 import type { Indices, Nested } from "./slices.ts";
 import { lineAt, numberAt, shapeOf, toNumber } from "./slices.ts";
 
-export type Operation = "cross_entropy" | "nll_loss" | "log_softmax";
-export type Reduction = "none" | "mean" | "sum";
+export type Operation = "cross_entropy" | "nll_loss" | "log_softmax" | "kl_div";
+export type Reduction = "none" | "mean" | "sum" | "batchmean";
 /** The JSON object of a request or response. */
 export type Body = Readonly<Record<string, unknown>>;
 
@@ -20,19 +20,20 @@ export interface LossRequest {
 
 const IGNORE_INDEX = -100;
 
-/** Returns the class dimension: the requested `dim`, or PyTorch's default, also for a `dim` that the server rejects. */
+/** Returns the class dimension: the requested `dim`, or the default, also for a `dim` that the server rejects. */
 export function dimOf({ operation, body, input }: LossRequest): number {
   // A scalar has the dim 0, too.
   const rank = Math.max(shapeOf(input).length, 1);
   const { dim } = body;
   if (typeof dim === "number" && dim >= -rank && dim < rank) return dim < 0 ? dim + rank : dim;
+  if (operation === "kl_div") return rank - 1;
   return rank === 1 || (operation === "log_softmax" && rank === 3) ? 0 : 1;
 }
 
 /** Returns the reduction. The deprecated `size_average` and `reduce` override `reduction`, as in PyTorch. */
 export function reductionOf({ reduction = "mean", size_average = null, reduce = null }: Body): Reduction {
   if (size_average === null && reduce === null)
-    return reduction === "none" || reduction === "sum" ? reduction : "mean";
+    return reduction === "none" || reduction === "sum" || reduction === "batchmean" ? reduction : "mean";
   if (reduce === false) return "none";
   return size_average === false ? "sum" : "mean";
 }

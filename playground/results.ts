@@ -131,6 +131,7 @@ function renderReduction({ request, response, threeWays }: Results): HTMLElement
     none: "The losses stay as they are.",
     sum: "All losses added up.",
     mean: `All losses added up, divided by ${divisorWords(request, response)}.`,
+    batchmean: "All losses added up, divided by the first size of the input.",
   };
   section.append(element("p", { class: "note" }, notes[reduction]));
   if (response.loss !== undefined)
@@ -146,6 +147,7 @@ function renderReduction({ request, response, threeWays }: Results): HTMLElement
 }
 
 function divisorWords(request: LossRequest, response: Body): string {
+  if (request.operation === "kl_div") return "the number of elements";
   if (response.total_weight === undefined) return "the number of positions";
   const isWeighted = request.body.sample_weight !== undefined;
   const isShared = isSparse(request) || hasProbabilities(request);

@@ -33,6 +33,7 @@ export interface Step {
 
 /** Returns all steps, in the order of the computation. */
 export function stepsOf(results: Results): Step[] {
+  if (results.request.operation === "kl_div") return divergenceSteps(results);
   const { request, losses, gradInput, gradTarget, others } = results;
   const isPicked = (at: Indices): boolean => isTarget(request, at);
   const input = inputStep(request);
@@ -54,7 +55,8 @@ export function stepsOf(results: Results): Step[] {
 
 /** Returns the step of the input, which is also shown with an error response. */
 export function inputStep(request: LossRequest): Step {
-  const isLog = request.operation === "nll_loss";
+  const { operation, body } = request;
+  const isLog = operation === "nll_loss" || (operation === "kl_div" && body.from_logits !== true);
   return {
     id: "input",
     title: isLog ? "Input: log-probabilities" : "Input: scores (logits)",
@@ -65,6 +67,39 @@ export function inputStep(request: LossRequest): Step {
     slices: classSlices(request.input, dimOf(request)),
     explain: (at) => explainInput(request, at),
   };
+}
+
+/** Returns the steps of kl_div, whose losses have the input's shape. */
+function divergenceSteps(results: Results): Step[] {
+  const { request, dim, losses, gradInput, gradTarget } = results;
+  const { log_target: isLog, from_logits: isLogits } = request.body;
+  const kind = isLogits ? "scores (logits)" : isLog ? "log-probabilities" : "probabilities";
+  const table = (name: string, title: string, note: string, value: Nested, heat: Heat): Step => ({
+    id: name.replace("grad_input", "gradient").replace("grad_", "gradient-"),
+    title,
+    note,
+    heat,
+    slices: classSlices(value, dim),
+    explain: (at) => `${elementName(name, at)} = ${fullNumber(numberAt(value, at))}`,
+  });
+  const targetHeat = isLogits ? "signed" : isLog ? "log" : "share";
+  const input = inputStep(request);
+  const steps = [input, table("target", `Target: ${kind}`, "", request.target!, targetHeat)];
+  if (losses !== undefined) {
+    const formula = isLogits
+      ? "exp(b) · (b − a), with a and b the log_softmax of input and target."
+      : isLog
+        ? "exp(target) · (target − input)."
+        : "target · (log(target) − input), 0 for a target of 0.";
+    steps.push(table("losses", "Loss of each element", formula, losses, "signed"));
+  }
+  const grows = (what: string): string =>
+    `How the result changes when an element of the ${what} grows a little.`;
+  if (gradInput !== undefined)
+    steps.push(table("grad_input", "Gradient", grows("input"), gradInput, "signed"));
+  if (gradTarget !== undefined)
+    steps.push(table("grad_target", "Gradient of the target", grows("target"), gradTarget, "signed"));
+  return steps;
 }
 
 function transformStep(request: LossRequest): Step {

@@ -240,6 +240,37 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       expect(await page.textContent("#problem-detail")).toMatch(/^target\[45\]: Target 2 is/);
     }));
 
+  it("shows a divergence as tables of its operands, losses and gradients", () =>
+    visit(async (page) => {
+      await page.selectOption("#example", { label: "How far two distributions are apart (kl_div)" });
+      await page.waitForSelector("#step-gradient-target");
+      const body = JSON.parse((await page.textContent("#answer"))!);
+      const { json } = await service().post("/v1/kl_div", {
+        input: [
+          [1, 2, 0.5],
+          [0, 0, 0],
+        ],
+        target: [
+          [2, 1, 0],
+          [0.5, 0, -0.5],
+        ],
+        from_logits: true,
+        reduction: "batchmean",
+        return_grad: true,
+        return_grad_target: true,
+      });
+      expect(body).toEqual(json);
+      expect(await page.textContent("#step-result h3")).toBe("Reduction: batchmean");
+      const losses = (await cells(page, "losses")).map((text) => Number(text.replace("−", "-")));
+      expect(losses).toHaveLength(6);
+      expect(losses.reduce((sum, loss) => sum + loss, 0) / 2).toBeCloseTo(json.loss, 2);
+      await page.locator("#from_logits").uncheck();
+      await expect.poll(() => page.textContent("#step-target h3")).toBe("Target: probabilities");
+      await page.selectOption("#operation", "cross_entropy");
+      expect(await page.locator("#reduction").inputValue()).toBe("");
+      await expect.poll(() => page.locator("#field-log_target").isVisible()).toBe(false);
+    }));
+
   it("takes the note of a text away with the text", () =>
     visit(async (page) => {
       await page.fill("#input", "a b\n1 2\n3 4\n5 6");
@@ -305,7 +336,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
   it("has a control for every field of the API, deprecated ones too, and each has an effect", () =>
     visit(async (page) => {
       const { components } = (await service().get("/openapi.json")).json;
-      for (const operation of ["LogSoftmax", "NllLoss", "CrossEntropy"]) {
+      for (const operation of ["LogSoftmax", "NllLoss", "KlDiv", "CrossEntropy"]) {
         for (const field of Object.keys(components.schemas[`${operation}Request`].properties))
           expect(await page.locator(`#${field}`).count(), field).toBe(1);
       }

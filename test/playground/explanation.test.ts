@@ -105,6 +105,7 @@ function expectAllTrue(results: Results): void {
   const { request, logProbs, losses, gradInput, gradTarget, others } = results;
   const values: Record<string, (at: readonly number[]) => number> = {
     input: (at) => toNumber(elementAt(request.input, at)),
+    target: (at) => toNumber(elementAt(request.target!, at)),
     transformed: (at) => transformScore(request, toNumber(elementAt(request.input, at))),
     softmax: (at) => Math.exp(toNumber(elementAt(logProbs, at))),
     log: (at) => toNumber(elementAt(logProbs, at)),
@@ -118,7 +119,8 @@ function expectAllTrue(results: Results): void {
     for (const { rows } of slices.slices) {
       for (const { at, value } of rows.flatMap(({ cells }) => cells)) {
         expect(value, id).toBe(valueAt(at));
-        if (PLAIN.includes(id)) expect(explain(at)).toMatch(/^\w+(?:\[[\d, ]+\])? = \S+$/);
+        if (PLAIN.includes(id) || (request.operation === "kl_div" && id !== "input"))
+          expect(explain(at)).toMatch(/^\w+(?:\[[\d, ]+\])? = \S+$/);
         else expectTrue(explain(at), valueAt(at));
       }
     }
