@@ -7,7 +7,7 @@ import { checkIndexOperands, checkTargetDType, checkWeightDType, requireFloat } 
 import type { IndexLoss, SparseTarget } from "./index-loss.ts";
 import { IGNORE_INDEX } from "./index-loss.ts";
 import { resolveShift } from "./loss-axis.ts";
-import { LossError, show } from "./loss-error.ts";
+import { floatFault, LossError, show } from "./loss-error.ts";
 import { checkTerms } from "./position-terms.ts";
 import type { Reduction } from "./reduction.ts";
 
@@ -112,12 +112,8 @@ function checkTargetWeight(target: Tensor, targetWeight: Tensor): void {
       `target_weight must have the target's shape, ${show(target.shape)}, got ${show(targetWeight.shape)}`,
     );
   }
-  if (isFloat(targetWeight.dtype)) return;
-  throw new LossError(
-    "dtype_not_supported",
-    "target_weight",
-    `target_weight must have a floating point dtype, got ${DTYPES[targetWeight.dtype].torch}`,
-  );
+  const fault = floatFault("target_weight", targetWeight);
+  if (fault !== undefined) throw fault;
 }
 
 /** Applies `log_softmax`'s checks to the class dimension. */

@@ -2,10 +2,10 @@
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
-import { DTYPES, isFloat } from "../tensor/dtype.ts";
+import { isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
-import { LossError, show } from "./loss-error.ts";
+import { floatFault, LossError, show } from "./loss-error.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, firstElement, planCast } from "./numbers.ts";
 import type { Layout, Slot } from "./plan.ts";
@@ -64,12 +64,7 @@ export function gradOutputFault(
       `Mismatch in shape: grad_output[0] has a shape of torch.Size(${show(gradOutput.shape)}) and output[0] has a shape of torch.Size(${show(shape)}).`,
     );
   }
-  if (isFloat(gradOutput.dtype)) return undefined;
-  return new LossError(
-    "dtype_not_supported",
-    "grad_output",
-    `grad_output must have a floating point dtype, got ${DTYPES[gradOutput.dtype].torch}`,
-  );
+  return floatFault("grad_output", gradOutput);
 }
 
 /** Returns the result dtype of an operation on two float dtypes, as `torch.promote_types` does. */

@@ -1,10 +1,10 @@
 /** Checks of the options of `log_softmax` that give results of each line. */
-import { DTYPES, isFloat } from "../tensor/dtype.ts";
+import { isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
 import type { GradOptions } from "./grad-output.ts";
 import type { FieldName } from "./loss-error.ts";
-import { LossError, show } from "./loss-error.ts";
+import { floatFault, LossError, show } from "./loss-error.ts";
 
 /** Options of `log_softmax` for results of each line along `dim`. */
 export interface LineOptions {
@@ -183,10 +183,6 @@ function checkUpstream({ field, given, shape, option, isReturned }: Upstream, re
       `Mismatch in shape: ${field} has a shape of torch.Size(${show(given.shape)}) and its output has a shape of torch.Size(${show(shape)}).`,
     );
   }
-  if (isFloat(given.dtype)) return;
-  throw new LossError(
-    "dtype_not_supported",
-    field,
-    `${field} must have a floating point dtype, got ${DTYPES[given.dtype].torch}`,
-  );
+  const fault = floatFault(field, given);
+  if (fault !== undefined) throw fault;
 }

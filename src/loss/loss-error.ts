@@ -1,4 +1,6 @@
 /** Errors of the losses, in PyTorch's words. Knows neither HTTP nor the format of a tensor. */
+import type { DType } from "../tensor/dtype.ts";
+import { DTYPES, isFloat } from "../tensor/dtype.ts";
 
 /** Error codes, named for the argument to change. */
 export type LossErrorCode =
@@ -54,6 +56,16 @@ export class LossError extends Error {
     this.field = field;
     this.element = element;
   }
+}
+
+/** Returns the error of an operand that must have a float dtype and has another one, or undefined. */
+export function floatFault(field: FieldName, { dtype }: { readonly dtype: DType }): LossError | undefined {
+  if (isFloat(dtype)) return undefined;
+  return new LossError(
+    "dtype_not_supported",
+    field,
+    `${field} must have a floating point dtype, got ${DTYPES[dtype].torch}`,
+  );
 }
 
 /** Formats a shape as PyTorch does: `[2, 3]`. */

@@ -6,12 +6,11 @@ import type { Fold } from "../kernel/fold.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
-import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { sameShape } from "../tensor/tensor.ts";
 import type { Shift } from "./loss-axis.ts";
 import { shiftStep } from "./loss-axis.ts";
-import { LossError, show } from "./loss-error.ts";
+import { floatFault, LossError, show } from "./loss-error.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, planCast } from "./numbers.ts";
 import type { Layout, Output, Slot } from "./plan.ts";
@@ -116,12 +115,8 @@ export function checkSampleWeight(sampleWeight: Tensor | undefined, positions: r
       `sample_weight must have the shape of the positions, ${show(positions)}, got ${show(sampleWeight.shape)}`,
     );
   }
-  if (isFloat(sampleWeight.dtype)) return;
-  throw new LossError(
-    "dtype_not_supported",
-    "sample_weight",
-    `sample_weight must have a floating point dtype, got ${DTYPES[sampleWeight.dtype].torch}`,
-  );
+  const fault = floatFault("sample_weight", sampleWeight);
+  if (fault !== undefined) throw fault;
 }
 
 /** Results of the terms. */

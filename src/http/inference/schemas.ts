@@ -3,6 +3,7 @@ import { Type } from "typebox";
 import { MAX_RANK } from "../../tensor/tensor.ts";
 import { DATATYPES } from "../../wire/inference/reader.ts";
 import { OPERANDS } from "../../wire/operands.ts";
+import { MEMBERS } from "../losses/compute.ts";
 import { optional } from "../losses/optional.ts";
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
@@ -101,8 +102,9 @@ export const InferenceRequest = Type.Object(
 const Output = Type.Object(
   {
     name: Type.String({
-      description:
-        "output, values, indices, lse, entropy, loss, losses, total_weight, grad_input or grad_target.",
+      description: `One of ${Object.values(MEMBERS)
+        .filter((name) => name !== "warnings")
+        .join(", ")}.`,
     }),
     shape: Type.Array(Size),
     datatype: Type.Ref("InferenceDatatype#"),

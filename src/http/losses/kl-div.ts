@@ -8,7 +8,7 @@ import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
-import { format, gradOutput, legacy, MAX_JSON_INTEGER, nonFinite, returnGrad } from "./options.ts";
+import { dimField, flag, format, gradOutput, legacy, nonFinite, returnGrad } from "./options.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
@@ -22,24 +22,12 @@ const KlDivRequest = Type.Object(
     reduction: optional(Type.Unsafe<string>({ $ref: "KlDivReduction#", default: "mean" })),
     size_average: legacy("Deprecated: with reduce, overrides reduction."),
     reduce: legacy("Deprecated: with size_average, overrides reduction."),
-    log_target: optional(
-      Type.Boolean({ default: false, description: "Whether target holds log-probabilities." }),
+    log_target: flag("Whether target holds log-probabilities."),
+    from_logits: flag(
+      "Whether input and target are logits: both are divided by temperature and go through log_softmax over dim first. PyTorch has no such option.",
     ),
-    from_logits: optional(
-      Type.Boolean({
-        default: false,
-        description:
-          "Whether input and target are logits: both are divided by temperature and go through log_softmax over dim first. PyTorch has no such option.",
-      }),
-    ),
-    dim: optional(
-      Type.Integer({
-        minimum: -MAX_JSON_INTEGER,
-        maximum: MAX_JSON_INTEGER,
-        default: null,
-        description:
-          "With from_logits: the dimension whose probabilities add up to 1, from -rank to rank - 1. If absent or null, it is -1, the last.",
-      }),
+    dim: dimField(
+      "With from_logits: the dimension whose probabilities add up to 1, from -rank to rank - 1. If absent or null, it is -1, the last.",
     ),
     temperature: optional(
       Type.Number({
@@ -49,12 +37,7 @@ const KlDivRequest = Type.Object(
       }),
     ),
     return_grad: returnGrad,
-    return_grad_target: optional(
-      Type.Boolean({
-        default: false,
-        description: "Whether to return `grad_target`, the gradient with respect to target.",
-      }),
-    ),
+    return_grad_target: flag("Whether to return `grad_target`, the gradient with respect to target."),
     grad_output: gradOutput,
     format,
     non_finite: nonFinite,

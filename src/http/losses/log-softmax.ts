@@ -8,6 +8,8 @@ import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
 import {
   castDType,
+  dimField,
+  flag,
   format,
   MAX_JSON_INTEGER,
   nonFinite,
@@ -19,19 +21,11 @@ import { resultTensor } from "./result-schemas.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
 
-const flag = (description: string) => optional(Type.Boolean({ default: false, description }));
-
 const LogSoftmaxRequest = Type.Object(
   {
     input: tensorField("The logits, of any shape."),
-    dim: optional(
-      Type.Integer({
-        minimum: -MAX_JSON_INTEGER,
-        maximum: MAX_JSON_INTEGER,
-        default: null,
-        description:
-          "The dimension whose exponentials add up to 1, from -rank to rank - 1. If absent or null, PyTorch's legacy rule chooses it (0 for ranks 0, 1 and 3, else 1), with a warning.",
-      }),
+    dim: dimField(
+      "The dimension whose exponentials add up to 1, from -rank to rank - 1. If absent or null, PyTorch's legacy rule chooses it (0 for ranks 0, 1 and 3, else 1), with a warning.",
     ),
     dtype: castDType,
     ...transformOptions,

@@ -39,6 +39,12 @@ export function realOf(field: number | string | undefined): number | undefined {
 /** Options of the JSON response format, independent of the operation. */
 export const JSON_OPTIONS = ["format", "non_finite"] as const;
 
+/** Creates a field for a dimension, null by default. */
+export const dimField = (description: string) =>
+  optional(
+    Type.Integer({ minimum: -MAX_JSON_INTEGER, maximum: MAX_JSON_INTEGER, default: null, description }),
+  );
+
 /** Creates a field that is off by default. */
 export const flag = (description: string) => optional(Type.Boolean({ default: false, description }));
 
@@ -111,14 +117,8 @@ export const lossOptions = {
   reduction: optional(Type.Unsafe<string>({ $ref: "Reduction#", default: "mean" })),
   size_average: legacy("Deprecated: with reduce, overrides reduction."),
   reduce: legacy("Deprecated: with size_average, overrides reduction."),
-  dim: optional(
-    Type.Integer({
-      minimum: -MAX_JSON_INTEGER,
-      maximum: MAX_JSON_INTEGER,
-      default: null,
-      description:
-        "The dimension of the classes, from -rank to rank - 1: -1 for (batch, tokens, classes). If absent or null, 0 for one row and 1 for a batch, as in PyTorch.",
-    }),
+  dim: dimField(
+    "The dimension of the classes, from -rank to rank - 1: -1 for (batch, tokens, classes). If absent or null, 0 for one row and 1 for a batch, as in PyTorch.",
   ),
   shift: optional(
     Type.Integer({
