@@ -124,11 +124,12 @@ export class IndexRun implements Run<LossResult> {
       const smooth = this.#reduced(this.#sums.smooth);
       value = (1 - smoothing) * value + (smoothing / this.#plan.axis.length) * smooth;
     }
-    const zLoss = this.#reduced(this.#sums.square);
-    if (terms.squareScale > 0) value += zLoss;
+    const { squareScale, returnZLoss } = terms;
+    const zLoss = squareScale > 0 ? { dtype, value: this.#reduced(this.#sums.square) } : undefined;
+    if (zLoss !== undefined) value += zLoss.value;
     return {
       loss: this.#round(dtype, value),
-      ...(terms.returnZLoss && { zLoss: { dtype, value: zLoss } }),
+      ...(returnZLoss && zLoss && { zLoss }),
       totalWeight,
       ...more,
       warnings,

@@ -228,12 +228,12 @@ class ProbabilityRun implements Run<LossResult> {
       const total = roundTo(this.#kernel, this.#scratch, compute, totalOf(sum)).value;
       return roundTo(this.#kernel, this.#scratch, dtype, total / divisor).value;
     };
-    const zLoss = { dtype, value: reduced(this.#sums.square) };
     const { squareScale, returnZLoss } = loss.terms;
-    const value = reduced(this.#sums.loss) + (squareScale > 0 ? zLoss.value : 0);
+    const zLoss = squareScale > 0 ? { dtype, value: reduced(this.#sums.square) } : undefined;
+    const value = reduced(this.#sums.loss) + (zLoss?.value ?? 0);
     return {
       loss: roundTo(this.#kernel, this.#scratch, dtype, value),
-      ...(returnZLoss && { zLoss }),
+      ...(returnZLoss && zLoss && { zLoss }),
       ...more,
     };
   }
