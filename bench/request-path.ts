@@ -1,7 +1,7 @@
 /**
- * Counts the files and functions that a request runs: `npm run bench:path`. A server in this process serves a JSON cross_entropy of 3x5, a /v2
- * inference and a safetensors file, and V8's precise coverage counts the calls into src/. `npm run bench:path -- files`
- * lists the files.
+ * Counts the files and functions that a request runs: `npm run bench:path`. A server in this process serves a JSON cross_entropy of 3x5, the first
+ * of its shape and a repetition, a /v2 inference and a safetensors file, and V8's precise coverage counts the calls into src/.
+ * `npm run bench:path -- files` lists the files.
  */
 import { Session } from "node:inspector/promises";
 import { fileURLToPath } from "node:url";
@@ -58,8 +58,15 @@ const file = writeTestFile({
   target: tensor("int64", [3], () => 1),
   input: tensor("float32", [3, 5], () => 0),
 });
+/** Columns of the last body of a new shape. */
+let columns = 5;
+const ofNewShape = (): object => {
+  columns++;
+  return { input: [0, 1, 2].map((score) => new Array(columns).fill(score)), target: [1, 0, 4] };
+};
 const requests = {
-  "cross_entropy 3x5, JSON": () => service.post("/v1/cross_entropy", SMALL),
+  "cross_entropy 3xN, JSON, the first of its shape": () => service.post("/v1/cross_entropy", ofNewShape()),
+  "cross_entropy 3x5, JSON, repeated": () => service.post("/v1/cross_entropy", SMALL),
   "cross_entropy 1x2, inference": () => service.post("/v2/models/cross_entropy/infer", inference),
   "cross_entropy 3x5, safetensors": () =>
     service.send("POST", "/v1/cross_entropy", file, { "content-type": "application/vnd.safetensors" }),

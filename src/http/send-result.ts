@@ -50,6 +50,8 @@ export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPage
   loss.timings.enter("write");
   // Sent as text because Node writes a short text together with its headers, but bytes separately.
   const text = printed.toString();
+  // Nothing reads the tensors any more, so the next request of this turn finds memory at the same addresses.
+  loss.region.release();
   atEndOfTurn(() => reply.send(text));
   return undefined;
 }

@@ -3,6 +3,9 @@
 /** Works on about `budget` elements and returns true when done. Results are bit-identical for every division. */
 export type Step = (budget: number) => boolean;
 
+/** Begins a step at its first element. */
+export type BeginStep = () => Step;
+
 /** Elements per slice, under five milliseconds on a slow core for the slowest kernel. */
 export const SLICE_ELEMENTS = 1 << 18;
 

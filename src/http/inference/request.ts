@@ -131,7 +131,7 @@ async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Pr
     timings.enter("read");
     await reader.fill(part);
   }
-  return { ...json.end(), reader };
+  return Object.assign(json.end(), { reader });
 }
 
 /**

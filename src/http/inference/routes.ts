@@ -10,7 +10,7 @@ import type { InferenceOperands } from "../../wire/inference/reader.ts";
 import type { Engine } from "../body/admission.ts";
 import { whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
-import { respond } from "../losses/compute.ts";
+import { prepare, problemOf, respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { statisticsOf } from "../observe/inferences.ts";
@@ -223,17 +223,15 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
     checkNames(operation.model, body);
     const fields = optionsOf(body, validateFields, contract);
     const infer = (operands: InferenceOperands): Sending =>
-      respond(
-        {
-          reply,
-          loss,
-          plan: (reader) => plan(reader, fields as never),
-          send: (members) => sendInference(reply, loss, operation, body, members),
-          locate: (error, reader) =>
-            error.element === undefined ? fieldProblem(body, error) : reader.problemOf(error),
-        },
+      respond({
+        reply,
+        loss,
         operands,
-      );
+        prepare: () => prepare(loss, operands, (reader) => plan(reader, fields as never)),
+        send: (members) => sendInference(reply, loss, operation, body, members),
+        locate: (error) =>
+          error.element === undefined ? fieldProblem(body, error) : problemOf(error, operands),
+      });
     const operands = readOperands(asked, json, body);
     if (!(operands instanceof Promise)) return infer(operands);
     return operands.then(async (read) => (await infer(read)) ?? reply);

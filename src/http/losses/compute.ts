@@ -1,93 +1,22 @@
-/** Reads a loss's operands from the body, allocates the plan's memory and runs the kernels. */
+/** Prepares a loss: reads its operands, plans it and allocates its memory. Then runs the kernels, and responds. */
 import type { FastifyReply } from "fastify";
-import type { Step } from "../../kernel/step.ts";
-import type { LossOptions, LossResult } from "../../loss/index-loss.ts";
+import type { BeginStep } from "../../kernel/step.ts";
+import type { LossResult } from "../../loss/index-loss.ts";
 import type { LogSoftmaxResult } from "../../loss/log-softmax.ts";
 import { LossError } from "../../loss/loss-error.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { computeWhole } from "../../loss/plan.ts";
 import { Problem, rejectAt } from "../../problems.ts";
-import type { DType } from "../../tensor/dtype.ts";
-import { isFloat } from "../../tensor/dtype.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
 import type { Members } from "../../wire/json/writer.ts";
-import type { OperandName, Operands } from "../../wire/operands.ts";
+import type { Operands } from "../../wire/operands.ts";
 import type { LossContext } from "../context.ts";
 import type { Sending } from "../send-result.ts";
 import { runSlices } from "../turns.ts";
+import { OperandReader } from "./operand-reader.ts";
 
 /** Plan of an operation. */
 export type LossPlan = Plan<LossResult> | Plan<LogSoftmaxResult>;
-
-/** Options of nll_loss and cross_entropy in a body. */
-export interface LossFields {
-  readonly dim?: number;
-  readonly shift?: number;
-  readonly dtype?: DType;
-  readonly ignore_index?: number;
-  readonly reduction?: string;
-  readonly size_average?: boolean | null;
-  readonly reduce?: boolean | null;
-  readonly return_grad?: boolean;
-}
-
-/** Returns the dtype of the losses: `dtype` or the input's. An integer `dtype` is rejected later. */
-export function lossDType({ dtype }: LossFields, input: Tensor): DType {
-  return dtype !== undefined && isFloat(dtype) ? dtype : input.dtype;
-}
-
-/** Reads the operands of a request, and collects the conversions that their elements need. */
-export class OperandReader {
-  readonly operands: Operands;
-  /** Steps that convert the elements of the operands to their dtypes. */
-  readonly conversions: Step[] = [];
-  /** Total bytes of the operands. */
-  bytes = 0;
-  readonly #loss: LossContext;
-
-  constructor(loss: LossContext, operands: Operands) {
-    this.#loss = loss;
-    this.operands = operands;
-  }
-
-  /** Reads an operand in its own dtype, or in `dtype` if it has none. */
-  tensor(name: OperandName, dtype: DType): Tensor {
-    const { tensor, convert } = this.operands.tensor(this.#loss, name, dtype);
-    if (convert !== undefined) this.conversions.push(convert);
-    this.bytes += byteLength(tensor);
-    if (name === "input") this.#loss.input = tensor;
-    return tensor;
-  }
-
-  optional(name: OperandName, dtype: DType): Tensor | undefined {
-    return this.operands.has(name) ? this.tensor(name, dtype) : undefined;
-  }
-
-  /** Reads the options that nll_loss and cross_entropy share. Tensors without a dtype take that of the losses. */
-  lossOptions(fields: LossFields, input: Tensor): LossOptions {
-    const dtype = lossDType(fields, input);
-    return {
-      dim: fields.dim,
-      shift: fields.shift,
-      dtype: fields.dtype,
-      weight: this.optional("weight", dtype),
-      sampleWeight: this.optional("sample_weight", dtype),
-      gradOutput: this.optional("grad_output", dtype),
-      ignoreIndex: fields.ignore_index === undefined ? undefined : BigInt(fields.ignore_index),
-      reduction: fields.reduction,
-      sizeAverage: fields.size_average,
-      reduce: fields.reduce,
-      returnGrad: fields.return_grad,
-    };
-  }
-
-  /** Converts a loss's error into a problem with a pointer to the field or the element. */
-  problemOf({ code, field, element, message }: LossError): Problem {
-    const pointer = element === undefined ? `/${field}` : this.operands.elementPointer(field, element);
-    return rejectAt(code, pointer, message);
-  }
-}
 
 /** Names of result members in the contract, in the order of the response. */
 export const MEMBERS = {
@@ -121,40 +50,73 @@ export function toMembers(result: Partial<LossResult & LogSoftmaxResult>): Membe
   return members;
 }
 
-/** Computes a loss with its operands in memory, in this turn of the event loop if it is short, otherwise in slices. */
-function compute(
+/** Loss whose operands have been checked, with a place in memory for each of its tensors. Has no state, so it can run again. */
+export interface Prepared {
+  readonly operands: Operands;
+  readonly plan: LossPlan;
+  /** Conversions of the operands' elements to their dtypes. */
+  readonly conversions: readonly BeginStep[];
+  /** Address of the plan's block. */
+  readonly block: number;
+}
+
+/** Reads and checks the operands, plans the loss and allocates its memory. */
+export function prepare(
   loss: LossContext,
-  reader: OperandReader,
-  plan: LossPlan,
+  operands: Operands,
+  planLoss: (reader: OperandReader) => LossPlan,
+): Prepared {
+  const reader = new OperandReader(loss, operands);
+  const plan = planLoss(reader);
+  return { operands, plan, conversions: reader.conversions, block: allocBlock(loss, reader, plan) };
+}
+
+/** Runs a loss, in this turn of the event loop if it is short, otherwise in slices. */
+function run(
+  loss: LossContext,
+  { plan, conversions, block }: Prepared,
   isGone: () => boolean,
 ): Members | Promise<Members> {
-  const block = allocBlock(loss, reader, plan);
+  const begun = conversions.map((begin) => begin());
   const { steps, result } = computeWhole(loss.kernel, plan as Plan<LossResult>, block);
-  const pending = runSlices([...reader.conversions, ...steps], isGone);
+  const pending = runSlices([...begun, ...steps], isGone);
   return pending === undefined ? toMembers(result()) : pending.then(() => toMembers(result()));
 }
 
+/** Converts a loss's error into a problem with a pointer to the field or the element. */
+export function problemOf({ code, field, element, message }: LossError, operands: Operands): Problem {
+  const pointer = element === undefined ? `/${field}` : operands.elementPointer(field, element);
+  return rejectAt(code, pointer, message);
+}
+
 /** The request of one loss, and how its result is sent. */
-export interface LossRequest {
+export interface LossRequest<Loss extends Prepared> {
   readonly reply: FastifyReply;
   readonly loss: LossContext;
-  /** Checks the operands and plans the loss. */
-  readonly plan: (reader: OperandReader) => LossPlan;
-  readonly send: (members: Members) => Sending;
+  readonly operands: Operands;
+  readonly prepare: () => Loss;
+  readonly send: (members: Members, prepared: Loss) => Sending;
   /** Converts a loss's error into a problem with the pointer into the body. */
-  readonly locate: (error: LossError, reader: OperandReader) => Problem;
+  readonly locate: (error: LossError, operands: Operands) => Problem;
 }
 
 /** Computes a loss and sends its result, without a promise in this turn of the event loop if the loss ends in its first slice. */
-export function respond({ reply, loss, plan, send, locate }: LossRequest, operands: Operands): Sending {
-  const reader = new OperandReader(loss, operands);
-  const located = (error: unknown): unknown => (error instanceof LossError ? locate(error, reader) : error);
+export function respond<Loss extends Prepared>({
+  reply,
+  loss,
+  operands,
+  prepare: prepareLoss,
+  send,
+  locate,
+}: LossRequest<Loss>): Sending {
+  const located = (error: unknown): unknown => (error instanceof LossError ? locate(error, operands) : error);
   loss.timings.enter("compute");
   try {
-    const members = compute(loss, reader, plan(reader), () => reply.raw.destroyed);
-    if (!(members instanceof Promise)) return send(members);
+    const prepared = prepareLoss();
+    const members = run(loss, prepared, () => reply.raw.destroyed);
+    if (!(members instanceof Promise)) return send(members, prepared);
     return members.then(
-      async (later) => (await send(later)) ?? reply,
+      async (later) => (await send(later, prepared)) ?? reply,
       (error) => {
         throw located(error);
       },

@@ -2,7 +2,8 @@
 import type { TSchema } from "typebox";
 import type { LossName } from "../../loss/names.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
-import type { LossPlan, OperandReader } from "./compute.ts";
+import type { LossPlan } from "./compute.ts";
+import type { OperandReader } from "./operand-reader.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
 
 export interface Operation {

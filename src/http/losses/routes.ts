@@ -8,6 +8,7 @@ import type { NonFinite } from "../../wire/json/pages.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
 import type { TensorFormat } from "../../wire/json/tensors.ts";
 import { JsonOperands } from "../../wire/json/tensors.ts";
+import type { Members } from "../../wire/json/writer.ts";
 import type { Engine } from "../body/admission.ts";
 import { admit, bodyLimitOf, whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
@@ -17,14 +18,18 @@ import { readSafetensors, readTensors } from "../body/safetensors.ts";
 import type { LossContext } from "../context.ts";
 import type { BodyFormat } from "../limits/content-headers.ts";
 import { tooLarge } from "../limits/content-headers.ts";
+import type { Sending } from "../send-result.ts";
 import { sendMembers } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
-import type { LossRequest } from "./compute.ts";
-import { OperandReader, respond } from "./compute.ts";
+import type { Prepared } from "./compute.ts";
+import { prepare, problemOf, respond } from "./compute.ts";
+import { OperandReader } from "./operand-reader.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { withoutNulls } from "./optional.ts";
 import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
+import type { JsonLoss } from "./repeats.ts";
+import { recall, remember } from "./repeats.ts";
 import { RESULT_SCHEMAS } from "./result-schemas.ts";
 import { computeRows, openRows, sendRows } from "./row-stream.ts";
 import type { Obstacle, Streaming } from "./streaming.ts";
@@ -52,7 +57,7 @@ interface JsonFields {
 }
 
 function registerOperation(app: FastifyInstance, engine: Engine, operation: Operation): void {
-  const { name, operationId, summary, description, request, response, plan } = operation;
+  const { name, operationId, summary, description, request, response } = operation;
   app.addSchema(request);
   app.addSchema(response);
   const options: RouteShorthandOptions = {
@@ -77,30 +82,43 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   app.post(`/v1/${name}`, options, (request, reply) => {
     const loss = request.context.loss!;
     const body = request.body as JsonBody | SafetensorsBody;
+    if (!("header" in body)) return respondToJson(operation, reply, loss, body);
     const fields = withoutNulls(body.value as JsonFields);
     if (loss.responseFormat !== "json") rejectJsonOptions(fields);
-    if ("header" in body) return respondToFile(engine, operation, { reply, loss, body, fields });
-    const operands = new JsonOperands(body, fields);
-    const format = (): TensorFormat => fields.format ?? operands.format("input");
-    return respond(lossRequest(reply, loss, plan, fields, format), operands);
+    return respondToFile(engine, operation, { reply, loss, body, fields });
   });
 }
 
-/** Request of an operation of /v1. `format` returns the tensor format of its JSON response. */
-function lossRequest(
+/** Responds to a JSON body, by the loss of an earlier one that it repeats, if there is one. */
+function respondToJson(
+  operation: Operation,
   reply: FastifyReply,
   loss: LossContext,
-  plan: Operation["plan"],
-  fields: JsonFields,
-  format: () => TensorFormat,
-): LossRequest {
-  return {
+  body: JsonBody,
+): Sending {
+  const send = (members: Members, { format, nonFinite }: JsonLoss): Sending =>
+    sendMembers(reply, loss, members, format, nonFinite);
+  const repeated = recall(loss, operation, body);
+  if (repeated !== undefined) {
+    const { operands } = repeated;
+    return respond({ reply, loss, operands, prepare: () => repeated, send, locate: problemOf });
+  }
+  const fields = withoutNulls(body.value as JsonFields);
+  if (loss.responseFormat !== "json") rejectJsonOptions(fields);
+  const operands = new JsonOperands(body, fields);
+  const prepareJson = (): JsonLoss => ({
+    ...prepare(loss, operands, (reader) => operation.plan(reader, fields as never)),
+    format: fields.format ?? operands.format("input"),
+    nonFinite: fields.non_finite,
+  });
+  return respond({
     reply,
     loss,
-    plan: (reader) => plan(reader, fields as never),
-    send: (members) => sendMembers(reply, loss, members, format(), fields.non_finite),
-    locate: (error, reader) => reader.problemOf(error),
-  };
+    operands,
+    prepare: () => remember(loss, operation, body, prepareJson),
+    send,
+    locate: problemOf,
+  });
 }
 
 /** Rejects options of JSON for a response in safetensors. */
@@ -129,11 +147,16 @@ async function respondToFile(
   const { dataBytes } = body.header;
   const fits = dataBytes <= engine.bodyLimit;
   const way = operation.streaming(fields as never, body.header);
-  const toRespond = lossRequest(reply, loss, operation.plan, fields, () => fields.format ?? "nested");
+  const send = (members: Members): Sending =>
+    sendMembers(reply, loss, members, fields.format ?? "nested", fields.non_finite);
   if (!("obstacle" in way) && streams(way, loss.responseFormat, fits))
-    return respondToRows(engine, operation, request, way, toRespond);
+    return respondToRows(engine, operation, request, way, send);
   if (!fits) throw tooLargeAtOnce(engine, dataBytes, way);
-  return (await respond(toRespond, await readTensors(loss, body))) ?? reply;
+  const operands = await readTensors(loss, body);
+  const prepareFile = (): Prepared =>
+    prepare(loss, operands, (reader) => operation.plan(reader, fields as never));
+  const responding = respond({ reply, loss, operands, prepare: prepareFile, send, locate: problemOf });
+  return (await responding) ?? reply;
 }
 
 /** Responds to a safetensors body whose rows are computed as they arrive. */
@@ -142,7 +165,7 @@ async function respondToRows(
   { plan }: Operation,
   { reply, loss, body, fields }: FileRequest,
   way: Streaming,
-  { send, locate }: LossRequest,
+  send: (members: Members) => Sending,
 ): Promise<FastifyReply> {
   const isGone = (): boolean => reply.raw.destroyed;
   let reader: OperandReader | undefined;
@@ -154,7 +177,7 @@ async function respondToRows(
     if (way.leaves !== undefined) return await sendRows(reply, stream);
     return (await send(await computeRows(stream))) ?? reply;
   } catch (error) {
-    throw error instanceof LossError && reader !== undefined ? locate(error, reader) : error;
+    throw error instanceof LossError && reader !== undefined ? problemOf(error, reader.operands) : error;
   }
 }
 

@@ -18,8 +18,9 @@ import type { SizeLimit } from "../limits/content-headers.ts";
 import { MEDIA_TYPES, tooLarge } from "../limits/content-headers.ts";
 import { noteAbort, write } from "../send-result.ts";
 import { runSlices } from "../turns.ts";
-import type { LossPlan, OperandReader } from "./compute.ts";
+import type { LossPlan } from "./compute.ts";
 import { allocBlock, MEMBERS, toMembers } from "./compute.ts";
+import type { OperandReader } from "./operand-reader.ts";
 import type { StreamedInput, Streaming } from "./streaming.ts";
 
 /** Size of the rows in memory at once, which fits the second-level cache. One row may be larger. */

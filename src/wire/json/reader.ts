@@ -21,11 +21,44 @@ export interface NumberRun {
   readonly shape: readonly number[];
 }
 
-/** Scanned body: the value of JSON.parse, with `[k]` or `"k"` in place of number run k. */
-export interface JsonBody {
-  readonly value: unknown;
+/** Scanned body. */
+export class JsonBody {
   readonly skeleton: Skeleton;
-  readonly numberRuns: readonly NumberRun[];
+  /** Records of its number runs, as the scanner wrote them. Bodies with equal records and the same skeleton differ in their numbers only. */
+  readonly records: Int32Array;
+  #numberRuns: readonly NumberRun[] | undefined;
+
+  constructor(skeleton: Skeleton, records: Int32Array) {
+    this.skeleton = skeleton;
+    this.records = records;
+  }
+
+  /** The value of JSON.parse, with `[k]` or `"k"` in place of number run k. */
+  get value(): unknown {
+    return this.skeleton.value;
+  }
+
+  get numberRuns(): readonly NumberRun[] {
+    this.#numberRuns ??= numberRunsOf(this.records);
+    return this.#numberRuns;
+  }
+}
+
+function numberRunsOf(records: Int32Array): NumberRun[] {
+  const numberRuns: NumberRun[] = [];
+  for (let at = 0; at < records.length; at += RUN_WORDS) {
+    const rounded = records[at]!;
+    const shape: number[] = [];
+    for (let axis = 0; axis < records[at + 3]!; axis++) shape.push(records[at + 4 + axis]! >>> 0);
+    numberRuns.push({
+      kind: rounded < 0 ? "base64" : "numbers",
+      rounded: rounded > 0 ? rounded - 1 : undefined,
+      address: records[at + 1]! >>> 0,
+      length: records[at + 2]! >>> 0,
+      shape,
+    });
+  }
+  return numberRuns;
 }
 
 /** Error codes by the error numbers of `assembly/scan.ts`. */
@@ -85,6 +118,8 @@ export interface Skeleton {
   readonly value: unknown;
   /** Validator that has accepted the value. */
   acceptedBy: unknown;
+  /** Loss that the last body with this skeleton was prepared for, see `http/losses/repeats.ts`. */
+  repeat: unknown;
 }
 
 /** Cache of skeletons by text, because clients repeat their options. */
@@ -147,11 +182,11 @@ export class JsonReader {
     const text = this.#skeleton();
     let skeleton = skeletons.get(text);
     if (skeleton === undefined) {
-      skeleton = { value: JSON.parse(text), acceptedBy: undefined };
+      skeleton = { value: JSON.parse(text), acceptedBy: undefined, repeat: undefined };
       if (countMembers(skeleton.value) !== this.#word(MEMBERS)) throw duplicateKey(text);
       remember(text, skeleton);
     }
-    return { value: skeleton.value, skeleton, numberRuns: this.#numberRuns() };
+    return new JsonBody(skeleton, this.#records());
   }
 
   #word(place: number): number {
@@ -167,24 +202,10 @@ export class JsonReader {
     }
   }
 
-  #numberRuns(): NumberRun[] {
+  #records(): Int32Array {
     const { i32, run } = this.#kernel;
-    const numberRuns: NumberRun[] = [];
     const first = (this.#scan + run.scanRuns) / 4;
-    const end = first + this.#word(CUT_COUNT) * RUN_WORDS;
-    for (let at = first; at < end; at += RUN_WORDS) {
-      const rounded = i32[at]!;
-      const shape: number[] = [];
-      for (let axis = 0; axis < i32[at + 3]!; axis++) shape.push(i32[at + 4 + axis]! >>> 0);
-      numberRuns.push({
-        kind: rounded < 0 ? "base64" : "numbers",
-        rounded: rounded > 0 ? rounded - 1 : undefined,
-        address: i32[at + 1]! >>> 0,
-        length: i32[at + 2]! >>> 0,
-        shape,
-      });
-    }
-    return numberRuns;
+    return i32.subarray(first, first + this.#word(CUT_COUNT) * RUN_WORDS);
   }
 
   #error(result: number): Error {

@@ -1,7 +1,7 @@
 /** Reads the three formats of a tensor in JSON: a number or nested lists, `data` with a shape, `base64` with a shape. */
 import { convertStep, convertToIntegersStep } from "../../kernel/convert.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
-import type { Step } from "../../kernel/step.ts";
+import type { BeginStep, Step } from "../../kernel/step.ts";
 import { echo, rejectAt } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
 import type { DType } from "../../tensor/dtype.ts";
@@ -89,34 +89,46 @@ export function checkElementCount(shape: readonly number[], pointer: string): nu
   return elementCount(shape);
 }
 
-/** Tensor with the step that converts its elements, if they need one. */
+/** Tensor with the step that converts its elements, if they need one. The step begins with the numbers of the body. */
 export interface ReadTensor {
   readonly tensor: Tensor;
-  readonly convert: Step | undefined;
+  readonly convert: BeginStep | undefined;
 }
 
+/** Bytes of a number before its conversion. */
+const NUMBER_BYTES = 8;
+
 /** Returns a tensor in its own dtype, or in `dtype` if it has none. Converts the elements in place. */
-export function toTensor(work: Work, text: TensorText, dtype: DType): ReadTensor {
+export function toTensor({ kernel, region }: Work, text: TensorText, dtype: DType): ReadTensor {
   const named = text.dtype ?? dtype;
-  const { shape, numbers } = text;
+  const { shape, numbers, scalar } = text;
   if (numbers?.kind === "base64") return { tensor: base64Tensor(text, numbers, named), convert: undefined };
-  const count = numbers?.length ?? 1;
-  const address = numbers?.address ?? storeScalar(work, text.scalar);
+  const address = numbers?.address ?? region.alloc(NUMBER_BYTES);
   const tensor: Tensor = { dtype: named, shape, address };
-  if (DTYPES[named].float) {
-    return { tensor, convert: convertStep(work.kernel, { dtype: "float64", address }, tensor, count) };
-  }
+  const convert: BeginStep = () => conversion(kernel, text, tensor);
+  if (numbers !== undefined) return { tensor, convert };
+  const place: BeginStep = () => {
+    kernel.f64[address / NUMBER_BYTES] = scalar;
+    return convert();
+  };
+  return { tensor, convert: place };
+}
+
+/** Converts the numbers of a text in place to the dtype of `tensor`. Rejects numbers that an integer dtype does not hold. */
+function conversion(kernel: Kernel, text: TensorText, tensor: Tensor): Step {
+  const { dtype, address } = tensor;
+  const { length = 1, rounded } = text.numbers ?? {};
+  if (DTYPES[dtype].float) return convertStep(kernel, { dtype: "float64", address }, tensor, length);
   const reject = (element: number): never => {
-    const detail = `expected an integer that ${named} holds, up to 2^53`;
+    const detail = `expected an integer that ${dtype} holds, up to 2^53`;
     throw rejectAt("invalid_element", elementPointer(text, element), detail);
   };
-  const integers = convertToIntegersStep(work.kernel, address, tensor, count, reject);
-  const convert: Step = (budget) => {
+  const integers = convertToIntegersStep(kernel, address, tensor, length, reject);
+  return (budget) => {
     if (!integers(budget)) return false;
-    if (numbers?.rounded !== undefined) reject(numbers.rounded);
+    if (rounded !== undefined) reject(rounded);
     return true;
   };
-  return { tensor, convert };
 }
 
 function base64Tensor({ shape, pointer }: TensorText, numbers: NumberRun, dtype: DType): Tensor {
@@ -129,12 +141,6 @@ function base64Tensor({ shape, pointer }: TensorText, numbers: NumberRun, dtype:
     );
   }
   return { dtype, shape, address: numbers.address };
-}
-
-function storeScalar({ kernel, region }: Work, value: number): number {
-  const address = region.alloc(8);
-  kernel.f64[address / 8] = value;
-  return address;
 }
 
 /** Returns the pointer to an element, given its row-major index, in the tensor's format. */

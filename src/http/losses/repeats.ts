@@ -1,0 +1,68 @@
+/**
+ * Runs a loss again that was prepared for an earlier body, because clients send the same options and shapes many times. A repetition has the
+ * skeleton of the earlier body and its number runs at the same addresses, so only the numbers differ, which no check before the run reads.
+ */
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { NonFinite } from "../../wire/json/pages.ts";
+import type { JsonBody } from "../../wire/json/reader.ts";
+import type { TensorFormat } from "../../wire/json/tensors.ts";
+import type { LossContext } from "../context.ts";
+import type { Prepared } from "./compute.ts";
+import type { Operation } from "./operation.ts";
+
+/** Prepared loss of a JSON body, with the format of its JSON response. */
+export interface JsonLoss extends Prepared {
+  readonly format: TensorFormat;
+  readonly nonFinite: NonFinite | undefined;
+}
+
+/** Loss of the last body with a skeleton. */
+interface Repeat {
+  readonly prepared: JsonLoss;
+  readonly kernel: Kernel;
+  readonly operation: Operation;
+  readonly input: LossContext["input"];
+  readonly records: Int32Array;
+  /** Memory that the preparation allocated behind the number runs. */
+  readonly start: number;
+  readonly bytes: number;
+}
+
+/** Returns the loss that a body repeats, with its memory allocated, or undefined. */
+export function recall(loss: LossContext, operation: Operation, body: JsonBody): JsonLoss | undefined {
+  const repeat = body.skeleton.repeat as Repeat | undefined;
+  const { kernel, region, responseFormat } = loss;
+  if (repeat === undefined || responseFormat !== "json") return undefined;
+  if (repeat.operation !== operation || repeat.kernel !== kernel) return undefined;
+  if (repeat.start !== region.next || repeat.bytes > region.left) return undefined;
+  if (!areEqual(repeat.records, body.records)) return undefined;
+  region.alloc(repeat.bytes);
+  loss.input = repeat.input;
+  return repeat.prepared;
+}
+
+/** Prepares the loss of a body, and keeps it for repetitions unless it needed more memory than the request had reserved. */
+export function remember(
+  loss: LossContext,
+  operation: Operation,
+  body: JsonBody,
+  prepareLoss: () => JsonLoss,
+): JsonLoss {
+  const { kernel, region, responseFormat } = loss;
+  const { next: start, left } = region;
+  const prepared = prepareLoss();
+  const bytes = region.next - start;
+  if (responseFormat === "json" && bytes === left - region.left) {
+    const records = body.records.slice();
+    const repeat: Repeat = { prepared, kernel, operation, input: loss.input, records, start, bytes };
+    body.skeleton.repeat = repeat;
+  }
+  return prepared;
+}
+
+/** Compares records, of which most bodies have two. */
+function areEqual(some: Int32Array, others: Int32Array): boolean {
+  if (some.length !== others.length) return false;
+  for (let at = 0; at < some.length; at++) if (some[at] !== others[at]) return false;
+  return true;
+}

@@ -1,0 +1,134 @@
+/**
+ * Bodies that repeat the options and shapes of earlier ones: PyTorch's cases with other numbers, each compared with the answer of
+ * another service, for which the body repeats nothing because its memory is another.
+ */
+import { describe, expect, it } from "vitest";
+import type { Case, CaseTensor } from "../../conformance/case.ts";
+import { readCases, requestOf } from "../../conformance/case.ts";
+import { base64, flat } from "../../conformance/forms.ts";
+import { useService } from "../../support/service.ts";
+
+const service = useService();
+const other = useService();
+
+const CASES = [
+  "torch-cases.jsonl",
+  "torch2-cases.jsonl",
+  "torch2-options.jsonl",
+  "kl-div-cases.jsonl",
+  "gather-cases.jsonl",
+].flatMap(readCases);
+
+/** The same case with the elements of every tensor in reverse. */
+function reversed(test: Case): Case {
+  const entries = Object.entries(test).map(([name, value]) => [
+    name,
+    isTensor(value) && name !== "expect" ? { ...value, data: value.data.toReversed() } : value,
+  ]);
+  return Object.fromEntries(entries) as Case;
+}
+
+function isTensor(value: unknown): value is CaseTensor {
+  return typeof value === "object" && value !== null && "data" in value;
+}
+
+type Write = (tensor: CaseTensor) => unknown;
+
+const ask = async (path: string, body: object, asked = service): Promise<[number, string]> => {
+  const { status, text } = await asked().post(path, body, { "x-request-id": "repeats" });
+  return [status, text];
+};
+
+describe.each([
+  ["flat", flat],
+  ["base64", base64],
+] as const satisfies [string, Write][])("a repeated %s body", (_form, write) => {
+  it.each(["log_softmax", "nll_loss", "cross_entropy", "kl_div"] as const)(
+    "has the answer of a service that never saw its like, for every case of %s",
+    async (op) => {
+      let asked = 0;
+      for (const test of CASES.filter((one) => one.op === op)) {
+        const path = `/v1/${op}`;
+        const first = requestOf(test, write);
+        const second = requestOf(reversed(test), write);
+        const answer = await ask(path, first);
+        expect(await ask(path, first), test.id).toEqual(answer);
+        const repeated = await ask(path, second);
+        expect(repeated, test.id).toEqual(await ask(path, second, other));
+        asked++;
+      }
+      expect(asked).toBeGreaterThan(90);
+    },
+    60_000,
+  );
+});
+
+describe("a body with the text of an earlier one", () => {
+  const input = { dtype: "float32", shape: [2, 2], data: [0.5, -1, 2, 0.25] };
+
+  it("has its own shape", async () => {
+    const rows = (n: number) => ({
+      input: Array.from({ length: n }, () => [0, 0]),
+      target: new Array(n).fill(1),
+    });
+    for (const n of [2, 3, 1, 3, 2, 70, 2]) {
+      const { json } = await service().post("/v1/cross_entropy", { ...rows(n), reduction: "sum" });
+      expect(json.total_weight).toBe(n);
+    }
+  });
+
+  it("has its own operation", async () => {
+    const body = { input: [[-0.5, -1]], target: [1] };
+    for (let round = 0; round < 2; round++) {
+      expect((await service().post("/v1/nll_loss", body)).json.loss).toBe(1);
+      expect((await service().post("/v1/cross_entropy", body)).json.loss).toBeCloseTo(0.9740769, 6);
+    }
+  });
+
+  it("has its own numbers, also a bare one", async () => {
+    const answers: number[] = [];
+    for (const target of [0, 1, 0, 1]) {
+      const { json } = await service().post("/v1/cross_entropy", { input: [3, 0], target });
+      answers.push(json.loss);
+    }
+    expect(answers.slice(2)).toEqual(answers.slice(0, 2));
+    expect(answers[1]! - answers[0]!).toBeCloseTo(3, 5);
+  });
+
+  it("has its own format of the response", async () => {
+    const accept = { accept: "application/vnd.safetensors" };
+    for (let round = 0; round < 2; round++) {
+      expect((await service().post("/v1/log_softmax", { input, dim: 1 })).json.output.dtype).toBe("float32");
+      const file = await service().post("/v1/log_softmax", { input, dim: 1 }, accept);
+      expect(file.headers["content-type"]).toBe("application/vnd.safetensors");
+    }
+  });
+
+  it("is refused at its own element", async () => {
+    const body = (target: number[]) => ({
+      input: [
+        [0, 1],
+        [1, 0],
+      ],
+      target,
+    });
+    for (const [target, pointer] of [
+      [[0, 2], "/target/1"],
+      [[5, 0], "/target/0"],
+      [[0, 0.5], "/target/1"],
+    ] as const) {
+      expect((await service().post("/v1/cross_entropy", body([1, 0]))).status).toBe(200);
+      const { status, json } = await service().post("/v1/cross_entropy", body([...target]));
+      expect([status, json.errors[0].pointer]).toEqual([422, pointer]);
+    }
+  });
+
+  it("is answered by the memory of its own service", async () => {
+    const body = { input: [[0, 1, 2]], target: [1] };
+    const answer = await ask("/v1/cross_entropy", body);
+    expect(await ask("/v1/cross_entropy", body, other)).toEqual(answer);
+    const { json } = await other().post("/v1/cross_entropy", { ...body, target: [2] });
+    expect(json.loss).not.toBe(JSON.parse(answer[1]).loss);
+    expect(await ask("/v1/cross_entropy", body)).toEqual(answer);
+  });
+});
