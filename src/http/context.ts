@@ -47,6 +47,8 @@ export class RequestContext {
 export interface Outcome {
   /** Loss of the route, if it has one. */
   readonly operation: LossName | undefined;
+  /** Model of the route, if it is an inference. */
+  readonly model: string | undefined;
   /** Path of a route without a loss, or of a request that was rejected before admission. */
   readonly route: string | undefined;
   /** Status that was sent, or 499 if the client left before its response. */

@@ -2,7 +2,7 @@
 import type { FastifyRequest } from "fastify";
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { LossName } from "../../loss/names.ts";
-import type { Arena } from "../../tensor/arena.ts";
+import type { Arena, Region } from "../../tensor/arena.ts";
 import { SMALL_BYTES } from "../../tensor/arena.ts";
 import { LossContext } from "../context.ts";
 import type { Coding } from "../limits/content-coding.ts";
@@ -41,6 +41,9 @@ export function bodyLimitOf({ bodyLimit }: Engine): SizeLimit {
 
 /** Bytes that every reservation adds to its price for the scanner's tables and a loss's scratch memory. */
 const FIXED_BYTES = 64 * 1024;
+
+/** Longest body that is read in one piece, and then computed in the turn of the event loop in which its last byte arrives. */
+export const ONE_PIECE_BYTES = 64 * 1024;
 
 /** Initial reservation of a JSON body of unknown length, which is kept as text meanwhile. A longer body takes the largest reservation. */
 export const SHORT_BYTES = 768 * 1024;
@@ -129,6 +132,28 @@ export function admitLoss(
   { price, responseFormat, coding, model, mayBeShort }: Announced,
 ): Promise<void> | undefined {
   const { arena, kernel, line } = engine;
+  const record = (region: Region, limit: SizeLimit): LossContext => {
+    const loss = new LossContext({
+      operation: operation.name,
+      targetElement: operation.targetElement,
+      model,
+      kernel,
+      region,
+      responseFormat,
+      coding,
+      limit,
+      compressResponses: engine.compressResponses ?? false,
+    });
+    request.context.loss = loss;
+    request.context.exchange.region = region;
+    return loss;
+  };
+  if (coding === undefined && !mayBeShort && price.length <= ONE_PIECE_BYTES) {
+    // Neither waits for other requests nor makes them wait.
+    checkMemory(arena, price);
+    record(arena.plan(price.memory + FIXED_BYTES), bodyLimitOf(engine));
+    return undefined;
+  }
   const paysShort = mayBeShort && price.memory > SHORT_PRICE.memory;
   const first = withDecoder(paysShort ? SHORT_PRICE : price, coding);
   checkPrice(engine, first);
@@ -136,19 +161,7 @@ export function admitLoss(
   const isSmall = bytes <= SMALL_BYTES;
   const region = isSmall ? arena.plan(bytes) : arena.planLater(bytes);
   const longest = paysShort ? longestPrice(engine, price, coding) : undefined;
-  const loss = new LossContext({
-    operation: operation.name,
-    targetElement: operation.targetElement,
-    model,
-    kernel,
-    region,
-    responseFormat,
-    coding,
-    limit: longest?.limit ?? limitOf(engine, price, coding),
-    compressResponses: engine.compressResponses ?? false,
-  });
-  request.context.loss = loss;
-  request.context.exchange.region = region;
+  const loss = record(region, longest?.limit ?? limitOf(engine, price, coding));
   const begin = (): Promise<void> | undefined => {
     if (region.isReleased) throw new ClientGone("the client has left");
     trackLoad(engine, loss, first, longest?.price);
@@ -218,7 +231,12 @@ function withDecoder(price: Price, coding: Coding | undefined): Price {
 }
 
 /** Rejects a request that can never fit the Arena, or that would wait too long. */
-function checkPrice({ arena, load }: Engine, { memory, seconds, length }: Price): void {
+function checkPrice({ arena, load }: Engine, price: Price): void {
+  checkMemory(arena, price);
+  load.check(price.seconds);
+}
+
+function checkMemory(arena: Arena, { memory, length }: Price): void {
   const room = arena.largest - FIXED_BYTES;
   if (memory > room) {
     throw tooLarge(`${memory} bytes that the numbers of a body of ${length} bytes may take`, {
@@ -226,5 +244,4 @@ function checkPrice({ arena, load }: Engine, { memory, seconds, length }: Price)
       setting: "MEMORY_BUDGET",
     });
   }
-  load.check(seconds);
 }

@@ -7,11 +7,8 @@ import { JsonReader } from "../../wire/json/reader.ts";
 import type { LossContext } from "../context.ts";
 import { tooLarge } from "../limits/content-headers.ts";
 import { ClientGone } from "../turns.ts";
-import { SHORT_BYTES } from "./admission.ts";
+import { ONE_PIECE_BYTES, SHORT_BYTES } from "./admission.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
-
-/** Maximum Content-Length of a body that is read in one piece. */
-const ONE_PIECE_BYTES = 64 * 1024;
 
 /** Size of a chunk below which the following ones are joined. Joining copies, and leaves the copied chunks to the garbage collector. */
 const TINY_BYTES = 1024;

@@ -10,9 +10,11 @@ import type { InferenceOperands } from "../../wire/inference/reader.ts";
 import type { Engine } from "../body/admission.ts";
 import { whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
+import type { Prepared, Responder } from "../losses/compute.ts";
 import { prepare, problemOf, respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
 import { OPERATIONS } from "../losses/operations.ts";
+import { recall, remember } from "../losses/repeats.ts";
 import { statisticsOf } from "../observe/inferences.ts";
 import type { Sending } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
@@ -218,22 +220,30 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
   app.post(`${path}/infer`, options, (asked: FastifyRequest, reply: FastifyReply) => {
     const loss = asked.context.loss!;
     const json = asked.body as InferenceJson;
+    const repeated = json.reader === undefined ? recall(loss, options, json) : undefined;
+    if (repeated !== undefined) return respond(reply, loss, repeated.responder, () => repeated);
     const body = givenMembers(json.value as InferenceBody);
     checkModel(name, body);
     checkNames(operation.model, body);
     const fields = optionsOf(body, validateFields, contract);
-    const infer = (operands: InferenceOperands): Sending =>
-      respond({
-        reply,
-        loss,
-        operands,
-        prepare: () => prepare(loss, operands, (reader) => plan(reader, fields as never)),
-        send: (members) => sendInference(reply, loss, operation, body, members),
-        locate: (error) =>
-          error.element === undefined ? fieldProblem(body, error) : problemOf(error, operands),
-      });
+    const infer = (operands: InferenceOperands): Sending => {
+      const responder = responderOf(operation, body, operands);
+      const prepareLoss = (): Prepared =>
+        prepare(loss, operands, responder, (reader) => plan(reader, fields as never));
+      const isJson = json.reader === undefined;
+      return respond(reply, loss, responder, () =>
+        isJson ? remember(loss, options, json, prepareLoss) : prepareLoss(),
+      );
+    };
     const operands = readOperands(asked, json, body);
     if (!(operands instanceof Promise)) return infer(operands);
     return operands.then(async (read) => (await infer(read)) ?? reply);
   });
+}
+
+function responderOf(operation: Operation, body: InferenceBody, operands: InferenceOperands): Responder {
+  return {
+    send: (reply, loss, members) => sendInference(reply, loss, operation, body, members),
+    locate: (error) => (error.element === undefined ? fieldProblem(body, error) : problemOf(error, operands)),
+  };
 }

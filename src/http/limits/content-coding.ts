@@ -1,5 +1,4 @@
 /** Content codings of request bodies (RFC 9110, section 8.4) and their limits. */
-import type { IncomingHttpHeaders } from "node:http";
 import type { Transform } from "node:stream";
 import { constants, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
 import { echo, Problem } from "../../problems.ts";
@@ -55,14 +54,14 @@ export const MAX_RATIO = 200;
 export const FREE_BYTES = 1024 * KiB;
 
 /** Returns the coding of a body, or undefined for identity. Rejects unknown codings, and several codings. */
-export function codingOf({ "content-encoding": text }: IncomingHttpHeaders): Coding | undefined {
-  const name = text?.trim().toLowerCase();
-  if (name === undefined || name === "" || name === "identity") return undefined;
+export function codingOf(text: string): Coding | undefined {
+  const name = text.trim().toLowerCase();
+  if (name === "" || name === "identity") return undefined;
   const coding = CODINGS.get(name);
   if (coding !== undefined) return coding;
   throw new Problem(
     "unsupported_content_encoding",
-    `expected Content-Encoding ${READABLE_CODINGS} or none, got ${echo(text!)}`,
+    `expected Content-Encoding ${READABLE_CODINGS} or none, got ${echo(text)}`,
   );
 }
 

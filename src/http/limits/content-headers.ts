@@ -39,7 +39,8 @@ export function checkFraming(headers: IncomingHttpHeaders): Coding | undefined {
   if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) {
     throw new Problem("length_required", "expected a body, got neither Content-Length nor Transfer-Encoding");
   }
-  return codingOf(headers);
+  const { "content-encoding": coding } = headers;
+  return coding === undefined ? undefined : codingOf(coding);
 }
 
 /** Returns Content-Length, or the maximum size of a chunked or compressed body. Rejects more than `limit`. */

@@ -18,6 +18,7 @@ interface Waiting {
 }
 
 export class MemoryLine {
+  readonly #arena: Arena;
   readonly #limitMs: number;
   readonly #waiting: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -25,23 +26,29 @@ export class MemoryLine {
 
   /** Lets requests wait up to `limit` seconds for the memory of `arena`. */
   constructor(arena: Arena, limit: number) {
+    this.#arena = arena;
     this.#limitMs = limit * 1000;
-    arena.returned = () => this.#serveSoon();
   }
 
   /** Reserves a region at once and returns undefined, or waits for it behind earlier requests. Rejects with `overloaded` after the limit. */
   reserve(region: Region): Promise<void> | undefined {
     if (this.#waiting.length === 0 && opens(region)) return undefined;
     if (this.#waiting.length >= MAX_WAITING) throw overloaded(`${MAX_WAITING} requests wait for memory`);
-    this.#timer ??= setInterval(() => this.#serve(), RETRY_MS).unref();
+    if (this.#waiting.length === 0) this.#watch();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ region, deadline: performance.now() + this.#limitMs, resolve, reject });
     });
   }
 
+  /** Serves whenever memory returns, and at times. */
+  #watch(): void {
+    this.#arena.returned = () => this.#serveSoon();
+    this.#timer = setInterval(() => this.#serve(), RETRY_MS).unref();
+  }
+
   /** Serves after the caller of the Arena, which may be about to reserve again. */
   #serveSoon(): void {
-    if (this.#isDue || this.#waiting.length === 0) return;
+    if (this.#isDue) return;
     this.#isDue = true;
     queueMicrotask(() => {
       this.#isDue = false;
@@ -62,7 +69,7 @@ export class MemoryLine {
       this.#waiting.shift();
     }
     clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#arena.returned = undefined;
   }
 }
 

@@ -50,9 +50,16 @@ export function toMembers(result: Partial<LossResult & LogSoftmaxResult>): Membe
   return members;
 }
 
+/** How the result or the error of a loss is sent. Has no state. */
+export interface Responder {
+  send(reply: FastifyReply, loss: LossContext, members: Members): Sending;
+  /** Converts a loss's error into a problem with the pointer into the body. */
+  locate(error: LossError): Problem;
+}
+
 /** Loss whose operands have been checked, with a place in memory for each of its tensors. Has no state, so it can run again. */
 export interface Prepared {
-  readonly operands: Operands;
+  readonly responder: Responder;
   readonly plan: LossPlan;
   /** Conversions of the operands' elements to their dtypes. */
   readonly conversions: readonly BeginStep[];
@@ -64,11 +71,12 @@ export interface Prepared {
 export function prepare(
   loss: LossContext,
   operands: Operands,
+  responder: Responder,
   planLoss: (reader: OperandReader) => LossPlan,
 ): Prepared {
   const reader = new OperandReader(loss, operands);
   const plan = planLoss(reader);
-  return { operands, plan, conversions: reader.conversions, block: allocBlock(loss, reader, plan) };
+  return { responder, plan, conversions: reader.conversions, block: allocBlock(loss, reader, plan) };
 }
 
 /** Runs a loss, in this turn of the event loop if it is short, otherwise in slices. */
@@ -89,34 +97,20 @@ export function problemOf({ code, field, element, message }: LossError, operands
   return rejectAt(code, pointer, message);
 }
 
-/** The request of one loss, and how its result is sent. */
-export interface LossRequest<Loss extends Prepared> {
-  readonly reply: FastifyReply;
-  readonly loss: LossContext;
-  readonly operands: Operands;
-  readonly prepare: () => Loss;
-  readonly send: (members: Members, prepared: Loss) => Sending;
-  /** Converts a loss's error into a problem with the pointer into the body. */
-  readonly locate: (error: LossError, operands: Operands) => Problem;
-}
-
 /** Computes a loss and sends its result, without a promise in this turn of the event loop if the loss ends in its first slice. */
-export function respond<Loss extends Prepared>({
-  reply,
-  loss,
-  operands,
-  prepare: prepareLoss,
-  send,
-  locate,
-}: LossRequest<Loss>): Sending {
-  const located = (error: unknown): unknown => (error instanceof LossError ? locate(error, operands) : error);
+export function respond(
+  reply: FastifyReply,
+  loss: LossContext,
+  responder: Responder,
+  prepareLoss: () => Prepared,
+): Sending {
+  const located = (error: unknown): unknown => (error instanceof LossError ? responder.locate(error) : error);
   loss.timings.enter("compute");
   try {
-    const prepared = prepareLoss();
-    const members = run(loss, prepared, () => reply.raw.destroyed);
-    if (!(members instanceof Promise)) return send(members, prepared);
+    const members = run(loss, prepareLoss(), () => reply.raw.destroyed);
+    if (!(members instanceof Promise)) return responder.send(reply, loss, members);
     return members.then(
-      async (later) => (await send(later, prepared)) ?? reply,
+      async (later) => (await responder.send(reply, loss, later)) ?? reply,
       (error) => {
         throw located(error);
       },

@@ -3,24 +3,16 @@
  * skeleton of the earlier body and its number runs at the same addresses, so only the numbers differ, which no check before the run reads.
  */
 import type { Kernel } from "../../kernel/kernel.ts";
-import type { NonFinite } from "../../wire/json/pages.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
-import type { TensorFormat } from "../../wire/json/tensors.ts";
 import type { LossContext } from "../context.ts";
 import type { Prepared } from "./compute.ts";
-import type { Operation } from "./operation.ts";
-
-/** Prepared loss of a JSON body, with the format of its JSON response. */
-export interface JsonLoss extends Prepared {
-  readonly format: TensorFormat;
-  readonly nonFinite: NonFinite | undefined;
-}
 
 /** Loss of the last body with a skeleton. */
 interface Repeat {
-  readonly prepared: JsonLoss;
+  /** Route that prepared the loss. */
+  readonly route: object;
+  readonly prepared: Prepared;
   readonly kernel: Kernel;
-  readonly operation: Operation;
   readonly input: LossContext["input"];
   readonly records: Int32Array;
   /** Memory that the preparation allocated behind the number runs. */
@@ -28,12 +20,11 @@ interface Repeat {
   readonly bytes: number;
 }
 
-/** Returns the loss that a body repeats, with its memory allocated, or undefined. */
-export function recall(loss: LossContext, operation: Operation, body: JsonBody): JsonLoss | undefined {
+/** Returns the loss that a body repeats, with its memory allocated, or undefined. `route` is the same as in {@link remember}. */
+export function recall(loss: LossContext, route: object, body: JsonBody): Prepared | undefined {
   const repeat = body.skeleton.repeat as Repeat | undefined;
-  const { kernel, region, responseFormat } = loss;
-  if (repeat === undefined || responseFormat !== "json") return undefined;
-  if (repeat.operation !== operation || repeat.kernel !== kernel) return undefined;
+  const { kernel, region } = loss;
+  if (repeat === undefined || repeat.route !== route || repeat.kernel !== kernel) return undefined;
   if (repeat.start !== region.next || repeat.bytes > region.left) return undefined;
   if (!areEqual(repeat.records, body.records)) return undefined;
   region.alloc(repeat.bytes);
@@ -44,17 +35,17 @@ export function recall(loss: LossContext, operation: Operation, body: JsonBody):
 /** Prepares the loss of a body, and keeps it for repetitions unless it needed more memory than the request had reserved. */
 export function remember(
   loss: LossContext,
-  operation: Operation,
+  route: object,
   body: JsonBody,
-  prepareLoss: () => JsonLoss,
-): JsonLoss {
-  const { kernel, region, responseFormat } = loss;
+  prepareLoss: () => Prepared,
+): Prepared {
+  const { kernel, region } = loss;
   const { next: start, left } = region;
   const prepared = prepareLoss();
   const bytes = region.next - start;
-  if (responseFormat === "json" && bytes === left - region.left) {
+  if (bytes === left - region.left) {
     const records = body.records.slice();
-    const repeat: Repeat = { prepared, kernel, operation, input: loss.input, records, start, bytes };
+    const repeat: Repeat = { route, prepared, kernel, input: loss.input, records, start, bytes };
     body.skeleton.repeat = repeat;
   }
   return prepared;

@@ -8,7 +8,7 @@ import type { NonFinite } from "../../wire/json/pages.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
 import type { TensorFormat } from "../../wire/json/tensors.ts";
 import { JsonOperands } from "../../wire/json/tensors.ts";
-import type { Members } from "../../wire/json/writer.ts";
+import type { Operands } from "../../wire/operands.ts";
 import type { Engine } from "../body/admission.ts";
 import { admit, bodyLimitOf, whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
@@ -21,14 +21,13 @@ import { tooLarge } from "../limits/content-headers.ts";
 import type { Sending } from "../send-result.ts";
 import { sendMembers } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
-import type { Prepared } from "./compute.ts";
+import type { Responder } from "./compute.ts";
 import { prepare, problemOf, respond } from "./compute.ts";
 import { OperandReader } from "./operand-reader.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { withoutNulls } from "./optional.ts";
 import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
-import type { JsonLoss } from "./repeats.ts";
 import { recall, remember } from "./repeats.ts";
 import { RESULT_SCHEMAS } from "./result-schemas.ts";
 import { computeRows, openRows, sendRows } from "./row-stream.ts";
@@ -96,29 +95,27 @@ function respondToJson(
   loss: LossContext,
   body: JsonBody,
 ): Sending {
-  const send = (members: Members, { format, nonFinite }: JsonLoss): Sending =>
-    sendMembers(reply, loss, members, format, nonFinite);
-  const repeated = recall(loss, operation, body);
-  if (repeated !== undefined) {
-    const { operands } = repeated;
-    return respond({ reply, loss, operands, prepare: () => repeated, send, locate: problemOf });
-  }
+  const isJson = loss.responseFormat === "json";
+  const repeated = isJson ? recall(loss, operation, body) : undefined;
+  if (repeated !== undefined) return respond(reply, loss, repeated.responder, () => repeated);
   const fields = withoutNulls(body.value as JsonFields);
-  if (loss.responseFormat !== "json") rejectJsonOptions(fields);
+  if (!isJson) rejectJsonOptions(fields);
   const operands = new JsonOperands(body, fields);
-  const prepareJson = (): JsonLoss => ({
-    ...prepare(loss, operands, (reader) => operation.plan(reader, fields as never)),
-    format: fields.format ?? operands.format("input"),
-    nonFinite: fields.non_finite,
-  });
-  return respond({
-    reply,
-    loss,
-    operands,
-    prepare: () => remember(loss, operation, body, prepareJson),
-    send,
-    locate: problemOf,
-  });
+  const responder = responderOf(operands, fields, () => operands.format("input"));
+  return respond(reply, loss, responder, () =>
+    remember(loss, operation, body, () =>
+      prepare(loss, operands, responder, (reader) => operation.plan(reader, fields as never)),
+    ),
+  );
+}
+
+/** Responder of an operation of /v1. `format` returns the default format of tensors in JSON. */
+function responderOf(operands: Operands, fields: JsonFields, format: () => TensorFormat): Responder {
+  return {
+    send: (reply, loss, members) =>
+      sendMembers(reply, loss, members, fields.format ?? format(), fields.non_finite),
+    locate: (error) => problemOf(error, operands),
+  };
 }
 
 /** Rejects options of JSON for a response in safetensors. */
@@ -147,15 +144,14 @@ async function respondToFile(
   const { dataBytes } = body.header;
   const fits = dataBytes <= engine.bodyLimit;
   const way = operation.streaming(fields as never, body.header);
-  const send = (members: Members): Sending =>
-    sendMembers(reply, loss, members, fields.format ?? "nested", fields.non_finite);
   if (!("obstacle" in way) && streams(way, loss.responseFormat, fits))
-    return respondToRows(engine, operation, request, way, send);
+    return respondToRows(engine, operation, request, way);
   if (!fits) throw tooLargeAtOnce(engine, dataBytes, way);
   const operands = await readTensors(loss, body);
-  const prepareFile = (): Prepared =>
-    prepare(loss, operands, (reader) => operation.plan(reader, fields as never));
-  const responding = respond({ reply, loss, operands, prepare: prepareFile, send, locate: problemOf });
+  const responder = responderOf(operands, fields, () => "nested");
+  const responding = respond(reply, loss, responder, () =>
+    prepare(loss, operands, responder, (reader) => operation.plan(reader, fields as never)),
+  );
   return (await responding) ?? reply;
 }
 
@@ -165,19 +161,19 @@ async function respondToRows(
   { plan }: Operation,
   { reply, loss, body, fields }: FileRequest,
   way: Streaming,
-  send: (members: Members) => Sending,
 ): Promise<FastifyReply> {
   const isGone = (): boolean => reply.raw.destroyed;
-  let reader: OperandReader | undefined;
+  let responder: Responder | undefined;
   try {
     const stream = await openRows(loss, body, way, bodyLimit, isGone, (operands, streamed) => {
-      reader = new OperandReader(loss, operands);
+      const reader = new OperandReader(loss, operands);
+      responder = responderOf(operands, fields, () => "nested");
       return { reader, plan: plan(reader, fields as never, streamed) };
     });
     if (way.leaves !== undefined) return await sendRows(reply, stream);
-    return (await send(await computeRows(stream))) ?? reply;
+    return (await responder!.send(reply, loss, await computeRows(stream))) ?? reply;
   } catch (error) {
-    throw error instanceof LossError && reader !== undefined ? problemOf(error, reader.operands) : error;
+    throw error instanceof LossError && responder !== undefined ? responder.locate(error) : error;
   }
 }
 

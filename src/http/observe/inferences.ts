@@ -1,10 +1,9 @@
 /** Counts the inferences of each model, and converts the metrics into Triton's statistics. */
-import type { FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { Counter, Gauge } from "prom-client";
 import type { LossName } from "../../loss/names.ts";
 import { LOSSES } from "../../loss/names.ts";
-import type { Outcome, Stage } from "../context.ts";
+import type { LossContext, Outcome, Stage } from "../context.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -79,12 +78,8 @@ export class InferenceCounts {
     });
   }
 
-  /** Counts a completed request, if it was an inference. */
-  count(request: FastifyRequest, { status, isAborted, ms }: Outcome): void {
-    const loss = request.context?.loss;
-    // Reads routeOptions, which Fastify builds anew each time, only for a request that was rejected for its headers.
-    const model = loss === undefined ? request.routeOptions.config?.model : loss.model;
-    if (model === undefined) return;
+  /** Counts a completed inference of a model. `loss` is undefined if admission rejected it. */
+  count(model: string, loss: LossContext | undefined, { status, isAborted, ms }: Outcome): void {
     const tally = this.#tallies.get(model)!;
     const { requests, seconds } = tally;
     const verdict = status === 200 && !isAborted ? "success" : "fail";

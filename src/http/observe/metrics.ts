@@ -77,8 +77,8 @@ export class Metrics {
     this.#responseBytes += outcome.bytesSent;
     const problem = context?.problem;
     if (problem !== undefined) this.#refusals[problem]++;
-    this.#inferences.count(request, outcome);
     const loss = context?.loss;
+    if (outcome.model !== undefined) this.#inferences.count(outcome.model, loss, outcome);
     if (loss === undefined) return;
     this.#requestBytes += loss.bytes;
     for (const stage of STAGES) this.#stages[stage].add(loss.timings.seconds(stage));

@@ -13,11 +13,12 @@ export function outcomeOf(
   connection: Connection,
 ): Outcome {
   const { headersSent } = raw;
-  const admitted = request.context?.loss?.operation;
+  const admitted = request.context?.loss;
   // Fastify builds routeOptions anew each time, so requests in the hot path do not read it.
   const route = admitted === undefined ? request.routeOptions : undefined;
   return {
-    operation: admitted ?? route?.config?.operation,
+    operation: admitted === undefined ? route?.config?.operation : admitted.operation,
+    model: admitted === undefined ? route?.config?.model : admitted.model,
     route: route?.url,
     status: headersSent ? statusCode : CLIENT_GONE,
     isAborted: headersSent && !raw.writableFinished,

@@ -31,7 +31,6 @@ const MAX_AGE_S = 7200;
 
 /** Adds the headers that let the requesting page read the response, whatever its status. */
 export function shareResponse(origins: Origins, { headers }: FastifyRequest, reply: FastifyReply): void {
-  if (origins.length === 0) return;
   const all = origins.includes("*");
   // A cache must not reuse the response to one origin for another.
   if (!all) reply.header("vary", "origin");

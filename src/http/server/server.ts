@@ -50,7 +50,10 @@ export interface ServerOptions {
 }
 
 /** Creates a server without routes. */
-export function createServer(options: ServerOptions): FastifyInstance {
+export function createServer({ origins, ...others }: ServerOptions): FastifyInstance {
+  // Without origins, no request is checked for them.
+  const options: ServerOptions =
+    origins === undefined || origins.length === 0 ? others : { ...others, origins };
   const { logger, metrics } = options;
   const connections = new Connections();
   const begin = beginner(options, connections);
@@ -161,13 +164,13 @@ function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, co
 
 /** Checks the head of a request, on every path. */
 function checkIn(
-  { lifecycle, accepted, origins = [] }: ServerOptions,
+  { lifecycle, accepted, origins }: ServerOptions,
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
   reply.header("x-request-id", request.id);
   reply.header("x-content-type-options", "nosniff");
-  if (origins.length > 0) shareResponse(origins, request, reply);
+  if (origins !== undefined) shareResponse(origins, request, reply);
   if (lifecycle.phase === "stopping") reply.raw.shouldKeepAlive = false;
   // Closes after a malformed head, because its body may not end where the parser takes it to end (RFC 9112, section 6.3).
   const keepsAlive = reply.raw.shouldKeepAlive;
@@ -176,7 +179,7 @@ function checkIn(
   reply.raw.shouldKeepAlive = keepsAlive;
   // A path without this method gets 404, or 405 with Allow.
   if (!request.is404) checkNoBody(request.raw);
-  if (origins.length > 0 && isPreflight(origins, request)) return;
+  if (origins !== undefined && isPreflight(origins, request)) return;
   if (accepted !== undefined) checkToken(accepted.tokens, request.raw);
   checkExpectation(request.context.exchange);
 }

@@ -27,6 +27,7 @@ it("counting a request does not change its stages", () => {
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const loss = new LossContext({
     operation: "log_softmax",
+    model: undefined,
     kernel,
     region: arena.reserve(1024),
     responseFormat: "json",
@@ -40,6 +41,7 @@ it("counting a request does not change its stages", () => {
   const before = seconds();
   new Metrics(arena, new LoadEstimate(0)).count({ context: { loss } } as never, {
     operation: "log_softmax",
+    model: undefined,
     route: undefined,
     status: 200,
     isAborted: false,
