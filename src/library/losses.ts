@@ -196,7 +196,7 @@ export function crossEntropy(
  *
  * Throws a `LossError` when PyTorch raises: unknown reduction, integer dtype, `gradOutput` with another shape than the
  * output. Also throws one for different shapes, which PyTorch broadcasts, for `dim` or `temperature` without `fromLogits`,
- * `logTarget` with it, `temperature` that is not over 0 and finite, `dim` outside [-rank, rank - 1], and if a shape does
+ * `logTarget` with it, `temperature` that is not positive and finite, `dim` outside [-rank, rank - 1], and if a shape does
  * not match its data. Throws a TypeError for wrong types and unknown options, and a RangeError if memory does not
  * suffice.
  */

@@ -6,6 +6,7 @@ import { sameShape } from "../tensor/tensor.ts";
 import type { GradOptions } from "./grad-output.ts";
 import { checkGradRequest } from "./grad-output.ts";
 import { resolveDim } from "./log-softmax.ts";
+import { checkPositive } from "./logit-transform.ts";
 import { LossError, show } from "./loss-error.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
@@ -131,12 +132,6 @@ function requireFloats(input: Tensor, target: Tensor): void {
 
 function checkLogits(options: KlDivOptions, rank: number, warnings: string[]): Logits {
   const temperature = options.temperature ?? 1;
-  if (!(temperature > 0 && temperature < Infinity)) {
-    throw new LossError(
-      "option_out_of_range",
-      "temperature",
-      `temperature must be over 0 and finite. Got: ${temperature}`,
-    );
-  }
+  checkPositive("temperature", temperature);
   return { dim: resolveDim(rank, options.dim ?? -1, warnings), temperature };
 }

@@ -28,7 +28,7 @@ import { atSlot, Layout, planWindow, SCRATCH_BYTES } from "./plan.ts";
  *
  * Rejects in PyTorch's order: unknown reduction, gradient of integers, integer dtype, different shapes, which PyTorch
  * would broadcast, `gradOutput` with another shape than the output. Also `logTarget` with `fromLogits`, `dim` or
- * `temperature` without it, `temperature` that is not over 0 and finite, `dim` out of range. With `windowBytes`, the
+ * `temperature` without it, `temperature` that is not positive and finite, `dim` out of range. With `windowBytes`, the
  * input is streamed and only its shape and dtype are used.
  */
 export function planKlDiv(

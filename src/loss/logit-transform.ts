@@ -47,7 +47,8 @@ export function fillSteps(
   return transform === undefined ? [cast] : [cast, transformStep(kernel, to, transform)];
 }
 
-function checkPositive(field: "temperature" | "softcap", value = 1): void {
+/** Rejects a factor of logits that is not positive and finite. */
+export function checkPositive(field: "temperature" | "softcap", value = 1): void {
   if (value > 0 && Number.isFinite(value)) return;
   throw new LossError("option_out_of_range", field, `${field} must be positive and finite. Got: ${value}`);
 }

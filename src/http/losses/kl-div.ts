@@ -103,10 +103,6 @@ function klDivStreaming(
     if (names.indexOf(name) > names.indexOf("input"))
       return { obstacle: `it would stream with ${name} before input` };
   }
-  const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);
-  // A file has its widest tensors first, and the loss of a wider target is known last.
-  if (wantsGrad && input!.dtype !== target!.dtype)
-    return { obstacle: "grad_input would stream with a target of the input's dtype" };
   return { leaves: wantsGrad ? "grad_input" : undefined, last: [] };
 }
 
