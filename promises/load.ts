@@ -261,6 +261,30 @@ export const LOAD: readonly Promised[] = [
       }),
   },
   {
+    id: "R35",
+    text: "64 connections announce bodies of 60 MiB and send none of them: a request of 60 MiB gets 200 within 2 s, and one of 64 KiB within 0.2 s",
+    prove: () =>
+      withServer({}, async ({ port, url }) => {
+        const seconds = async (body: string): Promise<number> => {
+          const start = performance.now();
+          const response = await request(url + CE, { method: "POST", headers: JSON_TYPE, body });
+          await response.body.dump();
+          return response.statusCode === 200 ? (performance.now() - start) / 1000 : Number.POSITIVE_INFINITY;
+        };
+        const [large, small] = [rows(6200), rows(6)];
+        await seconds(small);
+        const lines = await Promise.all(Array.from({ length: 64 }, () => dial(port)));
+        for (const { socket } of lines) socket.write(head(CE, 60 * MB));
+        await probe(url);
+        const times = [await seconds(large), await seconds(small)] as const;
+        for (const { socket } of lines) socket.destroy();
+        return {
+          value: `200 after ${times[0].toFixed(1)} s and ${times[1].toFixed(2)} s`,
+          holds: times[0] <= 2 && times[1] <= 0.2,
+        };
+      }),
+  },
+  {
     id: "R20",
     text: "the event loop beside large responses, 200 clients with 1 MiB of JSON each, and 40 streams: a probe's p99 20 ms or less, maximum 100 ms",
     prove: () =>
