@@ -6,8 +6,8 @@ import type { ProblemCode } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Exchange } from "./connection.ts";
-import type { Coding } from "./limits/content-coding.ts";
-import type { BodyFormat, SizeLimit } from "./limits/content-headers.ts";
+import type { Coding } from "./content/content-coding.ts";
+import type { BodyFormat, SizeLimit } from "./content/content-headers.ts";
 import type { Urgency } from "./turns.ts";
 import { ClientGone, turnIfBusy } from "./turns.ts";
 

@@ -11,9 +11,9 @@ import type { TensorFormat } from "../wire/json/tensors.ts";
 import type { Members } from "../wire/json/writer.ts";
 import { writeJson } from "../wire/json/writer.ts";
 import { writeFile } from "../wire/safetensors/writer.ts";
+import { MEDIA_TYPES } from "./content/content-headers.ts";
+import { openEncoder } from "./content/encoder.ts";
 import type { LossContext } from "./context.ts";
-import { openEncoder } from "./encoder.ts";
-import { MEDIA_TYPES } from "./limits/content-headers.ts";
 import { atEndOfTurn } from "./turns.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";

@@ -4,9 +4,8 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { LossName } from "../../loss/names.ts";
 import type { Arena, Region } from "../../tensor/arena.ts";
 import { SMALL_BYTES } from "../../tensor/arena.ts";
-import { LossContext } from "../context.ts";
-import type { Coding } from "../limits/content-coding.ts";
-import type { BodyFormat, SizeLimit } from "../limits/content-headers.ts";
+import type { Coding } from "../content/content-coding.ts";
+import type { BodyFormat, SizeLimit } from "../content/content-headers.ts";
 import {
   checkBodyHeaders,
   inflatedSizeLimit,
@@ -14,7 +13,8 @@ import {
   rejectQuery,
   responseFormatOf,
   tooLarge,
-} from "../limits/content-headers.ts";
+} from "../content/content-headers.ts";
+import { LossContext } from "../context.ts";
 import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { secondsFor } from "../limits/load-estimate.ts";
 import type { MemoryLine } from "../limits/memory-line.ts";

@@ -3,8 +3,8 @@ import type { IncomingMessage } from "node:http";
 import type { Readable, TransformCallback } from "node:stream";
 import { Transform } from "node:stream";
 import { Problem } from "../../problems.ts";
-import type { Coding, Decoder } from "../limits/content-coding.ts";
-import { FREE_BYTES, inflatedLimit, MAX_RATIO } from "../limits/content-coding.ts";
+import type { Coding, Decoder } from "../content/content-coding.ts";
+import { FREE_BYTES, inflatedLimit, MAX_RATIO } from "../content/content-coding.ts";
 
 /**
  * Opens a body, inflating it if it is compressed. An inflating stream fails with an error for {@link bodyProblem}. Destroying it discards the

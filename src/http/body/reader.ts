@@ -1,9 +1,9 @@
 /** Reads a request's body on demand. Unread bytes stay in the socket and slow the client down. */
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
+import type { SizeLimit } from "../content/content-headers.ts";
+import { tooLarge } from "../content/content-headers.ts";
 import type { LossContext, RequestContext } from "../context.ts";
-import type { SizeLimit } from "../limits/content-headers.ts";
-import { tooLarge } from "../limits/content-headers.ts";
 import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
 
 /** Pending call of {@link BodyReader.fill} or {@link BodyReader.end}, which wants no bytes. */

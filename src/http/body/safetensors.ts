@@ -8,11 +8,11 @@ import { nearest } from "../../user-error.ts";
 import { checkElementCount } from "../../wire/json/tensors.ts";
 import type { Operands } from "../../wire/operands.ts";
 import { isOperand, OPERANDS, TensorOperands } from "../../wire/operands.ts";
-import { readOptions } from "../../wire/options.ts";
 import type { Entry, Header } from "../../wire/safetensors/header.ts";
 import { readHeader, readHeaderLength } from "../../wire/safetensors/header.ts";
+import { readOptions } from "../../wire/safetensors/options.ts";
+import { isLengthKnown, tooLarge } from "../content/content-headers.ts";
 import type { LossContext, ParsedBody } from "../context.ts";
-import { isLengthKnown, tooLarge } from "../limits/content-headers.ts";
 import type { Engine } from "./admission.ts";
 import { BodyReader } from "./reader.ts";
 

@@ -11,7 +11,6 @@ import { admitLoss, bodyLimitOf, priceOf } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
 import { readJson } from "../body/json.ts";
 import { BodyReader } from "../body/reader.ts";
-import type { LossContext } from "../context.ts";
 import {
   announcedLength,
   checkFraming,
@@ -20,7 +19,8 @@ import {
   knownFormat,
   rejectQuery,
   tooLarge,
-} from "../limits/content-headers.ts";
+} from "../content/content-headers.ts";
+import type { LossContext } from "../context.ts";
 import type { Operation } from "../losses/operation.ts";
 import { withoutNulls } from "../losses/optional.ts";
 

@@ -3,7 +3,7 @@
  * always the object `Tensor`, with the same operationIds and schema names.
  */
 import type { OpenAPIV3, OpenAPIV3_1 } from "openapi-types";
-import { MEDIA_TYPES } from "../limits/content-headers.ts";
+import { MEDIA_TYPES } from "../content/content-headers.ts";
 import type { Example } from "./examples.ts";
 import { FLAT_EXAMPLES } from "./flat-examples.ts";
 

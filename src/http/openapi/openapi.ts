@@ -2,7 +2,7 @@
 import type { OpenAPIV3_1 } from "openapi-types";
 import { DTYPES } from "../../tensor/dtype.ts";
 import { isOperand } from "../../wire/operands.ts";
-import { MEDIA_TYPES } from "../limits/content-headers.ts";
+import { MEDIA_TYPES } from "../content/content-headers.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { CODE_SAMPLES } from "./code-samples.ts";
 import { ERROR_EXAMPLES, EXAMPLES } from "./examples.ts";

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip, zstdCompress } from "node:zlib";
 import type { FastifyReply } from "fastify";
-import type { ResponseCoding } from "../limits/accept-encoding.ts";
-import { chooseCoding, varyByCoding } from "../limits/accept-encoding.ts";
+import type { ResponseCoding } from "../content/accept-encoding.ts";
+import { chooseCoding, varyByCoding } from "../content/accept-encoding.ts";
 
 /** A document shorter than this fits one packet, so a coding would save nothing. */
 const MIN_COMPRESSED_BYTES = 1400;

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import * as zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { FREE_BYTES, MAX_RATIO } from "../../../src/http/limits/content-coding.ts";
+import { FREE_BYTES, MAX_RATIO } from "../../../src/http/content/content-coding.ts";
 import { fileBegin } from "../../conformance/files.ts";
 import { inferenceCall } from "../../conformance/inference.ts";
 import { useService } from "../../support/service.ts";

@@ -3,13 +3,13 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { MAX_COMPRESSORS } from "../../src/http/encoder.ts";
-import { chooseCoding } from "../../src/http/limits/accept-encoding.ts";
-import { LIMITS } from "../../src/http/server/timeouts.ts";
-import { inferenceCall } from "../conformance/inference.ts";
-import type { Service } from "../support/service.ts";
-import { useService } from "../support/service.ts";
-import { dial, post } from "../support/socket.ts";
+import { chooseCoding } from "../../../src/http/content/accept-encoding.ts";
+import { MAX_COMPRESSORS } from "../../../src/http/content/encoder.ts";
+import { LIMITS } from "../../../src/http/server/timeouts.ts";
+import { inferenceCall } from "../../conformance/inference.ts";
+import type { Service } from "../../support/service.ts";
+import { useService } from "../../support/service.ts";
+import { dial, post } from "../../support/socket.ts";
 
 const KiB = 1024;
 

@@ -1,5 +1,5 @@
 /** Options in text form: query strings and safetensors metadata. */
-import { echo, rejectAt } from "../problems.ts";
+import { echo, rejectAt } from "../../problems.ts";
 
 /** Values of `format` that safetensors writers add to the metadata. They are not options. */
 const WRITERS = new Set(["pt", "np", "tf", "flax", "mlx"]);

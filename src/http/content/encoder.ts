@@ -4,8 +4,8 @@ import type { Transform } from "node:stream";
 import { pipeline } from "node:stream";
 import { constants, createBrotliCompress, createGzip, createZstdCompress } from "node:zlib";
 import type { FastifyReply } from "fastify";
-import type { ResponseCoding } from "./limits/accept-encoding.ts";
-import { chooseCoding, varyByCoding } from "./limits/accept-encoding.ts";
+import type { ResponseCoding } from "./accept-encoding.ts";
+import { chooseCoding, varyByCoding } from "./accept-encoding.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 const WINDOW_LOG = 17;
