@@ -15,7 +15,6 @@ const SERVER = "http://127.0.0.1:8080";
 /** Pages outside docs/, each with its name in the address. Links to other files work only in the repository. */
 const NAMES: Readonly<Record<string, string>> = {
   [INDEX]: "",
-  "README.md": "readme",
   "PROMISES.md": "promises",
   "SECURITY.md": "security",
   "CHANGELOG.md": "changelog",
@@ -23,7 +22,6 @@ const NAMES: Readonly<Record<string, string>> = {
 /** Titles of pages whose own says too little beside others. */
 const TITLES: Readonly<Record<string, string>> = {
   [INDEX]: "All pages",
-  "README.md": "Options, settings, speed",
 };
 
 interface Source {
