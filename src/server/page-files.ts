@@ -15,6 +15,7 @@ const FILES = [
   { path: "/playground/base.css", file: "playground/base.css" },
   { path: "/playground/style.css", file: "playground/style.css" },
   { path: "/docs/", file: "reference/index.html", policy: REFERENCE_POLICY },
+  { path: `${DOCS}reference.css`, file: "reference/reference.css" },
   { path: `${DOCS}reference.js`, file: "reference/reference.js" },
   { path: `${DOCS}swagger-ui-bundle.js`, file: "reference/swagger-ui-bundle.js" },
   { path: `${DOCS}swagger-ui.css`, file: "reference/swagger-ui.css" },
