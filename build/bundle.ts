@@ -34,6 +34,14 @@ const playground: BuildOptions = {
   output: { file: join(DIST, "playground/page.js"), format: "esm", codeSplitting: false, minify: true },
 };
 
+/** The search and the copy buttons of the guide's pages. */
+const guide: BuildOptions = {
+  input: fileURLToPath(new URL("guide/client/page.ts", import.meta.url)),
+  logLevel: "silent",
+  platform: "browser",
+  output: { file: join(DIST, "guide/guide.js"), format: "esm", codeSplitting: false, minify: true },
+};
+
 /** No module: a page is drawn only after it. */
 const theme: BuildOptions = {
   input: join(PLAYGROUND, "theme.ts"),
@@ -42,4 +50,4 @@ const theme: BuildOptions = {
   output: { file: join(DIST, "playground/theme.js"), format: "iife", codeSplitting: false, minify: true },
 };
 
-await build([server, playground, theme]);
+await build([server, playground, guide, theme]);

@@ -1,29 +1,27 @@
 /**
- * The pages of docs/, and the pages that they lead to, as HTML in the folder guide: what GET /guide/ answers with. `node build/guide.ts DIST`. docs/README.md is the index, and
- * its links, in their order, are the list beside each page.
+ * The pages of docs/, and the pages to which they lead, as HTML in the folder guide: the response of GET /guide/. `node build/guide.ts DIST`. docs/README.md is the index, and
+ * its links, in their order and below their headings, are the list beside each page.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import { argv } from "node:process";
-import type { Tokens } from "marked";
-import { Marked, Renderer } from "marked";
+import { marked } from "marked";
+import MiniSearch from "minisearch";
+import type { Entry } from "./guide/client/search-options.ts";
+import { SEARCH_OPTIONS } from "./guide/client/search-options.ts";
+import { render, toHtml } from "./guide/markdown.ts";
+import { sectionsOf } from "./guide/sections.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const INDEX = "docs/README.md";
 /** Address of the server in the pages. Links to it lead to the server that shows the page. */
 const SERVER = "http://127.0.0.1:8080";
-/** Pages outside docs/, each with its name in the address. Links to other files work only in the repository. */
+/** Pages with a name of their own in the address. Links to other files outside docs/ work only in the repository. */
 const NAMES: Readonly<Record<string, string>> = {
   [INDEX]: "",
-  "README.md": "readme",
   "PROMISES.md": "promises",
   "SECURITY.md": "security",
   "CHANGELOG.md": "changelog",
-};
-/** Titles of pages whose own says too little beside others. */
-const TITLES: Readonly<Record<string, string>> = {
-  [INDEX]: "All pages",
-  "README.md": "Options, settings, speed",
 };
 
 interface Source {
@@ -33,39 +31,41 @@ interface Source {
   readonly text: string;
 }
 
+interface Group {
+  readonly heading: string;
+  readonly sources: readonly Source[];
+}
+
 function readSource(path: string): Source {
   const text = readFileSync(new URL(path, ROOT), "utf8");
-  return { path, name: nameOf(path), title: TITLES[path] ?? /^# (.*)$/m.exec(text)![1]!, text };
+  return { path, name: nameOf(path), title: /^# (.*)$/m.exec(text)![1]!, text };
 }
 
 function nameOf(path: string): string {
   return NAMES[path] ?? posix.basename(path, ".md");
 }
 
-const index = readSource(INDEX);
-const linked = [...index.text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, link]) =>
-  posix.join("docs", link!),
-);
-const sources = [index, ...[...new Set(linked)].filter((path) => isServed(path)).map(readSource)];
-
-/** The pictures of the pages, by their paths. */
-const pictures = new Set<string>();
-const titles = new Map(sources.map(({ name, title }) => [name, title]));
-
 function isServed(path: string): boolean {
   return path in NAMES || /^docs\/[\w-]+\.md$/.test(path);
 }
 
-const toHtml = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+const index = readSource(INDEX);
 
-/** A heading's anchor, as the repository's hosts make it. */
-const anchorOf = (text: string): string =>
-  text
-    .toLowerCase()
-    .replaceAll(/[^\w\s-]/g, "")
-    .trim()
-    .replaceAll(/\s/g, "-");
+/** The pages of the list, below the headings of the index. */
+const groups: readonly Group[] = index.text
+  .split(/^## /m)
+  .slice(1)
+  .map((part) => {
+    const links = [...part.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, link]) =>
+      posix.join("docs", link!),
+    );
+    return { heading: part.split("\n")[0]!, sources: links.filter(isServed).map(readSource) };
+  });
+const sources = [index, ...groups.flatMap((group) => group.sources)];
+const titles = new Map(sources.map(({ name, title }) => [name, title]));
+
+/** The pictures of the pages, by their paths. */
+const pictures = new Set<string>();
 
 /** Returns the address of a link relative to the guide, undefined if it is not served. */
 function addressOf(href: string, path: string): string | undefined {
@@ -76,43 +76,16 @@ function addressOf(href: string, path: string): string | undefined {
   return `${nameOf(file) || "./"}${anchor === undefined ? "" : `#${anchor}`}`;
 }
 
-function render({ path, text }: Source): string {
-  let under = "";
-  const marked = new Marked({
-    renderer: {
-      heading({ tokens, depth, text: plain }: Tokens.Heading) {
-        const own = depth === 1 ? TITLES[path] : undefined;
-        under = own ?? plain.replaceAll("`", "");
-        const inner = own === undefined ? this.parser.parseInline(tokens) : toHtml(own);
-        return `<h${depth} id="${anchorOf(plain)}">${inner}</h${depth}>\n`;
-      },
-      link({ href, tokens }: Tokens.Link) {
-        const inner = this.parser
-          .parseInline(tokens)
-          .replace(/^([\w-]+)\.md$/, (file, name) => titles.get(name) ?? file);
-        const address = addressOf(href, path);
-        return address === undefined ? inner : `<a href="${toHtml(address)}">${inner}</a>`;
-      },
-      image({ href, text: alt }: Tokens.Image) {
-        pictures.add(posix.join(posix.dirname(path), href));
-        return `<img src="${toHtml(posix.basename(href))}" alt="${toHtml(alt)}">`;
-      },
-      code({ text: code }: Tokens.Code) {
-        return `<pre ${scroller("Code", under)}><code>${toHtml(code)}</code></pre>\n`;
-      },
-      table(token: Tokens.Table) {
-        const table = Renderer.prototype.table.call(this, token);
-        return `<div class="wide" ${scroller("Table", under)}>\n${table}</div>\n`;
-      },
+const articleOf = ({ path, title, text }: Source): string =>
+  render(text, title, {
+    addressOf: (href) => addressOf(href, path),
+    textOf: (inner) =>
+      inner.replace(/^([\w-]+)\.md$/, (file, name) => titles.get(NAMES[file] ?? name) ?? file),
+    pictureOf: (href) => {
+      pictures.add(posix.join(posix.dirname(path), href));
+      return posix.basename(href);
     },
   });
-  return (marked.parse(text, { async: false }) as string).replaceAll("<th></th>", "<td></td>");
-}
-
-/** Makes wide content scroll by itself, also by keyboard. It is a group and not a region because regions are landmarks. */
-function scroller(kind: string, heading: string): string {
-  return `tabindex="0" role="group" aria-label="${kind}: ${toHtml(heading)}"`;
-}
 
 /** The pages before and behind a page in the list. */
 function neighbours({ name }: Source): string {
@@ -124,11 +97,18 @@ function neighbours({ name }: Source): string {
   return `<nav class="neighbours" aria-label="Neighbours">${link("prev", "Previous", sources[at - 1])}${link("next", "Next", sources[at + 1])}</nav>`;
 }
 
-function pageOf(source: Source): string {
-  const items = sources.map(({ name, title }) => {
-    const current = name === source.name ? ' aria-current="page"' : "";
-    return `<li><a href="${name || "./"}"${current}>${toHtml(title)}</a></li>`;
+/** The list of all pages, in which `current` is marked. */
+function listOf(current: Source): string {
+  const item = ({ name, title }: Source): string =>
+    `<li><a href="${name || "./"}"${name === current.name ? ' aria-current="page"' : ""}>${toHtml(title)}</a></li>`;
+  const listed = groups.map(({ heading, sources: members }) => {
+    const id = `group-${heading.toLowerCase()}`;
+    return `<p class="group" id="${id}">${toHtml(heading)}</p>\n<ul aria-labelledby="${id}">\n${members.map(item).join("\n")}\n</ul>`;
   });
+  return [`<ul>\n${item(index)}\n</ul>`, ...listed].join("\n");
+}
+
+function pageOf(source: Source): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -139,36 +119,63 @@ function pageOf(source: Source): string {
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="../playground/base.css">
 <link rel="stylesheet" href="guide.css">
+<link rel="stylesheet" href="code.css">
+<link rel="stylesheet" href="search.css">
 <script src="../playground/theme.js"></script>
+<script type="module" src="guide.js"></script>
 </head>
 <body>
 <a class="skip" href="#text">To the text</a>
 <header>
 <div class="brand"><strong>lossd</strong></div>
-<nav aria-label="More"><a href="../">Playground</a><a href="../docs/">Reference</a><a href="../openapi.json">openapi.json</a></nav>
+<form class="search" role="search" aria-label="Guide" hidden>
+<input type="search" name="q" aria-label="Search the guide" placeholder="Search ( / )" autocomplete="off" spellcheck="false">
+<output></output>
+<ol aria-label="Results" hidden></ol>
+</form>
+<nav aria-label="More">
+<a href="../">Playground</a>
+<a href="../docs/">Reference</a>
+<a href="../openapi.json">openapi.json</a>
+<label>Theme <select id="theme"><option value="">System</option><option value="light">Light</option><option value="dark">Dark</option></select></label>
+</nav>
 </header>
 <div class="guide">
 <nav class="pages" aria-label="Guide">
 <details>
 <summary>All pages</summary>
-<ul>
-${items.join("\n")}
-</ul>
+${listOf(source)}
 </details>
 </nav>
 <main id="text" tabindex="-1">
-${render(source)}${neighbours(source)}
+${articleOf(source)}${neighbours(source)}
 </main>
 </div>
+<p id="announcement" role="status"></p>
 </body>
 </html>
 `;
 }
 
+/** The index of the search, with every section of every page. */
+function searchIndex(): string {
+  const sections = sources.flatMap(({ name, title, text }) =>
+    sectionsOf(marked.lexer(text)).map(({ heading, anchor, text: words }) => ({
+      address: `${name || "./"}${anchor === "" ? "" : `#${anchor}`}`,
+      page: title,
+      heading,
+      text: words,
+    })),
+  );
+  const search = new MiniSearch<Entry>(SEARCH_OPTIONS);
+  search.addAll(sections.map((section, id) => ({ id, ...section })));
+  return JSON.stringify(search);
+}
+
 const folder = join(argv[2]!, "guide");
 mkdirSync(folder, { recursive: true });
-for (const source of sources) {
-  writeFileSync(join(folder, `${source.name || "index"}.html`), pageOf(source));
-}
-copyFileSync(new URL("guide.css", import.meta.url), join(folder, "guide.css"));
+for (const source of sources) writeFileSync(join(folder, `${source.name || "index"}.html`), pageOf(source));
+writeFileSync(join(folder, "search.json"), searchIndex());
+for (const style of ["guide.css", "code.css", "search.css"])
+  copyFileSync(new URL(`guide/${style}`, import.meta.url), join(folder, style));
 for (const path of pictures) copyFileSync(new URL(path, ROOT), join(folder, posix.basename(path)));

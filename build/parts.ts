@@ -99,7 +99,7 @@ const SWAGGER_UI = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png
 
 function copyReference(folder: string): void {
   mkdirSync(folder);
-  for (const name of ["index.html", "reference.js"])
+  for (const name of ["index.html", "reference.css", "reference.js"])
     copyFileSync(join(ROOT, "reference", name), join(folder, name));
   for (const name of SWAGGER_UI)
     copyFileSync(join(ROOT, "node_modules/@fastify/swagger-ui/static", name), join(folder, name));

@@ -117,14 +117,14 @@ export function lossesPicture(): string {
     panel({
       x: LEFT,
       y: second,
-      title: "picked, sign turned",
+      title: "loss of each row",
       heat: "loss",
-      columns: ["loss"],
+      columns: ["− log p(cat)"],
       values: losses,
     }),
     arrow(pickedEnd, second + middle, ["mean"]),
     text(mean + 8, second + middle + 9, shortNumber(loss!), `font-size="26" font-weight="650" fill="${INK}"`),
-    arrow(gradient - GAP, second + middle, ["softmax", "− target,", "divided by 3"]),
+    arrow(gradient - GAP, second + middle, ["softmax", "− target,", "over 3"]),
     panel({
       x: gradient,
       y: second,

@@ -1,5 +1,5 @@
 /**
- * After the bundling: removes from it what neither the server, nor its commands, nor the library reaches; the playground is a bundle of its own.
+ * After the bundling: removes from it what neither the server, nor its commands, nor the library reaches; the scripts of pages are bundles of their own.
  * `node build/prune.ts DIST`.
  */
 import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
@@ -23,7 +23,7 @@ function reach(file: string): void {
 
 for (const entry of ENTRIES) reach(join(DIST, entry));
 for (const file of readdirSync(DIST, { recursive: true, encoding: "utf8" })) {
-  if (/^(?!playground\/|reference\/).*\.(?:js|d\.ts)$/.test(file) && !reached.has(join(DIST, file)))
+  if (/^(?!guide\/|playground\/|reference\/).*\.(?:js|d\.ts)$/.test(file) && !reached.has(join(DIST, file)))
     rmSync(join(DIST, file));
 }
 // Folders last, the innermost first; what is not empty stays.

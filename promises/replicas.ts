@@ -15,7 +15,7 @@ const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const FRONT = 18_080;
 const PORTS = [18_081, 18_082, 18_083];
 
-/** Retries a failed replica's requests on another, because computations have no side effects; see docs/scaling.md. */
+/** Retries a failed replica's requests on another, because computations have no side effects (docs/performance.md). */
 const CONFIG = `
   upstream lossd {
     least_conn;

@@ -8,3 +8,16 @@ SwaggerUIBundle({
   displayRequestDuration: true,
   validatorUrl: null,
 });
+
+// Swagger UI has a class for its dark colors. theme.js keeps the choice in data-theme, which is absent for the system's.
+const root = document.documentElement;
+const system = matchMedia("(prefers-color-scheme: dark)");
+
+function applyTheme() {
+  const { theme } = root.dataset;
+  root.classList.toggle("dark-mode", theme === undefined ? system.matches : theme === "dark");
+}
+
+applyTheme();
+system.addEventListener("change", applyTheme);
+new MutationObserver(applyTheme).observe(root, { attributeFilter: ["data-theme"] });

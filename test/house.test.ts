@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { SETTINGS } from "../src/config.ts";
 import { PROBLEMS } from "../src/problems.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -124,21 +123,6 @@ describe("the house", () => {
     const table = readFileSync(join(ROOT, "docs/problems.md"), "utf8")
       .split("\n")
       .filter((line) => line.startsWith("| `"));
-    expect(table).toEqual(rows);
-  });
-
-  it("README's table of settings agrees with config.ts", () => {
-    const settings = Object.entries(SETTINGS.properties) as [
-      string,
-      { default?: unknown; description?: string },
-    ][];
-    const rows = settings.map(
-      ([name, { default: value, description }]) =>
-        `| \`${name}\` | ${value === "" ? "none" : `\`${value}\``} | ${description} |`,
-    );
-    const table = readFileSync(join(ROOT, "README.md"), "utf8")
-      .split("\n")
-      .filter((line) => /^\| `[A-Z_]+` \|/.test(line));
     expect(table).toEqual(rows);
   });
 });

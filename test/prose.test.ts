@@ -1,11 +1,12 @@
-/** Holds the comments to the rule for prose: each bad habit in at most 2 % of the sentences. */
+/** Holds the comments and the documents to the rule for prose, with each bad habit in at most 2 % of the sentences. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Sentence } from "./support/sentences.ts";
-import { commentSentences, HABITS, sentencesOf } from "./support/sentences.ts";
+import { commentSentences, documentSentences, HABITS, sentencesOf } from "./support/sentences.ts";
 
-const SRC = resolve(import.meta.dirname, "../src");
+const ROOT = resolve(import.meta.dirname, "..");
+const SRC = join(ROOT, "src");
 const MAX_SHARE = 0.02;
 /** Sentences allowed in a small folder, because one of fifty is 2 % already. */
 const MIN_ALLOWED = 1;
@@ -41,7 +42,7 @@ interface Place extends Sentence {
 const placesOf = (file: string): Place[] =>
   commentSentences(readFileSync(file, "utf8")).map((sentence) => ({
     ...sentence,
-    file: relative(SRC, file),
+    file: relative(ROOT, file),
   }));
 
 describe.each(KEPT)("comments of src/%s", (kept) => {
@@ -52,13 +53,37 @@ describe.each(KEPT)("comments of src/%s", (kept) => {
   });
 
   it.each(Object.keys(HABITS))("have %s in at most 2 percent of the sentences", (habit) => {
-    const pattern = HABITS[habit]!;
-    const found = places.filter(({ text }) => pattern.test(text));
-    const allowed = Math.max(MIN_ALLOWED, Math.floor(places.length * MAX_SHARE));
-    const worst = found.map(({ file, line, text }) => `src/${file}:${line} ${text}`);
-    expect(found.length > allowed ? worst : []).toEqual([]);
+    expectRare(habit, places);
   });
 });
+
+/** Documents that keep the rule. */
+const DOCUMENTS = [
+  "README.md",
+  "SECURITY.md",
+  ...readdirSync(join(ROOT, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+
+describe.each(DOCUMENTS)("the sentences of %s", (file) => {
+  const places = documentSentences(readFileSync(join(ROOT, file), "utf8")).map((sentence) => ({
+    ...sentence,
+    file,
+  }));
+
+  it.each(Object.keys(HABITS))("have %s in at most 2 percent", (habit) => {
+    expect(places.length).toBeGreaterThan(10);
+    expectRare(habit, places);
+  });
+});
+
+function expectRare(habit: string, places: readonly Place[]): void {
+  const found = places.filter(({ text }) => HABITS[habit]!.test(text));
+  const allowed = Math.max(MIN_ALLOWED, Math.floor(places.length * MAX_SHARE));
+  const worst = found.map(({ file, line, text }) => `${file}:${line} ${text}`);
+  expect(found.length > allowed ? worst : []).toEqual([]);
+}
 
 describe("the count of habits", () => {
   const habitsIn = (text: string): string[] =>
@@ -104,6 +129,36 @@ describe("the count of habits", () => {
       { text: "Another; joined.", line: 1 },
       { text: "Adds X as X does.", line: 4 },
       { text: "Trailing text.", line: 12 },
+    ]);
+  });
+
+  it("reads paragraphs, headings, items and the fragments of cells of a document, and no code", () => {
+    const source = [
+      "# A title",
+      "",
+      "A paragraph with `code; x`. Another",
+      "of two lines.",
+      "",
+      "- an item; joined",
+      "",
+      "```sh",
+      "echo what; echo who",
+      "```",
+      "",
+      "| head | more |",
+      "|---|---|",
+      "| a cell; of two | [a link](x.md) |",
+    ].join("\n");
+    expect(documentSentences(source)).toEqual([
+      { text: "A title", line: 1 },
+      { text: "A paragraph with X.", line: 3 },
+      { text: "Another of two lines.", line: 3 },
+      { text: "an item; joined", line: 6 },
+      { text: "head", line: 12 },
+      { text: "more", line: 12 },
+      { text: "a cell", line: 12 },
+      { text: "of two", line: 12 },
+      { text: "a link", line: 12 },
     ]);
   });
 });

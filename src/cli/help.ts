@@ -1,5 +1,5 @@
 /** Help texts of the command line. */
-import { flagOf, SETTING_ENTRIES } from "../config.ts";
+import { defaultText, flagOf, SETTING_GROUPS } from "../config.ts";
 import type { Topic } from "./command.ts";
 
 const COMMANDS = `lossd [serve]           serves log_softmax, nll_loss, cross_entropy and kl_div over HTTP
@@ -41,11 +41,14 @@ export function helpOf(command: Topic): string {
 }
 
 function serveHelp(): string {
-  const lines = SETTING_ENTRIES.map(([name, { default: byDefault, description }]) => {
-    const value = byDefault === "" ? "none" : byDefault;
-    return `  --${flagOf(name)}, ${name} (${value})\n${wrap(description ?? "", 6)}`;
+  const groups = Object.entries(SETTING_GROUPS).map(([group, settings]) => {
+    const lines = Object.entries(settings).map(([name, setting]) => {
+      const value = defaultText(setting) || "none";
+      return `  --${flagOf(name)}, ${name} (${value})\n${wrap(setting.description ?? "", 6)}`;
+    });
+    return `${group}:\n${lines.join("\n")}`;
   });
-  return `Settings, as flags or environment variables. Flags win.\n${lines.join("\n")}\n`;
+  return `Settings, as flags or environment variables. Flags win. Sizes may have a unit, as in 64MiB.\n\n${groups.join("\n\n")}\n`;
 }
 
 /** Wraps text to 96 columns with an indent. */

@@ -15,6 +15,7 @@ const FILES = [
   { path: "/playground/base.css", file: "playground/base.css" },
   { path: "/playground/style.css", file: "playground/style.css" },
   { path: "/docs/", file: "reference/index.html", policy: REFERENCE_POLICY },
+  { path: `${DOCS}reference.css`, file: "reference/reference.css" },
   { path: `${DOCS}reference.js`, file: "reference/reference.js" },
   { path: `${DOCS}swagger-ui-bundle.js`, file: "reference/swagger-ui-bundle.js" },
   { path: `${DOCS}swagger-ui.css`, file: "reference/swagger-ui.css" },
@@ -25,6 +26,7 @@ const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
   js: "text/javascript; charset=utf-8",
   css: "text/css; charset=utf-8",
+  json: "application/json; charset=utf-8",
   svg: "image/svg+xml",
   png: "image/png",
 };

@@ -3,7 +3,12 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, useVisits } from "./visit.ts";
+import { CHROMIUM, faultsOf, useVisits, widthOf } from "./visit.ts";
+
+/** For the first search of a page, which loads the index. */
+const PATIENCE = { timeout: 10_000 };
+/** Milliseconds for a visit of every page. */
+const TOUR_MS = 90_000;
 
 describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
   const service = useService();
@@ -15,7 +20,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
       await open(page, "problems");
       for (const part of await page.locator("main [tabindex='0']").all()) {
         const heading = await part.evaluate((one) => {
-          let before: Element | null = one;
+          let before: Element | null = one.closest(".code") ?? one;
           while (before !== null && !/^H\d$/.test(before.tagName)) before = before.previousElementSibling;
           return before?.textContent;
         });
@@ -24,19 +29,23 @@ describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
       }
     }));
 
-  it("leads on from page to page, through all of the list", () =>
-    visit(async (page) => {
-      await open(page, "");
-      const names = await page.locator(".pages a").allTextContents();
-      expect(await page.locator("a[rel=prev]").count()).toBe(0);
-      for (const name of names.slice(1)) {
-        await page.click("a[rel=next]");
-        await expect.poll(() => page.textContent(".pages [aria-current]")).toBe(name);
-      }
-      expect(await page.locator("a[rel=next]").count()).toBe(0);
-      await page.click("a[rel=prev]");
-      await expect.poll(() => page.textContent(".pages [aria-current]")).toBe(names.at(-2));
-    }));
+  it(
+    "leads on from page to page, through all of the list",
+    () =>
+      visit(async (page) => {
+        await open(page, "");
+        const names = await page.locator(".pages a").allTextContents();
+        expect(await page.locator("a[rel=prev]").count()).toBe(0);
+        for (const name of names.slice(1)) {
+          await page.click("a[rel=next]");
+          await expect.poll(() => page.textContent(".pages [aria-current]")).toBe(name);
+        }
+        expect(await page.locator("a[rel=next]").count()).toBe(0);
+        await page.click("a[rel=prev]");
+        await expect.poll(() => page.textContent(".pages [aria-current]")).toBe(names.at(-2));
+      }),
+    TOUR_MS,
+  );
 
   it("shows the list beside the text where there is room, and else where it is asked for", () =>
     visit(async (page) => {
@@ -64,4 +73,144 @@ describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
       },
       { colorScheme: "dark" },
     ));
+
+  it.each(["light", "dark"] as const)(
+    "has no fault that axe finds, %s, with and without results",
+    (colorScheme) =>
+      visit(
+        async (page) => {
+          await open(page, "sdk-python");
+          expect(await faultsOf(page)).toEqual([]);
+          await search(page, "gradient");
+          expect(await faultsOf(page)).toEqual([]);
+        },
+        { colorScheme },
+      ),
+  );
+
+  it(
+    "is as wide as a phone of 390 px on every page, also with results",
+    () =>
+      visit(
+        async (page) => {
+          await open(page, "");
+          const links = await page
+            .locator(".pages a")
+            .evaluateAll((all) => all.map((one) => one.getAttribute("href")!));
+          expect(links.length).toBeGreaterThan(20);
+          for (const name of links) {
+            await open(page, name);
+            expect(await widthOf(page), name).toBe(390);
+          }
+          await search(page, "gradient");
+          expect(await widthOf(page)).toBe(390);
+        },
+        { viewport: { width: 390, height: 844 } },
+      ),
+    TOUR_MS,
+  );
+
+  it("finds sections of all pages with the keyboard alone", () =>
+    visit(async (page) => {
+      await open(page, "recipes");
+      const field = page.getByRole("searchbox");
+      await page.keyboard.press("/");
+      await page.keyboard.type("body limit");
+      const first = page.locator(".search li a").first();
+      await expect.poll(() => first.textContent(), PATIENCE).toMatch(/^Settings: Limits/);
+      expect(await page.textContent(".search output")).toMatch(/^\d+ results$/);
+      expect(await first.locator("mark").first().textContent()).toMatch(/^body$/i);
+      await page.keyboard.press("ArrowDown");
+      expect(await first.evaluate((link) => link === document.activeElement)).toBe(true);
+      await page.keyboard.press("Enter");
+      await expect.poll(() => page.url()).toBe(`${service().url}/guide/settings#limits`);
+      expect(await page.locator("#limits").isVisible()).toBe(true);
+
+      await page.keyboard.press("/");
+      await page.keyboard.type("grad_ouput");
+      // A typo finds the word.
+      await expect.poll(() => page.locator(".search li").count()).toBeGreaterThan(0);
+      await page.keyboard.press("Escape");
+      expect(await field.inputValue()).toBe("");
+      expect(await page.locator(".search li").count()).toBe(0);
+      await page.keyboard.type("zzzz");
+      await expect.poll(() => page.textContent(".search output")).toBe("No results");
+    }));
+
+  it(
+    "finds every page by its title",
+    () =>
+      visit(async (page) => {
+        await open(page, "");
+        for (const title of await page.locator(".pages a").allTextContents()) {
+          await search(page, title);
+          await expect.poll(() => page.locator(".search li strong").allTextContents()).toContain(title);
+        }
+      }),
+    TOUR_MS,
+  );
+
+  it("copies a block of code by its button", () =>
+    visit(async (page) => {
+      await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+      await open(page, "start");
+      const block = page.locator(".code", { hasText: "npm ci && npm start" });
+      await block.getByRole("button").click();
+      await expect.poll(() => block.getByRole("button").textContent()).toBe("Copied");
+      expect(await page.getByRole("status").last().textContent()).toBe("Copied");
+      expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("npm ci && npm start\n");
+    }));
+
+  it("selects the text where the browser does not allow copying", () =>
+    visit(async (page) => {
+      await open(page, "start");
+      await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+      await page.locator(".code", { hasText: "npm ci && npm start" }).getByRole("button").click();
+      expect(await page.evaluate(() => getSelection()?.toString().trim())).toBe("npm ci && npm start");
+    }));
+
+  it("highlights code in colors that differ by theme", () =>
+    visit(async (page) => {
+      await open(page, "sdk-go");
+      const color = () =>
+        page
+          .locator(".hljs-keyword")
+          .first()
+          .evaluate((one) => getComputedStyle(one).color);
+      await page.selectOption("#theme", "light");
+      const light = await color();
+      await page.selectOption("#theme", "dark");
+      expect(await color()).not.toBe(light);
+    }));
+
+  it("remembers the theme on all pages, and follows the system otherwise", () =>
+    visit(
+      async (page) => {
+        const scheme = () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme);
+        await open(page, "start");
+        expect(await scheme()).toBe("light dark");
+        await page.selectOption("#theme", { label: "Light" });
+        await open(page, "recipes");
+        expect(await scheme()).toBe("light");
+        expect(await page.inputValue("#theme")).toBe("light");
+        await page.selectOption("#theme", { label: "System" });
+        await page.reload();
+        expect(await scheme()).toBe("light dark");
+      },
+      { colorScheme: "dark" },
+    ));
+
+  it("links every heading to itself", () =>
+    visit(async (page) => {
+      await open(page, "performance");
+      await page.getByRole("link", { name: "Many replicas" }).click();
+      expect(page.url()).toBe(`${service().url}/guide/performance#many-replicas`);
+      for (const heading of await page.locator("main :is(h2, h3)").all())
+        expect(await heading.locator("a").getAttribute("href")).toBe(`#${await heading.getAttribute("id")}`);
+    }));
 });
+
+async function search(page: Page, query: string): Promise<void> {
+  await page.getByRole("searchbox").fill(query);
+  await expect.poll(() => page.textContent(".search output"), PATIENCE).toMatch(/results?$/);
+}

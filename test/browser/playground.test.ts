@@ -506,7 +506,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
         await link.click();
         await page.waitForURL(url);
       }
-      await page.goto(`${service().url}/guide/readme`);
+      await page.goto(`${service().url}/guide/operations`);
       expect(await page.textContent("h1")).toBe(await page.textContent(".pages [aria-current]"));
     }));
 
@@ -584,7 +584,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
             expect(await faultsOf(page), title).toEqual([]);
             expect(await widthOf(page), title).toBeLessThanOrEqual(width);
           }
-          for (const name of ["", "start", "losses", "sdk", "sdk-java", "readme"]) {
+          for (const name of ["", "start", "losses", "sdk", "sdk-java", "options"]) {
             await page.goto(`${service().url}/guide/${name}`);
             expect(await faultsOf(page), name).toEqual([]);
             expect(await widthOf(page), name).toBeLessThanOrEqual(width);

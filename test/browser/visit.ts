@@ -53,16 +53,26 @@ export async function choose(page: Page, title: string): Promise<void> {
   await page.waitForSelector("#step-input");
 }
 
-/** Returns the violations that axe finds. */
-export async function faultsOf(page: Page): Promise<string[]> {
+interface Axe {
+  run(
+    context: string | Document,
+    options: { readonly runOnly?: readonly string[] },
+  ): Promise<{ readonly violations: readonly { readonly id: string; readonly nodes: { html: string }[] }[] }>;
+}
+
+/** Returns the violations that axe finds, by default of all its rules in all of the page. */
+export async function faultsOf(
+  page: Page,
+  parts?: string,
+  options: { readonly runOnly?: readonly string[] } = {},
+): Promise<string[]> {
   await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const { axe } = window as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-    };
-    const { violations } = await axe.run();
+  const run = async ({ parts, options }: { parts: string | undefined; options: object }) => {
+    const { axe } = window as unknown as { axe: Axe };
+    const { violations } = await axe.run(parts ?? document, options);
     return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
-  });
+  };
+  return page.evaluate(run, { parts, options });
 }
 
 export function widthOf(page: Page): Promise<number> {

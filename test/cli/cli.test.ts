@@ -8,7 +8,7 @@ import { below } from "../../src/cli/address.ts";
 import { readCommand } from "../../src/cli/command.ts";
 import { readToken } from "../../src/cli/files.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
-import { flagOf, readConfig, SETTINGS, spansUrl } from "../../src/config.ts";
+import { flagOf, readConfig, SETTING_GROUPS, SETTINGS, spansUrl } from "../../src/config.ts";
 import { VERSION } from "../../src/version.ts";
 import { lossd, useFolder } from "../support/command.ts";
 import { startProcess } from "../support/process.ts";
@@ -34,6 +34,8 @@ describe("lossd", () => {
     for (const name of Object.keys(SETTINGS.properties)) {
       expect(out).toContain(`--${name.toLowerCase().replaceAll("_", "-")}, ${name} (`);
     }
+    expect(out).toContain("BODY_LIMIT (64 MiB)");
+    for (const group of Object.keys(SETTING_GROUPS)) expect(out).toContain(`\n${group}:\n`);
     for (const word of SETTINGS.properties.LOG_LEVEL.enum) expect(out).toContain(word);
     for (const command of ["check", "send"]) {
       expect(out).toContain(`lossd ${command}`);
@@ -143,7 +145,9 @@ describe("lossd", () => {
   });
 
   it.each([
-    ["BODY_LIMIT", "64MB", "expected a whole number from 1024 to 536870912, got 64MB"],
+    ["BODY_LIMIT", "64MB", "expected a size from 1 KiB to 512 MiB, such as 64MiB, got 64MB"],
+    ["STREAM_LIMIT", "4097TiB", "expected a size from 1 KiB to 4096 TiB, such as 64MiB, got 4097TiB"],
+    ["WORKERS", "1KiB", "expected a whole number from 0 to 256, got 1KiB"],
     ["LOG_LEVEL", "loud", "expected one of trace, debug, info, warn, error, fatal and silent, got loud"],
     ["OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "expected http/protobuf, got grpc"],
     ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "expected http/protobuf, got http/json"],
@@ -167,6 +171,17 @@ describe("lossd", () => {
   ])("says what %s=%s should be", (name, value, text) => {
     expect(() => readConfig({ [name]: value })).toThrow(`${name}: ${text}`);
     expect(() => readConfig({}, { [name]: value })).toThrow(`--${flagOf(name)}: ${text}`);
+  });
+
+  it.each([
+    ["65536", 65_536],
+    ["64KiB", 65_536],
+    ["64 MiB", 2 ** 26],
+    ["2TiB", 2 ** 41],
+    ["1GiB", 2 ** 30],
+  ])("reads the size %s as %i bytes", (text, bytes) => {
+    expect(readConfig({ STREAM_LIMIT: text }).STREAM_LIMIT).toBe(bytes);
+    expect(readConfig({}, { STREAM_LIMIT: text }).STREAM_LIMIT).toBe(bytes);
   });
 
   it.each([

@@ -15,6 +15,8 @@ const ROOT = resolve(import.meta.dirname, "../..");
 const PAGES = [
   "docs/start.md",
   "docs/losses.md",
+  "docs/options.md",
+  "docs/command-line.md",
   "docs/recipes.md",
   "docs/from-pytorch.md",
   "docs/library.md",

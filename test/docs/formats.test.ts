@@ -102,10 +102,7 @@ it("has every program that the OpenAPI document shows", () => {
   for (const { source } of samples) expect(blocks.map(({ text }) => text)).toContain(`${source}\n`);
 });
 
-it("names settings and problems that exist, and links that lead somewhere", () => {
+it("names settings that exist", () => {
   const settings = readFileSync(new URL("../../src/config.ts", import.meta.url), "utf8");
   for (const [, name] of page.matchAll(/`([A-Z]+_[A-Z_]+)`/g)) expect(settings).toContain(`${name}:`);
-  for (const [, path] of page.matchAll(/\]\(([\w./-]+)/g)) {
-    expect(() => readFileSync(new URL(`../../docs/${path}`, import.meta.url)), path).not.toThrow();
-  }
 });

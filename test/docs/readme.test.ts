@@ -1,4 +1,4 @@
-/** Every command and every answer of the README, run. */
+/** Every command and every answer of the README, run, and its figures beside those of bench/RESULTS.md. */
 import { existsSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { expectAlmost } from "../support/almost.ts";
@@ -22,9 +22,26 @@ it.each(curls.map((row) => [row.command.split("\n")[1]!, row] as const))(
   },
 );
 
-it("opens with the two commands", () => {
+it("has the two commands that .ci/run runs, the start first", () => {
   expect(blocks[0]!.text).toBe("npm ci && npm start\n");
   expect(blocks.some(({ text }) => text === "npm ci && npm test\n")).toBe(true);
+  const gate = readPage(".ci/run");
+  expect(gate).toContain("npm ci && exec npm start;");
+  expect(gate).toContain("\nnpm ci && npm test ");
+});
+
+it("is short enough to be read to its end", () => {
+  expect(readme.split("\n").length).toBeLessThanOrEqual(110);
+});
+
+it("shows the playground, light and dark, in small pictures", () => {
+  const paths = [...readme.matchAll(/(?:src|srcset)="([^"]+)"/g)].map(([, path]) => path!);
+  expect(paths.map((path) => /-(\w+)\.webp$/.exec(path)?.[1])).toEqual(["dark", "light"]);
+  for (const path of paths) {
+    const bytes = readFileSync(new URL(`../../${path}`, import.meta.url));
+    expect(bytes.toString("latin1", 8, 12)).toBe("WEBP");
+    expect(bytes.length).toBeLessThan(150_000);
+  }
 });
 
 it("names only scripts that exist", () => {
@@ -47,21 +64,23 @@ it("runs its library example", async () => {
   expect(shape).toBe("2,3");
 });
 
-it("has every line of bench/RESULTS.md that a bar asks something of, and no other", () => {
-  const results = readFileSync(new URL("../../bench/RESULTS.md", import.meta.url), "utf8");
-  const bars = (text: string): string[][] =>
-    text
-      .split("\n")
-      .filter((line) => /^\| P\d/.test(line))
-      .map((line) =>
-        line
-          .split("|")
-          .slice(1, -1)
-          .map((cell) => cell.trim()),
-      );
-  const asked = bars(results).filter((row) => row[8] !== "for information");
-  const rows = asked.map(([bar, measure, ours, peer, theirs, ratio, , reach, verdict]) =>
-    [bar, measure, ours, `${peer} ${theirs}`, ratio, reach, verdict].join(" | "),
-  );
-  expect(bars(readme).map((row) => row.join(" | "))).toEqual(rows);
+it.each([
+  ["worst error of gradient over 10^4 rows", "PyTorch"],
+  ["cross_entropy 64x128256", "PyTorch"],
+  ["4 GiB of float32 logits, the loss", "its own idle"],
+])("states of %s what bench/RESULTS.md measured", (measure, peer) => {
+  const rows = readPage("bench/RESULTS.md")
+    .split("\n")
+    .filter((line) => /^\| P\d/.test(line))
+    .map((line) => line.split(" | "));
+  const [, , ours, , theirs] = rows.find(
+    ([, name, , beside]) => name!.startsWith(measure) && beside === peer,
+  )!;
+  expect(readme).toContain(ours);
+  if (peer === "PyTorch") expect(readme).toContain(`PyTorch's is ${theirs}`);
+});
+
+it("counts the cases of test/conformance as CONTRIBUTING.md does", () => {
+  const [, count] = /results for ([\d,]+) cases/.exec(readPage("CONTRIBUTING.md"))!;
+  expect(readme).toContain(`compare ${count} cases`);
 });

@@ -1,4 +1,6 @@
-/** Sentences of comments, and the habits that `prose.test.ts` counts in them. */
+/** Sentences of comments and of documents, and the habits that `prose.test.ts` counts in them. */
+import type { Token, Tokens } from "marked";
+import { marked } from "marked";
 import { parseSync } from "rolldown/utils";
 
 /** Sentence with the line on which its comment begins. */
@@ -60,4 +62,34 @@ export function commentSentences(source: string): Sentence[] {
   }
   flush();
   return found;
+}
+
+/** Returns the sentences of a document's paragraphs, list items, headings and cells of tables, without code. The line is that of the block. */
+export function documentSentences(source: string): Sentence[] {
+  const found: Sentence[] = [];
+  let line = 1;
+  for (const token of marked.lexer(source)) {
+    for (const text of textsOf(token)) found.push(...sentencesOf(text, line));
+    line += token.raw.split("\n").length - 1;
+  }
+  return found;
+}
+
+/** Returns the texts of a block, each of which is sentences of its own. */
+function textsOf(token: Token): string[] {
+  switch (token.type) {
+    case "table": {
+      const { header, rows } = token as Tokens.Table;
+      // A cell lists fragments with semicolons between them.
+      return [header, ...rows].flat().flatMap(({ text }) => text.split(/;\s/));
+    }
+    case "list":
+      return (token as Tokens.List).items.flatMap(({ tokens }) => tokens.flatMap(textsOf));
+    case "paragraph":
+    case "text":
+    case "heading":
+      return [(token as Tokens.Text).text];
+    default:
+      return [];
+  }
 }

@@ -52,7 +52,7 @@ it("keeps a quarter for reservations of at most 5 MiB, and a sixteenth for those
   expect(arena.reserved).toBe(0);
 });
 
-it("with the default settings holds three of the largest JSON bodies, as README says", () => {
+it("with the default settings holds three of the largest JSON bodies, as docs/settings.md says", () => {
   const { BODY_LIMIT } = readConfig({});
   const kernel = loadKernel(DEFAULT_BYTES);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);

@@ -39,20 +39,26 @@ import {
 
 const ref = (schema: TSchema) => Type.Ref(`${(schema as { $id?: string }).$id}#`);
 
-const json = (description: string, schema: TSchema) => ({
+/** Describes a response with its example, if there is one of the route itself. */
+const json = (description: string, schema: TSchema, example?: object) => ({
   description,
-  content: { "application/json": { schema: ref(schema) } },
+  content: { "application/json": { schema: ref(schema), ...(example && { example }) } },
 });
 
-const responses = (description: string, schema: TSchema, errors: readonly number[] = []) => ({
-  200: json(description, schema),
+const responses = (
+  description: string,
+  schema: TSchema,
+  errors: readonly number[] = [],
+  example?: object,
+) => ({
+  200: json(description, schema, example),
   ...errorResponses("inference", errors),
 });
 
 /** Gives readiness one format for both statuses. */
-const readinessResponses = (description: string, errors: readonly number[]) => ({
-  ...responses(description, InferenceReady, errors),
-  503: json("Not ready: send no new requests.", InferenceReady),
+const readinessResponses = (description: string, errors: readonly number[], model = {}) => ({
+  ...responses(description, InferenceReady, errors, { ...model, ready: true }),
+  503: json("Not ready: send no new requests.", InferenceReady, { ...model, ready: false }),
 });
 
 export async function registerInference(
@@ -95,24 +101,27 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
   });
   const extensions = ["binary_tensor_data", "model_configuration", "statistics"];
   const server = { name: "lossd", version: VERSION, extensions };
+  const models = { models: LOSSES };
   app.get(
     "/v2",
     schema(
       "inferenceServer",
       "The server and its extensions",
-      responses("The server.", InferenceServer, [401]),
+      responses("The server.", InferenceServer, [401], server),
     ),
     async () => server,
   );
   app.get(
     "/v2/models",
-    schema("inferenceModels", "The models", responses("The models.", InferenceModels, [401])),
-    async () => ({ models: LOSSES }),
+    schema("inferenceModels", "The models", responses("The models.", InferenceModels, [401], models)),
+    async () => models,
   );
-  const live = responses("It works.", InferenceReady);
-  app.get("/v2/health/live", schema("inferenceLive", "Whether the process works", live), async () => ({
-    live: true,
-  }));
+  const live = { live: true };
+  app.get(
+    "/v2/health/live",
+    schema("inferenceLive", "Whether the process works", responses("It works.", InferenceReady, [], live)),
+    async () => live,
+  );
   const ready = readinessResponses("Send requests.", []);
   app.get(
     "/v2/health/ready",
@@ -158,14 +167,14 @@ function registerMetadata(
     operationId: `model${suffix}`,
     tags: ["inference"],
     summary: `Inputs, outputs and parameters of ${name}`,
-    response: responses("The model.", InferenceModel, [401]),
+    response: responses("The model.", InferenceModel, [401], metadata),
   };
   app.get(path, { schema }, async () => metadata);
   const ready = {
     operationId: `modelReady${suffix}`,
     tags: ["inference"],
     summary: `Whether ${name} takes requests`,
-    response: readinessResponses("It does.", [401]),
+    response: readinessResponses("It does.", [401], { name }),
   };
   app.get(`${path}/ready`, { schema: ready }, async (_request, reply) => ({
     name,
@@ -179,7 +188,7 @@ function registerConfig(app: FastifyInstance, { operation, name, path, suffix }:
     operationId: `modelConfig${suffix}`,
     tags: ["inference"],
     summary: `Configuration of ${name}, as Triton's model configuration extension has it`,
-    response: responses("The configuration.", InferenceConfig, [401]),
+    response: responses("The configuration.", InferenceConfig, [401], config),
   };
   app.get(`${path}/config`, { schema }, async () => config);
 }
@@ -196,7 +205,8 @@ function registerStatistics(
     operationId: models === undefined ? "statistics" : `modelStatistics${suffix}`,
     tags: ["inference"],
     summary: `Inferences of ${models?.[0] ?? "every model"}, as Triton's statistics extension counts them`,
-    response: responses("The statistics.", InferenceStatistics, [401, 503]),
+    // Of a server without requests.
+    response: responses("The statistics.", InferenceStatistics, [401, 503], statisticsOf("", models)),
   };
   app.get(`${path}/stats`, { schema }, async () => statisticsOf(await metricsText(), models));
 }

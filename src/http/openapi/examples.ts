@@ -336,6 +336,12 @@ export const EXAMPLES: Readonly<Record<`/v1/${LossName}`, Readonly<Record<string
   },
 };
 
+/** Example of a request or response in the document. */
+export interface NamedExample {
+  readonly summary: string;
+  readonly value: unknown;
+}
+
 export interface ErrorExample {
   readonly path: string;
   readonly summary: string;
@@ -660,6 +666,27 @@ export const ERROR_EXAMPLES: readonly ErrorExample[] = [
           pointer: "/target",
           detail:
             "0D or 1D target tensor expected, multi-target not supported (got [2, 2]). The target holds class indices in [0, 1], one for each row, not one-hot rows or probabilities; cross_entropy takes those",
+        },
+      ],
+      request_id: "example",
+    },
+  },
+  {
+    path: "/v1/kl_div",
+    summary: "A target that PyTorch would broadcast",
+    request: '{"input": [[-0.5, -1.5], [-1, -1]], "target": [0.5, 0.5]}',
+    response: {
+      type: "urn:lossd:problem:shape_mismatch",
+      title: "The shapes do not match",
+      status: 422,
+      detail:
+        "/target: target must have the input's shape [2, 2], got [2]: PyTorch broadcasts the two, which is rejected here because it is most often a mistake",
+      code: "shape_mismatch",
+      errors: [
+        {
+          pointer: "/target",
+          detail:
+            "target must have the input's shape [2, 2], got [2]: PyTorch broadcasts the two, which is rejected here because it is most often a mistake",
         },
       ],
       request_id: "example",

@@ -5,7 +5,10 @@ import { isOperand } from "../../wire/operands.ts";
 import { MEDIA_TYPES } from "../content/content-headers.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { CODE_SAMPLES } from "./code-samples.ts";
+import type { Example } from "./examples.ts";
 import { ERROR_EXAMPLES, EXAMPLES } from "./examples.ts";
+import { INFERENCE_EXAMPLES } from "./inference-examples.ts";
+import { statusExamples } from "./status-examples.ts";
 
 /** Document of @fastify/swagger. */
 export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
@@ -28,24 +31,41 @@ export function withExamples(document: Document): void {
     const operation = document.paths?.[path]?.post;
     if (operation !== undefined) Object.assign(operation, { "x-codeSamples": samples });
   }
-  for (const [path, examples] of Object.entries(EXAMPLES)) {
-    const operation = document.paths?.[path]?.post;
-    const request = contentOf(operation?.requestBody, "application/json");
-    const response = contentOf(operation?.responses?.["200"], "application/json");
-    if (request === undefined || response === undefined) continue;
-    request.examples = mapValues(examples, ({ summary, request: value }) => ({ summary, value }));
-    response.examples = mapValues(examples, ({ summary, response: value }) => ({ summary, value }));
+  for (const [path, examples] of Object.entries(EXAMPLES)) addExamples(document, path, examples);
+  for (const [model, inference] of Object.entries(INFERENCE_EXAMPLES)) {
+    for (const version of ["", "/versions/1"])
+      addExamples(document, `/v2/models/${model}${version}/infer`, { inference });
   }
-  for (const { path, summary, response } of ERROR_EXAMPLES) {
-    const media = contentOf(
-      document.paths?.[path]?.post?.responses?.[response.status],
-      "application/problem+json",
-    );
-    if (media !== undefined)
-      media.examples = { ...media.examples, [response.code]: { summary, value: response } };
-  }
+  addErrorExamples(document);
   addWidths(document.components?.schemas);
   for (const item of Object.values(document.paths ?? {})) addWidths(item?.post?.parameters);
+}
+
+/** Adds examples of successful requests. */
+function addExamples(document: Document, path: string, examples: Readonly<Record<string, Example>>): void {
+  const operation = document.paths?.[path]?.post;
+  const request = contentOf(operation?.requestBody, "application/json");
+  const response = contentOf(operation?.responses?.["200"], "application/json");
+  if (request === undefined || response === undefined) return;
+  request.examples = mapValues(examples, ({ summary, request: value }) => ({ summary, value }));
+  response.examples = mapValues(examples, ({ summary, response: value }) => ({ summary, value }));
+}
+
+/** Adds examples of the errors of every operation, and those of a body of its own. Leaves the responses that have an example of the route. */
+function addErrorExamples(document: Document): void {
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    for (const method of ["get", "post"] as const) {
+      for (const [status, response] of Object.entries(item?.[method]?.responses ?? {})) {
+        const { content = {} } = response as OpenAPIV3_1.ResponseObject;
+        const own = ERROR_EXAMPLES.filter(
+          (example) => example.path === path && example.response.status === Number(status),
+        ).map(({ summary, response: value }) => [value.code, { summary, value }] as const);
+        const examples = { ...statusExamples(Number(status), { method, path }), ...Object.fromEntries(own) };
+        for (const media of Object.values(content))
+          if (media.example === undefined && Object.keys(examples).length > 0) media.examples = examples;
+      }
+    }
+  }
 }
 
 /** Adds formats to numbers and integers, because some generators otherwise choose float32 and 32-bit integers. */

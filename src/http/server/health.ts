@@ -35,7 +35,9 @@ export function handleReady(lifecycle: Readonly<Lifecycle>) {
   };
 }
 
-const health = { $ref: "Health#" };
+const healthContent = (status: Static<typeof HealthStatus>) => ({
+  "application/json": { schema: { $ref: "Health#" }, example: { status } },
+});
 
 export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void {
   app.get("/health/live", {
@@ -45,7 +47,7 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       summary: "Whether the process works",
       security: [],
       response: {
-        200: { description: "It works.", content: { "application/json": { schema: health } } },
+        200: { description: "It works.", content: healthContent("live") },
         ...errorResponses("problem", [404, 500]),
       },
     },
@@ -58,11 +60,8 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       summary: "Whether to send traffic",
       security: [],
       response: {
-        200: { description: "Send requests.", content: { "application/json": { schema: health } } },
-        503: {
-          description: "Stopping: send no new requests.",
-          content: { "application/json": { schema: health } },
-        },
+        200: { description: "Send requests.", content: healthContent("ready") },
+        503: { description: "Stopping: send no new requests.", content: healthContent("stopping") },
         ...errorResponses("problem", [404, 500]),
       },
     },

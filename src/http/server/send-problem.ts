@@ -33,7 +33,7 @@ interface ProblemDocument {
 }
 
 /** Converts an error into its document. `type` names the row of the table in docs/problems.md. */
-function problemDocument(problem: Problem, requestId: string): ProblemDocument {
+export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
   const { status, title } = PROBLEMS[problem.code];
   return {
     type: `urn:lossd:problem:${problem.code}`,
@@ -47,7 +47,7 @@ function problemDocument(problem: Problem, requestId: string): ProblemDocument {
 }
 
 /** Whether a target belongs to the Open Inference Protocol, which has its own error format. */
-function isInference(url: string): boolean {
+export function isInference(url: string): boolean {
   return /^\/v2(?:\/|$)/.test(pathOf(url));
 }
 

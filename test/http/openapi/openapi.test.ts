@@ -5,6 +5,7 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { renderContract } from "../../../openapi/render.ts";
 import { ERROR_EXAMPLES, EXAMPLES } from "../../../src/http/openapi/examples.ts";
+import { INFERENCE_EXAMPLES } from "../../../src/http/openapi/inference-examples.ts";
 import { digestTokens } from "../../../src/http/server/auth.ts";
 import { LIMITS } from "../../../src/http/server/timeouts.ts";
 import { PROBLEMS, Problem } from "../../../src/problems.ts";
@@ -19,6 +20,8 @@ const read = (file: string): string =>
   readFileSync(new URL(`../../../openapi/${file}`, import.meta.url), "utf8");
 const document = JSON.parse(read("openapi.json"));
 const service = useService();
+/** Has had no inference, so its statistics are those of the examples. */
+const fresh = useService();
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 ajv.addSchema(document, "contract");
@@ -52,8 +55,13 @@ it.each(["openapi.json", "openapi-3.0.json"])(
   60_000,
 );
 
+interface Media {
+  readonly schema: { readonly $ref?: string };
+  readonly example?: unknown;
+  readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
+}
 interface Content {
-  readonly content?: Record<string, { readonly schema: { readonly $ref?: string } }>;
+  readonly content?: Record<string, Media>;
 }
 interface Operation {
   readonly requestBody?: Content;
@@ -146,7 +154,8 @@ describe("refusals", () => {
   const full = useService();
   const stopping = useService();
   // As a process whose group is silent.
-  const alone = useService({ metricsPage: () => Promise.reject(new Problem("overloaded", "no answer")) });
+  const silent = new Problem("overloaded", "the cluster does not respond now");
+  const alone = useService({ metricsPage: () => Promise.reject(silent) });
   beforeAll(() => {
     const { arena } = full();
     arena.reserve(arena.largest - 1_000_000);
@@ -157,7 +166,7 @@ describe("refusals", () => {
   const JSON_BODY = "content-type: application/json\r\ncontent-length:";
   /** For each status the head, and the body, of a request that gets it. */
   const WAYS: Readonly<Record<string, readonly [ask: () => Service, head: string, body?: string]>> = {
-    400: [service, "transfer-encoding: gzip, chunked"],
+    400: [service, `${JSON_BODY} 20`, '{"input": [[0, 1],]}'],
     401: [locked, `${JSON_BODY} 2`],
     404: [service, `${JSON_BODY} 2`],
     406: [service, `accept: text/html\r\n${JSON_BODY} 2`],
@@ -179,19 +188,26 @@ describe("refusals", () => {
     const statuses = Object.keys(responses).filter((status) => !["200", "500"].includes(status));
     for (const status of statuses) {
       const [ask, head, body = ""] = WAYS[status]!;
-      // A GET has no body: it is turned away for its token, or because the server stops or cannot count.
-      const more = method === "GET" && head.startsWith(JSON_BODY) ? "" : `${head}\r\n`;
+      // A GET has no body: it is turned away for its head, its token, or because the server stops or cannot count.
+      const ofGet = status === "400" ? "transfer-encoding: gzip, chunked\r\n" : "";
+      const more = method === "GET" && head.startsWith(JSON_BODY) ? ofGet : `${head}\r\n`;
       const unready = path.endsWith("/stats") ? alone : stopping;
       const server = method === "GET" && status === "503" ? unready() : ask();
       // A client gets 404 where its address of the server is wrong.
       const target = status === "404" ? `${path}/nothing` : path;
-      const answer = await refusalOf(server, `${method} ${target} HTTP/1.1\r\nhost: x\r\n${more}\r\n${body}`);
+      const id = "x-request-id: example\r\n";
+      const text = method === "GET" ? "" : body;
+      const answer = await refusalOf(
+        server,
+        `${method} ${target} HTTP/1.1\r\nhost: x\r\n${id}${more}\r\n${text}`,
+      );
       expect(answer.status, answer.body).toBe(Number(status));
       const { content = {} } = responses[status]!;
       const type = answer.headers["content-type"]!.replace("; charset=utf-8", "");
       expect(Object.keys(content), `${status}: ${answer.body}`).toContain(type);
       const validate = ajv.compile({ $ref: `contract${content[type]!.schema.$ref}` });
       expect(validate(JSON.parse(answer.body)), `${status}: ${answer.body}`).toBe(true);
+      expectExample(content[type]!, JSON.parse(answer.body), path);
     }
     expect(security === undefined, "asks for a token").toBe(statuses.includes("401"));
     // Nor is there one that it leaves out: without a token some paths are open, all others are not.
@@ -200,12 +216,75 @@ describe("refusals", () => {
   });
 });
 
+/** Expects that an answer is one of the examples of its status. The operations of /v1 have many of 422, each of which is sent below. */
+function expectExample(media: Media, answer: Record<string, unknown>, path: string): void {
+  if (answer.status === 422 && path.startsWith("/v1/")) return;
+  // The time is longer without a first byte, and a head that is too large has no id that can be read.
+  const timeless = (value: unknown): unknown =>
+    JSON.parse(JSON.stringify(value).replaceAll(/[\d.]+ s of waiting/g, "# s of waiting"));
+  const expected = answer.status === 431 ? { ...answer, request_id: "example" } : answer;
+  expect(examplesOf(media).map(timeless)).toContainEqual(timeless(expected));
+}
+
+const examplesOf = ({ example, examples = {} }: Media): unknown[] =>
+  example === undefined ? Object.values(examples).map(({ value }) => value) : [example];
+
 /** What a server answers to these bytes, as soon as all of it is there. */
 async function refusalOf(target: Service, bytes: string): Promise<Response> {
   const connection = await dial(target);
   connection.socket.write(bytes);
   return responseOf(connection);
 }
+
+it("has an example for every status of every operation, of the response's schema", () => {
+  let count = 0;
+  for (const [path, item] of Object.entries<Record<string, Operation>>(document.paths)) {
+    for (const { responses } of Object.values(item)) {
+      for (const [status, { content = {} }] of Object.entries(responses)) {
+        // Bytes, which docs/formats.md shows.
+        const texts = Object.entries(content).filter(([type]) => type.endsWith("json"));
+        for (const [type, media] of texts) {
+          const validate = ajv.compile({ $ref: `contract${media.schema.$ref}` });
+          const values = examplesOf(media);
+          expect(values.length, `${path} ${status} ${type}`).toBeGreaterThan(0);
+          for (const value of values)
+            expect(validate(value), `${path} ${status} ${JSON.stringify(validate.errors)}`).toBe(true);
+          for (const { status: own } of values as { status?: unknown }[])
+            if (typeof own === "number") expect(own, path).toBe(Number(status));
+          count += values.length;
+        }
+        expect(texts.length, `${path} ${status}`).toBeGreaterThan(0);
+      }
+    }
+  }
+  expect(count).toBeGreaterThan(300);
+});
+
+const GETS = Object.entries<Record<string, Operation>>(document.paths).filter(([, { get }]) => get);
+
+it.each(GETS)("GET %s answers its example", async (path, { get }) => {
+  const [media] = Object.values(get!.responses["200"]!.content!);
+  const { status, json } = await fresh().get(path);
+  expect(status).toBe(200);
+  expect(json).toEqual(examplesOf(media!)[0]);
+});
+
+const INFERENCES = Object.entries(INFERENCE_EXAMPLES);
+
+it.each(INFERENCES)("the model %s answers its example", async (model, { request, response }) => {
+  expect(schemaOf("InferenceRequest")(request)).toBe(true);
+  const { status, json } = await service().post(`/v2/models/${model}/infer`, request);
+  expect(status).toBe(200);
+  const { outputs, ...rest } = json;
+  const { outputs: expected, ...others } = response as { outputs: { data: number[] }[] };
+  expect(rest).toEqual(others);
+  expectAlmost(
+    outputs.map(({ data }: { data: number[] }) => data),
+    expected.map(({ data }) => data),
+  );
+  const blank = (list: readonly object[]) => list.map((output) => ({ ...output, data: [] }));
+  expect(blank(outputs)).toEqual(blank(expected));
+});
 
 describe("examples", () => {
   const rows = Object.entries(EXAMPLES).flatMap(([path, examples]) =>

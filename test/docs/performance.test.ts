@@ -1,9 +1,9 @@
-/** docs/scaling.md's figures are those of bench/RESULTS.md, and its arithmetic is right. */
+/** docs/performance.md's figures are those of bench/RESULTS.md, and its arithmetic is right. */
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 
 const read = (file: string): string => readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
-const page = read("docs/scaling.md");
+const page = read("docs/performance.md");
 const results = read("bench/RESULTS.md");
 
 it.each([
@@ -23,4 +23,22 @@ it("a million requests a second take the cores that the figures give", () => {
   const small = 24_500 * 0.65;
   expect(Math.abs(15_900 / small - 1)).toBeLessThan(0.02);
   expect(page).toContain(`10^6 / 15,900 = ${Math.ceil(10 ** 6 / 15_900)} cores`);
+});
+
+it("has every line of bench/RESULTS.md that a bar asks something of, and no other", () => {
+  const bars = (text: string): string[][] =>
+    text
+      .split("\n")
+      .filter((line) => /^\| P\d/.test(line))
+      .map((line) =>
+        line
+          .split("|")
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+  const asked = bars(results).filter((row) => row[8] !== "for information");
+  const rows = asked.map(([bar, measure, ours, peer, theirs, ratio, , reach, verdict]) =>
+    [bar, measure, ours, `${peer} ${theirs}`, ratio, reach, verdict].join(" | "),
+  );
+  expect(bars(page).map((row) => row.join(" | "))).toEqual(rows);
 });

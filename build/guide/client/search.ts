@@ -1,0 +1,111 @@
+/** The search over all pages of the guide. The index is loaded when it is first needed. */
+import MiniSearch from "minisearch";
+import type { Entry } from "./search-options.ts";
+import { SEARCH_OPTIONS } from "./search-options.ts";
+
+const MAX_RESULTS = 12;
+/** Characters of a result's text, with the first match among them. */
+const EXCERPT_CHARS = 150;
+const EXCERPT_LEAD_CHARS = 40;
+
+let index: Promise<MiniSearch<Entry>> | undefined;
+
+function loadIndex(): Promise<MiniSearch<Entry>> {
+  index ??= fetch("search.json")
+    .then((response) => response.text())
+    .then((text) => MiniSearch.loadJSON<Entry>(text, SEARCH_OPTIONS));
+  return index;
+}
+
+/** Connects the field and the list of results. "/" moves to the field, the arrows move through the results. */
+export function connectSearch(): void {
+  const form = document.querySelector<HTMLFormElement>(".search")!;
+  const field = form.querySelector("input")!;
+  const status = form.querySelector("output")!;
+  const list = form.querySelector("ol")!;
+  form.hidden = false;
+
+  const show = async (): Promise<void> => {
+    const query = field.value.trim();
+    const results = query === "" ? [] : (await loadIndex()).search(query).slice(0, MAX_RESULTS);
+    // The field may have changed while the index was loaded.
+    if (query !== field.value.trim()) return;
+    list.replaceChildren(
+      ...results.map((result) => itemOf(result as unknown as Entry, Object.keys(result.match))),
+    );
+    list.hidden = results.length === 0;
+    status.textContent = query === "" ? "" : countText(results.length);
+  };
+  const close = (): void => {
+    field.value = "";
+    void show();
+  };
+
+  field.addEventListener("focus", () => void loadIndex());
+  field.addEventListener("input", () => void show());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    list.querySelector("a")?.click();
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      field.focus();
+      close();
+    }
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    const stops = [field, ...list.querySelectorAll("a")];
+    const at = stops.indexOf(document.activeElement as HTMLInputElement);
+    stops[(at + step + stops.length) % stops.length]!.focus();
+  });
+  list.addEventListener("click", close);
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isEditable(event.target))
+      return;
+    event.preventDefault();
+    field.focus();
+  });
+}
+
+function isEditable(target: EventTarget | null): boolean {
+  return target instanceof Element && target.matches("input, select, textarea");
+}
+
+function countText(count: number): string {
+  if (count === 0) return "No results";
+  return count === 1 ? "1 result" : `${count} results`;
+}
+
+function itemOf({ address, page, heading, text }: Entry, terms: readonly string[]): HTMLLIElement {
+  const link = document.createElement("a");
+  link.href = address;
+  const title = document.createElement("strong");
+  title.textContent = heading === page ? page : `${page}: ${heading}`;
+  const excerpt = document.createElement("span");
+  excerpt.append(...markedExcerpt(text, terms));
+  link.append(title, excerpt);
+  const item = document.createElement("li");
+  item.append(link);
+  return item;
+}
+
+/** Escapes the symbols that terms may have, such as +. */
+function escapeTerm(term: string): string {
+  return term.replaceAll(/[^\p{L}\p{N}]/gu, "\\$&");
+}
+
+/** Returns a part of the text around the first match, with the matches marked. */
+function markedExcerpt(text: string, terms: readonly string[]): (string | HTMLElement)[] {
+  const pattern = new RegExp(`(${terms.map(escapeTerm).join("|")})`, "gi");
+  const found = text.search(pattern);
+  const begin = Math.max(0, text.lastIndexOf(" ", found - EXCERPT_LEAD_CHARS));
+  const excerpt = text.slice(begin, begin + EXCERPT_CHARS).trim();
+  const pieces = excerpt.split(pattern).map((piece, at) => {
+    if (at % 2 === 0) return piece;
+    const mark = document.createElement("mark");
+    mark.textContent = piece;
+    return mark;
+  });
+  return [...pieces, begin + EXCERPT_CHARS < text.length ? " …" : ""];
+}

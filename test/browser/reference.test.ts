@@ -1,0 +1,87 @@
+/** The reference in chromium. Skipped without chromium. */
+import { existsSync } from "node:fs";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { useService } from "../support/service.ts";
+import { CHROMIUM, faultsOf, useVisits, widthOf } from "./visit.ts";
+
+/** One of each part that the page repeats, because axe takes half a minute for all of it. */
+const PARTS =
+  "header, .info, .scheme-container, #operations-lossd-crossEntropy, #operations-lossd-healthLive, .json-schema-2020-12:first-of-type";
+
+/** Milliseconds for axe in so large a page, beside other tests. */
+const CONTRAST_MS = 90_000;
+
+describe.skipIf(!existsSync(CHROMIUM))("the reference in chromium", () => {
+  const service = useService();
+  const visit = useVisits(service);
+
+  /** Opens the reference at cross_entropy. */
+  async function open(page: Page): Promise<void> {
+    await page.goto(`${service().url}/docs/#/lossd/crossEntropy`);
+    await page.waitForSelector(".responses-table");
+  }
+
+  /** Opens the reference with all operations closed. */
+  async function openClosed(page: Page): Promise<void> {
+    await page.goto(`${service().url}/docs/`);
+    await page.waitForSelector(".opblock");
+  }
+
+  const background = (page: Page) =>
+    page.evaluate(() => getComputedStyle(document.querySelector(".swagger-ui")!).backgroundColor);
+
+  it.each(["light", "dark"] as const)(
+    "has text of enough contrast, %s",
+    (colorScheme) =>
+      visit(
+        async (page) => {
+          await open(page);
+          // Swagger UI's other faults, such as selects without a name, are its own.
+          expect(await faultsOf(page, PARTS, { runOnly: ["color-contrast"] })).toEqual([]);
+        },
+        { colorScheme },
+      ),
+    CONTRAST_MS,
+  );
+
+  it("follows the system's theme, and the choice made on any page", () =>
+    visit(
+      async (page) => {
+        await openClosed(page);
+        const dark = await background(page);
+        await page.selectOption("#theme", { label: "Light" });
+        await expect.poll(() => background(page)).not.toBe(dark);
+        await page.goto(`${service().url}/guide/start`);
+        expect(await page.inputValue("#theme")).toBe("light");
+        await openClosed(page);
+        await page.selectOption("#theme", { label: "System" });
+        await expect.poll(() => background(page)).toBe(dark);
+        await page.emulateMedia({ colorScheme: "light" });
+        await expect.poll(() => background(page)).not.toBe(dark);
+      },
+      { colorScheme: "dark" },
+    ));
+
+  it("shows an example of each status of an operation", () =>
+    visit(async (page) => {
+      await open(page);
+      const { paths } = (await service().get("/openapi.json")).json;
+      for (const status of Object.keys(paths["/v1/cross_entropy"].post.responses)) {
+        const text = await page
+          .locator(`.responses-table tr[data-code="${status}"] .example`)
+          .first()
+          .textContent();
+        expect(text, status).toContain(status === "200" ? '"loss": ' : `"status": ${status}`);
+      }
+    }));
+
+  it("is as wide as a phone of 390 px", () =>
+    visit(
+      async (page) => {
+        await open(page);
+        expect(await widthOf(page)).toBe(390);
+      },
+      { viewport: { width: 390, height: 844 } },
+    ));
+});
