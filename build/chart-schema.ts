@@ -34,20 +34,20 @@ interface Schema {
   maximum?: number;
 }
 
-/** Returns the schema with the settings' names, types and ranges. */
+/** Returns the schema with the settings' names, types and ranges, as JSON has it. */
 export function withSettings(schema: Schema): Schema {
   const result = structuredClone(schema);
   const settings: Record<string, unknown> = {};
-  for (const [name, { format: _, ...setting }] of SETTING_ENTRIES) {
-    if (!(name in OWN)) settings[name] = setting;
-    const { minimum, maximum } = setting;
+  for (const [name, setting] of SETTING_ENTRIES) {
+    const { type, enum: words, default: value, minimum, maximum, description } = setting;
+    if (!(name in OWN)) settings[name] = { type, enum: words, default: value, minimum, maximum, description };
     const path = OWN[name];
     if (path === undefined || minimum === undefined || maximum === undefined) continue;
     const own = path.split(".").reduce((inner, key) => inner.properties[key]!, result);
     Object.assign(own, { minimum: MINIMUM[name] ?? minimum, maximum });
   }
   Object.assign(result.properties.settings!, { properties: settings });
-  return result;
+  return JSON.parse(JSON.stringify(result));
 }
 
 export const readSchema = (): Schema => JSON.parse(readFileSync(SCHEMA_FILE, "utf8"));
