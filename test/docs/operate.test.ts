@@ -187,3 +187,14 @@ it("names values of the chart, settings, errors and messages that exist", () => 
   expect(messages.length).toBeGreaterThan(5);
   for (const message of messages) expect(source, message).toContain(message);
 });
+
+it("links to headings that exist", async () => {
+  const html = await (await fetch(`${service().url}/guide/operate`)).text();
+  const anchors = [...page.matchAll(/\]\(#([\w-]+)\)/g)].map(([, anchor]) => anchor!);
+  expect(anchors.length).toBeGreaterThan(4);
+  for (const anchor of anchors) expect(html).toContain(`id="${anchor}"`);
+  for (const [, file, anchor] of page.matchAll(/\]\(([\w-]+)\.md#([\w-]+)\)/g)) {
+    const other = await (await fetch(`${service().url}/guide/${file}`)).text();
+    expect(other, `${file}#${anchor}`).toContain(`id="${anchor}"`);
+  }
+});
