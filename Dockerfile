@@ -1,18 +1,23 @@
 # syntax=docker/dockerfile:1
-FROM node:24.21.0-bookworm-slim AS build
+# The files of the first two stages are the same for every architecture, so the machine that builds makes them without emulation.
+FROM --platform=$BUILDPLATFORM node:24.21.0-bookworm-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json ./
+# Node keeps compiled code of each user apart, so the user of the image builds, with a home that it can write to.
+RUN chown node:node .
+USER node
+ENV HOME=/tmp
+COPY --chown=node:node package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json ./
-COPY build ./build
-COPY *.md ./
-COPY docs ./docs
-COPY reference ./reference
-COPY playground ./playground
-COPY src ./src
+COPY --chown=node:node tsconfig.json tsconfig.build.json ./
+COPY --chown=node:node build ./build
+COPY --chown=node:node *.md ./
+COPY --chown=node:node docs ./docs
+COPY --chown=node:node reference ./reference
+COPY --chown=node:node playground ./playground
+COPY --chown=node:node src ./src
 RUN npm run build
 
-FROM node:24.21.0-bookworm-slim AS dependencies
+FROM --platform=$BUILDPLATFORM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /app
 # Makes files readable for the user below, because a clone may be made under umask 077; the build sets the modes of dist.
 COPY --chmod=644 package.json package-lock.json ./
@@ -20,6 +25,7 @@ COPY --chmod=644 package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && npm sbom --package-lock-only --omit=dev --sbom-format cyclonedx > sbom.cdx.json
 
+# Only this base is of the image's own architecture. Nothing runs on it during the build.
 FROM node:24.21.0-bookworm-slim
 LABEL org.opencontainers.image.title="lossd" \
       org.opencontainers.image.description="PyTorch's classification losses over HTTP" \

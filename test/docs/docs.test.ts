@@ -33,7 +33,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
     "it would make this repository another package; test/build/package.test.ts installs the file elsewhere",
   "npm run -s sdk": "test/sdk runs it",
   "cat > sdk/": "test/sdk runs it",
-  "kubectl apply": "there is no cluster; test/docs/deploy.test.ts validates the manifests",
+  "kubectl apply": "there is no cluster; test/deploy validates the manifests",
 };
 
 const isAbsent = (program: string, ...args: string[]): boolean => spawnSync(program, args).status !== 0;

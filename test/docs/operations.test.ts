@@ -1,21 +1,12 @@
-/** docs/operations.md lists the metrics, the log's fields and the alerts of the server, and no others. */
+/** docs/operations.md lists the metrics and the log's fields of the server, and no others. */
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
-import { parse } from "yaml";
 import { LOSSES } from "../../src/loss/names.ts";
-import { readPage } from "../support/blocks.ts";
+import { readPage, tableOf } from "../support/blocks.ts";
 import { startProcess } from "../support/process.ts";
 import { dial, post as postBytes } from "../support/socket.ts";
 
 const page = readPage("docs/operations.md");
-
-/** Rows of the table whose first column has this title, as cells. */
-function table(title: string): string[][] {
-  const [, text] = page.split(new RegExp(`^\\| ${title} \\|.*\\n\\|[-|]+\\n`, "m"));
-  const rows = text!.split("\n\n")[0]!.trim().split("\n");
-  return rows.map((row) => row.split("|").slice(1, -1)).map((row) => row.map((cell) => cell.trim()));
-}
 
 const words = (cell: string): string[] => [...cell.matchAll(/`(\w+)`/g)].map(([, word]) => word!);
 
@@ -28,7 +19,7 @@ it("has every metric of a cluster with its type, labels and help", async () => {
     labels.delete("le");
     return [`\`${name}\``, type, [...labels].sort().join(), help];
   });
-  const listed = table("metric").map(([name, type, labels, help]) => [
+  const listed = tableOf(page, "metric").map(([name, type, labels, help]) => [
     name,
     type,
     words(labels!).sort().join(),
@@ -57,20 +48,10 @@ it("has every field of a request's line", async () => {
   await expect.poll(() => requests().length, { timeout: 5000 }).toBe(4);
   const fields = new Set(requests().flatMap((line) => Object.keys(line)));
   expect(
-    table("field")
+    tableOf(page, "field")
       .flatMap(([names]) => words(names!))
       .sort(),
   ).toEqual([...fields].sort());
-});
-
-it("has every alert with its severity", () => {
-  const rules = parse(
-    readFileSync(new URL("../../deploy/prometheus/lossd.rules.yaml", import.meta.url), "utf8"),
-  );
-  const alerts = rules.groups.flatMap((group: { rules: { alert: string; labels: { severity: string } }[] }) =>
-    group.rules.map(({ alert, labels }) => [`\`${alert}\``, labels.severity]),
-  );
-  expect(table("alert").map(([name, severity]) => [name, severity])).toEqual(alerts);
 });
 
 it("names the operations", () => {

@@ -27,6 +27,13 @@ export function blocksOf(page: string): Block[] {
   }));
 }
 
+/** Rows of the table whose first column has this title, as cells. */
+export function tableOf(page: string, title: string): string[][] {
+  const [, text] = page.split(new RegExp(`^\\| ${title} \\|.*\\n\\|[-|]+\\n`, "m"));
+  const rows = text!.split("\n\n")[0]!.trim().split("\n");
+  return rows.map((row) => row.split("|").slice(1, -1)).map((row) => row.map((cell) => cell.trim()));
+}
+
 /** Runs a block of curl, python or ts against the server at `url` in the place of the one that the page names; what it prints. */
 export async function runBlock({ language, text }: Block, url: string): Promise<string> {
   const code = text.replaceAll("http://127.0.0.1:8080", url);

@@ -1,31 +1,21 @@
-/** The files in deploy/ agree with the server: ports, paths, settings, labels, times, metrics. */
+/** The manifests of deploy/kubernetes and deploy/kserve agree with the server (ports, paths, settings, times), and are valid. */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import { Deployment } from "kubernetes-models/apps/v1";
-import { HorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2";
-import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
-import { PodDisruptionBudget } from "kubernetes-models/policy/v1";
-import { Service as KubernetesService, ServiceAccount } from "kubernetes-models/v1";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { parse, parseAllDocuments } from "yaml";
-import { SETTINGS } from "../../src/config.ts";
+import { readConfig, SETTINGS } from "../../src/config.ts";
 import { VERSION } from "../../src/version.ts";
-import { startProcess } from "../support/process.ts";
 import { useService } from "../support/service.ts";
+import { byKind, DEPLOY, isAbsent, read, unknownFields, validate } from "./objects.ts";
 
-const ROOT = join(import.meta.dirname, "../..", "deploy");
 const service = useService();
 
-// biome-ignore lint/suspicious/noExplicitAny: files of any form
-const read = (file: string): any => parse(readFileSync(join(ROOT, file), "utf8"));
-
 const base = read("kubernetes/kustomization.yaml");
+const components = ["monitoring", "tokens", "tracing"];
 const kinds = Object.fromEntries(
-  (base.resources as string[]).map((file) => {
+  [...(base.resources as string[]), "monitoring/servicemonitor.yaml"].map((file) => {
     const resource = read(`kubernetes/${file}`);
     return [resource.kind as string, resource];
   }),
@@ -35,51 +25,25 @@ const predictor = read("kserve/inferenceservice.yaml").spec.predictor;
 const containers = [pod.containers[0], predictor.containers[0]];
 const LABELS = { "app.kubernetes.io/name": "lossd" };
 
-interface Rule {
-  readonly alert: string;
-  readonly expr: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: { readonly summary: string; readonly description: string };
-}
-
-const isAbsent = (program: string, ...args: string[]): boolean => spawnSync(program, args).status !== 0;
-
-/** The published schemas, as classes that validate. */
-const MODELS = {
-  Deployment,
-  HorizontalPodAutoscaler,
-  NetworkPolicy,
-  PodDisruptionBudget,
-  Service: KubernetesService,
-  ServiceAccount,
-  ServiceMonitor,
-};
-
 describe("kubernetes", () => {
-  it.each(Object.entries(MODELS))(
-    "%s is valid by its published schema, which refuses a wrong type",
-    (kind, Model) => {
-      const { apiVersion, ...resource } = kinds[kind];
-      expect(apiVersion).toBe(Model.apiVersion);
-      expect(() => new Model(resource).validate()).not.toThrow();
-      expect(() => new Model({ ...resource, metadata: { name: 1 } } as never).validate()).toThrow();
-    },
-  );
+  it.each(Object.keys(kinds))("%s is valid by its published schema, which refuses a wrong type", (kind) => {
+    const resource = kinds[kind];
+    expect(() => validate(resource)).not.toThrow();
+    expect(() => validate({ ...resource, metadata: { name: 1 } })).toThrow();
+  });
+
+  it.each(Object.keys(kinds))("%s has only fields of its published schema", (kind) => {
+    const resource = kinds[kind];
+    expect(unknownFields(resource)).toEqual([]);
+    expect(unknownFields({ ...resource, spce: {} })).toEqual(["/spce"]);
+  });
 
   it("lists every file, each of its own kind", () => {
-    const files = readdirSync(join(ROOT, "kubernetes")).filter(
+    const files = readdirSync(join(DEPLOY, "kubernetes")).filter(
       (file) => file.endsWith(".yaml") && file !== "kustomization.yaml",
     );
     expect(base.resources.toSorted()).toEqual(files.sort());
-    expect(Object.keys(kinds).sort()).toEqual([
-      "Deployment",
-      "HorizontalPodAutoscaler",
-      "NetworkPolicy",
-      "PodDisruptionBudget",
-      "Service",
-      "ServiceAccount",
-      "ServiceMonitor",
-    ]);
+    expect(Object.keys(kinds).length).toBe(files.length + 1);
   });
 
   it("selects the pods by one label everywhere", () => {
@@ -108,13 +72,12 @@ describe("kubernetes", () => {
   });
 
   it("waits longer than the server drains, and lets nothing out without a collector", () => {
-    const { DRAIN_LAG_MS: lag, DRAIN_LIMIT_MS: limit } = SETTINGS.properties as unknown as Record<
-      string,
-      { default: number }
-    >;
-    expect(pod.terminationGracePeriodSeconds * 1000).toBeGreaterThan(
-      Math.max(lag!.default, limit!.default) + 2000,
-    );
+    const env = (name: string) =>
+      Number(pod.containers[0].env.find((each: { name: string }) => each.name === name).value);
+    const longest = Math.max(env("DRAIN_LAG_MS"), env("DRAIN_LIMIT_MS"));
+    expect(pod.terminationGracePeriodSeconds * 1000).toBe(longest + 10_000);
+    const defaults = readConfig({});
+    for (const name of ["DRAIN_LAG_MS", "DRAIN_LIMIT_MS"] as const) expect(env(name)).toBe(defaults[name]);
     expect(kinds.NetworkPolicy.spec.policyTypes).toContain("Egress");
     expect(kinds.NetworkPolicy.spec.egress).toBeUndefined();
   });
@@ -177,52 +140,18 @@ describe.each(["kubernetes", "kserve"])("the container of %s", (place) => {
   });
 });
 
-describe("the dashboard and the alerts", () => {
-  const dashboard = JSON.parse(readFileSync(join(ROOT, "grafana/lossd.json"), "utf8"));
-  const rules = (read("prometheus/lossd.rules.yaml").groups as { rules: Rule[] }[]).flatMap(
-    (group) => group.rules,
-  );
-  const queries: string[] = [
-    ...dashboard.panels.flatMap(({ targets }: { targets: { expr: string }[] }) =>
-      targets.map(({ expr }) => expr),
-    ),
-    ...rules.map(({ expr }) => expr),
-  ];
+describe("the component that accepts tokens", () => {
+  const patch = read("kubernetes/tokens/deployment.yaml").spec.template.spec;
 
-  it("ask for metrics and label values that a cluster has", async () => {
-    const { url } = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "0" });
-    const page = await (await fetch(`${url}/metrics`)).text();
-    const asked = queries.flatMap((expr) => expr.match(/\b(?:lossd|nodejs|process)_\w+/g) ?? []);
-    expect(new Set(asked).size).toBeGreaterThan(15);
-    for (const name of new Set(asked)) {
-      expect(page).toContain(`# TYPE ${name.replace(/_(?:bucket|sum|count)$/, "")} `);
-    }
-    const matchers = queries.flatMap((expr) => [...expr.matchAll(/(lossd_\w+)\{([^}]*)\}/g)]);
-    expect(matchers.length).toBeGreaterThan(4);
-    for (const [, name, labels] of matchers) {
-      for (const [, label, value] of labels!.matchAll(/(\w+)!?="([^"]*)"/g)) {
-        expect(page, `${name} ${label}`).toMatch(new RegExp(`^${name}\\{.*${label}="${value}"`, "m"));
-      }
-    }
-  });
-
-  it("every alert says what to do", () => {
-    for (const { alert, labels, annotations } of rules) {
-      expect(["warning", "critical"], alert).toContain(labels.severity);
-      expect(annotations.summary.length, alert).toBeGreaterThan(20);
-      expect(annotations.description.length, alert).toBeGreaterThan(20);
-    }
-    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
-    expect(rules.find(({ alert }) => alert === "LossdDown")!.expr).toContain(
-      `job="${kinds.Service.metadata.name}"`,
-    );
-  });
-
-  it("the alerts are valid for promtool", ({ skip }) => {
-    skip(isAbsent("promtool", "--version"), "there is no promtool");
-    const checked = spawnSync("promtool", ["check", "rules", join(ROOT, "prometheus/lossd.rules.yaml")]);
-    expect(checked.stderr.toString()).toBe("");
-    expect(checked.status).toBe(0);
+  it("sets TOKENS_FILE to a key of a secret that is mounted for reading", () => {
+    const [container] = patch.containers;
+    const [mount] = container.volumeMounts;
+    const [volume] = patch.volumes;
+    const [item] = volume.secret.items;
+    expect(container.env).toEqual([{ name: "TOKENS_FILE", value: `${mount.mountPath}/${item.path}` }]);
+    expect(mount).toMatchObject({ name: volume.name, readOnly: true });
+    const text = readFileSync(join(DEPLOY, "kubernetes/tokens/kustomization.yaml"), "utf8");
+    expect(text).toContain(`secret generic ${volume.secret.secretName} --from-file=${item.key}`);
   });
 });
 
@@ -244,30 +173,38 @@ describe("the component that sends spans", () => {
     expect(to[0].namespaceSelector.matchLabels).toEqual({ "kubernetes.io/metadata.name": namespace });
   });
 
-  it("patches the base's resources, and what comes of it is valid", () => {
+  it("patches the base's resources", () => {
     for (const patch of [deployment, policy]) {
       const { apiVersion, kind, metadata } = kinds[patch.kind];
       expect(patch).toMatchObject({ apiVersion, kind, metadata: { name: metadata.name } });
     }
-    const { apiVersion: _, ...patched } = kinds.NetworkPolicy;
-    const spec = { ...patched.spec, ...policy.spec };
-    expect(() => new NetworkPolicy({ ...patched, spec }).validate()).not.toThrow();
   });
+});
 
-  it("is built by kustomize from the comment's line in the base", ({ skip }) => {
-    skip(isAbsent("kubectl", "version", "--client"), "there is no kubectl");
-    const folder = mkdtempSync(join(tmpdir(), "lossd-deploy-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    cpSync(join(ROOT, "kubernetes"), folder, { recursive: true });
-    const file = join(folder, "kustomization.yaml");
-    writeFileSync(file, readFileSync(file, "utf8").replace("# components:", "components:"));
-    const built = spawnSync("kubectl", ["kustomize", folder]);
-    expect(built.stderr.toString()).toBe("");
-    const resources = parseAllDocuments(built.stdout.toString()).map((document) => document.toJS());
-    const find = (kind: string) => resources.find((resource) => resource.kind === kind);
-    expect(find("NetworkPolicy").spec.egress).toEqual(policy.spec.egress);
-    expect(find("Deployment").spec.template.spec.containers[0].env).toEqual(
-      expect.arrayContaining([...env, ...pod.containers[0].env]),
-    );
-  });
+it("all components together are built by kustomize from the comment's line in the base, and valid", ({
+  skip,
+}) => {
+  skip(isAbsent("kubectl", "version", "--client"), "there is no kubectl");
+  const folder = mkdtempSync(join(tmpdir(), "lossd-deploy-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  cpSync(join(DEPLOY, "kubernetes"), folder, { recursive: true });
+  const file = join(folder, "kustomization.yaml");
+  const line = `components: [${components.join(", ")}]`;
+  const text = readFileSync(file, "utf8");
+  expect(text).toContain(`# ${line}\n`);
+  writeFileSync(file, text.replace(`# ${line}`, line));
+  const built = spawnSync("kubectl", ["kustomize", folder]);
+  expect(built.stderr.toString()).toBe("");
+  const objects = byKind(built.stdout.toString());
+  expect(Object.keys(objects).sort()).toEqual(Object.keys(kinds).sort());
+  for (const object of Object.values(objects)) {
+    expect(() => validate(object)).not.toThrow();
+    expect(unknownFields(object)).toEqual([]);
+  }
+  const names = objects.Deployment.spec.template.spec.containers[0].env.map(
+    ({ name }: { name: string }) => name,
+  );
+  expect(names).toEqual(
+    expect.arrayContaining(["WORKERS", "MEMORY_BUDGET", "TOKENS_FILE", "OTEL_EXPORTER_OTLP_ENDPOINT"]),
+  );
 });

@@ -1,0 +1,56 @@
+/**
+ * Writes the settings of src/config.ts into the schema of the chart's values: `npm run chart`. The rest of the schema is written
+ * by hand.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { argv } from "node:process";
+import { fileURLToPath } from "node:url";
+import { SETTING_ENTRIES } from "../src/config.ts";
+
+export const SCHEMA_FILE = resolve(import.meta.dirname, "../deploy/helm/lossd/values.schema.json");
+
+/** Settings with a value of their own in the chart, at the key if it has one. The chart fixes the others. */
+const OWN: Readonly<Record<string, string | undefined>> = {
+  HOST: undefined,
+  PORT: undefined,
+  SOCKET: undefined,
+  METRICS_PORT: undefined,
+  WORKERS: "workers",
+  MEMORY_BUDGET: "memoryBudget",
+  TOKENS_FILE: "tokens.secret",
+  OTEL_EXPORTER_OTLP_ENDPOINT: "tracing.endpoint",
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: undefined,
+  DRAIN_LAG_MS: "drain.lagMs",
+  DRAIN_LIMIT_MS: "drain.limitMs",
+};
+
+/** Values that are smaller here: WORKERS=0 would start a worker for every core of the node, because pods have no CPU limit. */
+const MINIMUM: Readonly<Record<string, number>> = { WORKERS: 1 };
+
+interface Schema {
+  properties: Record<string, Schema>;
+  minimum?: number;
+  maximum?: number;
+}
+
+/** Returns the schema with the settings' names, types and ranges, as JSON has it. */
+export function withSettings(schema: Schema): Schema {
+  const result = structuredClone(schema);
+  const settings: Record<string, unknown> = {};
+  for (const [name, setting] of SETTING_ENTRIES) {
+    const { type, enum: words, default: value, minimum, maximum, description } = setting;
+    if (!(name in OWN)) settings[name] = { type, enum: words, default: value, minimum, maximum, description };
+    const path = OWN[name];
+    if (path === undefined || minimum === undefined || maximum === undefined) continue;
+    const own = path.split(".").reduce((inner, key) => inner.properties[key]!, result);
+    Object.assign(own, { minimum: MINIMUM[name] ?? minimum, maximum });
+  }
+  Object.assign(result.properties.settings!, { properties: settings });
+  return JSON.parse(JSON.stringify(result));
+}
+
+export const readSchema = (): Schema => JSON.parse(readFileSync(SCHEMA_FILE, "utf8"));
+
+if (argv[1] === fileURLToPath(import.meta.url))
+  writeFileSync(SCHEMA_FILE, `${JSON.stringify(withSettings(readSchema()), null, 2)}\n`);

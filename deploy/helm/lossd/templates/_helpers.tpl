@@ -1,0 +1,89 @@
+{{- define "lossd.fullname" -}}
+{{- $name := .Values.fullnameOverride | default (contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name)) -}}
+{{- $name | trunc 53 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "lossd.selectorLabels" -}}
+app.kubernetes.io/name: lossd
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* Labels that are not those of the pods, for objects that no selector may find. */ -}}
+{{- define "lossd.packageLabels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{- define "lossd.labels" -}}
+{{ include "lossd.selectorLabels" . }}
+{{ include "lossd.packageLabels" . }}
+{{- end }}
+
+{{- /* Labels of the pod of `helm test`, which the service and the network policy must not select. */ -}}
+{{- define "lossd.checkLabels" -}}
+app.kubernetes.io/name: lossd-check
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "lossd.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (.Values.serviceAccount.create | ternary (include "lossd.fullname" .) "default") -}}
+{{- end }}
+
+{{- define "lossd.image" -}}
+{{- with .Values.image -}}
+{{- .repository }}{{ .digest | empty | ternary (printf ":%s" (.tag | default $.Chart.AppVersion)) (printf "@%s" .digest) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "lossd.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "lossd.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "lossd.tokensVolume" -}}
+- name: tokens
+  secret:
+    secretName: {{ .Values.tokens.secret }}
+    items:
+      - key: {{ .Values.tokens.key }}
+        path: tokens
+{{- end }}
+
+{{- /* Bytes of a quantity such as 1Gi. */ -}}
+{{- define "lossd.bytes" -}}
+{{- $units := dict "" 1 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 -}}
+{{- mul (regexFind "^[0-9]+" .) (get $units (regexFind "[A-Za-z]*$" .)) -}}
+{{- end }}
+
+{{- /* Fails if the memory limit does not hold the budgets and the processes. */ -}}
+{{- define "lossd.checkMemory" -}}
+{{- $limit := dig "limits" "memory" "" .Values.resources -}}
+{{- if and $limit .Values.memoryBudget -}}
+{{- $needed := mul .Values.workers (add (int64 .Values.memoryBudget) 234881024) -}}
+{{- if lt (include "lossd.bytes" $limit | int64) $needed -}}
+{{- fail (printf "resources.limits.memory: expected at least %d bytes (workers x (memoryBudget + 224 MiB)), got %s; raise it, or set memoryBudget to 0" $needed $limit) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- /* Seconds until a pod is killed: the longer of both times, rounded up, and 10. */ -}}
+{{- define "lossd.graceSeconds" -}}
+{{- add 10 (div (add 999 (max (int64 .Values.drain.lagMs) (int64 .Values.drain.limitMs))) 1000) -}}
+{{- end }}
+
+{{- /* Port of the collector's address. */ -}}
+{{- define "lossd.collectorPort" -}}
+{{- $address := urlParse .Values.tracing.endpoint -}}
+{{- regexFind ":[0-9]+$" $address.host | trimPrefix ":" | default (eq $address.scheme "https" | ternary "443" "80") -}}
+{{- end }}
