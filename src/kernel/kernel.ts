@@ -11,7 +11,7 @@ import type { PickExports } from "./picks.ts";
 
 /** Exports of `assembly/losses.ts`. Addresses are bytes in the kernels' memory, dtypes are the codes of `tensor/dtype.ts`. */
 export interface LossExports
-  extends ConvertExports,
+  extends Pick<ConvertExports, "convert">,
     FoldExports,
     KlDivExports,
     LineExports,

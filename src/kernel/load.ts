@@ -1,5 +1,6 @@
 /** Loads the server's kernels from their file and gives them a memory of its final size, so its views never detach. */
 import { readFileSync } from "node:fs";
+import type { ConvertExports } from "./convert.ts";
 import type { LossExports, LossKernel } from "./kernel.ts";
 import { instantiate, MAX_MEMORY_BYTES, PAGE_BYTES } from "./kernel.ts";
 import { hasRelaxedSimd } from "./simd.ts";
@@ -7,7 +8,7 @@ import type { TextExports } from "./text.ts";
 import { writePowers } from "./text.ts";
 
 /** Exports of `assembly/index.ts`. */
-export type KernelExports = LossExports & TextExports;
+export type KernelExports = LossExports & ConvertExports & TextExports;
 
 /** Kernels of losses and texts with their memory. */
 export type Kernel = LossKernel<KernelExports>;

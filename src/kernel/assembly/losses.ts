@@ -1,5 +1,5 @@
 // WebAssembly module of the library: all arithmetic on tensors.
-export * from "./convert";
+export { convert } from "./convert";
 export * from "./fold";
 export * from "./logits";
 export * from "./kl-div";
