@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import type { ConvertExports } from "./convert.ts";
 import type { LossExports, LossKernel } from "./kernel.ts";
 import { instantiate, MAX_MEMORY_BYTES, PAGE_BYTES } from "./kernel.ts";
-import { hasRelaxedSimd } from "./simd.ts";
+import { hasFusedSteps } from "./simd.ts";
 import type { TextExports } from "./text.ts";
 import { writePowers } from "./text.ts";
 
@@ -19,7 +19,7 @@ const TABLE_PAGES = 48;
 let compiled: WebAssembly.Module | undefined;
 
 function compile(): WebAssembly.Module {
-  const file = hasRelaxedSimd() ? "./kernel.wasm" : "./kernel-plain.wasm";
+  const file = hasFusedSteps() ? "./kernel.wasm" : "./kernel-plain.wasm";
   return new WebAssembly.Module(readFileSync(new URL(file, import.meta.url)));
 }
 

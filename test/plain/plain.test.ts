@@ -3,10 +3,10 @@
 import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { loadKernel } from "../../src/kernel/load.ts";
-import { hasRelaxedSimd, hasSimd } from "../../src/kernel/simd.ts";
+import { hasFusedSteps, hasRelaxedSimd, hasSimd } from "../../src/kernel/simd.ts";
 
 it("takes the plain build where the engine has no relaxed SIMD", () => {
-  expect([hasSimd(), hasRelaxedSimd()]).toEqual([true, false]);
+  expect([hasSimd(), hasRelaxedSimd(), hasFusedSteps()]).toEqual([true, false, false]);
   const relaxed = readFileSync(new URL("../../src/kernel/kernel.wasm", import.meta.url));
   const compiled: unknown[] = [];
   const { Module } = WebAssembly;

@@ -1,0 +1,77 @@
+/** PyTorch's cases through the packed library in Node, Deno, Bun and Cloudflare's workerd, each with the bits of this process. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import type { Report } from "./conformance.ts";
+import { expectReport } from "./expected.ts";
+import { NO_TOOLS, reportOf, run, toolPath, useProject } from "./project.ts";
+
+const project = useProject();
+
+it("runs in this Node", async () => {
+  await expectReport(await reportOf(project(), process.execPath, ["program.js"]));
+}, 60_000);
+
+const OLD_NODE = "/usr/bin/node";
+
+it("runs in Node 20, with the plain build because its relaxed SIMD is behind a flag", async ({ skip }) => {
+  const version = await run(OLD_NODE, ["--version"]).catch(() => undefined);
+  skip(!version?.stdout.startsWith("v20."), "the system has no Node 20");
+  await expectReport(await reportOf(project(), OLD_NODE, ["program.js"]), "kernel-plain.wasm");
+}, 60_000);
+
+it("is required by CommonJS", async () => {
+  const { stdout } = await run(process.execPath, ["required.cjs"], { cwd: project() });
+  expect(Number(stdout)).toBe(Math.LN2);
+});
+
+it("runs in Deno, which may read its own files only if it is allowed", async ({ skip }) => {
+  const deno = toolPath(".bin/deno");
+  if (deno === undefined) return skip(`Deno: ${NO_TOOLS}`);
+  await expectReport(await reportOf(project(), deno, ["run", "--allow-read", "program.js"]));
+}, 60_000);
+
+it("runs in Bun", async ({ skip }) => {
+  const bun = toolPath(".bin/bun");
+  if (bun === undefined) return skip(`Bun: ${NO_TOOLS}`);
+  await expectReport(await reportOf(project(), bun, ["program.js"]), "kernel-plain.wasm");
+}, 60_000);
+
+/** What the test uses of Miniflare. */
+interface MiniflareModule {
+  readonly Miniflare: new (
+    options: object,
+  ) => {
+    dispatchFetch(url: string): Promise<{ json(): Promise<unknown> }>;
+    dispose(): Promise<void>;
+  };
+}
+
+it("runs in workerd, which compiles nothing at run time", async ({ skip }) => {
+  const miniflare = toolPath("miniflare/dist/src/index.js");
+  if (miniflare === undefined) return skip(`Miniflare: ${NO_TOOLS}`);
+  const { Miniflare } = (await import(miniflare)) as MiniflareModule;
+  const core = "node_modules/lossd-core/";
+  const esm = ["worker.js", "conformance.js", "cases.js", `${core}workerd.js`, `${core}losses.js`];
+  const modules = [
+    ...esm.map((path) => ({ type: "ESModule", path, contents: contentsOf(path) })),
+    {
+      type: "CompiledWasm",
+      path: `${core}kernel.wasm`,
+      contents: readFileSync(join(project(), core, "kernel.wasm")),
+    },
+  ];
+  const server = new Miniflare({ modules, compatibilityDate: "2026-01-01" });
+  try {
+    const response = await server.dispatchFetch("http://localhost/");
+    await expectReport((await response.json()) as Report);
+  } finally {
+    await server.dispose();
+  }
+}, 60_000);
+
+/** Text of a module, with the library's specifier resolved as Wrangler does by the condition workerd. */
+function contentsOf(path: string): string {
+  const text = readFileSync(join(project(), path), "utf8");
+  return text.replace('from "lossd-core"', 'from "./node_modules/lossd-core/workerd.js"');
+}
