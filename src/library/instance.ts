@@ -9,7 +9,7 @@ const MEBIBYTE = 1024 * 1024;
 /** Size of a new memory: the kernels' own data and 1 MiB for tensors. */
 export const INITIAL_BYTES = 40 * PAGE_BYTES;
 
-/** Pages by which a memory grows at least. */
+/** Bytes by which a memory grows at least. */
 const GROWTH_BYTES = MEBIBYTE;
 
 /** Size up to which a memory stays for later calls. WebAssembly cannot shrink it, so a larger one is left to the garbage collector. */
@@ -21,6 +21,7 @@ type GrowingKernel = Omit<LossKernel, keyof Views> & { -readonly [Name in keyof 
 /** Source of the runtime's entry. Undefined if the caller must provide one. */
 let findSource: (() => KernelSource) | undefined;
 let compiled: WebAssembly.Module | undefined;
+/** Limit of the memory in whole pages. */
 let maxBytes = MAX_MEMORY_BYTES;
 let kept: Instance | undefined;
 let large: WeakRef<Instance> | undefined;
@@ -30,11 +31,16 @@ export function setSource(source: () => KernelSource): void {
   findSource = source;
 }
 
-/** Makes a new instance with a limit of its memory. Throws a LinkError for the module of something else. */
+/** Makes a new instance with a limit of its memory. Throws a TypeError or a LinkError for the module of something else. */
 export function replaceInstance(module: WebAssembly.Module, limit: number): void {
-  kept = new Instance(module);
+  const instance = new Instance(module);
+  if (instance.kernel.heapBase === undefined)
+    throw new TypeError(
+      "expected the module of kernel.wasm or kernel-plain.wasm, got one with other exports",
+    );
+  kept = instance;
   compiled = module;
-  maxBytes = limit;
+  maxBytes = limit - (limit % PAGE_BYTES);
   large = undefined;
 }
 

@@ -32,7 +32,7 @@ const ARRAYS = {
 export interface Report {
   readonly cases: number;
   readonly failures: readonly string[];
-  /** SHA-256 of all results as texts, which tell all bits but those of a NaN. WebAssembly leaves these to the engine. */
+  /** SHA-256 of the texts of all results. */
   readonly digest: string;
 }
 
@@ -48,7 +48,7 @@ function arrayTensor({ dtype, shape, data }: CaseTensor): unknown {
   return { dtype, shape, data: new ARRAYS[dtype as DType](buffer) };
 }
 
-const camelCase = (name: string): string =>
+export const camelCase = (name: string): string =>
   name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 /** Calls the library with a case. */
@@ -64,16 +64,15 @@ export function resultsOf(library: Library, test: Case): Results {
   return run(...operands, Object.fromEntries(named));
 }
 
-function elementsOf(result: Results[string] | undefined): Elements | undefined {
+export function elementsOf(result: Results[string] | undefined): Elements | undefined {
   if (typeof result === "number") return { shape: [], data: [result] };
   if (result === undefined || !("dtype" in result)) return undefined;
   const { dtype, shape, data } = result;
   return { shape, data: numbersOf(dtype, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) };
 }
 
-/** Text of a result that tells -0 from 0. */
-export function textOf(result: Results[string]): string {
-  const numbers = elementsOf(result)?.data ?? [];
+/** Text of numbers that tells all bits but those of a NaN, which WebAssembly leaves to the engine. */
+export function textOf(numbers: readonly number[]): string {
   return numbers.map((value) => (Object.is(value, -0) ? "-0" : String(value))).join();
 }
 
@@ -92,7 +91,7 @@ export async function runCases(library: Library, cases: readonly Case[]): Promis
         const fault = mismatch(test, name, elementsOf(found), want);
         if (fault !== undefined) failures.push(`${test.id}: ${fault}`);
       }
-      texts.push(...Object.values(results).map(textOf));
+      texts.push(...Object.values(results).map((result) => textOf(elementsOf(result)?.data ?? [])));
     } catch (error) {
       const { name, message } = error as Error;
       const isExpected = test.expect_error && (name === "LossError" || name === "TypeError");
