@@ -40,12 +40,10 @@ copyFileSync(join(ROOT, "LICENSE"), join(CORE, "LICENSE"));
 copyFileSync(join(ROOT, "src/runtimes/README.md"), join(CORE, "README.md"));
 writeFileSync(join(CORE, "package.json"), `${JSON.stringify(manifest(), undefined, 2)}\n`);
 
-/** Manifest of lossd-core. Its exports are those of lossd, which contains the same files. */
+/** Manifest of lossd-core. Its entries are those of lossd, which contains the same files. */
 function manifest(): object {
-  const { name, version, license, type, exports } = JSON.parse(
-    readFileSync(join(ROOT, "package.json"), "utf8"),
-  );
-  const own = JSON.stringify(exports).replaceAll("./dist/core/", "./");
+  const root = readFileSync(join(ROOT, "package.json"), "utf8").replaceAll('"./dist/core/', '"./');
+  const { name, version, license, type, main, types, exports, sideEffects } = JSON.parse(root);
   return {
     name: `${name}-core`,
     version,
@@ -54,9 +52,9 @@ function manifest(): object {
     license,
     type,
     engines: { node: ">=20" },
-    main: "./node.js",
-    types: "./index.d.ts",
-    exports: JSON.parse(own),
-    sideEffects: ["./node.js", "./browser.js", "./workerd.js"],
+    main,
+    types,
+    exports,
+    sideEffects: sideEffects.filter((file: string) => !file.startsWith("./dist/")),
   };
 }
