@@ -1,8 +1,6 @@
 /** PyTorch's cases in Chromium: the packed library as it is, and bundled by Vite, webpack and esbuild. */
-import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -10,6 +8,8 @@ import { CHROMIUM } from "../browser/visit.ts";
 import type { Report } from "./conformance.ts";
 import { expectReport } from "./expected.ts";
 import { NO_TOOLS, run, toolPath, useProject } from "./project.ts";
+import type { SiteOptions } from "./site.ts";
+import { startSite } from "./site.ts";
 
 const project = useProject();
 let browser: Browser;
@@ -18,56 +18,39 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => browser?.close());
 
-const TYPES: Readonly<Record<string, string>> = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".wasm": "application/wasm",
-};
-
-/** What a page needs of a server. */
-interface Site {
-  readonly folder: string;
+/** What a page runs, and where it finds it. */
+interface PageOptions extends Omit<SiteOptions, "page"> {
   /** Script of the page, a module. */
   readonly script: string;
   readonly importMap?: Readonly<Record<string, string>>;
-  readonly types?: Readonly<Record<string, string>>;
 }
 
-function serve({ folder, script, importMap = {}, types = {} }: Site, requests: string[]): Promise<Server> {
-  const page = `<!doctype html><script type="importmap">${JSON.stringify({ imports: importMap })}</script>
-<script type="module" src="${script}"></script>`;
-  const server = createServer(({ url = "/" }, response) => {
-    requests.push(url);
-    const file = join(folder, url);
-    if (url !== "/" && !existsSync(file)) return response.writeHead(404).end();
-    const extension = url === "/" ? ".html" : extname(url);
-    response.setHeader("content-type", types[extension] ?? TYPES[extension] ?? "application/octet-stream");
-    response.end(url === "/" ? page : readFileSync(file));
+/** Returns what a page's script has put into `report`, and the paths that it has requested. */
+async function visit<Result = Report>({
+  script,
+  importMap: imports = {},
+  ...site
+}: PageOptions): Promise<{ report: Result; requests: readonly string[] }> {
+  const { url, requests, stop } = await startSite({
+    ...site,
+    page: `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script>
+<script type="module" src="${script}"></script>`,
   });
-  const { promise, resolve } = Promise.withResolvers<Server>();
-  server.listen(0, "127.0.0.1", () => resolve(server));
-  return promise;
-}
-
-/** Returns the report of a page and the paths that it has requested. */
-async function visit(site: Site): Promise<{ report: Report; requests: string[] }> {
-  const requests: string[] = [];
-  const server = await serve(site, requests);
   const page = await browser.newPage();
   const faults: string[] = [];
   page.on("pageerror", ({ message }) => faults.push(message));
   page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
   try {
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    await page.goto(url);
     const report = await page
       .waitForFunction(() => (globalThis as { report?: unknown }).report, undefined, { timeout: 60_000 })
       .catch((error: Error) => {
         throw new Error(`${error.message}: ${faults.join()}`);
       });
-    return { report: (await report.jsonValue()) as Report, requests };
+    return { report: (await report.jsonValue()) as Result, requests };
   } finally {
     await page.close();
-    server.close();
+    stop();
   }
 }
 
@@ -142,22 +125,12 @@ it("runs bundled by esbuild, which needs the kernels copied beside its output", 
 }, 90_000);
 
 it("names the missing feature in an engine without SIMD", async () => {
-  const page = await browser.newPage();
-  const server = await serve({ folder: project(), script: "/none.js", importMap }, []);
   writeFileSync(
     join(project(), "none.js"),
     `WebAssembly.validate = () => false;
 globalThis.report = await import("lossd-core").then(() => "loaded", ({ message }) => message);
 `,
   );
-  try {
-    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    const report = await page.waitForFunction(() => (globalThis as { report?: unknown }).report);
-    expect(await report.jsonValue()).toBe(
-      "the kernels need WebAssembly with SIMD, which this engine does not have",
-    );
-  } finally {
-    await page.close();
-    server.close();
-  }
+  const { report } = await visit<string>({ folder: project(), script: "/none.js", importMap });
+  expect(report).toBe("the kernels need WebAssembly with SIMD, which this engine does not have");
 }, 30_000);

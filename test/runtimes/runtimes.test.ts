@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import type { Report } from "./conformance.ts";
 import { expectReport } from "./expected.ts";
 import { NO_TOOLS, reportOf, run, toolPath, useProject } from "./project.ts";
+import { startWorker } from "./worker.ts";
 
 const project = useProject();
 
@@ -37,41 +38,16 @@ it("runs in Bun", async ({ skip }) => {
   await expectReport(await reportOf(project(), bun, ["program.js"]), "kernel-plain.wasm");
 }, 60_000);
 
-/** What the test uses of Miniflare. */
-interface MiniflareModule {
-  readonly Miniflare: new (
-    options: object,
-  ) => {
-    dispatchFetch(url: string): Promise<{ json(): Promise<unknown> }>;
-    dispose(): Promise<void>;
-  };
-}
-
 it("runs in workerd, which compiles nothing at run time", async ({ skip }) => {
-  const miniflare = toolPath("miniflare/dist/src/index.js");
-  if (miniflare === undefined) return skip(`Miniflare: ${NO_TOOLS}`);
-  const { Miniflare } = (await import(miniflare)) as MiniflareModule;
-  const core = "node_modules/lossd-core/";
-  const esm = ["worker.js", "conformance.js", "cases.js", `${core}workerd.js`, `${core}losses.js`];
-  const modules = [
-    ...esm.map((path) => ({ type: "ESModule", path, contents: contentsOf(path) })),
-    {
-      type: "CompiledWasm",
-      path: `${core}kernel.wasm`,
-      contents: readFileSync(join(project(), core, "kernel.wasm")),
-    },
-  ];
-  const server = new Miniflare({ modules, compatibilityDate: "2026-01-01" });
+  const sources = ["worker.js", "conformance.js", "cases.js"].map(
+    (path) => [path, readFileSync(join(project(), path), "utf8")] as const,
+  );
+  const worker = await startWorker(project(), sources);
+  if (worker === undefined) return skip(`Miniflare: ${NO_TOOLS}`);
   try {
-    const response = await server.dispatchFetch("http://localhost/");
+    const response = await worker.dispatchFetch("http://localhost/");
     await expectReport((await response.json()) as Report);
   } finally {
-    await server.dispose();
+    await worker.dispose();
   }
 }, 60_000);
-
-/** Text of a module, with the library's specifier resolved as Wrangler does by the condition workerd. */
-function contentsOf(path: string): string {
-  const text = readFileSync(join(project(), path), "utf8");
-  return text.replace('from "lossd-core"', 'from "./node_modules/lossd-core/workerd.js"');
-}
