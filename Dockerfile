@@ -10,7 +10,7 @@ COPY --chown=node:node package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY --chown=node:node tsconfig.json tsconfig.build.json ./
 COPY --chown=node:node build ./build
-COPY --chown=node:node *.md ./
+COPY --chown=node:node *.md LICENSE ./
 COPY --chown=node:node docs ./docs
 COPY --chown=node:node reference ./reference
 COPY --chown=node:node playground ./playground

@@ -1,5 +1,5 @@
 /** P11, the grid: errors of one dominant logit over classes x gaps x target positions, compared with PyTorch's float32 by float64. */
-import { crossEntropy } from "../src/index.ts";
+import { crossEntropy } from "../src/runtimes/node.ts";
 import { computeTorch } from "./accuracy.ts";
 import type { Row } from "./bars.ts";
 import { absentRow, BARS } from "./bars.ts";

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { crossEntropy, logSoftmax } from "../src/index.ts";
+import { crossEntropy, logSoftmax } from "../src/runtimes/node.ts";
 import type { Row } from "./bars.ts";
 import { absentRow, BARS } from "./bars.ts";
 import { uniform } from "./measure.ts";

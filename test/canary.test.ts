@@ -4,10 +4,11 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CaseTensor } from "./conformance/case.ts";
-import { readCases, requestOf } from "./conformance/case.ts";
+import { requestOf } from "./conformance/case.ts";
 import { fileTensor, writeTestFile } from "./conformance/files.ts";
 import { base64, flat, nested } from "./conformance/forms.ts";
 import { inferenceCall } from "./conformance/inference.ts";
+import { readCases } from "./conformance/read-cases.ts";
 import type { Answer, Service } from "./support/service.ts";
 import { startService } from "./support/service.ts";
 

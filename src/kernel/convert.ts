@@ -28,7 +28,7 @@ export interface Elements {
  * place if elements do not grow.
  */
 export function convertStep(
-  { run }: { readonly run: ConvertExports },
+  { run }: { readonly run: Pick<ConvertExports, "convert"> },
   from: Elements,
   to: Elements,
   count: number,

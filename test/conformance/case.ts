@@ -1,6 +1,4 @@
 /** The format of the case files (see README.md here), and how a case becomes a request. */
-import { readFileSync } from "node:fs";
-
 export type CaseNumber = number | "NaN" | "Infinity" | "-Infinity";
 
 export interface CaseTensor {
@@ -65,14 +63,6 @@ const OPTIONS = [
   "return_lse",
   "return_entropy",
 ] as const;
-
-export function readCases(file: string): Case[] {
-  const text = readFileSync(new URL(file, import.meta.url), "utf8");
-  return text
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Case);
-}
 
 /** The tensors of a case. */
 export function tensorsOf(test: Case): CaseTensor[] {

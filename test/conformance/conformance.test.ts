@@ -5,36 +5,16 @@
 import { describe, expect, it } from "vitest";
 import { useService } from "../support/service.ts";
 import type { Case, CaseTensor } from "./case.ts";
-import { close, readCases, requestOf, tensorsOf } from "./case.ts";
+import { requestOf, tensorsOf } from "./case.ts";
+import { DECIDED_OTHERWISE, KNOWN_DTYPES, mismatch } from "./expected.ts";
 import type { FileTensor } from "./files.ts";
 import { base64Of, fileTensor, readTestFile, writeTestFile } from "./files.ts";
 import { base64, elementsOf, flat, nested } from "./forms.ts";
 import { inferenceCall, outputsOf } from "./inference.ts";
-
-/** Cases that the service answers otherwise on purpose, and why. */
-const DECIDED_OTHERWISE: Readonly<Record<string, string>> = {
-  "ls/err/dtype-float16": "float16 is computed, as PyTorch 2.2 and later do",
-  "nll/err/input-float16-4d": "float16 is computed, as PyTorch 2.2 and later do",
-  "nll/err/target-uint8-4d": "uint8 targets are taken for every rank",
-  "ce/err/index-uint8-ls-w-mean": "uint8 targets are taken for every option",
-};
+import { FILES, readCases } from "./read-cases.ts";
 
 /** Cases with a number written as a JSON text, which a query string cannot tell from the number. */
 const ASKS_WITH_TEXT = /^t2\/err\/.*[-/]text$/;
-
-const EXACT = { rtol: 0, atol: 0 };
-
-/** dtypes that requests can name; a case with another one must be refused. */
-const KNOWN = new Set(["float64", "float32", "float16", "bfloat16", "int64", "int32", "uint8"]);
-
-const FILES = [
-  "torch-cases.jsonl",
-  "torch2-cases.jsonl",
-  "torch2-grid.jsonl",
-  "torch2-options.jsonl",
-  "kl-div-cases.jsonl",
-  "gather-cases.jsonl",
-];
 
 /** The plain build has kernels of its own, and the same bytes around them: there, one form reads, computes and prints. */
 const IS_PLAIN = process.env.PLAIN_SIMD === "true";
@@ -45,7 +25,7 @@ type TensorFormat = "flat" | "nested" | "base64";
 /** Why a case cannot be asked in a form, if so. */
 function notInForm(test: Case, form: TensorFormat): string | undefined {
   const tensors = tensorsOf(test);
-  if (tensors.some(({ dtype }) => !KNOWN.has(dtype)) && !test.expect_error)
+  if (tensors.some(({ dtype }) => !KNOWN_DTYPES.has(dtype)) && !test.expect_error)
     return "its dtype is not in the contract";
   if (form !== "nested") return undefined;
   if (tensors.some(({ shape }) => shape.indexOf(0) >= 0 && shape.indexOf(0) < shape.length - 1)) {
@@ -71,19 +51,6 @@ function isIndices(test: Case, tensor: CaseTensor): boolean {
 
 function sameShape(a: CaseTensor, b: CaseTensor): boolean {
   return a.shape.join() === b.shape.join();
-}
-
-function mismatch(
-  name: string,
-  got: unknown,
-  want: CaseTensor,
-  tol: NonNullable<Case["tol"]>,
-): string | undefined {
-  if (got === undefined) return `${name} is missing`;
-  const { shape, data } = elementsOf(got);
-  if (shape.join() !== want.shape.join()) return `${name} has shape (${shape}), expected (${want.shape})`;
-  const at = want.data.findIndex((value, index) => !close(data[index]!, Number(value), tol));
-  return at < 0 ? undefined : `${name}[${at}] is ${data[at]}, expected ${want.data[at]}`;
 }
 
 for (const file of FILES) {
@@ -171,7 +138,7 @@ function expectAnswer(test: Case, status: number, text: string, members: Record<
   expect(status, text).toBe(200);
   const failures = Object.entries(test.expect!).map(([name, want]) => {
     const got = name === "output" ? (members.output ?? members.losses ?? members.loss) : members[name];
-    return mismatch(name, got, want, name === "indices" ? EXACT : test.tol!);
+    return mismatch(test, name, got === undefined ? undefined : elementsOf(got), want);
   });
   expect(failures.filter(Boolean)).toEqual([]);
 }

@@ -1,8 +1,8 @@
 /** The calls of torch2-refusals.jsonl: read, and asked of the library. */
 import { readFileSync } from "node:fs";
-import { crossEntropy, logSoftmax, nllLoss } from "../../src/library/losses.ts";
 import type { ArrayTensor } from "../../src/library/types.ts";
 import { LossError } from "../../src/loss/loss-error.ts";
+import { crossEntropy, logSoftmax, nllLoss } from "../../src/runtimes/node.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { bytesOf, numbersOf } from "./forms.ts";
 

@@ -2,7 +2,7 @@
  * Runs a loss again that was prepared for an earlier body, because clients send the same options and shapes many times. A repetition has the
  * skeleton of the earlier body and its number runs at the same addresses, so only the numbers differ, which no check before the run reads.
  */
-import type { Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/load.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
 import type { LossContext } from "../context.ts";
 import type { Prepared } from "./compute.ts";

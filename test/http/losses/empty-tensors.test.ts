@@ -1,6 +1,6 @@
 /** Tensors without elements whose shapes are large: valid in every format that has a shape; only nested answers would take room for them. */
 import { describe, expect, it } from "vitest";
-import { crossEntropy } from "../../../src/library/losses.ts";
+import { crossEntropy } from "../../../src/runtimes/node.ts";
 import { fileTensor, readTestFile, writeTestFile } from "../../conformance/files.ts";
 import { inferenceCall, outputsOf } from "../../conformance/inference.ts";
 import { useService } from "../../support/service.ts";

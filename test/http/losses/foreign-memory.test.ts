@@ -1,6 +1,6 @@
 /** No answer holds numbers of another request, however the shapes of its operands differ. */
 import { describe, expect, it } from "vitest";
-import { crossEntropy, nllLoss } from "../../../src/index.ts";
+import { crossEntropy, nllLoss } from "../../../src/runtimes/node.ts";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { base64 } from "../../conformance/forms.ts";
 import { inferenceCall } from "../../conformance/inference.ts";

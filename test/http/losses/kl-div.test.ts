@@ -1,6 +1,6 @@
 /** kl_div beyond PyTorch's cases: what is refused and where, defaults that clients send, bodies that stream. */
 import { describe, expect, it } from "vitest";
-import { klDiv } from "../../../src/index.ts";
+import { klDiv } from "../../../src/runtimes/node.ts";
 import { readTestFile, tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
 

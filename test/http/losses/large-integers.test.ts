@@ -1,6 +1,6 @@
 /** Integer options beyond 2^53: never taken for their neighbour. Text is refused; the library takes any int64. */
 import { describe, expect, it } from "vitest";
-import { nllLoss } from "../../../src/library/losses.ts";
+import { nllLoss } from "../../../src/runtimes/node.ts";
 import { fileTensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
 

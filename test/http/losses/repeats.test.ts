@@ -4,9 +4,10 @@
  */
 import { describe, expect, it } from "vitest";
 import type { Case, CaseTensor } from "../../conformance/case.ts";
-import { readCases, requestOf } from "../../conformance/case.ts";
+import { requestOf } from "../../conformance/case.ts";
 import { base64, flat } from "../../conformance/forms.ts";
 import { inferenceCall } from "../../conformance/inference.ts";
+import { readCases } from "../../conformance/read-cases.ts";
 import { useService } from "../../support/service.ts";
 
 const service = useService();

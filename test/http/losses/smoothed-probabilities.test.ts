@@ -3,7 +3,7 @@
  * bfloat16 target of these tests, and for `target.double()` what lossd gives for both.
  */
 import { describe, expect, it } from "vitest";
-import { crossEntropy } from "../../../src/library/losses.ts";
+import { crossEntropy } from "../../../src/runtimes/node.ts";
 import { fileTensor, readTestFile, writeTestFile } from "../../conformance/files.ts";
 import { inferenceCall, outputsOf } from "../../conformance/inference.ts";
 import { useService } from "../../support/service.ts";
