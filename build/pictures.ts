@@ -2,8 +2,8 @@
 
 import { writeFileSync } from "node:fs";
 import { shortNumber } from "../playground/arithmetic.ts";
-import type { Heat } from "../playground/heat-map.ts";
-import { heatScale } from "../playground/heat-map.ts";
+import type { Heat } from "../playground/colors.ts";
+import { heatScale } from "../playground/colors.ts";
 import type { ArrayTensor } from "../src/index.ts";
 import { crossEntropy, logSoftmax } from "../src/index.ts";
 

@@ -1,20 +1,11 @@
 /** Heat maps: a step as coloured tables, with sums and cells that the keyboard reaches. */
-import { rgb } from "d3-color";
-import { scaleDiverging, scaleSequential } from "d3-scale";
-import { interpolateBlues, interpolateOranges, interpolateRdBu } from "d3-scale-chromatic";
 import { shortNumber } from "./arithmetic.ts";
+import type { CellColors } from "./colors.ts";
+import { heatScale } from "./colors.ts";
 import { element } from "./dom.ts";
 import { CELL_SELECTOR, enableGridNavigation } from "./grid-navigation.ts";
 import type { Cell, Indices, Slice } from "./slices.ts";
 import type { Step } from "./steps.ts";
-
-/** Color scales: signed scores, probabilities in [0, 1], log-probabilities up to 0, losses from 0. */
-export type Heat = "signed" | "share" | "log" | "loss";
-
-export interface CellColors {
-  readonly background: string;
-  readonly text: string;
-}
 
 /** An element that the server rejected. */
 export interface CellError {
@@ -33,52 +24,6 @@ interface Drawing {
   /** Undefined for a table without colors. */
   readonly colorsOf: ((value: number) => CellColors) | undefined;
   readonly error: CellError | undefined;
-}
-
-/** Colors NaN and infinities, which have no place on a scale. */
-const NON_FINITE_COLORS: CellColors = { background: "#d9dbe0", text: "#000000" };
-
-/** Cuts off the ends of the scales, where neither black nor white text has enough contrast. */
-const [SEQUENTIAL_START, SEQUENTIAL_END, DIVERGING_START, DIVERGING_END] = [0.04, 0.88, 0.12, 0.88];
-
-/** Returns the color scale of a step, spanned by its values. */
-export function heatScale(heat: Heat, values: readonly number[]): (value: number) => CellColors {
-  const max = values
-    .filter(Number.isFinite)
-    .reduce((largest, value) => Math.max(largest, Math.abs(value)), Number.MIN_VALUE);
-  const scale = backgroundScale(heat, max);
-  return (value) => (Number.isFinite(value) ? withText(scale(value)) : NON_FINITE_COLORS);
-}
-
-function backgroundScale(heat: Heat, max: number): (value: number) => string {
-  const sequential = (interpolate: (t: number) => string) =>
-    scaleSequential((t: number) => interpolate(SEQUENTIAL_START + t * (SEQUENTIAL_END - SEQUENTIAL_START)));
-  if (heat === "share") return sequential(interpolateBlues);
-  if (heat === "loss") return sequential(interpolateOranges).domain([0, max]);
-  if (heat === "log") return sequential(interpolateBlues).domain([-max, 0]);
-  return scaleDiverging((t: number) =>
-    interpolateRdBu(1 - (DIVERGING_START + t * (DIVERGING_END - DIVERGING_START))),
-  ).domain([-max, 0, max]);
-}
-
-function withText(background: string): CellColors {
-  const isBlack = contrast(background, "#000000") >= contrast(background, "#ffffff");
-  return { background, text: isBlack ? "#000000" : "#ffffff" };
-}
-
-/** Returns the contrast ratio of two colors, from 1 to 21 (WCAG 2.2, 1.4.3). */
-export function contrast(left: string, right: string): number {
-  const [a, b] = [luminance(left), luminance(right)];
-  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-}
-
-function luminance(color: string): number {
-  const { r, g, b } = rgb(color);
-  const [red, green, blue] = [r, g, b].map((channel) => {
-    const share = channel / 255;
-    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  }) as [number, number, number];
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
 /** Draws a step. Marks the cell of `error`, if it is drawn. */

@@ -1,6 +1,7 @@
 /** The steps from the input to the loss and its gradient: a table each, and an explanation for each cell. */
 import type { Results } from "./api.ts";
 import { elementName, fullNumber, shortNumber } from "./arithmetic.ts";
+import type { Heat } from "./colors.ts";
 import {
   explainInput,
   explainLogSoftmax,
@@ -10,7 +11,6 @@ import {
   explainTransformed,
 } from "./explanation.ts";
 import { explainGradInput, explainGradTarget, explainGradTargetWeight } from "./gradient-explanation.ts";
-import type { Heat } from "./heat-map.ts";
 import type { LossRequest } from "./request.ts";
 import { dimOf, isTarget } from "./request.ts";
 import { isTransformed, transformScore } from "./scores.ts";
