@@ -1,5 +1,5 @@
 /** Explanations: an equation for each cell of a step, with the numbers that the cell comes from. */
-import type { Results } from "./api.ts";
+
 import {
   decimalsFor,
   elementName,
@@ -23,6 +23,7 @@ import {
   targetShares,
   weightsOf,
 } from "./request.ts";
+import type { Results } from "./results.ts";
 import { coarseDtype, roundScore, transformScore } from "./scores.ts";
 import type { Indices, Nested } from "./slices.ts";
 import { lineAt, numberAt } from "./slices.ts";
@@ -78,7 +79,7 @@ export function explainSoftmax(results: Results, at: Indices): string {
 }
 
 /** Returns the logarithm of the sum of the exponentials of a line. */
-function logSumExp(scores: readonly number[]): number {
+export function logSumExp(scores: readonly number[]): number {
   const max = scores.reduce((left, right) => Math.max(left, right), -Infinity);
   return max + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - max), 0));
 }

@@ -1,53 +1,62 @@
-/** Heat maps: a step as coloured tables, with sums and cells that the keyboard reaches. */
-import { shortNumber } from "./arithmetic.ts";
+/** Heat maps: a step as colored tables, with sums, and the arrow that leads to it. */
+import { fullNumber, shortNumber } from "./arithmetic.ts";
 import type { CellColors } from "./colors.ts";
 import { heatScale } from "./colors.ts";
-import { element } from "./dom.ts";
-import { CELL_SELECTOR, enableGridNavigation } from "./grid-navigation.ts";
+import { element, svgElement } from "./dom.ts";
 import type { Cell, Indices, Slice } from "./slices.ts";
-import type { Step } from "./steps.ts";
+import type { CellRef, Step } from "./step.ts";
+import { keyOf } from "./step.ts";
 
-/** An element that the server rejected. */
-export interface CellError {
-  readonly at: Indices;
-  readonly detail: string;
-}
-
-/** Receives the explanation of a focused cell, and of a cell under the pointer. */
-export interface ExplanationListener {
-  focused(sentence: string): void;
-  pointed(sentence: string): void;
-}
+/** Cells that the pointer reaches, and the elements in them that the focus reaches. */
+export const CELL_SELECTOR = ".cell, .sum";
+export const FOCUS_SELECTOR = ".cell:not(:has(.score)), .score, .sum";
 
 interface Drawing {
   readonly step: Step;
   /** Undefined for a table without colors. */
   readonly colorsOf: ((value: number) => CellColors) | undefined;
-  readonly error: CellError | undefined;
 }
 
-/** Draws a step. Marks the cell of `error`, if it is drawn. */
-export function renderStep(step: Step, listener: ExplanationListener, error?: CellError): HTMLElement {
+/** Draws a step after its arrow. */
+export function renderStep(step: Step): HTMLElement {
+  const hop = element("div", { class: "hop", id: `hop-${step.id}` });
+  if (step.arrow !== undefined) hop.append(renderArrow(step.arrow));
   const section = element("section", { class: "step", id: `step-${step.id}` });
   section.append(element("h3", {}, step.title));
   if (step.note !== "") section.append(element("p", { class: "note" }, step.note));
-  const { slices, truncation } = step.slices;
+  const { truncation } = step.slices;
   if (truncation !== "") section.append(element("p", { class: "note truncation" }, truncation));
-  const colorsOf = step.heat && heatScale(step.heat, slices.flatMap(valuesOf));
-  const list = element("div", { class: "slices" });
-  for (const slice of slices) list.append(renderSlice(slice, { step, colorsOf, error }));
-  section.append(list);
-  section.addEventListener("focusin", ({ target }) => explainTo(listener.focused, step, target));
-  section.addEventListener("pointerover", ({ target }) => explainTo(listener.pointed, step, target));
-  return section;
+  section.append(step.isNumber === true ? renderNumber(step) : renderSlices(step));
+  hop.append(section);
+  return hop;
 }
 
-function explainTo(tell: (sentence: string) => void, step: Step, target: EventTarget | null): void {
-  const cell = (target as HTMLElement).closest<HTMLElement>(CELL_SELECTOR);
-  if (cell === null) return;
-  const { at } = cell.dataset;
-  if (at === undefined) tell(`These add up to ${cell.textContent}.`);
-  else tell(step.explain(at === "" ? [] : at.split(",").map(Number)));
+function renderArrow(words: string): HTMLElement {
+  const arrow = element("div", { class: "arrow" });
+  const picture = svgElement("svg", { viewBox: "0 0 48 12", "aria-hidden": "true" });
+  picture.append(svgElement("path", { d: "M1 6h45m-7 -5l7 5l-7 5" }));
+  arrow.append(element("span", {}, words), picture);
+  return arrow;
+}
+
+function renderNumber(step: Step): HTMLElement {
+  const { at, value } = step.slices.slices[0]!.rows[0]!.cells[0]!;
+  const attributes = {
+    class: "cell number",
+    id: "loss",
+    tabindex: "0",
+    "data-cell": keyOf({ step: step.id, at }),
+  };
+  const number = element("p", { class: "loss" });
+  number.append(element("span", attributes, shortNumber(value)));
+  return number;
+}
+
+function renderSlices(step: Step): HTMLElement {
+  const list = element("div", { class: "slices" });
+  const colorsOf = step.heat && heatScale(step.heat, step.slices.slices.flatMap(valuesOf));
+  for (const slice of step.slices.slices) list.append(renderSlice(slice, { step, colorsOf }));
+  return list;
 }
 
 function valuesOf({ rows }: Slice): number[] {
@@ -57,48 +66,75 @@ function valuesOf({ rows }: Slice): number[] {
 function renderSlice(slice: Slice, drawing: Drawing): HTMLElement {
   const { step } = drawing;
   const name = slice.title === "" ? step.title : `${step.title}: ${slice.title}`;
-  const table = element("table", { role: "grid", "aria-readonly": "true" });
+  const table = element("table", {
+    role: "grid",
+    ...(step.isEditable !== true && { "aria-readonly": "true" }),
+  });
   table.append(element("caption", slice.title === "" ? { class: "unseen" } : {}, slice.title || name));
   const head = element("tr", {});
   head.append(element("td", {}));
   for (const column of [...slice.columns, ...(step.sums === "rows" ? ["sum"] : [])])
-    head.append(element("th", { scope: "col" }, column));
+    head.append(element("th", { scope: "col", title: column }, column));
   table.append(wrap("thead", [head]));
-  const rows = slice.rows.map((row, line) => renderRow(row, line, drawing));
+  const rows = slice.rows.map((row, line) => renderRow(row, slice.columns, line, drawing));
   if (step.sums === "columns") rows.push(renderSumRow(slice));
   table.append(wrap("tbody", rows));
-  enableGridNavigation(table);
   // A wide table scrolls in its own region, which the keyboard scrolls through its cells.
   const region = element("div", { class: "scroll", role: "group", "aria-label": name });
   region.append(table);
   return region;
 }
 
-function renderRow({ head, cells }: Slice["rows"][number], line: number, drawing: Drawing): HTMLElement {
+function renderRow(
+  { head, cells }: Slice["rows"][number],
+  columns: readonly string[],
+  line: number,
+  drawing: Drawing,
+): HTMLElement {
   const row = element("tr", {});
-  row.append(head === "" ? element("td", {}) : element("th", { scope: "row" }, head));
-  for (const cell of cells) row.append(renderCell(cell, drawing));
+  row.append(head === "" ? element("td", {}) : element("th", { scope: "row", title: head }, head));
+  for (const [index, cell] of cells.entries())
+    row.append(renderCell(cell, `${head} ${columns[index]}`.trim(), drawing));
   if (drawing.step.sums === "rows") row.append(renderSum(cells, line));
   return row;
 }
 
-function renderCell({ at, value }: Cell, { step, colorsOf, error }: Drawing): HTMLElement {
-  const attributes = { class: "cell", tabindex: "-1", "data-at": at.join() };
-  const cell = element("td", attributes, shortNumber(value));
+function renderCell({ at, value }: Cell, name: string, { step, colorsOf }: Drawing): HTMLElement {
+  const isPicked = step.isPicked?.(at) === true;
+  const attributes = { class: isPicked ? "cell picked" : "cell", "data-cell": keyOf({ step: step.id, at }) };
+  const targetWords = isPicked ? " (target)" : "";
+  const cell = element("td", step.isEditable !== true ? { ...attributes, tabindex: "-1" } : attributes);
+  if (step.isEditable !== true) {
+    cell.append(shortNumber(value));
+    if (isPicked) cell.append(element("span", { class: "unseen" }, targetWords));
+  } else {
+    // The text below the input gives the column its width.
+    cell.append(element("span", { class: "width", "aria-hidden": "true" }, shortNumber(value)));
+    cell.append(renderScore(value, `${name}${targetWords}`));
+  }
   if (colorsOf !== undefined) {
     const { background, text } = colorsOf(value);
-    cell.style.backgroundColor = background;
-    cell.style.color = text;
-  }
-  if (step.isPicked?.(at)) {
-    cell.classList.add("picked");
-    cell.append(element("span", { class: "unseen" }, " (target)"));
-  }
-  if (error !== undefined && error.at.join() === at.join()) {
-    cell.classList.add("fault");
-    cell.append(element("span", { class: "unseen" }, ` at fault: ${error.detail}`));
+    cell.style.setProperty("--heat", background);
+    cell.style.setProperty("--heat-text", text);
   }
   return cell;
+}
+
+/** Draws a number that is edited in its cell, after the ARIA spinbutton pattern. */
+function renderScore(value: number, name: string): HTMLElement {
+  return element("input", {
+    class: "score",
+    type: "text",
+    role: "spinbutton",
+    inputmode: "none",
+    autocomplete: "off",
+    size: "1",
+    tabindex: "-1",
+    "aria-label": name,
+    ...(Number.isFinite(value) && { "aria-valuenow": String(value) }),
+    "aria-valuetext": fullNumber(value),
+    value: shortNumber(value),
+  });
 }
 
 /** Draws a sum. The focus finds it again by `line`, the index of its row or column. */
@@ -116,4 +152,17 @@ function wrap(name: string, children: readonly HTMLElement[]): HTMLElement {
   const outer = element(name, {});
   outer.append(...children);
   return outer;
+}
+
+/** Returns the cell that an element is in or is, undefined outside of the cells and for a sum. */
+export function cellOf(target: EventTarget | null): CellRef | undefined {
+  const key = (target as Element | null)?.closest<HTMLElement>("[data-cell]")?.dataset.cell;
+  if (key === undefined) return undefined;
+  const [step = "", at = ""] = key.split(":");
+  return { step, at: indicesOf(at) };
+}
+
+/** Reads indices that are joined by commas. */
+export function indicesOf(text: string): Indices {
+  return text === "" ? [] : text.split(",").map(Number);
 }

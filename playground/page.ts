@@ -1,134 +1,277 @@
-/** The page's entry: connects the form, the API and the results. A newer request aborts an older one. */
-import { fetchResults, NoResponseError, ProblemError, urlOf } from "./api.ts";
-import type { Language } from "./code-samples.ts";
-import { codeSample } from "./code-samples.ts";
-import { announce, byId, cancelAnnouncement } from "./dom.ts";
+/** The page's entry: connects the form, the results, the training and the link. Every change is computed and drawn at once. */
+
+import { elementName } from "./arithmetic.ts";
+import { copyCode, copyText, showCode } from "./code-view.ts";
+import { byId, setText } from "./dom.ts";
+import type { Example } from "./examples.ts";
 import { EXAMPLES } from "./examples.ts";
-import { clearErrors, drawOptions, FieldError, fillForm, readForm, updateControls } from "./form.ts";
-import type { LossRequest } from "./request.ts";
 import {
-  initExplanationBar,
-  showBusy,
-  showFailure,
-  showFieldError,
-  showProblemResponse,
-  showResults,
-  truncate,
-} from "./results.ts";
+  clearErrors,
+  drawOptions,
+  FieldError,
+  fillForm,
+  markField,
+  readClassNames,
+  readForm,
+  setOperand,
+  updateControls,
+} from "./form.ts";
+import { enableGridNavigation } from "./grid-navigation.ts";
+import { enableHighlight } from "./highlight.ts";
+import { loadLibrary } from "./library.ts";
+import type { Lesson } from "./link.ts";
+import { hashOf, LinkError, lessonOf } from "./link.ts";
+import type { Body, LossRequest } from "./request.ts";
+import { dimOf, isTarget } from "./request.ts";
+import type { Results } from "./results.ts";
+import { computeResults } from "./results.ts";
+import { enableScoreEditing } from "./score-cells.ts";
+import { checkWithServer, clearServerCheck } from "./server-check.ts";
+import type { Indices, Nested } from "./slices.ts";
+import { lineIndices, numberAt, shapeOf } from "./slices.ts";
+import { stepsOf } from "./steps.ts";
+import { replaceElement } from "./training.ts";
+import { enableTraining } from "./training-view.ts";
+import { Refusal } from "./typed-arrays.ts";
+import { showProblem, showResults } from "./view.ts";
 
-/** Waits for a pause in typing before it sends a request. */
-const TYPING_PAUSE_MS = 250;
+/** Browsers limit how often a page changes its address. */
+const LINK_PAUSE_MS = 300;
 
-let exampleIndex: number | undefined;
-let typingTimer: number | undefined;
-let controller = new AbortController();
-/** The request in the code sample, undefined while the form is not valid. */
-let shownRequest: LossRequest | undefined;
+/** The example whose note is shown. */
+let example: Example | undefined;
+/** True until a number or an option of the example changes. */
+let isUnchanged = false;
+let results: Results | undefined;
+/** The score of the curve, which the focus chooses. */
+let chosen: Indices | undefined;
+let linkTimer: number | undefined;
+let textTimer: number | undefined;
 
 const exampleSelect = byId("example") as HTMLSelectElement;
-const readToken = (): string => (byId("token") as HTMLInputElement).value.trim();
+const rateInput = byId("learning_rate") as HTMLInputElement;
+const steps = byId("steps");
 
-/** Sends the form's request, and shows its results or its error. */
-async function update(): Promise<void> {
-  controller.abort();
-  controller = new AbortController();
-  const { signal } = controller;
-  // A pending announcement belongs to an older response.
-  cancelAnnouncement();
+const training = enableTraining({
+  setScores: (scores) => editOperand("input", scores),
+  current: () => results,
+});
+const highlight = enableHighlight(steps, ({ at }) => {
+  if (results === undefined || !isScore(results.request, at)) return;
+  chosen = at;
+  training.redrawScore(results, at);
+  scheduleLink();
+});
+
+/** Computes the form's request and draws it, or says what is wrong and keeps the last results. */
+function update(): void {
   clearErrors();
-  byId("copied").textContent = "";
-  shownRequest = undefined;
+  clearServerCheck();
+  setText("copied", "");
+  setText("link-copied", "");
+  let request: LossRequest | undefined;
   try {
-    const request = readForm(exampleIndex !== undefined && EXAMPLES[exampleIndex]!.threeWays === true);
-    shownRequest = request;
-    showSample();
-    showBusy(true);
-    const results = await fetchResults(request, readToken(), signal);
-    if (!signal.aborted) showResults(results);
+    request = readForm(example?.threeWays === true);
+    const next = computeResults(request);
+    results = next;
+    draw(next);
   } catch (error) {
-    if (!signal.aborted) showError(error, shownRequest);
-  } finally {
-    if (!signal.aborted) {
-      showSample();
-      showBusy(false);
-    }
+    showError(error);
   }
+  showCode(request);
+  scheduleLink();
 }
 
-function showError(error: unknown, request: LossRequest | undefined): void {
-  if (error instanceof FieldError) showFieldError(error.field, error.message);
-  else if (error instanceof ProblemError) showProblemResponse(request!, error.problem);
-  else if (error instanceof NoResponseError) showFailure("The server does not respond.", error.message, true);
-  else {
-    showFailure("This page failed.", (error as Error).message, false);
+function draw(next: Results): void {
+  const { request } = next;
+  if (chosen === undefined || !isScore(request, chosen)) chosen = defaultScore(request);
+  const drawn = stepsOf(next);
+  showResults(next, drawn);
+  highlight.redraw(drawn);
+  training.redraw(next, chosen);
+}
+
+function showError(error: unknown): void {
+  if (error instanceof FieldError) {
+    markField(error.field, error.message);
+    showProblem(`${error.field}: ${error.message}`);
+  } else if (error instanceof Refusal) {
+    // Names the element, because a large tensor is not drawn to its end.
+    const message =
+      error.at.length === 0 ? error.message : `${elementName(error.field, error.at)}: ${error.message}`;
+    markField(error.field, message);
+    showProblem(`${message} (${error.code})`);
+  } else {
+    showProblem((error as Error).message);
     throw error;
   }
 }
 
-/** Returns the request as code, empty while the form is not valid. */
-function sample(): string {
-  if (shownRequest === undefined) return "";
-  const language = document.querySelector<HTMLInputElement>("input[name=language]:checked")!.value;
-  const { operation, body } = shownRequest;
-  return codeSample(language as Language, urlOf(operation), body, readToken() !== "");
+/** Returns true if there is a score with these indices. */
+function isScore({ input }: LossRequest, at: Indices): boolean {
+  const shape = shapeOf(input);
+  return at.length === shape.length && at.every((index, axis) => index < shape[axis]!);
 }
 
-function showSample(): void {
-  byId("sample").textContent = truncate(sample());
-  (byId("copy") as HTMLButtonElement).disabled = shownRequest === undefined;
+/** Returns the score of the first target, or the first score. */
+function defaultScore(request: LossRequest): Indices {
+  const first = shapeOf(request.input).map(() => 0);
+  const dim = dimOf(request);
+  if (first.length === 0 || request.operation === "kl_div") return first;
+  const line = lineIndices(request.input, first.toSpliced(dim, 1), dim);
+  return line.find((at) => isTarget(request, at)) ?? first;
 }
 
-async function copySample(): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(sample());
-    byId("copied").textContent = "Copied.";
-  } catch {
-    // Browsers offer the clipboard in secure contexts only.
-    window.getSelection()?.selectAllChildren(byId("sample"));
-    byId("copied").textContent = "Selected: copy it with the keyboard.";
-  }
+/** Follows a change of numbers in the picture, to which the note of an example still applies. */
+function editOperand(name: "input" | "target", value: Nested): void {
+  leaveExample();
+  setOperand(name, value);
+  update();
 }
 
-function showExample(index: number): void {
-  exampleIndex = index;
-  exampleSelect.value = String(index);
-  fillForm(EXAMPLES[index]!);
-  byId("example-note").textContent = EXAMPLES[index]!.note;
-  void update();
+function leaveExample(): void {
+  isUnchanged = false;
+  exampleSelect.value = "";
 }
 
-/** Follows an edit. An edited example becomes the user's own request. */
+/** Follows an edit in the form, to which the note of an example may not apply. */
 function handleInput({ target }: Event): void {
-  const { id } = target as HTMLElement;
-  if (id === "example") return;
-  if (id !== "token") {
-    exampleIndex = undefined;
-    exampleSelect.value = "";
-    byId("example-note").textContent = "";
-    updateControls(id);
+  leaveExample();
+  showExample(undefined);
+  updateControls((target as HTMLElement).id);
+  window.clearTimeout(textTimer);
+  // The insertion of a long text sends an event for each of its lines.
+  if (target instanceof HTMLTextAreaElement) textTimer = window.setTimeout(update, 0);
+  else update();
+}
+
+/** Shows the note of an example. Keeps its lines, so that nothing moves. */
+function showExample(next: Example | undefined): void {
+  example = next;
+  if (next !== undefined) setText("example-note", next.note);
+  byId("example-note").classList.toggle("gone", next === undefined);
+}
+
+function openExample(next: Example): void {
+  showExample(next);
+  isUnchanged = true;
+  chosen = undefined;
+  exampleSelect.value = next.slug;
+  fillForm(next.operation, bodyOf(next), next.classNames ?? "");
+  update();
+}
+
+function bodyOf({ input, target, options }: Example): Body {
+  return { input, ...(target !== undefined && { target }), return_grad: true, ...options };
+}
+
+/** Opens a lesson of a link. */
+function openLesson({ example: noted, request, classNames, learningRate, cell }: Lesson): void {
+  rateInput.value = learningRate;
+  if (request === undefined) openExample(noted!);
+  else {
+    showExample(noted);
+    leaveExample();
+    fillForm(request.operation, request.body, classNames);
   }
-  window.clearTimeout(typingTimer);
-  typingTimer = window.setTimeout(() => void update(), TYPING_PAUSE_MS);
+  chosen = cell;
+  update();
+}
+
+/** Opens the lesson of the address, or the first example. A damaged address says so. */
+function openAddress(): void {
+  setText("link-problem", "");
+  try {
+    const lesson = lessonOf(window.location.hash);
+    if (lesson === undefined) openExample(EXAMPLES[0]!);
+    else {
+      openLesson(lesson);
+      const wrong = byId("problem").textContent;
+      if (wrong !== "") throw new LinkError(wrong.replace("Not up to date. ", ""));
+    }
+  } catch (error) {
+    if (!(error instanceof LinkError)) throw error;
+    openExample(EXAMPLES[0]!);
+    setText(
+      "link-problem",
+      `This link is damaged, so here is the first example. (${error.message.replace(/\.$/, "")}.)`,
+    );
+  }
+}
+
+function scheduleLink(): void {
+  window.clearTimeout(linkTimer);
+  linkTimer = window.setTimeout(writeLink, LINK_PAUSE_MS);
+}
+
+/** Writes the lesson into the address. Returns false if it is too long for a link. */
+function writeLink(): boolean {
+  window.clearTimeout(linkTimer);
+  if (results === undefined) return false;
+  const { operation, body } = results.request;
+  const hash = hashOf({
+    example,
+    request: isUnchanged ? undefined : { operation, body },
+    classNames: readClassNames(),
+    learningRate: rateInput.value,
+    cell: chosen,
+  });
+  window.history.replaceState(null, "", hash ?? window.location.pathname);
+  return hash !== undefined;
+}
+
+async function copyLink(): Promise<void> {
+  if (!writeLink()) setText("link-copied", "These numbers are too many for a link.");
+  else if (await copyText(window.location.href)) setText("link-copied", "Copied.");
+  else setText("link-copied", "Copy it from the address bar.");
+}
+
+/** Keeps the first options beside the results on a wide window, and in the fold on a phone. */
+function placeOptions({ matches: isNarrow }: { readonly matches: boolean }): void {
+  const options = byId("basic-options");
+  if (isNarrow) byId("more-options").before(options);
+  else byId("more").before(options);
 }
 
 function start(): void {
   drawOptions();
-  for (const [index, { title }] of EXAMPLES.entries()) exampleSelect.append(new Option(title, String(index)));
-  exampleSelect.addEventListener("change", () => showExample(Number(exampleSelect.value)));
-  byId("form").addEventListener("input", handleInput);
-  byId("form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    void update();
+  exampleSelect.append(...EXAMPLES.map(({ title, slug }) => new Option(title, slug)));
+  exampleSelect.addEventListener("change", () =>
+    openExample(EXAMPLES.find(({ slug }) => slug === exampleSelect.value)!),
+  );
+  for (const form of [byId("lesson"), byId("form")]) {
+    form.addEventListener("input", (event) => {
+      if (event.target !== exampleSelect) handleInput(event);
+    });
+    form.addEventListener("submit", (event) => event.preventDefault());
+  }
+  rateInput.addEventListener("input", scheduleLink);
+  enableGridNavigation(steps);
+  enableScoreEditing(steps, {
+    read: (field, at) => numberAt(operandOf(field), at),
+    changed: (field, at, value) => editOperand(field, replaceElement(operandOf(field), at, value)),
+    rejected: (name, message) => showProblem(`${name}: ${message}`),
+    restored: () => showProblem(""),
   });
   for (const radio of document.querySelectorAll("input[name=language]"))
-    radio.addEventListener("change", showSample);
-  byId("copy").addEventListener("click", () => void copySample());
-  byId("retry").addEventListener("click", () => {
-    void update();
-    announce("Trying again.", 0);
+    radio.addEventListener("change", () => showCode(results?.request));
+  byId("copy").addEventListener("click", () => void copyCode(results?.request));
+  byId("copy-link").addEventListener("click", () => void copyLink());
+  byId("token").addEventListener("input", () => showCode(results?.request));
+  byId("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (results !== undefined) void checkWithServer(results.request, results.response);
   });
-  initExplanationBar();
-  showExample(0);
+  const narrow = window.matchMedia("(max-width: 45rem)");
+  narrow.addEventListener("change", placeOptions);
+  placeOptions(narrow);
+  window.addEventListener("hashchange", openAddress);
+  openAddress();
 }
 
+function operandOf(field: "input" | "target"): Nested {
+  return results!.request[field]!;
+}
+
+await loadLibrary();
 start();

@@ -1,104 +1,49 @@
-/** The steps from the input to the loss and its gradient: a table each, and an explanation for each cell. */
-import type { Results } from "./api.ts";
-import { elementName, fullNumber, shortNumber } from "./arithmetic.ts";
-import type { Heat } from "./colors.ts";
-import {
-  explainInput,
-  explainLogSoftmax,
-  explainLoss,
-  explainSoftmax,
-  explainSquare,
-  explainTransformed,
-} from "./explanation.ts";
-import { explainGradInput, explainGradTarget, explainGradTargetWeight } from "./gradient-explanation.ts";
+/** The steps of log_softmax, nll_loss and cross_entropy: a table each, and an explanation for each cell. */
+import { shortNumber } from "./arithmetic.ts";
+import { divergenceSteps } from "./divergence.ts";
+import { explainLogSoftmax, explainLoss, explainSoftmax, explainTransformed } from "./explanation.ts";
+import { explainGradInput, explainGradTarget } from "./gradient-explanation.ts";
+import { inputStep } from "./input-step.ts";
+import { otherStep } from "./other-results.ts";
+import { divisorOf, reductionStep } from "./reduction.ts";
 import type { LossRequest } from "./request.ts";
-import { dimOf, isTarget } from "./request.ts";
-import { isTransformed, transformScore } from "./scores.ts";
-import type { Indices, Nested, Slices } from "./slices.ts";
-import { classSlices, mapElements, numberAt, plainSlices, positionSlices, shapeOf } from "./slices.ts";
-
-export interface Step {
-  readonly id: string;
-  readonly title: string;
-  readonly note: string;
-  /** Without it, the table has no colors. */
-  readonly heat?: Heat;
-  readonly slices: Slices;
-  /** Adds a column with the sum of each row, or a row with the sum of each column. */
-  readonly sums?: "rows" | "columns";
-  /** Returns true if the cell's class is the target of its position. */
-  isPicked?(at: Indices): boolean;
-  explain(at: Indices): string;
-}
+import {
+  dimOf,
+  hasProbabilities,
+  isKept,
+  isSparse,
+  isTarget,
+  positionHead,
+  positionWord,
+  targetShares,
+} from "./request.ts";
+import type { Results } from "./results.ts";
+import { isTransformed, scoresId, transformScore } from "./scores.ts";
+import type { Indices, Nested } from "./slices.ts";
+import { classSlices, lineIndices, mapElements, positionSlices, shapeOf } from "./slices.ts";
+import type { CellRef, Step } from "./step.ts";
 
 /** Returns all steps, in the order of the computation. */
 export function stepsOf(results: Results): Step[] {
-  if (results.request.operation === "kl_div") return divergenceSteps(results);
-  const { request, losses, gradInput, gradTarget, others } = results;
+  const { request, dim, losses, gradInput, gradTarget, others } = results;
+  if (request.operation === "kl_div") return divergenceSteps(results);
   const isPicked = (at: Indices): boolean => isTarget(request, at);
-  const input = inputStep(request);
+  const positionOf = (at: Indices): Indices => at.toSpliced(dim, 1);
+  const byClass = (step: Step): Step => ({ ...step, positionOf });
+  const input = byClass(inputStep(request));
   const steps: Step[] =
     request.operation === "nll_loss"
       ? [{ ...input, isPicked }]
       : [
           input,
-          ...(isTransformed(request) ? [transformStep(request)] : []),
-          { ...softmaxStep(results), isPicked },
-          { ...logSoftmaxStep(results), isPicked },
+          ...(isTransformed(request) ? [byClass(transformStep(request))] : []),
+          byClass({ ...softmaxStep(results), isPicked }),
+          byClass({ ...logSoftmaxStep(results), isPicked }),
         ];
-  if (losses !== undefined) steps.push(lossStep(results, losses));
-  if (gradInput !== undefined) steps.push({ ...gradInputStep(results, gradInput), isPicked });
-  if (gradTarget !== undefined) steps.push(gradTargetStep(results, gradTarget));
+  if (losses !== undefined) steps.push(lossStep(results, losses), ...reductionStep(results, losses));
+  if (gradInput !== undefined) steps.push(byClass({ ...gradInputStep(results, gradInput), isPicked }));
+  if (gradTarget !== undefined) steps.push(byClass(gradTargetStep(results, gradTarget)));
   for (const [name, value] of Object.entries(others)) steps.push(otherStep(results, name, value));
-  return steps;
-}
-
-/** Returns the step of the input, which is also shown with an error response. */
-export function inputStep(request: LossRequest): Step {
-  const { operation, body } = request;
-  const isLog = operation === "nll_loss" || (operation === "kl_div" && body.from_logits !== true);
-  return {
-    id: "input",
-    title: isLog ? "Input: log-probabilities" : "Input: scores (logits)",
-    note: isLog
-      ? "Logarithms of probabilities, at most 0; log_softmax returns them."
-      : "Any numbers. A larger score makes its class more probable.",
-    heat: isLog ? "log" : "signed",
-    slices: classSlices(request.input, dimOf(request)),
-    explain: (at) => explainInput(request, at),
-  };
-}
-
-/** Returns the steps of kl_div, whose losses have the input's shape. */
-function divergenceSteps(results: Results): Step[] {
-  const { request, dim, losses, gradInput, gradTarget } = results;
-  const { log_target: isLog, from_logits: isLogits } = request.body;
-  const kind = isLogits ? "scores (logits)" : isLog ? "log-probabilities" : "probabilities";
-  const table = (name: string, title: string, note: string, value: Nested, heat: Heat): Step => ({
-    id: name.replace("grad_input", "gradient").replace("grad_", "gradient-"),
-    title,
-    note,
-    heat,
-    slices: classSlices(value, dim),
-    explain: (at) => `${elementName(name, at)} = ${fullNumber(numberAt(value, at))}`,
-  });
-  const targetHeat = isLogits ? "signed" : isLog ? "log" : "share";
-  const input = inputStep(request);
-  const steps = [input, table("target", `Target: ${kind}`, "", request.target!, targetHeat)];
-  if (losses !== undefined) {
-    const formula = isLogits
-      ? "exp(b) · (b − a), with a and b the log_softmax of input and target."
-      : isLog
-        ? "exp(target) · (target − input)."
-        : "target · (log(target) − input), 0 for a target of 0.";
-    steps.push(table("losses", "Loss of each element", formula, losses, "signed"));
-  }
-  const grows = (what: string): string =>
-    `How the result changes when an element of the ${what} grows a little.`;
-  if (gradInput !== undefined)
-    steps.push(table("grad_input", "Gradient", grows("input"), gradInput, "signed"));
-  if (gradTarget !== undefined)
-    steps.push(table("grad_target", "Gradient of the target", grows("target"), gradTarget, "signed"));
   return steps;
 }
 
@@ -112,75 +57,90 @@ function transformStep(request: LossRequest): Step {
   return {
     id: "transformed",
     title: "Transformed scores",
-    note: `${bounds}${divides}The steps below start from these scores.`,
+    note: `${bounds}${divides}The next steps start from these scores.`,
+    arrow: [softcap === undefined ? "" : "softcap", temperature === 1 ? "" : "temperature"]
+      .filter((word) => word !== "")
+      .join(", then "),
     heat: "signed",
     slices: classSlices(
       mapElements(request.input, (score) => transformScore(request, score)),
       dimOf(request),
+      request.classNames,
     ),
+    sourcesOf: (at) => [{ step: "input", at }],
     explain: (at) => explainTransformed(request, at),
   };
 }
 
-/** Returns a step of the target, shown only to mark an error in it. */
-export function targetStep(target: Nested): Step {
-  return {
-    id: "target",
-    title: "Target",
-    note: "The target of the request.",
-    heat: "signed",
-    slices: positionSlices(target, "target"),
-    explain: (at) => elementName("target", at),
-  };
-}
-
 function softmaxStep(results: Results): Step {
-  const { logProbs, dim } = results;
+  const { request, logProbs, dim } = results;
   const rank = shapeOf(logProbs).length;
   const isTable = rank === 1 || rank === 2 || (rank === 3 && dim === 2);
   const sums = !isTable ? undefined : dim === rank - 1 ? "rows" : "columns";
   return {
     id: "softmax",
-    title: "Softmax",
-    note: "Exponentials, divided by their sum: probabilities that add up to 1.",
+    title: "Probabilities (softmax)",
+    note: `All positive, and those of one ${positionWord(request)} add up to 1.`,
+    arrow: "exp, then divide by the sum",
     heat: "share",
-    slices: classSlices(mapElements(logProbs, Math.exp), dim),
+    slices: classSlices(mapElements(logProbs, Math.exp), dim, request.classNames),
     ...(sums === undefined ? {} : { sums }),
+    sourcesOf: (at) =>
+      lineIndices(request.input, at.toSpliced(dim, 1), dim).map((one) => ({
+        step: scoresId(request),
+        at: one,
+      })),
     explain: (at) => explainSoftmax(results, at),
   };
 }
 
 function logSoftmaxStep(results: Results): Step {
+  const { request, logProbs, dim } = results;
   return {
     id: "log",
-    title: "Logarithm",
-    note: "At most 0, and nearest to 0 where the model is most certain.",
+    title: "Log-probabilities (log_softmax)",
+    note: "At most 0: the nearer to 0, the more certain the model is.",
+    arrow: "logarithm",
     heat: "log",
-    slices: classSlices(results.logProbs, results.dim),
+    slices: classSlices(logProbs, dim, request.classNames),
+    sourcesOf: (at) => [{ step: "softmax", at }],
     explain: (at) => explainLogSoftmax(results, at),
   };
 }
 
 function lossStep(results: Results, losses: Nested): Step {
+  const { request, dim } = results;
+  const isShared = hasProbabilities(request) || isSparse(request);
+  const from = request.operation === "nll_loss" ? "input" : "log";
+  const sourcesOf = (position: Indices): CellRef[] => {
+    if (!isKept(request, position)) return [];
+    return targetShares(request, position)
+      .filter(({ share }) => share !== 0)
+      .map(({ c }) => ({ step: from, at: position.toSpliced(dim, 0, c) }));
+  };
   return {
     id: "losses",
-    title: "Picked, with the sign turned",
-    note: lossNote(results.request),
+    title: `Loss of each ${positionWord(request)}`,
+    note: lossNote(results),
+    arrow: isShared ? "times the target, add up, turn the sign" : "take the target’s, turn the sign",
     heat: "loss",
-    slices: positionSlices(losses, "loss", positionHead(results)),
+    slices: positionSlices(losses, "loss", positionHead(request)),
+    positionOf: (at) => at,
+    sourcesOf,
     explain: (at) => explainLoss(results, losses, at),
   };
 }
 
-/** Returns the word before the index of a position: its row or its column in the table of the scores. */
-function positionHead({ request, dim }: Results): string {
-  return dim === 0 && shapeOf(request.input).length === 2 ? "column" : "row";
-}
-
-function lossNote({ body }: LossRequest): string {
-  const { shift = 0, sample_weight: sampleWeight, lse_square_scale: scale = 0 } = body;
+function lossNote(results: Results): string {
+  const { request } = results;
+  const { shift = 0, sample_weight: sampleWeight, lse_square_scale: scale = 0, weight } = request.body;
+  const isShared = hasProbabilities(request) || isSparse(request);
+  const log = request.operation === "nll_loss" ? "the input at the target" : "log p(target)";
   return [
-    "One loss for each position. If the input holds log-probabilities, the smallest possible loss is 0.",
+    isShared
+      ? "−target · log p, added up over the classes."
+      : `−${log}: 0 is perfect, and a wrong class is expensive.`,
+    weight === undefined ? "" : "Times the weight of the class.",
     shift === 0
       ? ""
       : `The target of a row is that of ${shift === 1 ? "the next row" : `${shift} rows later`}, so the last of them have none.`,
@@ -192,80 +152,41 @@ function lossNote({ body }: LossRequest): string {
 }
 
 function gradInputStep(results: Results, gradInput: Nested): Step {
+  const { request, dim } = results;
+  const { operation } = request;
+  const isSoftmax = operation !== "nll_loss";
   return {
     id: "gradient",
     title: "Gradient",
-    note: "How the result changes when a score grows a little. Training moves the other way.",
+    note: "How the result changes when a score grows a little. A training step lowers the scores with a positive gradient, and raises the others.",
+    arrow: gradientWords(results),
     heat: "signed",
-    slices: classSlices(gradInput, results.dim),
+    slices: classSlices(gradInput, dim, request.classNames),
+    sourcesOf: (at) => {
+      const isComputed = operation === "log_softmax" || isKept(request, at.toSpliced(dim, 1));
+      return isSoftmax && isComputed ? [{ step: "softmax", at }] : [];
+    },
     explain: (at) => explainGradInput(results, gradInput, at),
   };
 }
 
+function gradientWords(results: Results): string {
+  const { operation } = results.request;
+  if (operation === "log_softmax") return "back from grad_output";
+  const start = operation === "nll_loss" ? "−1 at the target" : "softmax − target";
+  const divisor = divisorOf(results);
+  return divisor === 1 ? start : `${start}, divided by ${shortNumber(divisor)}`;
+}
+
 function gradTargetStep(results: Results, gradTarget: Nested): Step {
+  const { request, dim } = results;
   return {
     id: "gradient-target",
     title: "Gradient of the target",
     note: "How the result changes when a share of the target grows a little.",
     heat: "signed",
-    slices: classSlices(gradTarget, results.dim),
+    slices: classSlices(gradTarget, dim, request.classNames),
+    sourcesOf: (at) => [{ step: "log", at }],
     explain: (at) => explainGradTarget(results, gradTarget, at),
-  };
-}
-
-/** Words and layout for a tensor or number of a response. */
-interface OtherResult {
-  readonly title: string;
-  readonly note: string;
-  /** Whether it has a number for each position, like the losses. */
-  readonly hasPositions?: boolean;
-  readonly heat?: Heat;
-  explain?(results: Results, value: Nested, at: Indices): string;
-}
-
-/** Results beside the loss, output and gradients, by their names in the response. */
-const OTHER_RESULTS: Readonly<Record<string, OtherResult>> = {
-  z_loss: { title: "z-loss", note: "The part of the loss that lse_square_scale adds." },
-  z_losses: {
-    title: "z-losses",
-    note: "The part of each loss that lse_square_scale adds.",
-    hasPositions: true,
-    heat: "loss",
-    explain: explainSquare,
-  },
-  predictions: {
-    title: "Predictions",
-    note: "The class of the largest score of each position, the first of equal ones.",
-    hasPositions: true,
-  },
-  correct: {
-    title: "Correct predictions",
-    note: "1 if the prediction is the target, otherwise 0. The mean is the accuracy.",
-    hasPositions: true,
-  },
-  grad_target_weight: {
-    title: "Gradient of target_weight",
-    note: "How the result changes when a weight of the target grows a little.",
-    heat: "signed",
-    explain: explainGradTargetWeight,
-  },
-  values: { title: "Picked log-probabilities", note: "The log-probabilities of the classes below." },
-  indices: { title: "Picked classes", note: "The classes whose log-probabilities are returned." },
-  lse: { title: "Logarithm of the sum of exponentials", note: "log_softmax subtracts it from each score." },
-  entropy: { title: "Entropy", note: "0 if one class is certain, and largest if all are equally probable." },
-};
-
-/** Returns a step of any other tensor or number of the response. One without a row in the table has its name as title. */
-function otherStep(results: Results, name: string, value: Nested): Step {
-  const known = OTHER_RESULTS[name];
-  const { heat, hasPositions = false } = known ?? {};
-  return {
-    id: name.replaceAll("_", "-"),
-    title: known?.title ?? `Result: ${name}`,
-    note: known?.note ?? "",
-    ...(heat && { heat }),
-    slices: hasPositions ? positionSlices(value, name, positionHead(results)) : plainSlices(value, name),
-    explain: (at) =>
-      known?.explain?.(results, value, at) ?? `${elementName(name, at)} = ${fullNumber(numberAt(value, at))}`,
   };
 }

@@ -39,7 +39,14 @@ it.each<[Operation, Nested, number | undefined, number]>([
   ["nll_loss", [[1, 2]], 0, 0],
   ["nll_loss", [[1, 2]], 7, 1],
 ])("%s of %j with dim %s has its classes in dimension %i", (operation, input, dim, expected) => {
-  const request = { operation, body: { input, dim }, input, target: undefined, threeWays: false };
+  const request = {
+    operation,
+    body: { input, dim },
+    input,
+    target: undefined,
+    classNames: [],
+    threeWays: false,
+  };
   expect(dimOf(request)).toBe(expected);
 });
 
@@ -60,6 +67,7 @@ it.each([
     body: options,
     input: row,
     target: undefined,
+    classNames: [],
     threeWays: false,
   } as const;
   // The loss of the smaller of two scores tells their difference.

@@ -86,8 +86,8 @@ describe("slices", () => {
       [2, 1, 2],
       2,
       [
-        ["sample 0", ["class 0", "class 1"], [["x 0", [0, 1]]]],
-        ["sample 1", ["class 0", "class 1"], [["x 0", [2, 3]]]],
+        ["sample 0", ["class 0", "class 1"], [["row 0", [0, 1]]]],
+        ["sample 1", ["class 0", "class 1"], [["row 0", [2, 3]]]],
       ],
     ],
     [

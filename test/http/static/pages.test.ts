@@ -11,6 +11,8 @@ describe("GET /", () => {
   const files = [
     "/",
     "/playground/page.js",
+    "/playground/kernel.wasm",
+    "/playground/kernel-plain.wasm",
     "/playground/theme.js",
     "/playground/base.css",
     "/guide/",
@@ -22,7 +24,9 @@ describe("GET /", () => {
     async (path) => {
       const answer = await service().get(path);
       expect(answer.status).toBe(200);
-      expect(answer.headers["content-security-policy"]).toMatch(/^default-src 'none'; script-src 'self';/);
+      expect(answer.headers["content-security-policy"]).toMatch(
+        /^default-src 'none'; script-src 'self'(?: 'wasm-unsafe-eval')?;/,
+      );
       expect(answer.headers["cache-control"]).toBe("no-cache");
       const etag = String(answer.headers.etag);
       const again = await service().get(path, { "if-none-match": `"other", W/${etag}` });
@@ -38,6 +42,15 @@ describe("GET /", () => {
     expect(links.length).toBeGreaterThan(4);
     for (const link of links) expect(link).toMatch(/^(?:[a-z#]|data:,)/);
     expect(text).not.toMatch(/https?:/);
+  });
+
+  it("may compile WebAssembly, which has its type, and no other page may", async () => {
+    const policyOf = async (path: string) => (await service().get(path)).headers["content-security-policy"];
+    expect(await policyOf("/")).toContain("script-src 'self' 'wasm-unsafe-eval';");
+    expect(await policyOf("/guide/")).not.toContain("wasm");
+    const { headers, bytes } = await service().get("/playground/kernel.wasm");
+    expect(headers["content-type"]).toBe("application/wasm");
+    expect(WebAssembly.validate(bytes)).toBe(true);
   });
 
   it("takes no other method, and is at no other path", async () => {

@@ -1,0 +1,64 @@
+/** Asks the server for the same request, and says whether its numbers have the bits of the page's. */
+import type { ServerResponse } from "./api.ts";
+import { askServer, NoResponseError } from "./api.ts";
+import { differenceOf } from "./comparison.ts";
+import { byId, setText } from "./dom.ts";
+import type { Body, LossRequest } from "./request.ts";
+
+const MAX_SHOWN_CHARS = 20_000;
+
+let controller = new AbortController();
+
+/** Sends the request and shows the response beside the page's own. */
+export async function checkWithServer(request: LossRequest, own: Body): Promise<void> {
+  clearServerCheck();
+  const { signal } = controller;
+  setText("server-verdict", "Asking the server ...");
+  try {
+    const response = await askServer(request, readToken(), signal);
+    setText("server-verdict", verdictOf(response, own));
+    setText("answer", truncate(formatJson(response.json)));
+    byId("answer-box").hidden = false;
+    if (response.problem?.code === "unauthorized") (byId("token-box") as HTMLDetailsElement).open = true;
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof NoResponseError)) throw error;
+    setText("server-verdict", `The server does not respond: ${error.message}`);
+  }
+}
+
+/** Removes a response to an older request. */
+export function clearServerCheck(): void {
+  controller.abort();
+  controller = new AbortController();
+  setText("server-verdict", "");
+  setText("answer", "");
+  byId("answer-box").hidden = true;
+}
+
+export function readToken(): string {
+  return (byId("token") as HTMLInputElement).value.trim();
+}
+
+function verdictOf({ json, problem }: ServerResponse, own: Body): string {
+  if (problem !== undefined)
+    return `The server refuses it (${problem.code}): ${problem.errors?.[0]?.detail ?? problem.detail}`;
+  const difference = differenceOf(own, json);
+  return difference === undefined
+    ? "The server’s numbers are the same, bit by bit."
+    : `The server’s numbers differ: ${difference}`;
+}
+
+/** Truncates a long text, and says so. */
+export function truncate(text: string): string {
+  if (text.length <= MAX_SHOWN_CHARS) return text;
+  return `${text.slice(0, MAX_SHOWN_CHARS)}\n... ${MAX_SHOWN_CHARS} of ${text.length} characters are shown`;
+}
+
+/** Formats JSON with one line for each row of numbers. */
+function formatJson(json: unknown): string {
+  return JSON.stringify(json, null, 1).replaceAll(
+    /\[\s+([^[\]{}]*?)\s+\]/g,
+    (_, row: string) => `[${row.replaceAll(/\s*\n\s*/g, " ")}]`,
+  );
+}

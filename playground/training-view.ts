@@ -1,0 +1,160 @@
+/** The training part of the page: its buttons, and the two curves of the loss. */
+import { elementName, shortNumber } from "./arithmetic.ts";
+import { drawCurve } from "./curves.ts";
+import { announce, byId, setText } from "./dom.ts";
+import { morph } from "./morph.ts";
+import type { LossRequest } from "./request.ts";
+import { dimOf, positionHead } from "./request.ts";
+import type { Results } from "./results.ts";
+import type { Indices, Nested } from "./slices.ts";
+import { numberAt, shapeOf, toNumber } from "./slices.ts";
+import { scoreCurve, trainedScores } from "./training.ts";
+import { Refusal } from "./typed-arrays.ts";
+
+/** Buttons with their number of steps. */
+const RUNS = { "train-1": 1, "train-10": 10, "train-100": 100 } as const;
+/** Steps that the curve has room for before its axis grows. */
+const MIN_SHOWN_STEPS = 10;
+
+export interface TrainingActions {
+  /** Shows other scores. */
+  setScores(scores: Nested): void;
+  /** Returns the results that are shown. */
+  current(): Results | undefined;
+}
+
+/** The scores before the first step, and the loss before and after each step. */
+interface History {
+  readonly scores: Nested;
+  readonly losses: number[];
+}
+
+export interface Training {
+  /** Draws the curves of new results. Forgets the steps before a change that is not a step. */
+  redraw(results: Results, chosen: Indices): void;
+  /** Draws the loss over another score. */
+  redrawScore(results: Results, chosen: Indices): void;
+}
+
+export function enableTraining({ setScores, current }: TrainingActions): Training {
+  let history: History | undefined;
+  let isStepping = false;
+  let remaining = 0;
+  let frame = 0;
+
+  const stop = (): void => {
+    window.cancelAnimationFrame(frame);
+    remaining = 0;
+  };
+  const step = (): void => {
+    const results = current();
+    if (results === undefined) return;
+    try {
+      const scores = trainedScores(results.request, readRate());
+      history ??= { scores: results.request.input, losses: [lossOf(results)] };
+      isStepping = true;
+      setScores(scores);
+      isStepping = false;
+      remaining -= 1;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      stop();
+      setText("training-note", error.message);
+    }
+  };
+  const run = (): void => {
+    step();
+    if (remaining > 0) frame = window.requestAnimationFrame(run);
+    else if (history !== undefined) announce(stepsSentence(history.losses), 0);
+  };
+  const start = (steps: number): void => {
+    stop();
+    remaining = steps;
+    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) while (remaining > 1) step();
+    run();
+  };
+
+  for (const [id, steps] of Object.entries(RUNS)) byId(id).addEventListener("click", () => start(steps));
+  byId("train-reset").addEventListener("click", () => {
+    if (history !== undefined) setScores(history.scores);
+  });
+
+  return {
+    redraw(results, chosen) {
+      if (isStepping) history?.losses.push(lossOf(results));
+      else {
+        stop();
+        history = undefined;
+      }
+      (byId("train-reset") as HTMLButtonElement).disabled = history === undefined;
+      drawSteps(history?.losses ?? [lossOf(results)]);
+      drawScore(results.request, chosen);
+    },
+    redrawScore: ({ request }, chosen) => drawScore(request, chosen),
+  };
+}
+
+/** Returns the learning rate, 1 for a text that is no number. */
+export function readRate(): number {
+  const { value, valueAsNumber } = byId("learning_rate") as HTMLInputElement;
+  return value === "" || Number.isNaN(valueAsNumber) ? 1 : valueAsNumber;
+}
+
+function lossOf({ response }: Results): number {
+  return toNumber(response.loss ?? "NaN");
+}
+
+function stepsSentence(losses: readonly number[]): string {
+  const count = losses.length - 1;
+  const last = shortNumber(losses.at(-1)!);
+  if (count === 0) return `No step yet: the loss is ${last}.`;
+  return `${count === 1 ? "1 step" : `${count} steps`}: the loss went from ${shortNumber(losses[0]!)} to ${last}.`;
+}
+
+function drawSteps(losses: readonly number[]): void {
+  const points = losses.map((y, x) => ({ x, y }));
+  const label = stepsSentence(losses);
+  setText("steps-sentence", label);
+  const { x, y } = points.at(-1)!;
+  replacePicture(
+    "steps-curve",
+    drawCurve({ label, xTitle: "training steps", points, mark: { x, y }, minSpan: MIN_SHOWN_STEPS }),
+  );
+}
+
+/** Draws the loss over the chosen score, or says why there is no curve. */
+function drawScore(request: LossRequest, chosen: Indices): void {
+  const name = scoreName(request, chosen);
+  setText("score-title", `Loss over ${name}`);
+  for (const id of Object.keys(RUNS)) (byId(id) as HTMLButtonElement).disabled = false;
+  setText("training-note", "");
+  try {
+    const { points, mark, slope } = scoreCurve(request, chosen);
+    const words = `At ${shortNumber(numberAt(request.input, chosen))}, the loss is ${shortNumber(mark.y)} and its slope, the gradient, ${shortNumber(slope)}.`;
+    setText("score-sentence", words);
+    replacePicture("score-curve", drawCurve({ label: words, xTitle: name, points, mark, slope }));
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const isTrainable = error.code === "too_large";
+    setText("score-sentence", error.message);
+    byId("score-curve").replaceChildren();
+    for (const id of Object.keys(RUNS)) (byId(id) as HTMLButtonElement).disabled = !isTrainable;
+  }
+}
+
+/** Names a score by its row and class, and by its indices in a table of more dimensions. */
+function scoreName(request: LossRequest, at: Indices): string {
+  const word = request.operation === "nll_loss" ? "the input" : "the score";
+  const shape = shapeOf(request.input);
+  if (shape.length > 2) return elementName(word, at);
+  const dim = dimOf(request);
+  const c = at[dim] ?? 0;
+  const position = at.toSpliced(dim, 1).map((index) => `${positionHead(request)} ${index}`);
+  return `${word} of ${[...position, request.classNames[c] ?? `class ${c}`].join(", ")}`;
+}
+
+function replacePicture(id: string, picture: SVGElement): void {
+  const [present] = byId(id).children;
+  if (present === undefined) byId(id).append(picture);
+  else morph(present, picture);
+}
