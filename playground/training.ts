@@ -44,7 +44,7 @@ export function trainedScores(request: LossRequest, rate: number): Nested {
       const message = "A gradient here is not a finite number, so a step would spoil the scores.";
       throw new Refusal("no_gradient", "input", [], message);
     }
-    return float32Text(Math.fround(Math.fround(score) - rate * slope));
+    return float32Text(Math.fround(Math.fround(score) - rate * Math.fround(slope)));
   });
 }
 

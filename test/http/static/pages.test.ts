@@ -50,7 +50,7 @@ describe("GET /", () => {
     expect(await policyOf("/guide/")).not.toContain("wasm");
     const { headers, bytes } = await service().get("/playground/kernel.wasm");
     expect(headers["content-type"]).toBe("application/wasm");
-    expect(WebAssembly.validate(bytes)).toBe(true);
+    expect(WebAssembly.validate(Uint8Array.from(bytes))).toBe(true);
   });
 
   it("takes no other method, and is at no other path", async () => {
