@@ -44,7 +44,7 @@ export function divergenceSteps(results: Results): Step[] {
     {
       ...tableStep(results, "target", request.target!, heat),
       title: target,
-      note: "The distribution from which the input’s is told apart.",
+      note: "The distribution that the input is compared with.",
       isEditable: true,
     },
   ];

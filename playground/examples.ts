@@ -49,7 +49,7 @@ export const EXAMPLES: readonly Example[] = [
   {
     slug: "one-hot",
     title: "One-hot or index",
-    note: "The target as one-hot rows: a 1 at the class, 0 elsewhere. Class indices say the same in less, and the loss is the same number.",
+    note: "The target as one-hot rows: a 1 at the class, 0 elsewhere. Class indices say the same with fewer numbers, and the loss is the same.",
     operation: "cross_entropy",
     input: LOGITS,
     target: [

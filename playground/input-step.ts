@@ -13,7 +13,7 @@ export function inputStep(request: LossRequest): Step {
     id: "input",
     title: isLog ? "Log-probabilities" : "Scores",
     note: isLog
-      ? "Logarithms of probabilities, as log_softmax returns them: the nearer to 0, the more certain the model is."
+      ? "Logarithms of probabilities, as log_softmax returns them: the nearer to 0, the more the model favours that class."
       : "Any numbers, also called logits: the higher, the more the model favours that class.",
     heat: isLog ? "log" : "signed",
     slices: classSlices(request.input, dimOf(request), classNames),

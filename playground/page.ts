@@ -38,6 +38,8 @@ import { showProblem, showResults } from "./view.ts";
 /** Browsers limit how often a page changes its address. */
 const LINK_PAUSE_MS = 300;
 
+const DEFAULT_RATE = "1";
+
 /** The example whose note is shown. */
 let example: Example | undefined;
 /** True until a number or an option of the example changes. */
@@ -167,7 +169,7 @@ function bodyOf({ input, target, options }: Example): Body {
 
 /** Opens a lesson of a link. */
 function openLesson({ example: noted, request, classNames, learningRate, cell }: Lesson): void {
-  rateInput.value = learningRate;
+  rateInput.value = learningRate || DEFAULT_RATE;
   if (request === undefined) openExample(noted!);
   else {
     showExample(noted);
@@ -213,7 +215,7 @@ function writeLink(): boolean {
     example,
     request: isUnchanged ? undefined : { operation, body },
     classNames: readClassNames(),
-    learningRate: rateInput.value,
+    learningRate: rateInput.value === DEFAULT_RATE ? "" : rateInput.value,
     cell: chosen,
   });
   window.history.replaceState(null, "", hash ?? window.location.pathname);

@@ -1,7 +1,7 @@
 /** The step from the losses to the one loss: their sum, divided by the divisor of the mean. */
 import { equation, factor, shortNumber, sumOf } from "./arithmetic.ts";
 import { roundingWords } from "./explanation.ts";
-import { hasProbabilities, isSparse, reductionOf } from "./request.ts";
+import { hasProbabilities, isSparse, positionWord, reductionOf } from "./request.ts";
 import type { Results } from "./results.ts";
 import type { Indices, Nested } from "./slices.ts";
 import { mapElements, positionSlices, shapeOf, toNumber } from "./slices.ts";
@@ -42,11 +42,12 @@ function divisorWords({ request, response }: Results): string {
   const { operation, body } = request;
   if (reductionOf(body) === "batchmean") return "the first size of the input";
   if (operation === "kl_div") return "the number of elements";
-  if (response.total_weight === undefined) return "the number of rows";
+  const positions = `the number of ${positionWord(request)}s`;
+  if (response.total_weight === undefined) return positions;
   const isWeighted = body.sample_weight !== undefined;
   if (isSparse(request) || hasProbabilities(request))
-    return isWeighted ? "the sum of sample_weight" : "the number of rows with a target";
-  if (body.weight === undefined && !isWeighted) return "the number of rows with a target";
+    return isWeighted ? "the sum of sample_weight" : `${positions} with a target`;
+  if (body.weight === undefined && !isWeighted) return `${positions} with a target`;
   return `the sum of ${body.weight === undefined ? "" : "the targets’ weights"}${isWeighted && body.weight !== undefined ? " times " : ""}${isWeighted ? "sample_weight" : ""}`;
 }
 

@@ -80,7 +80,7 @@ function softmaxStep(results: Results): Step {
   return {
     id: "softmax",
     title: "Probabilities (softmax)",
-    note: `All positive, and those of one ${positionWord(request)} add up to 1.`,
+    note: `All positive, and those of one ${positionWord(request)} add up to 1.${request.target === undefined ? "" : " The target is framed."}`,
     arrow: "exp, then divide by the sum",
     heat: "share",
     slices: classSlices(mapElements(logProbs, Math.exp), dim, request.classNames),
@@ -158,7 +158,10 @@ function gradInputStep(results: Results, gradInput: Nested): Step {
   return {
     id: "gradient",
     title: "Gradient",
-    note: "How the result changes when a score grows a little. A training step lowers the scores with a positive gradient, and raises the others.",
+    note:
+      operation === "log_softmax"
+        ? "How the results, each times its grad_output, change when a score grows a little."
+        : "How the loss changes when a score grows a little. A training step lowers the scores with a positive gradient, and raises the others.",
     arrow: gradientWords(results),
     heat: "signed",
     slices: classSlices(gradInput, dim, request.classNames),

@@ -94,10 +94,10 @@ export function enableTraining({ setScores, current }: TrainingActions): Trainin
   };
 }
 
-/** Returns the learning rate, 1 for a text that is no number. */
-export function readRate(): number {
-  const { value, valueAsNumber } = byId("learning_rate") as HTMLInputElement;
-  return value === "" || Number.isNaN(valueAsNumber) ? 1 : valueAsNumber;
+/** Returns the learning rate, 0 for a text that is no number. */
+function readRate(): number {
+  const { valueAsNumber } = byId("learning_rate") as HTMLInputElement;
+  return Number.isNaN(valueAsNumber) ? 0 : valueAsNumber;
 }
 
 function lossOf({ response }: Results): number {
@@ -122,12 +122,12 @@ function drawSteps(losses: readonly number[]): void {
   );
 }
 
-/** Draws the loss over the chosen score, or says why there is no curve. */
+/** Draws the loss over the chosen score, or says why there is none. */
 function drawScore(request: LossRequest, chosen: Indices): void {
   const name = scoreName(request, chosen);
   setText("score-title", `Loss over ${name}`);
-  for (const id of Object.keys(RUNS)) (byId(id) as HTMLButtonElement).disabled = false;
   setText("training-note", "");
+  let isTrainable = true;
   try {
     const { points, mark, slope } = scoreCurve(request, chosen);
     const words = `At ${shortNumber(numberAt(request.input, chosen))}, the loss is ${shortNumber(mark.y)} and its slope, the gradient, ${shortNumber(slope)}.`;
@@ -135,22 +135,23 @@ function drawScore(request: LossRequest, chosen: Indices): void {
     replacePicture("score-curve", drawCurve({ label: words, xTitle: name, points, mark, slope }));
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const isTrainable = error.code === "too_large";
-    setText("score-sentence", error.message);
+    isTrainable = error.code === "too_large";
     byId("score-curve").replaceChildren();
-    for (const id of Object.keys(RUNS)) (byId(id) as HTMLButtonElement).disabled = !isTrainable;
+    setText(isTrainable ? "score-sentence" : "training-note", error.message);
   }
+  byId("curves").hidden = !isTrainable;
+  for (const id of Object.keys(RUNS)) (byId(id) as HTMLButtonElement).disabled = !isTrainable;
 }
 
 /** Names a score by its row and class, and by its indices in a table of more dimensions. */
 function scoreName(request: LossRequest, at: Indices): string {
-  const word = request.operation === "nll_loss" ? "the input" : "the score";
+  const word = request.operation === "nll_loss" ? "input" : "score";
   const shape = shapeOf(request.input);
   if (shape.length > 2) return elementName(word, at);
   const dim = dimOf(request);
   const c = at[dim] ?? 0;
   const position = at.toSpliced(dim, 1).map((index) => `${positionHead(request)} ${index}`);
-  return `${word} of ${[...position, request.classNames[c] ?? `class ${c}`].join(", ")}`;
+  return `the ${word} of ${[...position, request.classNames[c] ?? `class ${c}`].join(", ")}`;
 }
 
 function replacePicture(id: string, picture: SVGElement): void {
