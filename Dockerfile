@@ -5,7 +5,7 @@ COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY build ./build
-COPY *.md ./
+COPY *.md LICENSE ./
 COPY docs ./docs
 COPY reference ./reference
 COPY playground ./playground

@@ -2,8 +2,8 @@
 import { convertStep } from "../src/kernel/convert.ts";
 import type { Fold, FoldName } from "../src/kernel/fold.ts";
 import { checkTargetsStep, foldStep } from "../src/kernel/fold.ts";
-import type { Kernel } from "../src/kernel/kernel.ts";
-import { loadKernel } from "../src/kernel/kernel.ts";
+import type { Kernel } from "../src/kernel/load.ts";
+import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { DType, FloatDType } from "../src/tensor/dtype.ts";

@@ -4,7 +4,7 @@
  * nothing.
  */
 import { convertStep } from "../src/kernel/convert.ts";
-import { loadKernel } from "../src/kernel/kernel.ts";
+import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
 import { planCrossEntropy } from "../src/loss/cross-entropy.ts";
 import type { LossResult } from "../src/loss/index-loss.ts";

@@ -4,7 +4,7 @@
  * nothing; compare only within one run.
  */
 import { convertStep } from "../src/kernel/convert.ts";
-import { loadKernel } from "../src/kernel/kernel.ts";
+import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { FloatDType } from "../src/tensor/dtype.ts";

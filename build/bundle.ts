@@ -17,7 +17,7 @@ const server: BuildOptions = {
   logLevel: "silent",
   platform: "node",
   external: [
-    /kernel\/kernel\.js$/,
+    /kernel\/load\.js$/,
     join(DIST, "user-error.js"),
     /observe\/tracing\.js$/,
     /cli\/(?:check|help|send)\.js$/,

@@ -10,7 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, relative } from "node:path";
 import { compileKernels } from "./kernels.ts";
 import { withLock } from "./lock.ts";
 import { runStep } from "./processes.ts";
@@ -75,7 +75,8 @@ async function makeKernels(folder: string): Promise<void> {
   setModes(folder, []);
   // The record last: without it, half of them would count as all.
   const { outputs, record } = PARTS.kernels;
-  for (const file of [...outputs, record]) renameSync(join(folder, basename(file)), join(ROOT, file));
+  for (const file of outputs) renameSync(join(folder, relative("src", file)), join(ROOT, file));
+  renameSync(join(folder, basename(record)), join(ROOT, record));
 }
 
 async function makeDist(folder: string): Promise<void> {
@@ -83,12 +84,12 @@ async function makeDist(folder: string): Promise<void> {
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
   await runStep("tsc", [tsc, "-p", join(ROOT, "tsconfig.build.json"), "--outDir", folder]);
   for (const file of PARTS.kernels.outputs)
-    copyFileSync(join(ROOT, file), join(folder, "kernel", basename(file)));
+    if (file.startsWith("src/kernel/")) copyFileSync(join(ROOT, file), join(folder, relative("src", file)));
   mkdirSync(join(folder, "playground"));
   for (const file of globSync("playground/*.{html,css}", { cwd: ROOT }))
     copyFileSync(join(ROOT, file), join(folder, "playground", basename(file)));
   copyReference(join(folder, "reference"));
-  for (const name of ["bundle.ts", "guide.ts", "prune.ts", "warm.ts"])
+  for (const name of ["core.ts", "bundle.ts", "guide.ts", "prune.ts", "warm.ts"])
     await runStep(`build/${name}`, [script(name), folder]);
   setModes(folder, ["main.js"]);
   swapFolder(folder, join(ROOT, "dist"));

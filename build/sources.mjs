@@ -20,7 +20,9 @@ import { ROOT } from "./requirements.mjs";
 export const PARTS = {
   kernels: {
     sources: ["src/kernel/assembly", "build/kernels.ts"],
-    outputs: ["src/kernel/kernel.wasm", "src/kernel/kernel-plain.wasm"],
+    outputs: ["kernel", "runtimes"].flatMap((folder) =>
+      ["kernel.wasm", "kernel-plain.wasm"].map((file) => `src/${folder}/${file}`),
+    ),
     record: "src/kernel/kernel.sha256",
   },
   dist: {
@@ -31,6 +33,7 @@ export const PARTS = {
       "reference",
       "build",
       ".md",
+      "LICENSE",
       "package.json",
       "package-lock.json",
       "tsconfig.json",

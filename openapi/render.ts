@@ -4,7 +4,7 @@ import { LoadEstimate } from "../src/http/limits/load-estimate.ts";
 import { MemoryLine } from "../src/http/limits/memory-line.ts";
 import { Metrics } from "../src/http/observe/metrics.ts";
 import { openApi30Json, openApiJson, openApiYaml } from "../src/http/openapi/routes.ts";
-import { loadKernel } from "../src/kernel/kernel.ts";
+import { loadKernel } from "../src/kernel/load.ts";
 import { Arena } from "../src/tensor/arena.ts";
 
 /** The contract as the server would answer it, without listening. */

@@ -1,5 +1,6 @@
 /**
- * lossd as a library: PyTorch's classification losses on typed arrays, without HTTP.
+ * lossd as a library: PyTorch's classification losses on typed arrays, without HTTP. This entry loads no kernels, so its
+ * callers pass them to `init`. Those in `runtimes/` have the same exports and load them.
  *
  * ```ts
  * import { crossEntropy } from "lossd";
@@ -8,6 +9,7 @@
  * crossEntropy(input, target).loss; // 0.6931471824645996
  * ```
  */
+export { init, initSync } from "./library/init.ts";
 export { crossEntropy, klDiv, logSoftmax, nllLoss } from "./library/losses.ts";
 export type {
   ArrayTensor,
@@ -15,6 +17,9 @@ export type {
   CrossEntropyResult,
   GradientOptions,
   IndexDType,
+  InitOptions,
+  KernelModule,
+  KernelSource,
   KlDivOptions,
   KlDivResult,
   LineResult,
@@ -24,6 +29,7 @@ export type {
   LogSoftmaxValues,
   LossResult,
   NllLossOptions,
+  SyncKernelSource,
   TypedArrays,
 } from "./library/types.ts";
 export type { FieldName, LossErrorCode } from "./loss/loss-error.ts";

@@ -22,6 +22,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   cli: ["server", "wire", "loss", "config.ts", "user-error.ts", "version.ts"],
   server: ["http", "kernel", "tensor", "config.ts", "user-error.ts", "problems.ts", "version.ts"],
   http: ["wire", "loss", "kernel", "tensor", "user-error.ts", "problems.ts", "version.ts"],
+  runtimes: ["index.ts", "library", "kernel"],
   library: ["loss", "kernel", "tensor", "user-error.ts"],
   wire: ["kernel", "tensor", "problems.ts"],
   loss: ["kernel", "tensor"],

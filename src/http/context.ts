@@ -1,6 +1,6 @@
 /** Record of a request, created when its head has been read and ended once, when its response ends or its connection closes. */
 import type { FastifyRequest } from "fastify";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { Kernel } from "../kernel/load.ts";
 import type { LossName } from "../loss/names.ts";
 import type { ProblemCode } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";

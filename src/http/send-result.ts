@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { Kernel } from "../kernel/load.ts";
 import { Problem } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import { ArenaFull } from "../tensor/arena.ts";

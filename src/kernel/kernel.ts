@@ -1,35 +1,27 @@
 /**
- * Loads the kernels and gives them a memory of its final size. Kernels take addresses and integers only, know no tensor
- * and throw nothing.
+ * Instances of the kernels. Kernels take addresses and integers only, know no tensor and throw nothing. This file needs
+ * no runtime's modules, so the losses run wherever WebAssembly does.
  */
-import { readFileSync } from "node:fs";
 import type { ConvertExports } from "./convert.ts";
 import type { FoldExports } from "./fold.ts";
 import type { KlDivExports } from "./kl-div.ts";
 import type { LineExports } from "./line-sums.ts";
 import type { LogitsExports } from "./logits.ts";
 import type { PickExports } from "./picks.ts";
-import type { TextExports } from "./text.ts";
-import { writePowers } from "./text.ts";
 
-/** Exports of `assembly/`. Addresses are bytes in the kernel's memory, dtypes are the codes of `tensor/dtype.ts`. */
-export interface KernelExports
+/** Exports of `assembly/losses.ts`. Addresses are bytes in the kernels' memory, dtypes are the codes of `tensor/dtype.ts`. */
+export interface LossExports
   extends ConvertExports,
     FoldExports,
     KlDivExports,
     LineExports,
     LogitsExports,
-    PickExports,
-    TextExports {
+    PickExports {
   readonly heapBase: number;
 }
 
-/** Compiled kernels with their memory and views of it, which never detach. */
-export interface Kernel {
-  readonly run: KernelExports;
-  /** First address after the kernels' own data. */
-  readonly heapBase: number;
-  readonly memory: WebAssembly.Memory;
+/** Views of the kernels' memory. They detach when it grows. */
+export interface Views {
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly i64: BigInt64Array;
@@ -37,23 +29,17 @@ export interface Kernel {
   readonly f64: Float64Array;
 }
 
-const PAGE_BYTES = 65_536;
-/** Limit of WebAssembly's 32-bit addresses. */
-const MAX_MEMORY_BYTES = 65_536 * PAGE_BYTES;
-
-let compiled: WebAssembly.Module | undefined;
-
-/** Compiles the build with relaxed SIMD, whose fused steps are 1.7 times as fast, or the plain build if the engine rejects it. */
-function compile(): WebAssembly.Module {
-  const load = (file: string): WebAssembly.Module =>
-    new WebAssembly.Module(readFileSync(new URL(file, import.meta.url)));
-  try {
-    return load("./kernel.wasm");
-  } catch (error) {
-    if (!(error instanceof WebAssembly.CompileError)) throw error;
-    return load("./kernel-plain.wasm");
-  }
+/** Kernels of the losses with their memory and views of it. */
+export interface LossKernel<Exports extends LossExports = LossExports> extends Views {
+  readonly run: Exports;
+  /** First address after the kernels' own data. */
+  readonly heapBase: number;
+  readonly memory: WebAssembly.Memory;
 }
+
+export const PAGE_BYTES = 65_536;
+/** Limit of WebAssembly's 32-bit addresses. */
+export const MAX_MEMORY_BYTES = 65_536 * PAGE_BYTES;
 
 /** Replaces globals by their values because reading a WebAssembly.Global costs more than a small loss. */
 function withNumbers(exports: WebAssembly.Exports): unknown {
@@ -64,24 +50,8 @@ function withNumbers(exports: WebAssembly.Exports): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Loads the kernels with `size` bytes of memory beyond their own data. */
-export function loadKernel(size: number): Kernel {
-  compiled ??= compile();
-  const pages = Math.min(Math.ceil(size / PAGE_BYTES) + TABLE_PAGES, MAX_MEMORY_BYTES / PAGE_BYTES);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const { buffer } = memory;
-  const bytes = Buffer.from(buffer);
-  const parseNumber = (at: number, length: number): number =>
-    Number(bytes.toString("latin1", at, at + length));
-  const instance = new WebAssembly.Instance(compiled, { env: { memory }, host: { parseNumber } });
-  const run = withNumbers(instance.exports) as KernelExports;
-  writePowers(run, memory);
-  run.fillPrintTables();
-  run.fillReadTables();
+export function viewsOf({ buffer }: WebAssembly.Memory): Views {
   return {
-    run,
-    heapBase: run.heapBase,
-    memory,
     u8: new Uint8Array(buffer),
     i32: new Int32Array(buffer),
     i64: new BigInt64Array(buffer),
@@ -90,5 +60,13 @@ export function loadKernel(size: number): Kernel {
   };
 }
 
-/** Upper bound of the kernels' own data (constants, decimal powers, scratch blocks) in pages. */
-const TABLE_PAGES = 48;
+/** Makes an instance of a module with these exports over `memory`. `host` has the functions that the module imports. */
+export function instantiate<Exports extends LossExports>(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  host: WebAssembly.ModuleImports = {},
+): LossKernel<Exports> {
+  const instance = new WebAssembly.Instance(module, { env: { memory }, host });
+  const run = withNumbers(instance.exports) as Exports;
+  return { run, heapBase: run.heapBase, memory, ...viewsOf(memory) };
+}

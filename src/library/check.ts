@@ -194,7 +194,7 @@ function unknownOption(where: string, name: string, table: Checks): TypeError {
   return new TypeError(`${where}: unknown option ${shorten(name)}; ${advice}`);
 }
 
-function wrong(where: string, expected: string, value: unknown): TypeError {
+export function wrong(where: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${where}: expected ${expected}, got ${describe(value)}`);
 }
 
@@ -217,7 +217,7 @@ function describe(value: unknown): string {
 }
 
 /** Returns the built-in kind of an object, such as "Array" or "Float32Array", also across realms. */
-function tagOf(value: object): string {
+export function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
 

@@ -8,8 +8,7 @@ import type { Plan } from "../loss/plan.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { CROSS_ENTROPY, checkOptions, checkTensor, KL_DIV, LOG_SOFTMAX, NLL_LOSS } from "./check.ts";
-import type { Workspace } from "./memory.ts";
-import { compute, copyIn, copyOut, inWorkspace } from "./memory.ts";
+import { Workspace } from "./memory.ts";
 import type {
   ArrayTensor,
   CrossEntropyOptions,
@@ -77,21 +76,18 @@ export function logSoftmax(
 ): LogSoftmaxResult | LogSoftmaxValues {
   const operand = checkTensor("logSoftmax: input", input);
   const checked = checkOptions("logSoftmax", options, LOG_SOFTMAX);
-  return inWorkspace("logSoftmax", (work) => {
-    const { index, gradOutput, gradLse, gradEntropy } = checked;
-    const { warnings, ...tensors } = compute(
-      work,
-      planLogSoftmax(copyIn(work, "input", operand), {
-        ...checked,
-        index: index && copyIn(work, "index", index),
-        gradOutput: gradOutput && copyIn(work, "grad_output", gradOutput),
-        gradLse: gradLse && copyIn(work, "grad_lse", gradLse),
-        gradEntropy: gradEntropy && copyIn(work, "grad_entropy", gradEntropy),
-      }),
-    );
-    const copies = Object.entries(tensors).map(([name, tensor]) => [name, copyOut(work, tensor)]);
-    return { ...Object.fromEntries(copies), warnings };
+  const { index, gradOutput, gradLse, gradEntropy } = checked;
+  const work = new Workspace("logSoftmax");
+  const plan = planLogSoftmax(work.place("input", operand), {
+    ...checked,
+    index: index && work.place("index", index),
+    gradOutput: gradOutput && work.place("grad_output", gradOutput),
+    gradLse: gradLse && work.place("grad_lse", gradLse),
+    gradEntropy: gradEntropy && work.place("grad_entropy", gradEntropy),
   });
+  const { warnings, ...tensors } = work.compute(plan);
+  const copies = Object.entries(tensors).map(([name, tensor]) => [name, work.copyOut(tensor)]);
+  return { ...Object.fromEntries(copies), warnings };
 }
 
 /**
@@ -132,10 +128,9 @@ export function nllLoss(
 ): LossResult {
   const operands = checkOperands("nllLoss", input, target);
   const checked = checkOptions("nllLoss", options, NLL_LOSS);
-  return inWorkspace("nllLoss", (work) => {
-    const tensors = copyInOperands(work, operands);
-    return copyOutLoss(work, planNllLoss(...tensors, copyInOptions(work, checked)));
-  });
+  const work = new Workspace("nllLoss");
+  const tensors = placeOperands(work, operands);
+  return copyOutLoss(work, planNllLoss(...tensors, placeOptions(work, checked)));
 }
 
 /**
@@ -177,10 +172,9 @@ export function crossEntropy(
 ): CrossEntropyResult {
   const operands = checkOperands("crossEntropy", input, target);
   const checked = checkOptions("crossEntropy", options, CROSS_ENTROPY);
-  return inWorkspace("crossEntropy", (work) => {
-    const tensors = copyInOperands(work, operands);
-    return copyOutLoss(work, planCrossEntropy(...tensors, copyInOptions(work, checked)));
-  });
+  const work = new Workspace("crossEntropy");
+  const tensors = placeOperands(work, operands);
+  return copyOutLoss(work, planCrossEntropy(...tensors, placeOptions(work, checked)));
 }
 
 /**
@@ -207,10 +201,12 @@ export function klDiv<D extends FloatDType, T extends FloatDType>(
 ): KlDivResult<D, T> {
   const operands = checkOperands("klDiv", input, target);
   const checked = checkOptions("klDiv", options, KL_DIV);
-  return inWorkspace("klDiv", (work) => {
-    const tensors = copyInOperands(work, operands);
-    return copyOutLoss(work, planKlDiv(...tensors, copyInOptions(work, checked)));
-  }) as unknown as KlDivResult<D, T>;
+  const work = new Workspace("klDiv");
+  const tensors = placeOperands(work, operands);
+  return copyOutLoss(work, planKlDiv(...tensors, placeOptions(work, checked))) as unknown as KlDivResult<
+    D,
+    T
+  >;
 }
 
 interface Operands {
@@ -225,8 +221,8 @@ function checkOperands(where: string, input: unknown, target: unknown): Operands
   };
 }
 
-function copyInOperands(work: Workspace, { input, target }: Operands) {
-  return [copyIn(work, "input", input), copyIn(work, "target", target)] as const;
+function placeOperands(work: Workspace, { input, target }: Operands) {
+  return [work.place("input", input), work.place("target", target)] as const;
 }
 
 /** Options that are tensors, with their names in errors. */
@@ -239,34 +235,34 @@ const TENSORS = {
 
 type TensorOption = keyof typeof TENSORS;
 
-/** Copies the tensors of the options into the Arena. */
-function copyInOptions<Options extends { readonly [Name in TensorOption]?: ArrayTensor }>(
+/** Gives the tensors of the options their addresses. */
+function placeOptions<Options extends { readonly [Name in TensorOption]?: ArrayTensor }>(
   work: Workspace,
   options: Options,
 ): Omit<Options, TensorOption> & { readonly [Name in TensorOption]?: Tensor } {
   const copies: Partial<Record<TensorOption, Tensor>> = {};
   for (const name of Object.keys(TENSORS) as TensorOption[]) {
     const tensor = options[name];
-    if (tensor !== undefined) copies[name] = copyIn(work, TENSORS[name], tensor);
+    if (tensor !== undefined) copies[name] = work.place(TENSORS[name], tensor);
   }
   return { ...options, ...copies };
 }
 
 function copyOutLoss(work: Workspace, plan: Plan<EngineResult>): CrossEntropyResult {
-  const { loss, losses, totalWeight, gradInput, gradTarget, warnings, ...more } = compute(work, plan);
+  const { loss, losses, totalWeight, gradInput, gradTarget, warnings, ...more } = work.compute(plan);
   const { zLoss, zLosses, predictions, correct, gradTargetWeight } = more;
   return {
     ...(loss && { loss: loss.value }),
-    ...(losses && { losses: copyOut(work, losses) as ArrayTensor<FloatDType> }),
+    ...(losses && { losses: work.copyOut(losses) as ArrayTensor<FloatDType> }),
     ...(totalWeight && { totalWeight: totalWeight.value }),
-    ...(gradInput && { gradInput: copyOut(work, gradInput) as ArrayTensor<FloatDType> }),
-    ...(gradTarget && { gradTarget: copyOut(work, gradTarget) }),
+    ...(gradInput && { gradInput: work.copyOut(gradInput) as ArrayTensor<FloatDType> }),
+    ...(gradTarget && { gradTarget: work.copyOut(gradTarget) }),
     ...(zLoss && { zLoss: zLoss.value }),
-    ...(zLosses && { zLosses: copyOut(work, zLosses) as ArrayTensor<FloatDType> }),
-    ...(predictions && { predictions: copyOut(work, predictions) as ArrayTensor<"int64"> }),
-    ...(correct && { correct: copyOut(work, correct) as ArrayTensor<"uint8"> }),
+    ...(zLosses && { zLosses: work.copyOut(zLosses) as ArrayTensor<FloatDType> }),
+    ...(predictions && { predictions: work.copyOut(predictions) as ArrayTensor<"int64"> }),
+    ...(correct && { correct: work.copyOut(correct) as ArrayTensor<"uint8"> }),
     ...(gradTargetWeight && {
-      gradTargetWeight: copyOut(work, gradTargetWeight) as ArrayTensor<FloatDType>,
+      gradTargetWeight: work.copyOut(gradTargetWeight) as ArrayTensor<FloatDType>,
     }),
     warnings,
   };

@@ -220,3 +220,26 @@ export interface KlDivResult<D extends FloatDType = FloatDType, T extends FloatD
   /** PyTorch's warnings, and the reason if a mean is NaN. */
   readonly warnings: readonly string[];
 }
+
+/** Compiled `WebAssembly.Module`, whose type not every configuration of TypeScript knows. */
+export interface KernelModule {
+  readonly [Symbol.toStringTag]?: "WebAssembly.Module";
+}
+
+/** Kernels that are loaded at once: a module, or the bytes of `kernel.wasm`. */
+export type SyncKernelSource = KernelModule | ArrayBuffer | ArrayBufferView;
+
+type AnyKernelSource =
+  | SyncKernelSource
+  | string
+  | { readonly href: string }
+  | { arrayBuffer(): Promise<ArrayBuffer> };
+
+/** Kernels: a module, bytes, a URL that is fetched, a `Response`, or a promise of one. */
+export type KernelSource = AnyKernelSource | PromiseLike<AnyKernelSource>;
+
+/** Options of `init`. */
+export interface InitOptions {
+  /** Most bytes of WebAssembly memory, from 2.5 MiB to 4 GiB. It starts at 2.5 MiB and grows on demand. Default 4 GiB. */
+  readonly maxBytes?: number | undefined;
+}

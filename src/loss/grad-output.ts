@@ -1,5 +1,5 @@
 /** Upstream gradient (`grad_output`) with autograd's checks. */
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
@@ -105,11 +105,11 @@ export class GradOutputReader {
   /** Valid after `begin`. */
   scalar = 0;
   readonly #plan: GradOutputPlan;
-  readonly #kernel: Kernel;
+  readonly #kernel: LossKernel;
   readonly #scratch: number;
   readonly #stored: Tensor | undefined;
 
-  constructor(plan: GradOutputPlan, kernel: Kernel, block: number, scratch: number) {
+  constructor(plan: GradOutputPlan, kernel: LossKernel, block: number, scratch: number) {
     this.#plan = plan;
     this.#kernel = kernel;
     this.#scratch = scratch;

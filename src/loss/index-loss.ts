@@ -1,5 +1,5 @@
 /** Losses over class indices, shared by `nll_loss` and `cross_entropy` after their checks. */
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
@@ -172,7 +172,7 @@ export class IndexPlan implements Plan<LossResult> {
     ];
   }
 
-  start(kernel: Kernel, block: number): Run<LossResult> {
+  start(kernel: LossKernel, block: number): Run<LossResult> {
     return new IndexRun(this, kernel, block);
   }
 }

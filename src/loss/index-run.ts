@@ -8,7 +8,7 @@ import {
   totalOf,
   weighLossesStep,
 } from "../kernel/fold.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../tensor/tensor.ts";
@@ -29,7 +29,7 @@ export class IndexRun implements Run<LossResult> {
   readonly end: readonly Step[];
   readonly warnings: string[];
   readonly #plan: IndexPlan;
-  readonly #kernel: Kernel;
+  readonly #kernel: LossKernel;
   readonly #scratch: number;
   readonly #block: number;
   /** Weight in the compute dtype. */
@@ -44,7 +44,7 @@ export class IndexRun implements Run<LossResult> {
   #totalWeight: Scalar | undefined;
   #sums = NO_SUMS;
 
-  constructor(plan: IndexPlan, kernel: Kernel, block: number) {
+  constructor(plan: IndexPlan, kernel: LossKernel, block: number) {
     this.#plan = plan;
     this.#kernel = kernel;
     this.#block = block;

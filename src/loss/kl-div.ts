@@ -1,7 +1,7 @@
 /** `torch.nn.functional.kl_div`: checks in PyTorch's order, then the plan. */
 import type { Sum } from "../kernel/fold.ts";
 import { foldStep, NO_SUM, totalOf } from "../kernel/fold.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import { klDivStep } from "../kernel/kl-div.ts";
 import { transformStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
@@ -95,7 +95,7 @@ class KlDivPlan implements Plan<LossResult> {
     ];
   }
 
-  start(kernel: Kernel, block: number): Run<LossResult> {
+  start(kernel: LossKernel, block: number): Run<LossResult> {
     return new KlDivRun(this, kernel, block);
   }
 }
@@ -110,14 +110,14 @@ class KlDivRun implements Run<LossResult> {
   readonly end: readonly Step[] = [];
   readonly warnings: readonly string[];
   readonly #plan: KlDivPlan;
-  readonly #kernel: Kernel;
+  readonly #kernel: LossKernel;
   readonly #block: number;
   readonly #scratch: number;
   readonly #losses: Tensor | undefined;
   readonly #gradOutput: GradOutputReader | undefined;
   #sum: Sum = NO_SUM;
 
-  constructor(plan: KlDivPlan, kernel: Kernel, block: number) {
+  constructor(plan: KlDivPlan, kernel: LossKernel, block: number) {
     this.#plan = plan;
     this.#kernel = kernel;
     this.#block = block;

@@ -2,7 +2,7 @@
 
 import { convertStep } from "../kernel/convert.ts";
 import { checkTargetsStep, foldStep } from "../kernel/fold.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { Chunk, LineGradients } from "../kernel/line-sums.ts";
 import { LINE_RECORDS_BYTES, LineFolds } from "../kernel/line-sums.ts";
 import { transformGradStep } from "../kernel/logits.ts";
@@ -44,7 +44,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
   readonly end: readonly Step[];
   readonly warnings: readonly string[];
   readonly #plan: LinesPlan;
-  readonly #kernel: Kernel;
+  readonly #kernel: LossKernel;
   readonly #block: number;
   readonly #result: LogSoftmaxResult;
   /** Upstream gradient of the values. */
@@ -52,7 +52,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
   /** Upstream gradient of the whole output, later its gradient. */
   readonly #grad: Tensor | undefined;
 
-  constructor(plan: LinesPlan, kernel: Kernel, block: number) {
+  constructor(plan: LinesPlan, kernel: LossKernel, block: number) {
     const { values, indices, lse, entropy, one, grad, input, returnGrad } = plan;
     const { gradOutput } = plan.options;
     this.#plan = plan;

@@ -1,6 +1,6 @@
 /** `log_softmax` with results of each line: chosen log-probabilities, logsumexp and entropy. */
 
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import { LINE_RECORDS_BYTES, maximaBytes, sumsBytes, sumsPitch } from "../kernel/line-sums.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import { heapBytes, PICKS_RECORD_BYTES } from "../kernel/picks.ts";
@@ -153,7 +153,7 @@ export class LinesPlan implements Plan<LogSoftmaxResult> {
     return outputs;
   }
 
-  start(kernel: Kernel, block: number): Run<LogSoftmaxResult> {
+  start(kernel: LossKernel, block: number): Run<LogSoftmaxResult> {
     return new LinesRun(this, kernel, block);
   }
 }

@@ -1,7 +1,7 @@
 /** `torch.nn.functional.log_softmax`: checks in PyTorch's order, plan and run. */
 
 import { foldStep } from "../kernel/fold.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import { transformGradStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
@@ -103,7 +103,7 @@ class LogSoftmaxPlan implements Plan<LogSoftmaxResult> {
     ];
   }
 
-  start(kernel: Kernel, block: number): Run<LogSoftmaxResult> {
+  start(kernel: LossKernel, block: number): Run<LogSoftmaxResult> {
     return new LogSoftmaxRun(this, kernel, block);
   }
 }
@@ -132,11 +132,11 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
   readonly end: readonly Step[];
   readonly warnings: readonly string[];
   readonly #plan: LogSoftmaxPlan;
-  readonly #kernel: Kernel;
+  readonly #kernel: LossKernel;
   readonly #block: number;
   #gradInput: Tensor | undefined;
 
-  constructor(plan: LogSoftmaxPlan, kernel: Kernel, block: number) {
+  constructor(plan: LogSoftmaxPlan, kernel: LossKernel, block: number) {
     this.#plan = plan;
     this.#kernel = kernel;
     this.#block = block;

@@ -1,6 +1,6 @@
 /** Casts and transforms of logits before a loss, in a buffer so that the logits stay for the gradient. */
 import { convertStep } from "../kernel/convert.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import { transformStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
@@ -37,7 +37,7 @@ export function planBuffer(
 
 /** Casts the first `count` logits of `from` into the buffer `to`, and transforms them there. */
 export function fillSteps(
-  kernel: Kernel,
+  kernel: LossKernel,
   from: Tensor,
   to: Tensor,
   count: number,

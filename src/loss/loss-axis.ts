@@ -1,5 +1,5 @@
 /** Class dimension of the losses, and the shift between logits and next-token targets. */
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -79,7 +79,7 @@ export function unshiftedIndex(kept: number, shift: Shift | undefined): number {
 }
 
 /** Copies the targets from position `by` on of each sequence. `to` has the shape of the losses. */
-export function shiftStep({ u8 }: Kernel, from: Tensor, to: Tensor, { length, by }: Shift): Step {
+export function shiftStep({ u8 }: LossKernel, from: Tensor, to: Tensor, { length, by }: Shift): Step {
   const { bytes } = DTYPES[from.dtype];
   const kept = length - by;
   const sequences = kept === 0 ? 0 : elementCount(to.shape) / kept;

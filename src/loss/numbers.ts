@@ -1,6 +1,6 @@
 /** Scalars and casts with each dtype's rounding. */
 import { convertStep } from "../kernel/convert.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
@@ -17,7 +17,7 @@ export function computeDType(...operands: readonly (Pick<Tensor, "dtype"> | unde
 }
 
 /** Rounds a double to a dtype. `scratch` is the address of a double. */
-export function roundTo(kernel: Kernel, scratch: number, dtype: FloatDType, value: number): Scalar {
+export function roundTo(kernel: LossKernel, scratch: number, dtype: FloatDType, value: number): Scalar {
   if (dtype === "float64") return { dtype, value };
   if (dtype === "float32") return { dtype, value: Math.fround(value) };
   const { run, f64 } = kernel;
@@ -28,7 +28,7 @@ export function roundTo(kernel: Kernel, scratch: number, dtype: FloatDType, valu
 }
 
 /** Reads the first element of a tensor as a double. `scratch` is the address of a double. */
-export function firstElement({ run, f64 }: Kernel, scratch: number, tensor: Tensor): number {
+export function firstElement({ run, f64 }: LossKernel, scratch: number, tensor: Tensor): number {
   run.convert(tensor.address, DTYPES[tensor.dtype].code, scratch, DTYPES.float64.code, 1);
   return f64[scratch / 8]!;
 }
@@ -43,12 +43,12 @@ export function planCast<D extends FloatDType>(
 }
 
 /** Rounds all elements to the dtype of `to`, to nearest even. */
-export function castStep(kernel: Kernel, from: Tensor, to: Tensor): Step {
+export function castStep(kernel: LossKernel, from: Tensor, to: Tensor): Step {
   return convertStep(kernel, from, to, elementCount(from.shape));
 }
 
 /** Writes 1 to a tensor of one element. `scratch` is the address of a double. */
-export function writeOneStep({ run, f64 }: Kernel, scratch: number, to: Tensor): Step {
+export function writeOneStep({ run, f64 }: LossKernel, scratch: number, to: Tensor): Step {
   return () => {
     f64[scratch / 8] = 1;
     run.convert(scratch, DTYPES.float64.code, to.address, DTYPES[to.dtype].code, 1);
@@ -57,7 +57,7 @@ export function writeOneStep({ run, f64 }: Kernel, scratch: number, to: Tensor):
 }
 
 /** Writes zeros to the first `count` elements of a tensor. */
-export function clearStep({ u8 }: Kernel, { dtype, address }: Tensor, count: number): Step {
+export function clearStep({ u8 }: LossKernel, { dtype, address }: Tensor, count: number): Step {
   const { bytes } = DTYPES[dtype];
   let at = 0;
   return (budget) => {

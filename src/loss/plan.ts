@@ -2,7 +2,7 @@
  * Plans: all sizes, dtypes and offsets of a loss, computed before memory is reserved. One plan sizes the outputs,
  * counts the loops and announces the response, so the three cannot differ.
  */
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import { alignUp } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
@@ -67,7 +67,7 @@ export interface Plan<Result> {
   /** Window of a streamed input. Undefined if all rows lie at `input.address`. */
   readonly window: RowWindow | undefined;
   /** Starts the run in a block of {@link Plan.bytes} at `block`. */
-  start(kernel: Kernel, block: number): Run<Result>;
+  start(kernel: LossKernel, block: number): Run<Result>;
 }
 
 /** Rows of a streamed input that are in memory at one time. */
@@ -114,7 +114,11 @@ export interface Computation<Result> {
 }
 
 /** Builds all steps of a plan in a block of `plan.bytes` at `block`. */
-export function computeWhole<Result>(kernel: Kernel, plan: Plan<Result>, block: number): Computation<Result> {
+export function computeWhole<Result>(
+  kernel: LossKernel,
+  plan: Plan<Result>,
+  block: number,
+): Computation<Result> {
   const run = plan.start(kernel, block);
   const { steps, output } = run.rows(plan.input.address, 0, plan.axis.outer);
   return {

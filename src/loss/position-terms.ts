@@ -3,7 +3,7 @@
  * weights, the z-loss, and predictions.
  */
 import type { Fold } from "../kernel/fold.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -188,7 +188,7 @@ export class TermsRun {
   readonly #plan: TermsPlan;
   readonly #results: TermResults = {};
 
-  constructor(plan: TermsPlan, kernel: Kernel, block: number) {
+  constructor(plan: TermsPlan, kernel: LossKernel, block: number) {
     this.#plan = plan;
     if (plan === NO_PLAN) return;
     const { shift, shifted, cast } = plan;

@@ -2,7 +2,7 @@
 
 import type { Sum } from "../kernel/fold.ts";
 import { foldStep, NO_SUMS, sampleSumStep, totalOf } from "../kernel/fold.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
@@ -107,7 +107,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
     ];
   }
 
-  start(kernel: Kernel, block: number): Run<LossResult> {
+  start(kernel: LossKernel, block: number): Run<LossResult> {
     return new ProbabilityRun(this, kernel, block);
   }
 }
@@ -123,7 +123,7 @@ class ProbabilityRun implements Run<LossResult> {
   readonly end: readonly Step[] = [];
   readonly warnings: string[];
   readonly #plan: ProbabilityPlan;
-  readonly #kernel: Kernel;
+  readonly #kernel: LossKernel;
   readonly #block: number;
   readonly #scratch: number;
   /** Weight in the compute dtype. */
@@ -135,7 +135,7 @@ class ProbabilityRun implements Run<LossResult> {
   readonly #gradOutput: GradOutputReader | undefined;
   #sums = NO_SUMS;
 
-  constructor(plan: ProbabilityPlan, kernel: Kernel, block: number) {
+  constructor(plan: ProbabilityPlan, kernel: LossKernel, block: number) {
     const { castWeight, losses, gradOutput, axis, loss } = plan;
     this.#plan = plan;
     this.#kernel = kernel;

@@ -3,7 +3,7 @@
  * into a small buffer, transformed and folded there, and its gradient returns the same way over the piece.
  */
 import { convertStep } from "../kernel/convert.ts";
-import type { Kernel } from "../kernel/kernel.ts";
+import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import { transformGradStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
@@ -100,11 +100,11 @@ export interface PieceRows {
 }
 
 /** Folds rows piece by piece. Clears the gradient of rows without a target. */
-export function foldPieces(kernel: Kernel, plan: PiecePlan, block: number, rows: PieceRows): Step {
+export function foldPieces(kernel: LossKernel, plan: PiecePlan, block: number, rows: PieceRows): Step {
   return chain(pieceSteps(kernel, plan, block, rows));
 }
 
-function* pieceSteps(kernel: Kernel, plan: PiecePlan, block: number, rows: PieceRows): Generator<Step> {
+function* pieceSteps(kernel: LossKernel, plan: PiecePlan, block: number, rows: PieceRows): Generator<Step> {
   const { rowElements, transform } = plan;
   const buffer = plan.buffer && atSlot(block, plan.buffer);
   for (const { first, count, kept } of divide(plan, rows.first, rows.count)) {

@@ -41,6 +41,7 @@ const SOURCES = {
   "tsconfig.json": "{}",
   "tsconfig.build.json": "{}",
   "README.md": "",
+  LICENSE: "",
   "docs/start.md": "",
   "reference/index.html": "",
   "build/kernels.ts": "",
@@ -76,7 +77,7 @@ it.each([
     ["kernels", "dist"],
   ],
   ["the folder dist", (root: string) => rmSync(join(root, "dist"), { recursive: true }), ["dist"]],
-  ["one of the two kernels", (root: string) => rmSync(join(root, "src/kernel/kernel.wasm")), ["kernels"]],
+  ["one of the kernels", (root: string) => rmSync(join(root, "src/kernel/kernel.wasm")), ["kernels"]],
 ])("where %s changes, only that and what is made of it is built again", (_name, change, parts) => {
   const root = makeBuilt();
   change(root);

@@ -4,7 +4,7 @@
  */
 
 import { uniform } from "../../bench/measure.ts";
-import { loadKernel } from "../../src/kernel/kernel.ts";
+import { loadKernel } from "../../src/kernel/load.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import { JsonReader } from "../../src/wire/json/reader.ts";
 import { FORM_COUNT, pick, randomNumber } from "../wire/json/random-bodies.ts";

@@ -3,7 +3,7 @@
  * scalar reference and with String(). It takes minutes, so CI does not run it; bench/RESULTS.md has its last result.
  */
 import { uniform } from "../../bench/measure.ts";
-import { loadKernel } from "../../src/kernel/kernel.ts";
+import { loadKernel } from "../../src/kernel/load.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
 import { DOUBLES, undecidedDoubles } from "../kernel/doubles.ts";

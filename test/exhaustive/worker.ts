@@ -1,7 +1,7 @@
 /** One share of the patterns: prints them, reads the text back with the service's own reader, and counts those that changed. */
 
 import { parentPort, workerData } from "node:worker_threads";
-import { loadKernel } from "../../src/kernel/kernel.ts";
+import { loadKernel } from "../../src/kernel/load.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";

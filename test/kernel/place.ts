@@ -2,8 +2,8 @@
 
 import type { Fold, FoldName, FoldSums } from "../../src/kernel/fold.ts";
 import { foldStep } from "../../src/kernel/fold.ts";
-import type { Kernel } from "../../src/kernel/kernel.ts";
-import { loadKernel } from "../../src/kernel/kernel.ts";
+import type { Kernel } from "../../src/kernel/load.ts";
+import { loadKernel } from "../../src/kernel/load.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import type { DType } from "../../src/tensor/dtype.ts";

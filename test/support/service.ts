@@ -12,8 +12,8 @@ import type { Origins } from "../../src/http/server/cors.ts";
 import type { Lifecycle } from "../../src/http/server/shutdown.ts";
 import type { TimeoutLimits } from "../../src/http/server/timeouts.ts";
 import { LIMITS } from "../../src/http/server/timeouts.ts";
-import type { Kernel } from "../../src/kernel/kernel.ts";
-import { loadKernel } from "../../src/kernel/kernel.ts";
+import type { Kernel } from "../../src/kernel/load.ts";
+import { loadKernel } from "../../src/kernel/load.ts";
 import { readPages } from "../../src/server/page-files.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { readConfig } from "../../src/config.ts";
-import { loadKernel } from "../../src/kernel/kernel.ts";
+import { loadKernel } from "../../src/kernel/load.ts";
 import { DEFAULT_BYTES } from "../../src/server/memory-budget.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import { Arena, ArenaFull } from "../../src/tensor/arena.ts";

@@ -1,6 +1,6 @@
 /** Admission control: estimates memory and CPU time from the headers, before the body is read. */
 import type { FastifyRequest } from "fastify";
-import type { Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/load.ts";
 import type { LossName } from "../../loss/names.ts";
 import type { Arena } from "../../tensor/arena.ts";
 import { SMALL_BYTES } from "../../tensor/arena.ts";

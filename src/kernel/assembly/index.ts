@@ -1,15 +1,7 @@
-// WebAssembly module with all arithmetic on tensors.
-export * from "./convert";
-export * from "./fold";
-export * from "./logits";
-export * from "./kl-div";
+// WebAssembly module of the server: the losses and the texts.
+export * from "./losses";
 export * from "./base64";
-export { gatherStep, scatterStep } from "./gather";
-export { lineSumsBytes } from "./line-sums";
-export { picksBytes } from "./picks";
-export { topKStep } from "./top-k";
 export * from "./print";
 export { powersAt, scalesAt } from "./powers";
 export { fillReadTables } from "./read/modes";
 export * from "./scan";
-export { __heap_base as heapBase };

@@ -1,5 +1,5 @@
 /** Responses of the Open Inference Protocol v2: JSON, then the bytes of all binary outputs. */
-import type { Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/load.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";

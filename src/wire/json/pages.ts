@@ -1,5 +1,5 @@
 /** Pages of JSON text, printed by the kernels into any buffer in their memory. */
-import type { Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/load.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar } from "../../tensor/tensor.ts";
 import { elementCount } from "../../tensor/tensor.ts";

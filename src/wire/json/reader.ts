@@ -1,5 +1,5 @@
 /** JSON reader: turns the bytes of a body into number runs and options. `writer.ts` is its counterpart. */
-import type { Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/load.ts";
 import type { ProblemCode } from "../../problems.ts";
 import { echo, Problem, pointerStep, rejectAt } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";

@@ -1,6 +1,6 @@
 /** Reads the three formats of a tensor in JSON: a number or nested lists, `data` with a shape, `base64` with a shape. */
 import { convertStep, convertToIntegersStep } from "../../kernel/convert.ts";
-import type { Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/load.ts";
 import type { Step } from "../../kernel/step.ts";
 import { echo, rejectAt } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";

@@ -1,5 +1,5 @@
 /** Writes responses as JSON in pages, so that a response of any size takes constant memory and no step is long. */
-import type { Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/load.ts";
 import { rejectAt } from "../../problems.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../../tensor/tensor.ts";

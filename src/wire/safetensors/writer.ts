@@ -1,5 +1,5 @@
 /** Writes responses as safetensors files: scalars as 0-dim tensors, warnings in the metadata. */
-import type { Kernel } from "../../kernel/kernel.ts";
+import type { Kernel } from "../../kernel/load.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";

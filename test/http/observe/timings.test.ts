@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { LossContext, STAGES, Timings } from "../../../src/http/context.ts";
 import { LoadEstimate } from "../../../src/http/limits/load-estimate.ts";
 import { Metrics } from "../../../src/http/observe/metrics.ts";
-import { loadKernel } from "../../../src/kernel/kernel.ts";
+import { loadKernel } from "../../../src/kernel/load.ts";
 import { Arena } from "../../../src/tensor/arena.ts";
 
 const spin = (): void => {

@@ -1,7 +1,7 @@
 /** Bodies read whole, for the tests: one kernel and a small Arena, and JavaScript arrays where the service has none. */
 
-import type { Kernel } from "../../../src/kernel/kernel.ts";
-import { loadKernel } from "../../../src/kernel/kernel.ts";
+import type { Kernel } from "../../../src/kernel/load.ts";
+import { loadKernel } from "../../../src/kernel/load.ts";
 import { Problem } from "../../../src/problems.ts";
 import type { Region } from "../../../src/tensor/arena.ts";
 import { Arena } from "../../../src/tensor/arena.ts";

@@ -1,0 +1,38 @@
+/** Loads the server's kernels from their file and gives them a memory of its final size, so its views never detach. */
+import { readFileSync } from "node:fs";
+import type { LossExports, LossKernel } from "./kernel.ts";
+import { instantiate, MAX_MEMORY_BYTES, PAGE_BYTES } from "./kernel.ts";
+import { hasRelaxedSimd } from "./simd.ts";
+import type { TextExports } from "./text.ts";
+import { writePowers } from "./text.ts";
+
+/** Exports of `assembly/index.ts`. */
+export type KernelExports = LossExports & TextExports;
+
+/** Kernels of losses and texts with their memory. */
+export type Kernel = LossKernel<KernelExports>;
+
+/** Upper bound of the kernels' own data (constants, decimal powers, scratch blocks) in pages. */
+const TABLE_PAGES = 48;
+
+let compiled: WebAssembly.Module | undefined;
+
+function compile(): WebAssembly.Module {
+  const file = hasRelaxedSimd() ? "./kernel.wasm" : "./kernel-plain.wasm";
+  return new WebAssembly.Module(readFileSync(new URL(file, import.meta.url)));
+}
+
+/** Loads the kernels with `size` bytes of memory beyond their own data. */
+export function loadKernel(size: number): Kernel {
+  compiled ??= compile();
+  const pages = Math.min(Math.ceil(size / PAGE_BYTES) + TABLE_PAGES, MAX_MEMORY_BYTES / PAGE_BYTES);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const bytes = Buffer.from(memory.buffer);
+  const parseNumber = (at: number, length: number): number =>
+    Number(bytes.toString("latin1", at, at + length));
+  const kernel = instantiate<KernelExports>(compiled, memory, { parseNumber });
+  writePowers(kernel.run, memory);
+  kernel.run.fillPrintTables();
+  kernel.run.fillReadTables();
+  return kernel;
+}

@@ -1,0 +1,5 @@
+/** Modules that the runtime or a bundler has compiled. */
+declare module "*.wasm" {
+  const module: WebAssembly.Module;
+  export default module;
+}
