@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
-import type { BuildOptions, Plugin } from "rolldown";
+import type { BuildOptions } from "rolldown";
 import { build } from "rolldown";
 
 const DIST = argv[2]!;
@@ -26,28 +26,11 @@ const server: BuildOptions = {
   output: { file: join(DIST, "cli/run.js"), format: "esm", codeSplitting: false },
 };
 
-/** Lets the library load its kernels in a browser until its own entry for browsers does. */
-const browserKernels: Plugin = {
-  name: "browser-kernels",
-  resolveId: (id) => (id === "node:fs" ? "\0node:fs" : undefined),
-  load: (id) =>
-    id === "\0node:fs"
-      ? 'export const readFileSync = (url) => globalThis.lossdKernels[url.pathname.split("/").at(-1)];'
-      : undefined,
-  transform: (code, id) =>
-    /kernel.kernel.ts$/.test(id)
-      ? code.replace("Buffer.from(buffer)", "undefined")
-      : /library.memory.ts$/.test(id)
-        ? code.replace("4000 * MEBIBYTE", "256 * MEBIBYTE")
-        : undefined,
-};
-
 /** The page that GET / answers with; its few packages come along. */
 const playground: BuildOptions = {
   input: join(PLAYGROUND, "page.ts"),
   logLevel: "silent",
   platform: "browser",
-  plugins: [browserKernels],
   output: { file: join(DIST, "playground/page.js"), format: "esm", codeSplitting: false, minify: true },
 };
 

@@ -4,8 +4,8 @@ import { writeFileSync } from "node:fs";
 import { shortNumber } from "../playground/arithmetic.ts";
 import type { Heat } from "../playground/colors.ts";
 import { heatScale } from "../playground/colors.ts";
-import type { ArrayTensor } from "../src/index.ts";
-import { crossEntropy, logSoftmax } from "../src/index.ts";
+import type { ArrayTensor } from "../src/runtimes/node.ts";
+import { crossEntropy, logSoftmax } from "../src/runtimes/node.ts";
 
 /** Three pictures of cats: the model is certain, unsure, and wrong. */
 const SCORES = [5, 1, -1, 1, 0.8, 0.6, -1, 3, 0.5];
@@ -117,7 +117,7 @@ export function lossesPicture(): string {
     panel({
       x: LEFT,
       y: second,
-      title: "picked, sign turned",
+      title: "loss of each picture",
       heat: "loss",
       columns: ["loss"],
       values: losses,

@@ -1,4 +1,4 @@
-/** lossd's library in the page, with its WebAssembly from the page's own server. */
+/** lossd's library. The page's only import from src/. */
 export type {
   ArrayTensor,
   CrossEntropyOptions,
@@ -8,13 +8,7 @@ export type {
 } from "../src/index.ts";
 export { crossEntropy, klDiv, LossError, logSoftmax, nllLoss } from "../src/index.ts";
 
-/** Loads the kernels. Call it once, before any loss. */
+/** Loads the kernels, from beside the page's script. Call it before any loss. */
 export async function loadLibrary(): Promise<void> {
-  const kernels = globalThis as { lossdKernels?: Record<string, Uint8Array> };
-  const names = ["kernel.wasm", "kernel-plain.wasm"];
-  const files = names.map(async (name) => {
-    const response = await fetch(new URL(name, import.meta.url));
-    return [name, new Uint8Array(await response.arrayBuffer())] as const;
-  });
-  kernels.lossdKernels = Object.fromEntries(await Promise.all(files));
+  await import("../src/runtimes/browser.ts");
 }

@@ -275,5 +275,10 @@ function operandOf(field: "input" | "target"): Nested {
   return results!.request[field]!;
 }
 
-await loadLibrary();
-start();
+try {
+  await loadLibrary();
+  start();
+} catch (error) {
+  showProblem(`This page cannot compute in this browser: ${(error as Error).message}`);
+  throw error;
+}

@@ -11,8 +11,8 @@ const DOCS = "/docs/static/";
 const FILES = [
   { path: "/", file: "playground/index.html", policy: PLAYGROUND_POLICY },
   { path: "/playground/page.js", file: "playground/page.js" },
-  { path: "/playground/kernel.wasm", file: "kernel/kernel.wasm" },
-  { path: "/playground/kernel-plain.wasm", file: "kernel/kernel-plain.wasm" },
+  { path: "/playground/kernel.wasm", file: "core/kernel.wasm" },
+  { path: "/playground/kernel-plain.wasm", file: "core/kernel-plain.wasm" },
   { path: "/playground/theme.js", file: "playground/theme.js" },
   { path: "/playground/base.css", file: "playground/base.css" },
   { path: "/playground/style.css", file: "playground/style.css" },

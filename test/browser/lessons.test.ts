@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../src/http/server/auth.ts";
-import { crossEntropy } from "../../src/index.ts";
+import { crossEntropy } from "../../src/runtimes/node.ts";
 import { useService } from "../support/service.ts";
 import { CHROMIUM, cells, faultsOf, fill, sampleOf, useVisits } from "./visit.ts";
 

@@ -1,4 +1,5 @@
 /** Requests computed in the page, compared with the server's responses. */
+import "../../src/runtimes/node.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { differenceOf } from "../../playground/comparison.ts";

@@ -1,5 +1,6 @@
 /** Explanations in the playground. Evaluates the arithmetic between the equals signs and compares it with the printed number. */
 
+import "../../src/runtimes/node.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { factor } from "../../playground/arithmetic.ts";

@@ -1,4 +1,5 @@
 /** The cells that a cell comes from, through all steps. */
+import "../../src/runtimes/node.ts";
 import { describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../playground/examples.ts";
 import type { Body, Operation } from "../../playground/request.ts";

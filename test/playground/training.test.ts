@@ -6,7 +6,7 @@ import type { Body, LossRequest, Operation } from "../../playground/request.ts";
 import type { Nested } from "../../playground/slices.ts";
 import { replaceElement, scoreCurve, slopeOf, trainedScores } from "../../playground/training.ts";
 import { Refusal } from "../../playground/typed-arrays.ts";
-import { crossEntropy } from "../../src/index.ts";
+import { crossEntropy } from "../../src/runtimes/node.ts";
 
 function requestOf(operation: Operation, body: Body): LossRequest {
   const { input, target } = body as { input: Nested; target: Nested | undefined };
