@@ -1,10 +1,23 @@
 /** The page's entry: connects the form, the results, the training and the link. Every change is computed and drawn at once. */
 
-import { elementName } from "./arithmetic.ts";
-import { copyCode, copyText, showCode } from "./code-view.ts";
-import { byId, setText } from "./dom.ts";
-import type { Example } from "./examples.ts";
-import { EXAMPLES } from "./examples.ts";
+import type { Example } from "./request/examples.ts";
+import { EXAMPLES } from "./request/examples.ts";
+import type { Lesson } from "./request/link.ts";
+import { LinkError } from "./request/link.ts";
+import type { Body, LossRequest } from "./request/request.ts";
+import { dimOf, isTarget } from "./request/request.ts";
+import type { Results } from "./request/results.ts";
+import { computeResults } from "./request/results.ts";
+import { replaceElement } from "./request/training.ts";
+import { stepsOf } from "./steps/steps.ts";
+import { elementName } from "./tensors/arithmetic.ts";
+import { loadLibrary } from "./tensors/library.ts";
+import type { Indices, Nested } from "./tensors/slices.ts";
+import { lineIndices, numberAt, shapeOf } from "./tensors/slices.ts";
+import { Refusal } from "./tensors/typed-arrays.ts";
+import { enableAddress } from "./view/address.ts";
+import { copyCode, showCode } from "./view/code-view.ts";
+import { byId, setText } from "./view/dom.ts";
 import {
   clearErrors,
   drawOptions,
@@ -15,28 +28,13 @@ import {
   readForm,
   setOperand,
   updateControls,
-} from "./form.ts";
-import { enableGridNavigation } from "./grid-navigation.ts";
-import { enableHighlight } from "./highlight.ts";
-import { loadLibrary } from "./library.ts";
-import type { Lesson } from "./link.ts";
-import { hashOf, LinkError, lessonOf } from "./link.ts";
-import type { Body, LossRequest } from "./request.ts";
-import { dimOf, isTarget } from "./request.ts";
-import type { Results } from "./results.ts";
-import { computeResults } from "./results.ts";
-import { enableScoreEditing } from "./score-cells.ts";
-import { checkWithServer, clearServerCheck } from "./server-check.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { lineIndices, numberAt, shapeOf } from "./slices.ts";
-import { stepsOf } from "./steps.ts";
-import { replaceElement } from "./training.ts";
-import { enableTraining } from "./training-view.ts";
-import { Refusal } from "./typed-arrays.ts";
-import { showProblem, showResults } from "./view.ts";
-
-/** Browsers limit how often a page changes its address. */
-const LINK_PAUSE_MS = 300;
+} from "./view/form.ts";
+import { enableGridNavigation } from "./view/grid-navigation.ts";
+import { enableHighlight } from "./view/highlight.ts";
+import { enableScoreEditing } from "./view/score-cells.ts";
+import { checkWithServer, clearServerCheck } from "./view/server-check.ts";
+import { enableTraining } from "./view/training-view.ts";
+import { showProblem, showResults } from "./view/view.ts";
 
 const DEFAULT_RATE = "1";
 
@@ -47,13 +45,17 @@ let isUnchanged = false;
 let results: Results | undefined;
 /** The score of the curve, which the focus chooses. */
 let chosen: Indices | undefined;
-let linkTimer: number | undefined;
 let textTimer: number | undefined;
 
 const exampleSelect = byId("example") as HTMLSelectElement;
 const rateInput = byId("learning_rate") as HTMLInputElement;
 const steps = byId("steps");
 
+const address = enableAddress({
+  current: currentLesson,
+  open: openLesson,
+  openFirst: () => openExample(EXAMPLES[0]!),
+});
 const training = enableTraining({
   setScores: (scores) => editOperand("input", scores),
   current: () => results,
@@ -62,7 +64,7 @@ const highlight = enableHighlight(steps, ({ at }) => {
   if (results === undefined || !isScore(results.request, at)) return;
   chosen = at;
   training.redrawScore(results, at);
-  scheduleLink();
+  address.schedule();
 });
 
 /** Computes the form's request and draws it, or says what is wrong and keeps the last results. */
@@ -81,7 +83,7 @@ function update(): void {
     showError(error);
   }
   showCode(request);
-  scheduleLink();
+  address.schedule();
 }
 
 function draw(next: Results): void {
@@ -154,10 +156,10 @@ function showExample(next: Example | undefined): void {
   byId("example-note").classList.toggle("gone", next === undefined);
 }
 
-function openExample(next: Example): void {
+function openExample(next: Example, cell?: Indices): void {
   showExample(next);
   isUnchanged = true;
-  chosen = undefined;
+  chosen = cell;
   exampleSelect.value = next.slug;
   fillForm(next.operation, bodyOf(next), next.classNames ?? "");
   update();
@@ -167,65 +169,30 @@ function bodyOf({ input, target, options }: Example): Body {
   return { input, ...(target !== undefined && { target }), return_grad: true, ...options };
 }
 
-/** Opens a lesson of a link. */
+/** Opens a lesson of a link. Throws a {@link LinkError} if it cannot be computed. */
 function openLesson({ example: noted, request, classNames, learningRate, cell }: Lesson): void {
   rateInput.value = learningRate || DEFAULT_RATE;
-  if (request === undefined) openExample(noted!);
+  if (request === undefined) openExample(noted!, cell);
   else {
     showExample(noted);
     leaveExample();
+    chosen = cell;
     fillForm(request.operation, request.body, classNames);
+    update();
   }
-  chosen = cell;
-  update();
+  const problem = byId("problem").textContent;
+  if (problem !== "") throw new LinkError(problem.replace("Not up to date. ", ""));
 }
 
-/** Opens the lesson of the address, or the first example. A damaged address says so. */
-function openAddress(): void {
-  setText("link-problem", "");
-  try {
-    const lesson = lessonOf(window.location.hash);
-    if (lesson === undefined) openExample(EXAMPLES[0]!);
-    else {
-      openLesson(lesson);
-      const wrong = byId("problem").textContent;
-      if (wrong !== "") throw new LinkError(wrong.replace("Not up to date. ", ""));
-    }
-  } catch (error) {
-    if (!(error instanceof LinkError)) throw error;
-    openExample(EXAMPLES[0]!);
-    setText(
-      "link-problem",
-      `This link is damaged, so here is the first example. (${error.message.replace(/\.$/, "")}.)`,
-    );
-  }
-}
-
-function scheduleLink(): void {
-  window.clearTimeout(linkTimer);
-  linkTimer = window.setTimeout(writeLink, LINK_PAUSE_MS);
-}
-
-/** Writes the lesson into the address. Returns false if it is too long for a link. */
-function writeLink(): boolean {
-  window.clearTimeout(linkTimer);
-  if (results === undefined) return false;
-  const { operation, body } = results.request;
-  const hash = hashOf({
+function currentLesson(): Lesson {
+  const { operation, body } = results!.request;
+  return {
     example,
     request: isUnchanged ? undefined : { operation, body },
     classNames: readClassNames(),
     learningRate: rateInput.value === DEFAULT_RATE ? "" : rateInput.value,
     cell: chosen,
-  });
-  window.history.replaceState(null, "", hash ?? window.location.pathname);
-  return hash !== undefined;
-}
-
-async function copyLink(): Promise<void> {
-  if (!writeLink()) setText("link-copied", "These numbers are too many for a link.");
-  else if (await copyText(window.location.href)) setText("link-copied", "Copied.");
-  else setText("link-copied", "Copy it from the address bar.");
+  };
 }
 
 /** Keeps the first options beside the results on a wide window, and in the fold on a phone. */
@@ -247,7 +214,7 @@ function start(): void {
     });
     form.addEventListener("submit", (event) => event.preventDefault());
   }
-  rateInput.addEventListener("input", scheduleLink);
+  rateInput.addEventListener("input", address.schedule);
   enableGridNavigation(steps);
   enableScoreEditing(steps, {
     read: (field, at) => numberAt(operandOf(field), at),
@@ -258,7 +225,6 @@ function start(): void {
   for (const radio of document.querySelectorAll("input[name=language]"))
     radio.addEventListener("change", () => showCode(results?.request));
   byId("copy").addEventListener("click", () => void copyCode(results?.request));
-  byId("copy-link").addEventListener("click", () => void copyLink());
   byId("token").addEventListener("input", () => showCode(results?.request));
   byId("ask").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -267,8 +233,7 @@ function start(): void {
   const narrow = window.matchMedia("(max-width: 45rem)");
   narrow.addEventListener("change", placeOptions);
   placeOptions(narrow);
-  window.addEventListener("hashchange", openAddress);
-  openAddress();
+  address.read();
 }
 
 function operandOf(field: "input" | "target"): Nested {

@@ -7,6 +7,9 @@ import { crossEntropy } from "../../src/runtimes/node.ts";
 import { useService } from "../support/service.ts";
 import { CHROMIUM, cells, faultsOf, fill, sampleOf, useVisits } from "./visit.ts";
 
+/** Time for what the page does in several frames, or asks the server for. */
+const SOON = { timeout: 20_000 };
+
 const SCORES = [2, 1, 0, -1, 0.5, 0.25, 0.5, -0.5, 1, -1, 1, 0.75, -0.25, 0, 2];
 const TARGET = { dtype: "int64", shape: [3], data: BigInt64Array.of(1n, 0n, 4n) } as const;
 
@@ -51,7 +54,7 @@ describe.skipIf(!existsSync(CHROMIUM))("training in the playground", () => {
       const { losses, scores: expected } = lossesByLibrary(0.5, steps);
       const last = Number(losses.at(-1)!.toPrecision(4));
       await expect
-        .poll(() => sentence(page), { timeout: 20_000 })
+        .poll(() => sentence(page), SOON)
         .toBe(`${steps} steps: the loss went from 1.285 to ${last}.`);
       expect(await scores(page)).toEqual(expected);
       const path = (await page.getAttribute("#steps-curve .line", "d"))!;
@@ -66,7 +69,7 @@ describe.skipIf(!existsSync(CHROMIUM))("training in the playground", () => {
     visit(async (page) => {
       const before = await scores(page);
       await page.click("#train-10");
-      await expect.poll(() => sentence(page)).toMatch(/^10 steps/);
+      await expect.poll(() => sentence(page), SOON).toMatch(/^10 steps/);
       await page.click("#train-reset");
       expect(await scores(page)).toEqual(before);
       expect(await sentence(page)).toBe("No step yet: the loss is 1.285.");
@@ -135,7 +138,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a lesson's link", () => {
       await page.fill("#class_names", "cat, dog, a bird");
       await page.locator("#step-input .score").nth(4).fill("-inf");
       await page.click("#copy-link");
-      await expect.poll(() => page.textContent("#link-copied")).toMatch(/^Copied|^Copy it/);
+      await expect.poll(() => page.textContent("#link-copied"), SOON).toMatch(/^Copied|^Copy it/);
       const link = page.url();
       expect(link).toContain(
         "#operation=cross_entropy&input=((5,1,-1),(1,-Infinity,0.6),(-1,3,0.5))&target=(0,0,0)",
@@ -158,11 +161,11 @@ describe.skipIf(!existsSync(CHROMIUM))("a lesson's link", () => {
   it("is in the address after each change, short for an example, and works in the same tab", () =>
     visit(async (page) => {
       await page.selectOption("#example", "tokens");
-      await expect.poll(() => page.url()).toMatch(/#example=tokens&cell=\(0,0,0\)&v=1$/);
+      await expect.poll(() => page.url(), SOON).toMatch(/#example=tokens&cell=\(0,0,0\)&v=1$/);
       await page.evaluate(() => {
         location.hash = "#operation=log_softmax&input=(1,2,3)&dim=0&return_grad=false&v=1";
       });
-      await expect.poll(() => cells(page, "input")).toEqual(["1", "2", "3"]);
+      await expect.poll(() => cells(page, "input"), SOON).toEqual(["1", "2", "3"]);
       expect(await page.inputValue("#operation")).toBe("log_softmax");
       expect(await page.locator("#return_grad").isChecked()).toBe(false);
     }));
@@ -212,7 +215,7 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
       await page.selectOption("#format", format);
       await page.selectOption("#dtype", "float64");
       await ask(page);
-      await expect.poll(() => verdict(page)).toBe("The server’s numbers are the same, bit by bit.");
+      await expect.poll(() => verdict(page), SOON).toBe("The server’s numbers are the same, bit by bit.");
       expect(await page.textContent("#answer")).toContain("grad_input");
       await page.fill("#label_smoothing", "0.1");
       expect(await verdict(page)).toBe("");
@@ -229,7 +232,7 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
       await page.selectOption("#example", "pixels");
       expect(sent).toEqual([]);
       await ask(page);
-      await expect.poll(() => sent).toEqual([`${service().url}/v1/cross_entropy`]);
+      await expect.poll(() => sent, SOON).toEqual([`${service().url}/v1/cross_entropy`]);
     }));
 
   it("names the first number that differs", () =>
@@ -260,10 +263,10 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
       async (page) => {
         expect(await page.textContent("#loss")).toBe("1.285");
         await ask(page);
-        await expect.poll(() => verdict(page)).toMatch(/^The server refuses it \(unauthorized\)/);
+        await expect.poll(() => verdict(page), SOON).toMatch(/^The server refuses it \(unauthorized\)/);
         await page.fill("#token", "sesame");
         await page.keyboard.press("Enter");
-        await expect.poll(() => verdict(page)).toBe("The server’s numbers are the same, bit by bit.");
+        await expect.poll(() => verdict(page), SOON).toBe("The server’s numbers are the same, bit by bit.");
         expect(await page.textContent("#sample")).toContain("Bearer $TOKEN");
         expect(await page.textContent("#sample")).not.toContain("sesame");
         expect(page.url()).not.toContain("sesame");
@@ -284,7 +287,7 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
     visit(async (page) => {
       await page.route("**/v1/*", (route) => (answer === undefined ? route.abort() : route.fulfill(answer)));
       await ask(page);
-      await expect.poll(() => verdict(page)).toMatch(/^The server does not respond: /);
+      await expect.poll(() => verdict(page), SOON).toMatch(/^The server does not respond: /);
       expect(await verdict(page)).toContain(detail);
       expect(await page.textContent("#loss")).toBe("1.285");
     }),
@@ -298,6 +301,6 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
       await page.click("#train-1");
       expect(await page.textContent("#steps-sentence")).toMatch(/^1 step/);
       await ask(page);
-      await expect.poll(() => verdict(page)).toMatch(/^The server does not respond/);
+      await expect.poll(() => verdict(page), SOON).toMatch(/^The server does not respond/);
     }));
 });

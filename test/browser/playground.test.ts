@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
-import { shortNumber } from "../../playground/arithmetic.ts";
-import { EXAMPLES } from "../../playground/examples.ts";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import { shortNumber } from "../../playground/tensors/arithmetic.ts";
 import { useService } from "../support/service.ts";
 import { CHROMIUM, cells, choose, faultsOf, fill, sampleOf, useVisits, widthOf } from "./visit.ts";
 
@@ -95,6 +95,8 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
           if (answer.json.loss === "NaN") expect(shown).toBe("NaN");
           else expect(Number(shown)).toBeCloseTo(answer.json.loss, 3);
         }
+        for (const picture of await page.locator("svg").all())
+          expect(await picture.innerHTML()).not.toMatch(/NaN|Infinity|undefined/);
         if (operation === "cross_entropy") {
           for (const cell of await page.locator("#step-softmax .sum").allTextContents())
             expect(cell).toBe("1");

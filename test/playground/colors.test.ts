@@ -1,8 +1,8 @@
 /** The colors of numbers, and the text on them, also where the numbers span no range. */
 import { rgb } from "d3-color";
 import { describe, expect, it } from "vitest";
-import type { Heat } from "../../playground/colors.ts";
-import { contrast, heatScale } from "../../playground/colors.ts";
+import type { Heat } from "../../playground/steps/colors.ts";
+import { contrast, heatScale } from "../../playground/steps/colors.ts";
 
 const HEATS = ["signed", "share", "log", "loss"] as const;
 const MAX = Number.MAX_VALUE;

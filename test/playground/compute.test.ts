@@ -2,11 +2,11 @@
 import "../../src/runtimes/node.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { differenceOf } from "../../playground/comparison.ts";
-import { compute } from "../../playground/compute.ts";
-import { EXAMPLES } from "../../playground/examples.ts";
-import type { Body, Operation } from "../../playground/request.ts";
-import { bfloat16Bits, float32Text, Refusal } from "../../playground/typed-arrays.ts";
+import { differenceOf } from "../../playground/request/comparison.ts";
+import { compute } from "../../playground/request/compute.ts";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import type { Body, Operation } from "../../playground/request/request.ts";
+import { bfloat16Bits, float32Text, Refusal } from "../../playground/tensors/typed-arrays.ts";
 import { useService } from "../support/service.ts";
 
 const service = useService();

@@ -3,17 +3,17 @@
 import "../../src/runtimes/node.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { factor } from "../../playground/arithmetic.ts";
-import { EXAMPLES } from "../../playground/examples.ts";
-import type { Body, LossRequest, Operation } from "../../playground/request.ts";
-import { reductionOf } from "../../playground/request.ts";
-import type { Results } from "../../playground/results.ts";
-import { computeResults } from "../../playground/results.ts";
-import { transformScore } from "../../playground/scores.ts";
-import type { Nested } from "../../playground/slices.ts";
-import { elementAt, toNumber } from "../../playground/slices.ts";
-import type { Step } from "../../playground/step.ts";
-import { stepsOf } from "../../playground/steps.ts";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import type { Body, LossRequest, Operation } from "../../playground/request/request.ts";
+import { reductionOf } from "../../playground/request/request.ts";
+import type { Results } from "../../playground/request/results.ts";
+import { computeResults } from "../../playground/request/results.ts";
+import { transformScore } from "../../playground/request/scores.ts";
+import type { Step } from "../../playground/steps/step.ts";
+import { stepsOf } from "../../playground/steps/steps.ts";
+import { factor } from "../../playground/tensors/arithmetic.ts";
+import type { Nested } from "../../playground/tensors/slices.ts";
+import { elementAt, toNumber } from "../../playground/tensors/slices.ts";
 
 const resultsOf = (operation: Operation, body: Body): Results => {
   const request: LossRequest = {

@@ -1,10 +1,10 @@
 /** Lessons as links: what is written is read back, and what is damaged is refused with a reason. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EXAMPLES } from "../../playground/examples.ts";
-import type { Lesson } from "../../playground/link.ts";
-import { hashOf, LinkError, lessonOf } from "../../playground/link.ts";
-import type { Body, Operation } from "../../playground/request.ts";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import type { Lesson } from "../../playground/request/link.ts";
+import { hashOf, LinkError, lessonOf } from "../../playground/request/link.ts";
+import type { Body, Operation } from "../../playground/request/request.ts";
 
 const NOTHING = { example: undefined, classNames: "", learningRate: "", cell: undefined };
 

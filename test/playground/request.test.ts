@@ -1,9 +1,9 @@
 /** Options of the playground's requests, resolved like the API resolves them. */
 import { expect, it } from "vitest";
-import type { Operation } from "../../playground/request.ts";
-import { dimOf, reductionOf } from "../../playground/request.ts";
-import { transformScore } from "../../playground/scores.ts";
-import type { Nested } from "../../playground/slices.ts";
+import type { Operation } from "../../playground/request/request.ts";
+import { dimOf, reductionOf } from "../../playground/request/request.ts";
+import { transformScore } from "../../playground/request/scores.ts";
+import type { Nested } from "../../playground/tensors/slices.ts";
 import { useService } from "../support/service.ts";
 
 const service = useService();

@@ -1,7 +1,13 @@
 /** Tables of tensors in the playground, and their elements. */
 import { describe, expect, it } from "vitest";
-import type { Nested, Slices } from "../../playground/slices.ts";
-import { classSlices, numberAt, plainSlices, positionSlices, shapeOf } from "../../playground/slices.ts";
+import type { Nested, Slices } from "../../playground/tensors/slices.ts";
+import {
+  classSlices,
+  numberAt,
+  plainSlices,
+  positionSlices,
+  shapeOf,
+} from "../../playground/tensors/slices.ts";
 
 /** Returns a tensor whose elements are their row-major indices. */
 function count(shape: readonly number[]): Nested {

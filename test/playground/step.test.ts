@@ -1,13 +1,13 @@
 /** The cells that a cell comes from, through all steps. */
 import "../../src/runtimes/node.ts";
 import { describe, expect, it } from "vitest";
-import { EXAMPLES } from "../../playground/examples.ts";
-import type { Body, Operation } from "../../playground/request.ts";
-import { computeResults } from "../../playground/results.ts";
-import type { Nested } from "../../playground/slices.ts";
-import type { Step } from "../../playground/step.ts";
-import { keyOf, lineageOf } from "../../playground/step.ts";
-import { stepsOf } from "../../playground/steps.ts";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import type { Body, Operation } from "../../playground/request/request.ts";
+import { computeResults } from "../../playground/request/results.ts";
+import type { Step } from "../../playground/steps/step.ts";
+import { keyOf, lineageOf } from "../../playground/steps/step.ts";
+import { stepsOf } from "../../playground/steps/steps.ts";
+import type { Nested } from "../../playground/tensors/slices.ts";
 
 function stepsFor(operation: Operation, body: Body): Step[] {
   const { input, target } = body as { input: Nested; target: Nested | undefined };

@@ -1,11 +1,11 @@
 /** Training steps and the curve of the loss, compared with the library's own arithmetic. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EXAMPLES } from "../../playground/examples.ts";
-import type { Body, LossRequest, Operation } from "../../playground/request.ts";
-import type { Nested } from "../../playground/slices.ts";
-import { replaceElement, scoreCurve, slopeOf, trainedScores } from "../../playground/training.ts";
-import { Refusal } from "../../playground/typed-arrays.ts";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import type { Body, LossRequest, Operation } from "../../playground/request/request.ts";
+import { replaceElement, scoreCurve, slopeOf, trainedScores } from "../../playground/request/training.ts";
+import type { Nested } from "../../playground/tensors/slices.ts";
+import { Refusal } from "../../playground/tensors/typed-arrays.ts";
 import { crossEntropy } from "../../src/runtimes/node.ts";
 
 function requestOf(operation: Operation, body: Body): LossRequest {

@@ -1,15 +1,16 @@
 /** The training part of the page: its buttons, and the two curves of the loss. */
-import { elementName, shortNumber } from "./arithmetic.ts";
+
+import type { LossRequest } from "../request/request.ts";
+import { dimOf, positionHead } from "../request/request.ts";
+import type { Results } from "../request/results.ts";
+import { scoreCurve, trainedScores } from "../request/training.ts";
+import { elementName, shortNumber } from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { numberAt, shapeOf, toNumber } from "../tensors/slices.ts";
+import { Refusal } from "../tensors/typed-arrays.ts";
 import { drawCurve } from "./curves.ts";
 import { announce, byId, setText } from "./dom.ts";
 import { morph } from "./morph.ts";
-import type { LossRequest } from "./request.ts";
-import { dimOf, positionHead } from "./request.ts";
-import type { Results } from "./results.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { numberAt, shapeOf, toNumber } from "./slices.ts";
-import { scoreCurve, trainedScores } from "./training.ts";
-import { Refusal } from "./typed-arrays.ts";
 
 /** Buttons with their number of steps. */
 const RUNS = { "train-1": 1, "train-10": 10, "train-100": 100 } as const;
@@ -94,10 +95,11 @@ export function enableTraining({ setScores, current }: TrainingActions): Trainin
   };
 }
 
-/** Returns the learning rate, 0 for a text that is no number. */
+/** Returns the learning rate. Throws a {@link Refusal} for a text that is no number. */
 function readRate(): number {
   const { valueAsNumber } = byId("learning_rate") as HTMLInputElement;
-  return Number.isNaN(valueAsNumber) ? 0 : valueAsNumber;
+  if (!Number.isNaN(valueAsNumber)) return valueAsNumber;
+  throw new Refusal("no_rate", "learning_rate", [], "Type a learning rate, such as 1.");
 }
 
 function lossOf({ response }: Results): number {

@@ -1,12 +1,6 @@
 /** The steps of log_softmax, nll_loss and cross_entropy: a table each, and an explanation for each cell. */
-import { shortNumber } from "./arithmetic.ts";
-import { divergenceSteps } from "./divergence.ts";
-import { explainLogSoftmax, explainLoss, explainSoftmax, explainTransformed } from "./explanation.ts";
-import { explainGradInput, explainGradTarget } from "./gradient-explanation.ts";
-import { inputStep } from "./input-step.ts";
-import { otherStep } from "./other-results.ts";
-import { divisorOf, reductionStep } from "./reduction.ts";
-import type { LossRequest } from "./request.ts";
+
+import type { LossRequest } from "../request/request.ts";
 import {
   dimOf,
   hasProbabilities,
@@ -16,11 +10,18 @@ import {
   positionHead,
   positionWord,
   targetShares,
-} from "./request.ts";
-import type { Results } from "./results.ts";
-import { isTransformed, scoresId, transformScore } from "./scores.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { classSlices, lineIndices, mapElements, positionSlices, shapeOf } from "./slices.ts";
+} from "../request/request.ts";
+import type { Results } from "../request/results.ts";
+import { isTransformed, scoresId, transformScore } from "../request/scores.ts";
+import { shortNumber } from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { classSlices, lineIndices, mapElements, positionSlices, shapeOf } from "../tensors/slices.ts";
+import { divergenceSteps } from "./divergence.ts";
+import { explainLogSoftmax, explainLoss, explainSoftmax, explainTransformed } from "./explanation.ts";
+import { explainGradInput, explainGradTarget } from "./gradient-explanation.ts";
+import { inputStep } from "./input-step.ts";
+import { otherStep } from "./other-results.ts";
+import { divisorOf, reductionStep } from "./reduction.ts";
 import type { CellRef, Step } from "./step.ts";
 
 /** Returns all steps, in the order of the computation. */

@@ -1,13 +1,14 @@
 /** Steps of the results beside the loss, the output and the gradients: predictions, the z-loss, and all others. */
-import { elementName, fullNumber } from "./arithmetic.ts";
+
+import { positionHead } from "../request/request.ts";
+import type { Results } from "../request/results.ts";
+import { scoresId } from "../request/scores.ts";
+import { elementName, fullNumber } from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { lineIndices, numberAt, plainSlices, positionSlices } from "../tensors/slices.ts";
 import type { Heat } from "./colors.ts";
 import { explainSquare } from "./explanation.ts";
 import { explainGradTargetWeight } from "./gradient-explanation.ts";
-import { positionHead } from "./request.ts";
-import type { Results } from "./results.ts";
-import { scoresId } from "./scores.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { lineIndices, numberAt, plainSlices, positionSlices } from "./slices.ts";
 import type { Step } from "./step.ts";
 
 /** Words and layout for a tensor or number of a response. */

@@ -1,17 +1,6 @@
 /** Explanations of the cells of gradients. */
 
-import {
-  decimalsFor,
-  elementName,
-  equation,
-  factor,
-  longNumber,
-  product,
-  shortNumber,
-} from "./arithmetic.ts";
-import { joinWords, logSumExpAt, omissionWords, roundingWords, weightWords } from "./explanation.ts";
-import { divisorOf } from "./reduction.ts";
-import type { LossRequest } from "./request.ts";
+import type { LossRequest } from "../request/request.ts";
 import {
   classAt,
   isKept,
@@ -22,11 +11,22 @@ import {
   squareScaleOf,
   targetProbabilities,
   weightsOf,
-} from "./request.ts";
-import type { Results } from "./results.ts";
-import { isTransformed, roundOperand, softcapSlope } from "./scores.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { lineAt, numberAt, toNumber } from "./slices.ts";
+} from "../request/request.ts";
+import type { Results } from "../request/results.ts";
+import { isTransformed, roundOperand, softcapSlope } from "../request/scores.ts";
+import {
+  decimalsFor,
+  elementName,
+  equation,
+  factor,
+  longNumber,
+  product,
+  shortNumber,
+} from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { lineAt, numberAt, toNumber } from "../tensors/slices.ts";
+import { joinWords, logSumExpAt, omissionWords, roundingWords, weightWords } from "./explanation.ts";
+import { divisorOf } from "./reduction.ts";
 
 /** Options of log_softmax with which its gradient is that of grad_output alone. */
 const PLAIN_LOG_SOFTMAX = [

@@ -1,7 +1,8 @@
 /** A request of the form, and its options as PyTorch resolves them. */
+
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { lineAt, numberAt, shapeOf, toNumber } from "../tensors/slices.ts";
 import { roundOperand } from "./scores.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { lineAt, numberAt, shapeOf, toNumber } from "./slices.ts";
 
 export const OPERATIONS = ["cross_entropy", "nll_loss", "log_softmax", "kl_div"] as const;
 export type Operation = (typeof OPERATIONS)[number];

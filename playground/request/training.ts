@@ -1,10 +1,11 @@
 /** Training steps: each subtracts the learning rate times the gradient from the scores, in float32 as PyTorch does. */
+
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { numberAt, toNumber } from "../tensors/slices.ts";
+import { float32Text, Refusal } from "../tensors/typed-arrays.ts";
 import { compute } from "./compute.ts";
 import type { Body, LossRequest } from "./request.ts";
 import { reductionOf } from "./request.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { numberAt, toNumber } from "./slices.ts";
-import { float32Text, Refusal } from "./typed-arrays.ts";
 
 /** The loss of a request with the gradient of its scores. */
 export interface Slope {

@@ -1,11 +1,12 @@
 /** A lesson as the hash of a link, readable and with the API's names: `#operation=cross_entropy&input=((2,1))&target=(0)&v=1`. */
+
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { exactNumber, parseTensor } from "../tensors/tensor-text.ts";
 import type { Example } from "./examples.ts";
 import { EXAMPLES } from "./examples.ts";
 import { FIELDS, fieldsOf } from "./fields.ts";
 import type { Body, Operation } from "./request.ts";
 import { OPERATIONS } from "./request.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { exactNumber, parseTensor } from "./tensor-text.ts";
 
 const VERSION = "1";
 /** Messengers and mail programs cut longer links. */

@@ -1,13 +1,22 @@
 /** The steps of kl_div, whose losses and gradients have the input's shape. */
-import { elementName, equation, factor, fullNumber, longNumber, product, shortNumber } from "./arithmetic.ts";
+
+import { dimOf } from "../request/request.ts";
+import type { Results } from "../request/results.ts";
+import {
+  elementName,
+  equation,
+  factor,
+  fullNumber,
+  longNumber,
+  product,
+  shortNumber,
+} from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { classSlices, lineAt, lineIndices, numberAt, toNumber } from "../tensors/slices.ts";
 import type { Heat } from "./colors.ts";
 import { logSumExp } from "./explanation.ts";
 import { inputStep } from "./input-step.ts";
 import { divisorOf, reductionStep } from "./reduction.ts";
-import { dimOf } from "./request.ts";
-import type { Results } from "./results.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { classSlices, lineAt, lineIndices, numberAt, toNumber } from "./slices.ts";
 import type { CellRef, Step } from "./step.ts";
 
 /** Decimals of the operands of exp, log and differences, whose errors depend on decimals instead of digits. */

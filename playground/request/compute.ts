@@ -1,12 +1,17 @@
 /** Computes requests in the page with lossd's library. A response has the members and numbers of the server's. */
 
+import type {
+  ArrayTensor,
+  CrossEntropyOptions,
+  KlDivOptions,
+  LogSoftmaxOptions,
+} from "../tensors/library.ts";
+import { crossEntropy, klDiv, LossError, logSoftmax, nllLoss } from "../tensors/library.ts";
+import type { Nested } from "../tensors/slices.ts";
+import { shapeOf, unravel } from "../tensors/slices.ts";
+import { float32Text, fromTensor, named, Refusal, toTensor } from "../tensors/typed-arrays.ts";
 import { FIELDS } from "./fields.ts";
-import type { ArrayTensor, CrossEntropyOptions, KlDivOptions, LogSoftmaxOptions } from "./library.ts";
-import { crossEntropy, klDiv, LossError, logSoftmax, nllLoss } from "./library.ts";
 import type { Body, Operation } from "./request.ts";
-import type { Nested } from "./slices.ts";
-import { shapeOf, unravel } from "./slices.ts";
-import { float32Text, fromTensor, named, Refusal, toTensor } from "./typed-arrays.ts";
 
 /** Fields that choose how the server writes a response. */
 const ENCODINGS = ["format", "non_finite"];

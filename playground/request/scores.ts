@@ -1,7 +1,8 @@
 /** The scores of which the softmax is taken: rounded to the requested dtype, and transformed by softcap and temperature. */
+
+import { toNumber } from "../tensors/slices.ts";
+import { roundBfloat16 } from "../tensors/typed-arrays.ts";
 import type { Body, LossRequest } from "./request.ts";
-import { toNumber } from "./slices.ts";
-import { roundBfloat16 } from "./typed-arrays.ts";
 
 /** Returns the requested dtype if its rounding is visible in 4 digits. */
 export function coarseDtype({ dtype }: Body): string | undefined {

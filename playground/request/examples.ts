@@ -1,6 +1,7 @@
 /** Examples of the form, after the steps of the guide. */
+
+import type { Nested } from "../tensors/slices.ts";
 import type { Operation } from "./request.ts";
-import type { Nested } from "./slices.ts";
 
 export interface Example {
   /** Names the example in links. */

@@ -1,12 +1,13 @@
 /** The results on the page: the steps with their arrows, remarks, and what is wrong. */
-import { shortNumber } from "./arithmetic.ts";
+
+import type { Results } from "../request/results.ts";
+import type { Step } from "../steps/step.ts";
+import { shortNumber } from "../tensors/arithmetic.ts";
+import { shapeOf, toNumber } from "../tensors/slices.ts";
 import { announce, byId, element, setText } from "./dom.ts";
 import { ensureTabStops, keepFocus } from "./grid-navigation.ts";
 import { renderStep } from "./heat-map.ts";
 import { morphChildren } from "./morph.ts";
-import type { Results } from "./results.ts";
-import { shapeOf, toNumber } from "./slices.ts";
-import type { Step } from "./step.ts";
 
 /** Draws the steps. Keeps the elements that stay, with the focus. */
 export function showResults(results: Results, steps: readonly Step[]): void {

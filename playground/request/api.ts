@@ -1,6 +1,7 @@
 /** Asks the server for the response to a request, to compare it with the page's own. */
+
+import { toJson } from "../tensors/tensor-text.ts";
 import type { Body, LossRequest, Operation } from "./request.ts";
-import { toJson } from "./tensor-text.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
 

@@ -1,10 +1,11 @@
 /** A request with all numbers that its steps show, computed in the page. */
+
+import type { Nested } from "../tensors/slices.ts";
+import { mapElements } from "../tensors/slices.ts";
 import { compute } from "./compute.ts";
 import type { Body, LossRequest } from "./request.ts";
 import { dimOf } from "./request.ts";
 import { roundOperand } from "./scores.ts";
-import type { Nested } from "./slices.ts";
-import { mapElements } from "./slices.ts";
 
 /** A loss computed in another way. */
 export interface NamedLoss {

@@ -1,9 +1,9 @@
 /** The request as code, in the chosen language, and its copies. */
-import { urlOf } from "./api.ts";
-import type { Language } from "./code-samples.ts";
-import { codeSample } from "./code-samples.ts";
+import { urlOf } from "../request/api.ts";
+import type { Language } from "../request/code-samples.ts";
+import { codeSample } from "../request/code-samples.ts";
+import type { LossRequest } from "../request/request.ts";
 import { byId, setText } from "./dom.ts";
-import type { LossRequest } from "./request.ts";
 import { readToken, truncate } from "./server-check.ts";
 
 /** Shows the code of a request, none for a form that is not valid. */

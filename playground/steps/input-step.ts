@@ -1,8 +1,9 @@
 /** The step of the input as it is. */
+
+import type { LossRequest } from "../request/request.ts";
+import { dimOf } from "../request/request.ts";
+import { classSlices } from "../tensors/slices.ts";
 import { explainInput } from "./explanation.ts";
-import type { LossRequest } from "./request.ts";
-import { dimOf } from "./request.ts";
-import { classSlices } from "./slices.ts";
 import type { Step } from "./step.ts";
 
 /** Returns the step of the input. */

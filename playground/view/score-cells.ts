@@ -1,8 +1,8 @@
 /** Scores that are edited in their cells: typed, stepped by the keyboard, or dragged. */
-import { fullNumber, shortNumber } from "./arithmetic.ts";
+import { fullNumber, shortNumber } from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { parseTensor, TextError } from "../tensors/tensor-text.ts";
 import { cellOf } from "./heat-map.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { parseTensor, TextError } from "./tensor-text.ts";
 
 /** Steps of the keys, after the ARIA spinbutton pattern. */
 const KEY_STEPS: Readonly<Record<string, number>> = {

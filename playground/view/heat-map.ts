@@ -1,11 +1,12 @@
 /** Heat maps: a step as colored tables, with sums, and the arrow that leads to it. */
-import { fullNumber, shortNumber } from "./arithmetic.ts";
-import type { CellColors } from "./colors.ts";
-import { heatScale } from "./colors.ts";
+
+import type { CellColors } from "../steps/colors.ts";
+import { heatScale } from "../steps/colors.ts";
+import type { CellRef, Step } from "../steps/step.ts";
+import { keyOf } from "../steps/step.ts";
+import { fullNumber, shortNumber } from "../tensors/arithmetic.ts";
+import type { Cell, Indices, Slice } from "../tensors/slices.ts";
 import { element, svgElement } from "./dom.ts";
-import type { Cell, Indices, Slice } from "./slices.ts";
-import type { CellRef, Step } from "./step.ts";
-import { keyOf } from "./step.ts";
 
 /** Cells that the pointer reaches, and the elements in them that the focus reaches. */
 export const CELL_SELECTOR = ".cell, .sum";

@@ -1,6 +1,7 @@
 /** A step from the input to the loss and its gradient, and the cells that each of its cells comes from. */
+
+import type { Indices, Slices } from "../tensors/slices.ts";
 import type { Heat } from "./colors.ts";
-import type { Indices, Slices } from "./slices.ts";
 
 /** A cell of a step. */
 export interface CellRef {

@@ -1,11 +1,11 @@
 /** Compares the page's response with the server's, bit by bit, in every format that the server writes. */
 
-import { elementName, fullNumber } from "./arithmetic.ts";
-import type { DType } from "./library.ts";
+import { elementName, fullNumber } from "../tensors/arithmetic.ts";
+import type { DType } from "../tensors/library.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { toNumber } from "../tensors/slices.ts";
+import { fromBase64, nest } from "../tensors/typed-arrays.ts";
 import type { Body } from "./request.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { toNumber } from "./slices.ts";
-import { fromBase64, nest } from "./typed-arrays.ts";
 
 /** A tensor with a shape in a response. */
 interface ShapedTensor {

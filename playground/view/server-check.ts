@@ -1,9 +1,9 @@
 /** Asks the server for the same request, and says whether its numbers have the bits of the page's. */
-import type { ServerResponse } from "./api.ts";
-import { askServer, NoResponseError } from "./api.ts";
-import { differenceOf } from "./comparison.ts";
+import type { ServerResponse } from "../request/api.ts";
+import { askServer, NoResponseError } from "../request/api.ts";
+import { differenceOf } from "../request/comparison.ts";
+import type { Body, LossRequest } from "../request/request.ts";
 import { byId, setText } from "./dom.ts";
-import type { Body, LossRequest } from "./request.ts";
 
 const MAX_SHOWN_CHARS = 20_000;
 

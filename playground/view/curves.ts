@@ -1,9 +1,9 @@
 /** Curves as SVG: the loss over the training steps, and the loss over one score with its slope. */
 import type { ScaleLinear } from "d3-scale";
 import { scaleLinear } from "d3-scale";
-import { shortNumber } from "./arithmetic.ts";
+import type { CurvePoint } from "../request/training.ts";
+import { shortNumber } from "../tensors/arithmetic.ts";
 import { svgElement } from "./dom.ts";
-import type { CurvePoint } from "./training.ts";
 
 const SIZE = { width: 360, height: 190 };
 const MARGIN = { left: 48, right: 12, top: 10, bottom: 34 };

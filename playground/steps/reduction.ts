@@ -1,10 +1,11 @@
 /** The step from the losses to the one loss: their sum, divided by the divisor of the mean. */
-import { equation, factor, shortNumber, sumOf } from "./arithmetic.ts";
+
+import { hasProbabilities, isSparse, positionWord, reductionOf } from "../request/request.ts";
+import type { Results } from "../request/results.ts";
+import { equation, factor, shortNumber, sumOf } from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { mapElements, positionSlices, shapeOf, toNumber } from "../tensors/slices.ts";
 import { roundingWords } from "./explanation.ts";
-import { hasProbabilities, isSparse, positionWord, reductionOf } from "./request.ts";
-import type { Results } from "./results.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { mapElements, positionSlices, shapeOf, toNumber } from "./slices.ts";
 import type { Step } from "./step.ts";
 
 /** Returns the step of the one loss, none for reduction none. */

@@ -1,8 +1,9 @@
 /** Lights the row of a cell and the cells that it comes from, and shows its formula beside it. */
+
+import type { CellRef, Step } from "../steps/step.ts";
+import { keyOf, lineageOf } from "../steps/step.ts";
 import { announce, byId, setText } from "./dom.ts";
 import { CELL_SELECTOR, cellOf } from "./heat-map.ts";
-import type { CellRef, Step } from "./step.ts";
-import { keyOf, lineageOf } from "./step.ts";
 
 /** Distance of the formula from its table and from the window's edges. */
 const GAP_PIXELS = 6;

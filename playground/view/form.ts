@@ -1,11 +1,12 @@
 /** Reads a request from the form, and shows errors at its controls. Each API field has a control with its name as id. */
+
+import type { Field } from "../request/fields.ts";
+import { FIELDS, fieldsOf } from "../request/fields.ts";
+import type { Body, LossRequest, Operation } from "../request/request.ts";
+import { reductionOf } from "../request/request.ts";
+import type { Nested } from "../tensors/slices.ts";
+import { exactNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
 import { announce, byId, element } from "./dom.ts";
-import type { Field } from "./fields.ts";
-import { FIELDS, fieldsOf } from "./fields.ts";
-import type { Body, LossRequest, Operation } from "./request.ts";
-import { reductionOf } from "./request.ts";
-import type { Nested } from "./slices.ts";
-import { exactNumber, formatTensor, parseTensor, TextError } from "./tensor-text.ts";
 
 /** Thrown for a control whose text is not valid. */
 export class FieldError extends Error {

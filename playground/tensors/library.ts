@@ -5,10 +5,10 @@ export type {
   DType,
   KlDivOptions,
   LogSoftmaxOptions,
-} from "../src/index.ts";
-export { crossEntropy, klDiv, LossError, logSoftmax, nllLoss } from "../src/index.ts";
+} from "../../src/index.ts";
+export { crossEntropy, klDiv, LossError, logSoftmax, nllLoss } from "../../src/index.ts";
 
 /** Loads the kernels, from beside the page's script. Call it before any loss. */
 export async function loadLibrary(): Promise<void> {
-  await import("../src/runtimes/browser.ts");
+  await import("../../src/runtimes/browser.ts");
 }
