@@ -30,10 +30,10 @@ import {
   updateControls,
 } from "./view/form.ts";
 import { enableGridNavigation } from "./view/grid-navigation.ts";
-import { enableHighlight } from "./view/highlight.ts";
-import { enableScoreEditing } from "./view/score-cells.ts";
+import { Highlight } from "./view/highlight.ts";
+import { ScoreCells } from "./view/score-cells.ts";
 import { checkWithServer, clearServerCheck } from "./view/server-check.ts";
-import { enableTraining } from "./view/training-view.ts";
+import { TrainingView } from "./view/training-view.ts";
 import { showProblem, showResults } from "./view/view.ts";
 
 const DEFAULT_RATE = "1";
@@ -42,7 +42,11 @@ const DEFAULT_RATE = "1";
 let example: Example | undefined;
 /** True until a number or an option of the example changes. */
 let isUnchanged = false;
+/** The request of the form, undefined while it cannot be read. */
+let request: LossRequest | undefined;
+/** The last results, and why there are none of `request`. */
 let results: Results | undefined;
+let refusal: Refusal | undefined;
 /** The score of the curve, which the focus chooses. */
 let chosen: Indices | undefined;
 let textTimer: number | undefined;
@@ -56,11 +60,11 @@ const address = enableAddress({
   open: openLesson,
   openFirst: () => openExample(EXAMPLES[0]!),
 });
-const training = enableTraining({
+const training = new TrainingView({
   setScores: (scores) => editOperand("input", scores),
   current: () => results,
 });
-const highlight = enableHighlight(steps, ({ at }) => {
+const highlight = new Highlight(steps, ({ at }) => {
   if (results === undefined || !isScore(results.request, at)) return;
   chosen = at;
   training.redrawScore(results, at);
@@ -73,12 +77,12 @@ function update(): void {
   clearServerCheck();
   setText("copied", "");
   setText("link-copied", "");
-  let request: LossRequest | undefined;
+  request = undefined;
+  refusal = undefined;
   try {
     request = readForm(example?.threeWays === true);
-    const next = computeResults(request);
-    results = next;
-    draw(next);
+    results = computeResults(request);
+    draw(results);
   } catch (error) {
     showError(error);
   }
@@ -87,8 +91,7 @@ function update(): void {
 }
 
 function draw(next: Results): void {
-  const { request } = next;
-  if (chosen === undefined || !isScore(request, chosen)) chosen = defaultScore(request);
+  if (chosen === undefined || !isScore(next.request, chosen)) chosen = defaultScore(next.request);
   const drawn = stepsOf(next);
   showResults(next, drawn);
   highlight.redraw(drawn);
@@ -100,6 +103,7 @@ function showError(error: unknown): void {
     markField(error.field, error.message);
     showProblem(`${error.field}: ${error.message}`);
   } else if (error instanceof Refusal) {
+    refusal = error;
     // Names the element, because a large tensor is not drawn to its end.
     const message =
       error.at.length === 0 ? error.message : `${elementName(error.field, error.at)}: ${error.message}`;
@@ -140,9 +144,10 @@ function leaveExample(): void {
 
 /** Follows an edit in the form, to which the note of an example may not apply. */
 function handleInput({ target }: Event): void {
+  const { id } = target as HTMLElement;
   leaveExample();
-  showExample(undefined);
-  updateControls((target as HTMLElement).id);
+  if (id !== "class_names") showExample(undefined);
+  updateControls(id);
   window.clearTimeout(textTimer);
   // The insertion of a long text sends an event for each of its lines.
   if (target instanceof HTMLTextAreaElement) textTimer = window.setTimeout(update, 0);
@@ -191,7 +196,7 @@ function currentLesson(): Lesson {
     request: isUnchanged ? undefined : { operation, body },
     classNames: readClassNames(),
     learningRate: rateInput.value === DEFAULT_RATE ? "" : rateInput.value,
-    cell: chosen,
+    cell: chosen?.join() === defaultScore(results!.request).join() ? undefined : chosen,
   };
 }
 
@@ -216,19 +221,19 @@ function start(): void {
   }
   rateInput.addEventListener("input", address.schedule);
   enableGridNavigation(steps);
-  enableScoreEditing(steps, {
+  new ScoreCells(steps, {
     read: (field, at) => numberAt(operandOf(field), at),
     changed: (field, at, value) => editOperand(field, replaceElement(operandOf(field), at, value)),
     rejected: (name, message) => showProblem(`${name}: ${message}`),
-    restored: () => showProblem(""),
+    restored: update,
   });
   for (const radio of document.querySelectorAll("input[name=language]"))
-    radio.addEventListener("change", () => showCode(results?.request));
-  byId("copy").addEventListener("click", () => void copyCode(results?.request));
-  byId("token").addEventListener("input", () => showCode(results?.request));
+    radio.addEventListener("change", () => showCode(request));
+  byId("copy").addEventListener("click", () => void copyCode(request));
+  byId("token").addEventListener("input", () => showCode(request));
   byId("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (results !== undefined) void checkWithServer(results.request, results.response);
+    if (request !== undefined) void checkWithServer(request, refusal ?? results!.response);
   });
   const narrow = window.matchMedia("(max-width: 45rem)");
   narrow.addEventListener("change", placeOptions);
@@ -244,6 +249,6 @@ try {
   await loadLibrary();
   start();
 } catch (error) {
-  showProblem(`This page cannot compute in this browser: ${(error as Error).message}`);
+  setText("problem", `This page cannot compute in this browser: ${(error as Error).message}`);
   throw error;
 }

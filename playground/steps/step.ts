@@ -46,6 +46,21 @@ export function lineageOf(steps: readonly Step[], cell: CellRef): CellRef[] {
   return [...found.values()];
 }
 
+/** Returns the drawn cells of all steps at the position of a cell, none if it has no position. */
+export function rowOf(steps: readonly Step[], cell: CellRef): CellRef[] {
+  const position = steps
+    .find(({ id }) => id === cell.step)
+    ?.positionOf?.(cell.at)
+    .join();
+  if (position === undefined) return [];
+  return steps.flatMap(({ id, positionOf, slices }) =>
+    slices.slices
+      .flatMap(({ rows }) => rows.flatMap((row) => row.cells))
+      .filter(({ at }) => positionOf?.(at).join() === position)
+      .map(({ at }) => ({ step: id, at })),
+  );
+}
+
 /** Names a cell: `softmax:0,1`. */
 export function keyOf({ step, at }: CellRef): string {
   return `${step}:${at.join()}`;

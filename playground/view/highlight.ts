@@ -1,113 +1,104 @@
 /** Lights the row of a cell and the cells that it comes from, and shows its formula beside it. */
 
 import type { CellRef, Step } from "../steps/step.ts";
-import { keyOf, lineageOf } from "../steps/step.ts";
+import { keyOf, lineageOf, rowOf } from "../steps/step.ts";
 import { announce, byId, setText } from "./dom.ts";
 import { CELL_SELECTOR, cellOf } from "./heat-map.ts";
 
 /** Distance of the formula from its table and from the window's edges. */
 const GAP_PIXELS = 6;
 
-export interface Highlight {
-  /** Lights the cells of a new drawing. */
-  redraw(steps: readonly Step[]): void;
-}
+/** Follows the pointer and the focus in the steps. A pointed cell goes before the focused one. */
+export class Highlight {
+  readonly #steps: HTMLElement;
+  readonly #formula = byId("explanation");
+  #drawn: readonly Step[] = [];
+  #cells: ReadonlyMap<string, HTMLElement> = new Map();
+  #pointed: HTMLElement | undefined;
+  #focused: HTMLElement | undefined;
 
-/** Follows the pointer and the focus in `steps`. A pointed cell goes before the focused one. */
-export function enableHighlight(steps: HTMLElement, focused: (cell: CellRef) => void): Highlight {
-  const formula = byId("explanation");
-  let drawn: readonly Step[] = [];
-  let cells = new Map<string, HTMLElement>();
-  let pointedElement: HTMLElement | undefined;
-  let focusedElement: HTMLElement | undefined;
-  const elementAt = (target: EventTarget | null): HTMLElement | undefined =>
-    (target as Element | null)?.closest<HTMLElement>(CELL_SELECTOR) ?? undefined;
-  const isInside = (target: EventTarget | null): boolean =>
-    target instanceof Node && (steps.contains(target) || formula.contains(target));
-
-  const show = (): void => {
-    const element = [pointedElement, focusedElement].find((one) => one?.isConnected);
-    light(steps, cells, drawn, element === undefined ? undefined : cellOf(element));
-    setText("explanation", element === undefined ? "" : sentenceOf(drawn, element));
-    if (element !== undefined) placeBeside(formula, element);
-  };
-
-  steps.addEventListener("pointerover", ({ target }) => {
-    const element = elementAt(target);
-    if (element === undefined || element === pointedElement) return;
-    pointedElement = element;
-    show();
-  });
-  steps.addEventListener("focusin", ({ target }) => {
-    focusedElement = elementAt(target);
-    show();
-    if (focusedElement === undefined) return;
-    announce(sentenceOf(drawn, focusedElement), 0);
-    const cell = cellOf(focusedElement);
-    if (cell !== undefined) focused(cell);
-  });
-  // The formula stays while the pointer or the focus is on it, so that it can be copied.
-  for (const part of [steps, formula]) {
-    part.addEventListener("pointerleave", ({ relatedTarget }) => {
-      if (isInside(relatedTarget)) return;
-      pointedElement = undefined;
-      show();
+  constructor(steps: HTMLElement, focused: (cell: CellRef) => void) {
+    this.#steps = steps;
+    steps.addEventListener("pointerover", ({ target }) => {
+      const element = elementAt(target);
+      if (element === undefined || element === this.#pointed) return;
+      this.#pointed = element;
+      this.#show();
     });
-    part.addEventListener("focusout", ({ relatedTarget }) => {
-      if (isInside(relatedTarget)) return;
-      focusedElement = undefined;
-      show();
+    steps.addEventListener("focusin", ({ target }) => {
+      this.#focused = elementAt(target);
+      this.#show();
+      if (this.#focused === undefined) return;
+      announce(sentenceOf(this.#drawn, this.#focused), 0);
+      const cell = cellOf(this.#focused);
+      if (cell !== undefined) focused(cell);
+    });
+    this.#followLeaving();
+    // Scrolling must keep a focused element above a bar at the window's bottom (WCAG 2.2, 2.4.11), so CSS needs its height.
+    new ResizeObserver(([entry]) => {
+      const height = entry?.borderBoxSize[0]?.blockSize ?? 0;
+      document.documentElement.style.setProperty("--bar", `${height}px`);
+    }).observe(this.#formula);
+  }
+
+  /** Lights the cells of a new drawing. */
+  redraw(steps: readonly Step[]): void {
+    this.#drawn = steps;
+    const cells = [...this.#steps.querySelectorAll<HTMLElement>("[data-cell]")];
+    this.#cells = new Map(cells.map((one) => [one.dataset.cell!, one]));
+    this.#show();
+  }
+
+  /** Keeps the formula while the pointer or the focus is on it, so that it can be copied. Escape removes it. */
+  #followLeaving(): void {
+    const parts = [this.#steps, this.#formula];
+    const isInside = (target: EventTarget | null): boolean =>
+      target instanceof Node && parts.some((part) => part.contains(target));
+    for (const part of parts) {
+      part.addEventListener("pointerleave", ({ relatedTarget }) => {
+        if (isInside(relatedTarget)) return;
+        this.#pointed = undefined;
+        this.#show();
+      });
+      part.addEventListener("focusout", ({ relatedTarget }) => {
+        if (isInside(relatedTarget)) return;
+        this.#focused = undefined;
+        this.#show();
+      });
+    }
+    document.addEventListener("keydown", ({ key }) => {
+      if (key !== "Escape") return;
+      [this.#pointed, this.#focused] = [undefined, undefined];
+      this.#show();
     });
   }
-  document.addEventListener("keydown", ({ key }) => {
-    if (key !== "Escape") return;
-    [pointedElement, focusedElement] = [undefined, undefined];
-    show();
-  });
-  // Scrolling must keep a focused element above a bar at the window's bottom (WCAG 2.2, 2.4.11), so CSS needs its height.
-  new ResizeObserver(([entry]) => {
-    const height = entry?.borderBoxSize[0]?.blockSize ?? 0;
-    document.documentElement.style.setProperty("--bar", `${height}px`);
-  }).observe(formula);
 
-  return {
-    redraw(next) {
-      drawn = next;
-      cells = new Map(
-        [...steps.querySelectorAll<HTMLElement>("[data-cell]")].map((one) => [one.dataset.cell!, one]),
-      );
-      show();
-    },
-  };
+  #show(): void {
+    const element = [this.#pointed, this.#focused].find((one) => one?.isConnected);
+    this.#light(element === undefined ? undefined : cellOf(element));
+    setText("explanation", element === undefined ? "" : sentenceOf(this.#drawn, element));
+    if (element !== undefined) placeBeside(this.#formula, element);
+  }
+
+  /** Marks the cells of one row, and of these the cells that `cell` comes from. */
+  #light(cell: CellRef | undefined): void {
+    for (const lit of this.#steps.querySelectorAll(".lit, .source")) lit.classList.remove("lit", "source");
+    this.#steps.classList.toggle("lighting", cell !== undefined);
+    if (cell === undefined) return;
+    const mark = (one: CellRef, name: string): void => this.#cells.get(keyOf(one))?.classList.add(name);
+    for (const one of rowOf(this.#drawn, cell)) mark(one, "lit");
+    for (const one of lineageOf(this.#drawn, cell)) mark(one, "source");
+  }
+}
+
+function elementAt(target: EventTarget | null): HTMLElement | undefined {
+  return (target as Element | null)?.closest<HTMLElement>(CELL_SELECTOR) ?? undefined;
 }
 
 function sentenceOf(steps: readonly Step[], element: HTMLElement): string {
   const cell = cellOf(element);
   if (cell === undefined) return `These add up to ${element.textContent}.`;
   return steps.find(({ id }) => id === cell.step)?.explain(cell.at) ?? "";
-}
-
-/** Marks the cells of one row, and of these the cells that `cell` comes from. */
-function light(
-  container: HTMLElement,
-  elements: ReadonlyMap<string, HTMLElement>,
-  steps: readonly Step[],
-  cell: CellRef | undefined,
-): void {
-  for (const lit of container.querySelectorAll(".lit, .source")) lit.classList.remove("lit", "source");
-  container.classList.toggle("lighting", cell !== undefined);
-  if (cell === undefined) return;
-  const position = steps
-    .find(({ id }) => id === cell.step)
-    ?.positionOf?.(cell.at)
-    .join();
-  for (const { id, positionOf, slices } of steps) {
-    if (position === undefined || positionOf === undefined) continue;
-    for (const { at } of slices.slices.flatMap(({ rows }) => rows.flatMap((row) => row.cells))) {
-      if (positionOf(at).join() === position) elements.get(keyOf({ step: id, at }))?.classList.add("lit");
-    }
-  }
-  for (const source of lineageOf(steps, cell)) elements.get(keyOf(source))?.classList.add("source");
 }
 
 /** Places the formula above the table of a cell, where it covers the words about the step and no cell. */

@@ -3,6 +3,7 @@ import { fullNumber, shortNumber } from "../tensors/arithmetic.ts";
 import type { Indices, Nested } from "../tensors/slices.ts";
 import { parseTensor, TextError } from "../tensors/tensor-text.ts";
 import { cellOf } from "./heat-map.ts";
+import { enableDragging } from "./score-drag.ts";
 
 /** Steps of the keys, after the ARIA spinbutton pattern. */
 const KEY_STEPS: Readonly<Record<string, number>> = {
@@ -12,12 +13,6 @@ const KEY_STEPS: Readonly<Record<string, number>> = {
   PageDown: -1,
 };
 const SHIFT_FACTOR = 10;
-/** A pointer that moves less is a click. */
-const DRAG_PIXELS = 4;
-const SCORE_PER_PIXEL = 0.05;
-/** A drag rounds to this part of a score. */
-const DRAG_STEPS_PER_UNIT = 10;
-
 /** Operands whose cells edit them. Their steps have the same names. */
 type Operand = "input" | "target";
 
@@ -31,120 +26,80 @@ export interface ScoreListener {
   restored(): void;
 }
 
-interface Drag {
-  readonly input: HTMLInputElement;
-  readonly start: number;
-  readonly x: number;
-  readonly y: number;
-  isMoved: boolean;
-}
+/** Follows all scores in the steps. */
+export class ScoreCells {
+  readonly #listener: ScoreListener;
 
-/** Follows all scores in `steps`. */
-export function enableScoreEditing(steps: HTMLElement, listener: ScoreListener): void {
-  const scoreOf = (target: EventTarget | null): HTMLInputElement | undefined =>
-    target instanceof HTMLInputElement && target.matches(".score") ? target : undefined;
-  const change = (input: HTMLInputElement, value: Nested): void => {
+  constructor(steps: HTMLElement, listener: ScoreListener) {
+    this.#listener = listener;
+    const follow = <Name extends keyof HTMLElementEventMap>(
+      name: Name,
+      handle: (input: HTMLInputElement, event: HTMLElementEventMap[Name]) => void,
+    ): void =>
+      steps.addEventListener(name, (event) => {
+        const { target } = event;
+        if (target instanceof HTMLInputElement && target.matches(".score")) handle(target, event);
+      });
+    follow("focusin", (input) => this.#showFull(input));
+    follow("focusout", (input) => this.#leave(input));
+    follow("input", (input, event) => {
+      event.stopPropagation();
+      this.#type(input);
+    });
+    follow("keydown", (input, event) => this.#step(input, event));
+    enableDragging(steps, {
+      read: (input) => this.#read(input),
+      add: (input, start, by) => this.#change(input, moved(start, by)),
+    });
+  }
+
+  #read(input: HTMLInputElement): number {
     const { step, at } = cellOf(input)!;
-    listener.changed(step as Operand, at, value);
-  };
-  const numberOf = (input: HTMLInputElement): number => {
+    return this.#listener.read(step as Operand, at);
+  }
+
+  /** Changes a number, and shows it with all of its digits. */
+  #change(input: HTMLInputElement, value: number): void {
+    this.#tell(input, value);
+    this.#showFull(input);
+  }
+
+  #tell(input: HTMLInputElement, value: Nested): void {
     const { step, at } = cellOf(input)!;
-    return listener.read(step as Operand, at);
-  };
+    this.#listener.changed(step as Operand, at, value);
+  }
+
   /** Shows all digits, which the cell shortens without the focus. */
-  const showFull = (input: HTMLInputElement): void => {
-    input.value = fullNumber(numberOf(input));
+  #showFull(input: HTMLInputElement): void {
+    input.value = fullNumber(this.#read(input));
     input.select();
-  };
+  }
 
-  steps.addEventListener("focusin", ({ target }) => {
-    const input = scoreOf(target);
-    if (input !== undefined) showFull(input);
-  });
-  steps.addEventListener("focusout", ({ target }) => {
-    const input = scoreOf(target);
-    if (input === undefined) return;
+  #leave(input: HTMLInputElement): void {
     input.inputMode = "none";
-    input.value = shortNumber(numberOf(input));
+    input.value = shortNumber(this.#read(input));
     // A text that is no number leaves the last one in place.
-    if (input.hasAttribute("aria-invalid")) listener.restored();
-    input.removeAttribute("aria-invalid");
-  });
-  steps.addEventListener("input", (event) => {
-    const input = scoreOf(event.target);
-    if (input === undefined) return;
-    event.stopPropagation();
+    if (input.hasAttribute("aria-invalid")) this.#listener.restored();
+  }
+
+  #type(input: HTMLInputElement): void {
     try {
-      change(input, parseScore(input.value));
+      this.#tell(input, parseScore(input.value));
     } catch (error) {
       if (!(error instanceof TextError)) throw error;
       input.setAttribute("aria-invalid", "true");
-      listener.rejected(input.getAttribute("aria-label")!, error.message);
+      this.#listener.rejected(input.getAttribute("aria-label")!, error.message);
     }
-  });
-  steps.addEventListener("keydown", (event) => {
-    const input = scoreOf(event.target);
-    const size = KEY_STEPS[event.key];
-    if (input === undefined) return;
-    if (event.key === "Enter") showFull(input);
-    if (size === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+  }
+
+  #step(input: HTMLInputElement, event: KeyboardEvent): void {
+    const { key, shiftKey, ctrlKey, altKey, metaKey } = event;
+    if (key === "Enter") this.#showFull(input);
+    const size = KEY_STEPS[key];
+    if (size === undefined || ctrlKey || altKey || metaKey) return;
     event.preventDefault();
-    change(input, moved(numberOf(input), size * (event.shiftKey ? SHIFT_FACTOR : 1)));
-    showFull(input);
-  });
-  enableDragging(steps, { scoreOf, numberOf, change, showFull });
-}
-
-interface DragActions {
-  scoreOf(target: EventTarget | null): HTMLInputElement | undefined;
-  numberOf(input: HTMLInputElement): number;
-  change(input: HTMLInputElement, value: Nested): void;
-  showFull(input: HTMLInputElement): void;
-}
-
-/** Changes a score with the distance of a drag, to the right and up for more. A finger that moves up or down scrolls. */
-function enableDragging(steps: HTMLElement, { scoreOf, numberOf, change, showFull }: DragActions): void {
-  let drag: Drag | undefined;
-  steps.addEventListener("pointerdown", (event) => {
-    const input = scoreOf(event.target);
-    if (input === undefined || event.button !== 0 || !event.isPrimary) return;
-    drag = { input, start: numberOf(input), x: event.clientX, y: event.clientY, isMoved: false };
-  });
-  // The browser would select text during the drag. A click sets the focus below.
-  steps.addEventListener("mousedown", (event) => {
-    if (scoreOf(event.target) !== undefined && event.button === 0) event.preventDefault();
-  });
-  steps.addEventListener("pointermove", (event) => {
-    if (drag === undefined) return;
-    const distance = event.clientX - drag.x - (event.pointerType === "touch" ? 0 : event.clientY - drag.y);
-    if (!drag.isMoved && Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < DRAG_PIXELS) return;
-    if (!drag.isMoved) {
-      drag.isMoved = true;
-      drag.input.setPointerCapture(event.pointerId);
-      drag.input.focus();
-    }
-    const by = Math.round(distance * SCORE_PER_PIXEL * DRAG_STEPS_PER_UNIT) / DRAG_STEPS_PER_UNIT;
-    change(drag.input, moved(drag.start, by));
-    showFull(drag.input);
-  });
-  steps.addEventListener("pointerup", ({ pointerType }) => {
-    const { input, isMoved } = drag ?? {};
-    drag = undefined;
-    if (input === undefined || isMoved === true) return;
-    if (pointerType === "touch") openKeyboard(input);
-    input.focus();
-    showFull(input);
-  });
-  steps.addEventListener("pointercancel", () => {
-    drag = undefined;
-  });
-}
-
-/** Lets the second tap open the keyboard of a touch screen, because it would cover the formula after the first. */
-function openKeyboard(input: HTMLInputElement): void {
-  if (document.activeElement !== input) return;
-  input.blur();
-  input.inputMode = "text";
+    this.#change(input, moved(this.#read(input), size * (shiftKey ? SHIFT_FACTOR : 1)));
+  }
 }
 
 /** Adds to a score without the digits that the addition of doubles leaves behind. */

@@ -3,14 +3,15 @@ import type { ServerResponse } from "../request/api.ts";
 import { askServer, NoResponseError } from "../request/api.ts";
 import { differenceOf } from "../request/comparison.ts";
 import type { Body, LossRequest } from "../request/request.ts";
+import { Refusal } from "../tensors/typed-arrays.ts";
 import { byId, setText } from "./dom.ts";
 
 const MAX_SHOWN_CHARS = 20_000;
 
 let controller = new AbortController();
 
-/** Sends the request and shows the response beside the page's own. */
-export async function checkWithServer(request: LossRequest, own: Body): Promise<void> {
+/** Sends the request and compares the response with the page's own, or with its refusal. */
+export async function checkWithServer(request: LossRequest, own: Body | Refusal): Promise<void> {
   clearServerCheck();
   const { signal } = controller;
   setText("server-verdict", "Asking the server ...");
@@ -40,9 +41,13 @@ export function readToken(): string {
   return (byId("token") as HTMLInputElement).value.trim();
 }
 
-function verdictOf({ json, problem }: ServerResponse, own: Body): string {
-  if (problem !== undefined)
-    return `The server refuses it (${problem.code}): ${problem.errors?.[0]?.detail ?? problem.detail}`;
+function verdictOf({ json, problem }: ServerResponse, own: Body | Refusal): string {
+  if (problem !== undefined) {
+    const isSame = own instanceof Refusal && own.code === problem.code;
+    const detail = problem.errors?.[0]?.detail ?? problem.detail;
+    return `The server refuses it${isSame ? ", too" : ""} (${problem.code}): ${detail}`;
+  }
+  if (own instanceof Refusal) return "The server accepts it, although this page refuses it.";
   const difference = differenceOf(own, json);
   return difference === undefined
     ? "The server’s numbers are the same, bit by bit."

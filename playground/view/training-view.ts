@@ -30,69 +30,77 @@ interface History {
   readonly losses: number[];
 }
 
-export interface Training {
+/** Follows the buttons, and draws the curves. A run takes a step in each frame, so that everything is seen to move. */
+export class TrainingView {
+  readonly #actions: TrainingActions;
+  #history: History | undefined;
+  /** True while the change of the scores is a step. */
+  #isStepping = false;
+  #remaining = 0;
+  #frame = 0;
+
+  constructor(actions: TrainingActions) {
+    this.#actions = actions;
+    for (const [id, steps] of Object.entries(RUNS))
+      byId(id).addEventListener("click", () => this.#start(steps));
+    byId("train-reset").addEventListener("click", () => {
+      if (this.#history !== undefined) actions.setScores(this.#history.scores);
+    });
+  }
+
   /** Draws the curves of new results. Forgets the steps before a change that is not a step. */
-  redraw(results: Results, chosen: Indices): void;
+  redraw(results: Results, chosen: Indices): void {
+    if (this.#isStepping) this.#history?.losses.push(lossOf(results));
+    else {
+      this.#stop();
+      this.#history = undefined;
+    }
+    (byId("train-reset") as HTMLButtonElement).disabled = this.#history === undefined;
+    drawSteps(this.#history?.losses ?? [lossOf(results)]);
+    this.redrawScore(results, chosen);
+  }
+
   /** Draws the loss over another score. */
-  redrawScore(results: Results, chosen: Indices): void;
-}
+  redrawScore({ request }: Results, chosen: Indices): void {
+    drawScore(request, chosen);
+  }
 
-export function enableTraining({ setScores, current }: TrainingActions): Training {
-  let history: History | undefined;
-  let isStepping = false;
-  let remaining = 0;
-  let frame = 0;
+  #start(steps: number): void {
+    this.#stop();
+    this.#remaining = steps;
+    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches)
+      while (this.#remaining > 1) this.#step();
+    this.#run();
+  }
 
-  const stop = (): void => {
-    window.cancelAnimationFrame(frame);
-    remaining = 0;
-  };
-  const step = (): void => {
-    const results = current();
+  #run(): void {
+    this.#step();
+    if (this.#remaining > 0) this.#frame = window.requestAnimationFrame(() => this.#run());
+    else if (this.#history !== undefined) announce(stepsSentence(this.#history.losses), 0);
+  }
+
+  #step(): void {
+    const results = this.#actions.current();
     if (results === undefined) return;
     try {
       const scores = trainedScores(results.request, readRate());
-      history ??= { scores: results.request.input, losses: [lossOf(results)] };
-      isStepping = true;
-      setScores(scores);
-      isStepping = false;
-      remaining -= 1;
+      this.#history ??= { scores: results.request.input, losses: [lossOf(results)] };
+      this.#isStepping = true;
+      this.#actions.setScores(scores);
+      this.#remaining -= 1;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      stop();
+      this.#stop();
       setText("training-note", error.message);
+    } finally {
+      this.#isStepping = false;
     }
-  };
-  const run = (): void => {
-    step();
-    if (remaining > 0) frame = window.requestAnimationFrame(run);
-    else if (history !== undefined) announce(stepsSentence(history.losses), 0);
-  };
-  const start = (steps: number): void => {
-    stop();
-    remaining = steps;
-    if (window.matchMedia("(prefers-reduced-motion: reduce)").matches) while (remaining > 1) step();
-    run();
-  };
+  }
 
-  for (const [id, steps] of Object.entries(RUNS)) byId(id).addEventListener("click", () => start(steps));
-  byId("train-reset").addEventListener("click", () => {
-    if (history !== undefined) setScores(history.scores);
-  });
-
-  return {
-    redraw(results, chosen) {
-      if (isStepping) history?.losses.push(lossOf(results));
-      else {
-        stop();
-        history = undefined;
-      }
-      (byId("train-reset") as HTMLButtonElement).disabled = history === undefined;
-      drawSteps(history?.losses ?? [lossOf(results)]);
-      drawScore(results.request, chosen);
-    },
-    redrawScore: ({ request }, chosen) => drawScore(request, chosen),
-  };
+  #stop(): void {
+    window.cancelAnimationFrame(this.#frame);
+    this.#remaining = 0;
+  }
 }
 
 /** Returns the learning rate. Throws a {@link Refusal} for a text that is no number. */

@@ -161,7 +161,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a lesson's link", () => {
   it("is in the address after each change, short for an example, and works in the same tab", () =>
     visit(async (page) => {
       await page.selectOption("#example", "tokens");
-      await expect.poll(() => page.url(), SOON).toMatch(/#example=tokens&cell=\(0,0,0\)&v=1$/);
+      await expect.poll(() => page.url(), SOON).toMatch(/#example=tokens&v=1$/);
       await page.evaluate(() => {
         location.hash = "#operation=log_softmax&input=(1,2,3)&dim=0&return_grad=false&v=1";
       });
@@ -256,6 +256,20 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
       await expect
         .poll(() => verdict(page))
         .toMatch(/^The server refuses it \(invalid_request\): .*at most 9007199254740992/);
+    }));
+
+  it("agrees on what is refused, and asks for no request that cannot be read", () =>
+    visit(async (page) => {
+      await fill(page, "#target", "[1, 7, 4]");
+      await ask(page);
+      await expect
+        .poll(() => verdict(page), SOON)
+        .toMatch(/^The server refuses it, too \(target_out_of_bounds\): Target 7 is out of bounds/);
+      await fill(page, "#target", "[1, x, 4]");
+      await page.locator('input[value="Python"]').check();
+      expect(await page.textContent("#sample")).toBe("");
+      await ask(page);
+      expect(await verdict(page)).toBe("");
     }));
 
   it("asks for a token where the server does, and sends it", () =>
