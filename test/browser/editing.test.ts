@@ -189,6 +189,20 @@ describe.skipIf(!existsSync(CHROMIUM))("a score in its cell", () => {
       expect(await score(page, 6).evaluate((one: HTMLInputElement) => one.inputMode)).toBe("text");
     }, PHONE));
 
+  it.each([
+    ["with a mouse", {}],
+    ["at 390 pixels", PHONE],
+  ])("has room for its digits, %s", (_name, options) =>
+    visit(async (page) => {
+      await page.click("#train-1");
+      const cut = await page
+        .locator("#step-input .score")
+        .evaluateAll((all) => all.filter((one) => one.scrollWidth > one.clientWidth).length);
+      expect(cut).toBe(0);
+      expect((await cells(page, "input"))[1]).toBe("1.264");
+    }, options),
+  );
+
   it("is among the results, which come before the numbers and the folded options at 390 pixels", () =>
     visit(async (page) => {
       const top = async (selector: string): Promise<number> =>
