@@ -245,10 +245,6 @@ function operandOf(field: "input" | "target"): Nested {
   return results!.request[field]!;
 }
 
-try {
-  await loadLibrary();
-  start();
-} catch (error) {
-  setText("problem", `This page cannot compute in this browser: ${(error as Error).message}`);
-  throw error;
-}
+const failure = await loadLibrary().catch((error: Error) => error);
+if (failure === undefined) start();
+else setText("problem", `This page cannot compute in this browser: ${failure.message}`);

@@ -9,6 +9,6 @@ export type {
 export { crossEntropy, klDiv, LossError, logSoftmax, nllLoss } from "../../src/index.ts";
 
 /** Loads the kernels, from beside the page's script. Call it before any loss. */
-export async function loadLibrary(): Promise<void> {
+export async function loadLibrary(): Promise<undefined> {
   await import("../../src/runtimes/browser.ts");
 }

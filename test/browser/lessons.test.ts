@@ -307,6 +307,16 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
     }),
   );
 
+  it("is not possible, and the page says so, where the kernels do not load", () =>
+    visit(async (page) => {
+      await page.route("**/kernel*.wasm", (route) => route.fulfill({ status: 404, body: "" }));
+      await page.reload();
+      await expect
+        .poll(() => page.textContent("#problem"), SOON)
+        .toMatch(/^This page cannot compute in this browser: .*expected the kernels, got HTTP status 404$/);
+      expect(await faultsOf(page)).toEqual([]);
+    }));
+
   it("works offline but for that", () =>
     visit(async (page) => {
       await page.context().setOffline(true);
