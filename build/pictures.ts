@@ -117,7 +117,7 @@ export function lossesPicture(): string {
     panel({
       x: LEFT,
       y: second,
-      title: "loss of each picture",
+      title: "picked, sign turned",
       heat: "loss",
       columns: ["loss"],
       values: losses,
