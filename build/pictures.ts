@@ -1,9 +1,9 @@
 /** `npm run pictures`: the picture of docs/losses.md, from the losses themselves and in the playground's colours. */
 
 import { writeFileSync } from "node:fs";
-import { shortNumber } from "../playground/arithmetic.ts";
-import type { Heat } from "../playground/heat-map.ts";
-import { heatScale } from "../playground/heat-map.ts";
+import type { Heat } from "../playground/steps/colors.ts";
+import { heatScale } from "../playground/steps/colors.ts";
+import { shortNumber } from "../playground/tensors/arithmetic.ts";
 import type { ArrayTensor } from "../src/runtimes/node.ts";
 import { crossEntropy, logSoftmax } from "../src/runtimes/node.ts";
 

@@ -1,134 +1,250 @@
-/** The page's entry: connects the form, the API and the results. A newer request aborts an older one. */
-import { fetchResults, NoResponseError, ProblemError, urlOf } from "./api.ts";
-import type { Language } from "./code-samples.ts";
-import { codeSample } from "./code-samples.ts";
-import { announce, byId, cancelAnnouncement } from "./dom.ts";
-import { EXAMPLES } from "./examples.ts";
-import { clearErrors, drawOptions, FieldError, fillForm, readForm, updateControls } from "./form.ts";
-import type { LossRequest } from "./request.ts";
+/** The page's entry: connects the form, the results, the training and the link. Every change is computed and drawn at once. */
+
+import type { Example } from "./request/examples.ts";
+import { EXAMPLES } from "./request/examples.ts";
+import type { Lesson } from "./request/link.ts";
+import { LinkError } from "./request/link.ts";
+import type { Body, LossRequest } from "./request/request.ts";
+import { dimOf, isTarget } from "./request/request.ts";
+import type { Results } from "./request/results.ts";
+import { computeResults } from "./request/results.ts";
+import { replaceElement } from "./request/training.ts";
+import { stepsOf } from "./steps/steps.ts";
+import { elementName } from "./tensors/arithmetic.ts";
+import { loadLibrary } from "./tensors/library.ts";
+import type { Indices, Nested } from "./tensors/slices.ts";
+import { lineIndices, numberAt, shapeOf } from "./tensors/slices.ts";
+import { Refusal } from "./tensors/typed-arrays.ts";
+import { enableAddress } from "./view/address.ts";
+import { copyCode, showCode } from "./view/code-view.ts";
+import { byId, setText } from "./view/dom.ts";
 import {
-  initExplanationBar,
-  showBusy,
-  showFailure,
-  showFieldError,
-  showProblemResponse,
-  showResults,
-  truncate,
-} from "./results.ts";
+  clearErrors,
+  drawOptions,
+  FieldError,
+  fillForm,
+  markField,
+  readClassNames,
+  readForm,
+  setOperand,
+  updateControls,
+} from "./view/form.ts";
+import { enableGridNavigation } from "./view/grid-navigation.ts";
+import { Highlight } from "./view/highlight.ts";
+import { ScoreCells } from "./view/score-cells.ts";
+import { checkWithServer, clearServerCheck } from "./view/server-check.ts";
+import { TrainingView } from "./view/training-view.ts";
+import { showProblem, showResults } from "./view/view.ts";
 
-/** Waits for a pause in typing before it sends a request. */
-const TYPING_PAUSE_MS = 250;
+const DEFAULT_RATE = "1";
 
-let exampleIndex: number | undefined;
-let typingTimer: number | undefined;
-let controller = new AbortController();
-/** The request in the code sample, undefined while the form is not valid. */
-let shownRequest: LossRequest | undefined;
+/** The example whose note is shown. */
+let example: Example | undefined;
+/** True until a number or an option of the example changes. */
+let isUnchanged = false;
+/** The request of the form, undefined while it cannot be read. */
+let request: LossRequest | undefined;
+/** The last results, and why there are none of `request`. */
+let results: Results | undefined;
+let refusal: Refusal | undefined;
+/** The score of the curve, which the focus chooses. */
+let chosen: Indices | undefined;
+let textTimer: number | undefined;
 
 const exampleSelect = byId("example") as HTMLSelectElement;
-const readToken = (): string => (byId("token") as HTMLInputElement).value.trim();
+const rateInput = byId("learning_rate") as HTMLInputElement;
+const steps = byId("steps");
 
-/** Sends the form's request, and shows its results or its error. */
-async function update(): Promise<void> {
-  controller.abort();
-  controller = new AbortController();
-  const { signal } = controller;
-  // A pending announcement belongs to an older response.
-  cancelAnnouncement();
+const address = enableAddress({
+  current: currentLesson,
+  open: openLesson,
+  openFirst: () => openExample(EXAMPLES[0]!),
+});
+const training = new TrainingView({
+  setScores: (scores) => editOperand("input", scores),
+  current: () => results,
+});
+const highlight = new Highlight(steps, ({ at }) => {
+  if (results === undefined || !isScore(results.request, at)) return;
+  chosen = at;
+  training.redrawScore(results, at);
+  address.schedule();
+});
+
+/** Computes the form's request and draws it, or says what is wrong and keeps the last results. */
+function update(): void {
   clearErrors();
-  byId("copied").textContent = "";
-  shownRequest = undefined;
+  clearServerCheck();
+  setText("copied", "");
+  setText("link-copied", "");
+  request = undefined;
+  refusal = undefined;
   try {
-    const request = readForm(exampleIndex !== undefined && EXAMPLES[exampleIndex]!.threeWays === true);
-    shownRequest = request;
-    showSample();
-    showBusy(true);
-    const results = await fetchResults(request, readToken(), signal);
-    if (!signal.aborted) showResults(results);
+    request = readForm(example?.threeWays === true);
+    results = computeResults(request);
+    draw(results);
   } catch (error) {
-    if (!signal.aborted) showError(error, shownRequest);
-  } finally {
-    if (!signal.aborted) {
-      showSample();
-      showBusy(false);
-    }
+    showError(error);
   }
+  showCode(request);
+  address.schedule();
 }
 
-function showError(error: unknown, request: LossRequest | undefined): void {
-  if (error instanceof FieldError) showFieldError(error.field, error.message);
-  else if (error instanceof ProblemError) showProblemResponse(request!, error.problem);
-  else if (error instanceof NoResponseError) showFailure("The server does not respond.", error.message, true);
-  else {
-    showFailure("This page failed.", (error as Error).message, false);
+function draw(next: Results): void {
+  if (chosen === undefined || !isScore(next.request, chosen)) chosen = defaultScore(next.request);
+  const drawn = stepsOf(next);
+  showResults(next, drawn);
+  highlight.redraw(drawn);
+  training.redraw(next, chosen);
+}
+
+function showError(error: unknown): void {
+  if (error instanceof FieldError) {
+    markField(error.field, error.message);
+    showProblem(`${error.field}: ${error.message}`);
+  } else if (error instanceof Refusal) {
+    refusal = error;
+    // Names the element, because a large tensor is not drawn to its end.
+    const message =
+      error.at.length === 0 ? error.message : `${elementName(error.field, error.at)}: ${error.message}`;
+    markField(error.field, message);
+    showProblem(`${message} (${error.code})`);
+  } else {
+    showProblem((error as Error).message);
     throw error;
   }
 }
 
-/** Returns the request as code, empty while the form is not valid. */
-function sample(): string {
-  if (shownRequest === undefined) return "";
-  const language = document.querySelector<HTMLInputElement>("input[name=language]:checked")!.value;
-  const { operation, body } = shownRequest;
-  return codeSample(language as Language, urlOf(operation), body, readToken() !== "");
+/** Returns true if there is a score with these indices. */
+function isScore({ input }: LossRequest, at: Indices): boolean {
+  const shape = shapeOf(input);
+  return at.length === shape.length && at.every((index, axis) => index < shape[axis]!);
 }
 
-function showSample(): void {
-  byId("sample").textContent = truncate(sample());
-  (byId("copy") as HTMLButtonElement).disabled = shownRequest === undefined;
+/** Returns the score of the first target, or the first score. */
+function defaultScore(request: LossRequest): Indices {
+  const first = shapeOf(request.input).map(() => 0);
+  const dim = dimOf(request);
+  if (first.length === 0 || request.operation === "kl_div") return first;
+  const line = lineIndices(request.input, first.toSpliced(dim, 1), dim);
+  return line.find((at) => isTarget(request, at)) ?? first;
 }
 
-async function copySample(): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(sample());
-    byId("copied").textContent = "Copied.";
-  } catch {
-    // Browsers offer the clipboard in secure contexts only.
-    window.getSelection()?.selectAllChildren(byId("sample"));
-    byId("copied").textContent = "Selected: copy it with the keyboard.";
-  }
+/** Follows a change of numbers in the picture, to which the note of an example still applies. */
+function editOperand(name: "input" | "target", value: Nested): void {
+  leaveExample();
+  setOperand(name, value);
+  update();
 }
 
-function showExample(index: number): void {
-  exampleIndex = index;
-  exampleSelect.value = String(index);
-  fillForm(EXAMPLES[index]!);
-  byId("example-note").textContent = EXAMPLES[index]!.note;
-  void update();
+function leaveExample(): void {
+  isUnchanged = false;
+  exampleSelect.value = "";
 }
 
-/** Follows an edit. An edited example becomes the user's own request. */
+/** Follows an edit in the form, to which the note of an example may not apply. */
 function handleInput({ target }: Event): void {
   const { id } = target as HTMLElement;
-  if (id === "example") return;
-  if (id !== "token") {
-    exampleIndex = undefined;
-    exampleSelect.value = "";
-    byId("example-note").textContent = "";
-    updateControls(id);
+  leaveExample();
+  if (id !== "class_names") showExample(undefined);
+  updateControls(id);
+  window.clearTimeout(textTimer);
+  // The insertion of a long text sends an event for each of its lines.
+  if (target instanceof HTMLTextAreaElement) textTimer = window.setTimeout(update, 0);
+  else update();
+}
+
+/** Shows the note of an example. Keeps its lines, so that nothing moves. */
+function showExample(next: Example | undefined): void {
+  example = next;
+  if (next !== undefined) setText("example-note", next.note);
+  byId("example-note").classList.toggle("gone", next === undefined);
+}
+
+function openExample(next: Example, cell?: Indices): void {
+  showExample(next);
+  isUnchanged = true;
+  chosen = cell;
+  exampleSelect.value = next.slug;
+  fillForm(next.operation, bodyOf(next), next.classNames ?? "");
+  update();
+}
+
+function bodyOf({ input, target, options }: Example): Body {
+  return { input, ...(target !== undefined && { target }), return_grad: true, ...options };
+}
+
+/** Opens a lesson of a link. Throws a {@link LinkError} if it cannot be computed. */
+function openLesson({ example: noted, request, classNames, learningRate, cell }: Lesson): void {
+  rateInput.value = learningRate || DEFAULT_RATE;
+  if (request === undefined) openExample(noted!, cell);
+  else {
+    showExample(noted);
+    leaveExample();
+    chosen = cell;
+    fillForm(request.operation, request.body, classNames);
+    update();
   }
-  window.clearTimeout(typingTimer);
-  typingTimer = window.setTimeout(() => void update(), TYPING_PAUSE_MS);
+  const problem = byId("problem").textContent;
+  if (problem !== "") throw new LinkError(problem.replace("Not up to date. ", ""));
+}
+
+function currentLesson(): Lesson {
+  const { operation, body } = results!.request;
+  return {
+    example,
+    request: isUnchanged ? undefined : { operation, body },
+    classNames: readClassNames(),
+    learningRate: rateInput.value === DEFAULT_RATE ? "" : rateInput.value,
+    cell: chosen?.join() === defaultScore(results!.request).join() ? undefined : chosen,
+  };
+}
+
+/** Keeps the first options beside the results on a wide window, and in the fold on a phone. */
+function placeOptions({ matches: isNarrow }: { readonly matches: boolean }): void {
+  const options = byId("basic-options");
+  if (isNarrow) byId("more-options").before(options);
+  else byId("more").before(options);
 }
 
 function start(): void {
   drawOptions();
-  for (const [index, { title }] of EXAMPLES.entries()) exampleSelect.append(new Option(title, String(index)));
-  exampleSelect.addEventListener("change", () => showExample(Number(exampleSelect.value)));
-  byId("form").addEventListener("input", handleInput);
-  byId("form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    void update();
+  exampleSelect.append(...EXAMPLES.map(({ title, slug }) => new Option(title, slug)));
+  exampleSelect.addEventListener("change", () =>
+    openExample(EXAMPLES.find(({ slug }) => slug === exampleSelect.value)!),
+  );
+  for (const form of [byId("lesson"), byId("form")]) {
+    form.addEventListener("input", (event) => {
+      if (event.target !== exampleSelect) handleInput(event);
+    });
+    form.addEventListener("submit", (event) => event.preventDefault());
+  }
+  rateInput.addEventListener("input", address.schedule);
+  enableGridNavigation(steps);
+  new ScoreCells(steps, {
+    read: (field, at) => numberAt(operandOf(field), at),
+    changed: (field, at, value) => editOperand(field, replaceElement(operandOf(field), at, value)),
+    rejected: (name, message) => showProblem(`${name}: ${message}`),
+    restored: update,
   });
   for (const radio of document.querySelectorAll("input[name=language]"))
-    radio.addEventListener("change", showSample);
-  byId("copy").addEventListener("click", () => void copySample());
-  byId("retry").addEventListener("click", () => {
-    void update();
-    announce("Trying again.", 0);
+    radio.addEventListener("change", () => showCode(request));
+  byId("copy").addEventListener("click", () => void copyCode(request));
+  byId("token").addEventListener("input", () => showCode(request));
+  byId("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (request !== undefined) void checkWithServer(request, refusal ?? results!.response);
   });
-  initExplanationBar();
-  showExample(0);
+  const narrow = window.matchMedia("(max-width: 45rem)");
+  narrow.addEventListener("change", placeOptions);
+  placeOptions(narrow);
+  address.read();
 }
 
-start();
+function operandOf(field: "input" | "target"): Nested {
+  return results!.request[field]!;
+}
+
+const failure = await loadLibrary().catch((error: Error) => error);
+if (failure === undefined) start();
+else setText("problem", `This page cannot compute in this browser: ${failure.message}`);

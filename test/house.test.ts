@@ -28,6 +28,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   kernel: ["tensor"],
   tensor: [],
 };
+const PLAYGROUND = join(ROOT, "playground");
+const pageFiles = readdirSync(PLAYGROUND, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => join(PLAYGROUND, file));
 const files = readdirSync(SRC, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts") && !/^kernel.assembly/.test(file))
   .map((file) => join(SRC, file));
@@ -88,18 +92,38 @@ describe("the house", () => {
     for (const folder of imports.keys()) walk(folder, []);
   });
 
-  it("the playground imports nothing from src, has no import cycles at run time, and is in CONTRIBUTING.md", () => {
-    const folder = join(ROOT, "playground");
-    const names = readdirSync(folder).filter((name) => name.endsWith(".ts"));
+  it("the playground's folders import in one direction, and from src the library only", () => {
+    const order = ["tensors", "request", "steps", "view", "page.ts"];
+    for (const file of pageFiles) {
+      for (const imported of importsOf(file, false)) {
+        if (file === join(PLAYGROUND, "tensors/library.ts")) expect(imported).toBe(join(SRC, "index.ts"));
+        else {
+          const [own, other] = [file, imported].map((one) =>
+            order.indexOf(relative(PLAYGROUND, one).split("/")[0]!),
+          );
+          expect(other, `${file} -> ${imported}`).toBeGreaterThanOrEqual(0);
+          expect(own, `${file} -> ${imported}`).toBeGreaterThanOrEqual(other!);
+        }
+      }
+    }
+  });
+
+  it("the playground has no import cycles at run time, and each of its files is in CONTRIBUTING.md", () => {
     const walk = (file: string, path: readonly string[]): void => {
-      for (const imported of importsOf(file, false)) expect(dirname(imported), file).toBe(folder);
       expect(path.includes(file) ? [...path, file] : []).toEqual([]);
-      for (const imported of importsOf(file, true)) walk(imported, [...path, file]);
+      for (const imported of importsOf(file, true))
+        if (imported.startsWith(PLAYGROUND)) walk(imported, [...path, file]);
     };
-    for (const name of names) walk(join(folder, name), []);
+    for (const file of pageFiles) walk(file, []);
     const [, table] = readFileSync(join(ROOT, "CONTRIBUTING.md"), "utf8").split("| file of `playground/` |");
-    const listed = table!.split("\n\n")[0]!.matchAll(/`([\w-]+\.ts)`/g);
-    expect([...listed].map(([, name]) => name).sort()).toEqual(names.sort());
+    const listed = table!
+      .split("\n\n")[0]!
+      .split("\n")
+      .flatMap((row) => {
+        const folder = /`([a-z]+\/)`:/.exec(row)?.[1] ?? "";
+        return [...row.split(" | ")[0]!.matchAll(/`([\w-]+\.ts)`/g)].map(([, name]) => `${folder}${name}`);
+      });
+    expect(listed.sort()).toEqual(pageFiles.map((file) => relative(PLAYGROUND, file)).sort());
   });
 
   it("has at most six loose files in src", () => {

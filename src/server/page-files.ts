@@ -1,7 +1,7 @@
 /** Page files in the build's output. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { Page } from "../http/static/pages.ts";
-import { REFERENCE_POLICY } from "../http/static/pages.ts";
+import { PLAYGROUND_POLICY, REFERENCE_POLICY } from "../http/static/pages.ts";
 
 /** Folder of the bundle, or of the last build when run from src/. */
 const DIST = new URL(import.meta.url.endsWith(".ts") ? "../../dist/" : "../", import.meta.url);
@@ -9,8 +9,10 @@ const DIST = new URL(import.meta.url.endsWith(".ts") ? "../../dist/" : "../", im
 const DOCS = "/docs/static/";
 
 const FILES = [
-  { path: "/", file: "playground/index.html" },
+  { path: "/", file: "playground/index.html", policy: PLAYGROUND_POLICY },
   { path: "/playground/page.js", file: "playground/page.js" },
+  { path: "/playground/kernel.wasm", file: "core/kernel.wasm" },
+  { path: "/playground/kernel-plain.wasm", file: "core/kernel-plain.wasm" },
   { path: "/playground/theme.js", file: "playground/theme.js" },
   { path: "/playground/base.css", file: "playground/base.css" },
   { path: "/playground/style.css", file: "playground/style.css" },
@@ -28,6 +30,7 @@ const TYPES: Readonly<Record<string, string>> = {
   css: "text/css; charset=utf-8",
   json: "application/json; charset=utf-8",
   svg: "image/svg+xml",
+  wasm: "application/wasm",
   png: "image/png",
 };
 

@@ -9,10 +9,17 @@ import type { Service } from "../support/service.ts";
 export const CHROMIUM = "/usr/bin/chromium";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** The lesson with which most visits begin. */
+const START = "#example=rows&v=1";
+
 export interface VisitOptions {
   readonly colorScheme?: "light" | "dark";
   readonly forcedColors?: "active";
   readonly viewport?: { readonly width: number; readonly height: number };
+  readonly hasTouch?: boolean;
+  readonly isMobile?: boolean;
+  readonly reducedMotion?: "reduce";
+  readonly permissions?: string[];
 }
 
 export type Visit = (
@@ -37,8 +44,8 @@ export function useVisits(service: () => Service): Visit {
       if (!request.url().startsWith(url) && !request.url().startsWith("data:")) faults.push(request.url());
     });
     try {
-      await page.goto(`${url}/`);
-      await page.waitForSelector("#step-input, #problem:not([hidden])");
+      await page.goto(`${url}/${START}`);
+      await page.waitForSelector("#step-input");
       await work(page);
       expect(faults).toEqual([]);
     } finally {
@@ -47,10 +54,20 @@ export function useVisits(service: () => Service): Visit {
   };
 }
 
+/** Replaces a text, and waits for the task in which the page follows it. */
+export async function fill(page: Page, selector: string, text: string): Promise<void> {
+  await page.fill(selector, text);
+  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve)));
+}
+
 export async function choose(page: Page, title: string): Promise<void> {
-  await page.locator("#steps").evaluate((steps) => steps.replaceChildren());
   await page.selectOption("#example", { label: title });
-  await page.waitForSelector("#step-input");
+}
+
+/** Returns the request of the code sample in curl. */
+export async function sampleOf(page: Page): Promise<Record<string, unknown>> {
+  const code = (await page.textContent("#sample"))!;
+  return JSON.parse(code.split("-d '\n")[1]!.slice(0, -1));
 }
 
 interface Axe {
@@ -83,5 +100,7 @@ export function widthOf(page: Page): Promise<number> {
 export function cells(page: Page, step: string): Promise<string[]> {
   return page
     .locator(`#step-${step} .cell`)
-    .evaluateAll((all) => all.map((cell) => cell.firstChild?.textContent ?? ""));
+    .evaluateAll((all) =>
+      all.map((cell) => cell.querySelector("input")?.value ?? cell.firstChild?.textContent ?? ""),
+    );
 }

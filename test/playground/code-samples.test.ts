@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Language } from "../../playground/code-samples.ts";
-import { codeSample } from "../../playground/code-samples.ts";
+import type { Language } from "../../playground/request/code-samples.ts";
+import { codeSample } from "../../playground/request/code-samples.ts";
 
 const run = promisify(execFile);
 const COMMANDS: Readonly<Record<Language, readonly [string, ...string[]]>> = {

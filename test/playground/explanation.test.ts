@@ -1,34 +1,30 @@
 /** Explanations in the playground. Evaluates the arithmetic between the equals signs and compares it with the printed number. */
 
+import "../../src/runtimes/node.ts";
 import fc from "fast-check";
-import { beforeAll, describe, expect, it, vi } from "vitest";
-import type { Results } from "../../playground/api.ts";
-import { fetchResults } from "../../playground/api.ts";
-import { factor } from "../../playground/arithmetic.ts";
-import { EXAMPLES } from "../../playground/examples.ts";
-import type { Body, LossRequest, Operation } from "../../playground/request.ts";
-import { reductionOf } from "../../playground/request.ts";
-import { transformScore } from "../../playground/scores.ts";
-import type { Nested } from "../../playground/slices.ts";
-import { elementAt, toNumber } from "../../playground/slices.ts";
-import type { Step } from "../../playground/steps.ts";
-import { stepsOf } from "../../playground/steps.ts";
-import { useService } from "../support/service.ts";
+import { describe, expect, it } from "vitest";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import type { Body, LossRequest, Operation } from "../../playground/request/request.ts";
+import { reductionOf } from "../../playground/request/request.ts";
+import type { Results } from "../../playground/request/results.ts";
+import { computeResults } from "../../playground/request/results.ts";
+import { transformScore } from "../../playground/request/scores.ts";
+import type { Step } from "../../playground/steps/step.ts";
+import { stepsOf } from "../../playground/steps/steps.ts";
+import { factor } from "../../playground/tensors/arithmetic.ts";
+import type { Nested } from "../../playground/tensors/slices.ts";
+import { elementAt, toNumber } from "../../playground/tensors/slices.ts";
 
-const service = useService();
-beforeAll(() => {
-  vi.stubGlobal("document", { baseURI: `${service().url}/` });
-});
-
-const fetchFor = (operation: Operation, body: Body): Promise<Results> => {
+const resultsOf = (operation: Operation, body: Body): Results => {
   const request: LossRequest = {
     operation,
     body,
     input: body.input as Nested,
     target: body.target as Nested | undefined,
+    classNames: [],
     threeWays: false,
   };
-  return fetchResults(request, "", new AbortController().signal);
+  return computeResults(request);
 };
 
 const NUMBER = /\d+(?:\.\d+)?(?:e[-+]?\d+)?/g;
@@ -38,18 +34,22 @@ function evaluate(arithmetic: string, change: (number: number, place: number) =>
   const scores = [...arithmetic.matchAll(/exp\(([^)]*)\)/g)].map(([, score]) =>
     Number(score!.replace("−", "-")),
   );
+  const isShare = scores.length > 1;
   const most = scores.filter(Number.isFinite).reduce((one, other) => Math.max(one, other), -Infinity);
   const script = arithmetic
-    .replaceAll(/exp\(([^)∞]*)\)/g, (_, score: string) => `exp(${score} − ${factor(most)})`)
+    .replaceAll(/exp\(([^)∞]*)\)/g, (all, score: string) =>
+      isShare ? `exp(${score} − ${factor(most)})` : all,
+    )
     .replaceAll("−", "-")
     .replaceAll("×", "*")
     .replaceAll("²", "**two")
     .replaceAll("tanh", "Math.tanh")
     .replaceAll("∞", "Infinity")
     .replaceAll("exp", "Math.exp")
+    .replaceAll("log", "Math.log")
     .replaceAll(NUMBER, (number, place: number) => `(${change(Number(number), place)})`)
     .replaceAll("two", "2");
-  expect(script).toMatch(/^(?:Math\.exp|Math\.tanh|Infinity|NaN|[-+*/() \d.e])*$/);
+  expect(script).toMatch(/^(?:Math\.exp|Math\.log|Math\.tanh|Infinity|NaN|[-+*/() \d.e])*$/);
   return Function(`return ${script}`)() as number;
 }
 
@@ -60,7 +60,7 @@ const ERRORS: Readonly<Record<string, number>> = { float16: 2 ** -11, bfloat16: 
 function expectTrue(sentence: string, value: number): void {
   const [equation = "", words = ""] = sentence.split(": ");
   const [name, ...sides] = equation.split(" = ");
-  if (name!.startsWith("input")) {
+  if (/^(?:input|target)/.test(name!)) {
     const [whole] = sides[0]!.split(",");
     expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), sentence).toBe(value + 0);
     return;
@@ -102,7 +102,7 @@ const PLAIN = ["z-loss", "predictions", "correct"];
 
 /** Every cell of every step. */
 function expectAllTrue(results: Results): void {
-  const { request, logProbs, losses, gradInput, gradTarget, others } = results;
+  const { request, response, logProbs, losses, gradInput, gradTarget, others } = results;
   const values: Record<string, (at: readonly number[]) => number> = {
     input: (at) => toNumber(elementAt(request.input, at)),
     target: (at) => toNumber(elementAt(request.target!, at)),
@@ -110,6 +110,7 @@ function expectAllTrue(results: Results): void {
     softmax: (at) => Math.exp(toNumber(elementAt(logProbs, at))),
     log: (at) => toNumber(elementAt(logProbs, at)),
     losses: (at) => toNumber(elementAt(losses!, at)),
+    result: () => toNumber(response.loss),
     gradient: (at) => toNumber(elementAt(gradInput!, at)),
     "gradient-target": (at) => toNumber(elementAt(gradTarget!, at)),
   };
@@ -119,8 +120,7 @@ function expectAllTrue(results: Results): void {
     for (const { rows } of slices.slices) {
       for (const { at, value } of rows.flatMap(({ cells }) => cells)) {
         expect(value, id).toBe(valueAt(at));
-        if (PLAIN.includes(id) || (request.operation === "kl_div" && id !== "input"))
-          expect(explain(at)).toMatch(/^\w+(?:\[[\d, ]+\])? = \S+$/);
+        if (PLAIN.includes(id)) expect(explain(at)).toMatch(/^\w+(?:\[[\d, ]+\])? = \S+$/);
         else expectTrue(explain(at), valueAt(at));
       }
     }
@@ -153,7 +153,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
   it.each(EXAMPLES.map((example) => [example.title, example] as const))("in %s", async (_title, example) => {
     const { operation, input, target, options } = example;
     expectAllTrue(
-      await fetchFor(operation, {
+      resultsOf(operation, {
         input,
         ...(target === undefined ? {} : { target }),
         return_grad: true,
@@ -215,7 +215,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
               ),
             }),
           };
-          expectAllTrue(await fetchFor(kind === "nll" ? "nll_loss" : "cross_entropy", body));
+          expectAllTrue(resultsOf(kind === "nll" ? "nll_loss" : "cross_entropy", body));
         },
       ),
       { numRuns: 300 },
@@ -291,7 +291,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
           ...(chosen.sampled && { sample_weight: fill(positions, () => round(random() * 2)) }),
           ...(reduction === "none" && { grad_output: fill(lossShape, () => round(random() * 2 - 1)) }),
         };
-        const results = await fetchFor(isCross ? "cross_entropy" : "nll_loss", body);
+        const results = resultsOf(isCross ? "cross_entropy" : "nll_loss", body);
         for (const { id } of stepsOf(results)) seen.add(id);
         expectAllTrue(results);
         const { loss } = results.response;
@@ -305,15 +305,49 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     );
     expect([...seen].sort()).toEqual(
       [
-        ...["input", "transformed", "softmax", "log", "losses", "gradient", "gradient-target"],
+        ...["input", "transformed", "softmax", "log", "losses", "result", "gradient", "gradient-target"],
         ...["z-loss", "z-losses", "predictions", "correct", "grad-target-weight"],
       ].sort(),
     );
   }, 120_000);
 
+  it("of kl_div, for probabilities, logarithms and scores, temperatures and reductions", () => {
+    const numbers = fc.array(fc.integer({ min: -30, max: 0 }), { minLength: 12, maxLength: 12 });
+    const options = fc.record({
+      numbers,
+      kind: fc.constantFrom(
+        {},
+        { log_target: true },
+        { from_logits: true },
+        { from_logits: true, temperature: 2 },
+      ),
+      reduction: fc.constantFrom("mean", "sum", "batchmean", "none"),
+      dim: fc.constantFrom({}, { dim: 0 }),
+    });
+    fc.assert(
+      fc.property(options, ({ numbers, kind, reduction, dim }) => {
+        const rows = (from: number, of: (n: number) => number): number[][] => [
+          numbers.slice(from, from + 3).map(of),
+          numbers.slice(from + 3, from + 6).map(of),
+        ];
+        const isShare = !("log_target" in kind) && !("from_logits" in kind);
+        const body = {
+          input: rows(0, (n) => n / 10),
+          target: rows(6, (n) => (isShare ? -n / 30 : n / 10)),
+          reduction,
+          ...kind,
+          ...("from_logits" in kind ? dim : {}),
+          ...(reduction !== "none" && { return_grad: true, return_grad_target: true }),
+        };
+        expectAllTrue(resultsOf("kl_div", body));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   it("and not by arithmetic where the weights of all targets are 0", async () => {
     const body = { input: [[2, 1]], target: [0], weight: [0, 1], label_smoothing: 0.5, return_grad: true };
-    const gradient = stepsOf(await fetchFor("cross_entropy", body)).at(-1)!;
+    const gradient = stepsOf(resultsOf("cross_entropy", body)).at(-1)!;
     expect(gradient.explain([0, 1])).toBe(
       "grad_input[0, 1] = NaN: total_weight, by which it is divided, is 0",
     );
@@ -325,9 +359,9 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     await fc.assert(
       fc.asyncProperty(offsets, rows, async (offset, row) => {
         const input = [row.map((score) => score + offset)];
-        expectAllTrue(await fetchFor("cross_entropy", { input, target: [1], return_grad: true }));
+        expectAllTrue(resultsOf("cross_entropy", { input, target: [1], return_grad: true }));
         for (const dtype of ["float64", "float32", "float16", "bfloat16"])
-          expectAllTrue(await fetchFor("log_softmax", { input, dim: 1, dtype }));
+          expectAllTrue(resultsOf("log_softmax", { input, dim: 1, dtype }));
       }),
       { numRuns: 100 },
     );
@@ -335,39 +369,49 @@ describe("every cell is explained by arithmetic that gives its number", () => {
 
   it("and says what the server makes of a score first, and of what it has no share", async () => {
     const input = [[70000, 1]];
-    const [scores, softmax, log] = stepsOf(
-      await fetchFor("log_softmax", { input, dim: 1, dtype: "float16" }),
-    );
+    const [scores, softmax, log] = stepsOf(resultsOf("log_softmax", { input, dim: 1, dtype: "float16" }));
     expect(scores!.explain([0, 0])).toBe("input[0, 0] = 70000, rounded to float16 ∞");
     expect(softmax!.explain([0, 1])).toBe("softmax[0, 1] = NaN: softmax of a line with ∞ is undefined");
     expect(log!.explain([0, 0])).toMatch(/^log_softmax\[0, 0\] = ∞ − NaN = NaN: .*, rounded to float16$/);
   });
 
+  it("of the one loss, by the losses that it is the mean or the sum of", () => {
+    const input = [[2, 1], [0, 0]]; // biome-ignore format: two rows
+    const explained = (body: Body, operation: Operation = "cross_entropy"): string =>
+      stepsOf(resultsOf(operation, { input, target: [0, 1], ...body }))
+        .find(({ id }) => id === "result")!
+        .explain([]);
+    expect(explained({})).toBe("loss = (0.3133 + 0.6931) / 2 = 0.5032");
+    expect(explained({ reduction: "sum" })).toBe("loss = 0.3133 + 0.6931 = 1.006");
+    expect(explained({ weight: [3, 1] })).toBe("loss = (0.9398 + 0.6931) / 4 = 0.4082");
+    expect(explained({ target: [-100, -100] })).toBe(
+      "loss = NaN: the sum is divided by the number of rows with a target, which is 0",
+    );
+    const batch = { target: [[1, 0], [0, 1]], reduction: "batchmean" }; // biome-ignore format: two rows
+    expect(explained(batch, "kl_div")).toBe("loss = (−2 + 0 + 0 + 0) / 2 = −1");
+  });
+
   it("with the digits that a difference needs", async () => {
     const input = [[1234.5678, 1234.9, 0]];
-    const [scores, , log] = stepsOf(await fetchFor("log_softmax", { input, dim: 1 }));
+    const [scores, , log] = stepsOf(resultsOf("log_softmax", { input, dim: 1 }));
     expect(scores!.explain([0, 0])).toBe("input[0, 0] = 1234.5678");
     expect(log!.explain([0, 0])).toMatch(/= 1234\.568 − 1235\.441 = −0\.873: /);
   });
 
   it("with the weights of a gradient beside their shares", async () => {
     const body = { input: [[2, 1]], target: [0], weight: [3, 1], reduction: "sum", return_grad: true };
-    const gradient = stepsOf(await fetchFor("cross_entropy", body)).at(-1)!;
+    const gradient = stepsOf(resultsOf("cross_entropy", body)).at(-1)!;
     expect(gradient.explain([0, 0])).toBe(
       "grad_input[0, 0] = 0.73106 × 3 − 3 = −0.8068: softmax times the sum of share × weight, minus this class's share × weight",
     );
     const smoothed = { ...body, label_smoothing: 0.5 };
-    expect(
-      stepsOf(await fetchFor("cross_entropy", smoothed))
-        .at(-1)!
-        .explain([0, 0]),
-    ).toMatch(/− 0\.75 × 3 = /);
+    expect(stepsOf(resultsOf("cross_entropy", smoothed)).at(-1)!.explain([0, 0])).toMatch(/− 0\.75 × 3 = /);
   });
 
   it("with the formula of each option", async () => {
     const input = [[5, 1, -1]];
     const explain = async (body: Body, id: string, at: readonly number[]): Promise<string> => {
-      const results = await fetchFor("cross_entropy", { input, target: [0], return_grad: true, ...body });
+      const results = resultsOf("cross_entropy", { input, target: [0], return_grad: true, ...body });
       return stepsOf(results)
         .find((step) => step.id === id)!
         .explain(at);
@@ -412,8 +456,8 @@ describe("every cell is explained by arithmetic that gives its number", () => {
   it("without a target where a shift leaves none", async () => {
     const input = [[5, 1], [1, 0.8], [-1, 3]]; // biome-ignore format: three rows
     const body = { input, target: [1, 0, 1], dim: -1, shift: 1, reduction: "sum", return_grad: true };
-    const steps = stepsOf(await fetchFor("cross_entropy", body));
-    const [losses, gradient] = steps.slice(-2) as [Step, Step];
+    const steps = stepsOf(resultsOf("cross_entropy", body));
+    const [losses, , gradient] = steps.slice(-3) as [Step, Step, Step];
     expect(losses.slices.slices[0]!.rows.map(({ head }) => head)).toEqual(["row 0", "row 1"]);
     expect(losses.note).toContain(
       "The target of a row is that of the next row, so the last of them have none.",
@@ -424,7 +468,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
 
   it("of log_softmax not by arithmetic if its gradient comes from other results, too", async () => {
     const body = { input: [2, 1], dim: 0, return_grad: true, grad_output: [1, 0] };
-    const results = await fetchFor("log_softmax", body);
+    const results = resultsOf("log_softmax", body);
     const explained = (more: Body): string => {
       const request = { ...results.request, body: { ...body, ...more } };
       return stepsOf({ ...results, request })
@@ -441,7 +485,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
         let at = 0;
         const next = (): number => (at++ % 5) - 1.5;
         const body = { input: fill(shape, next), dim, return_grad: true, grad_output: fill(shape, next) };
-        expectAllTrue(await fetchFor("log_softmax", body));
+        expectAllTrue(resultsOf("log_softmax", body));
       }
     }
   });
@@ -450,9 +494,9 @@ describe("every cell is explained by arithmetic that gives its number", () => {
 describe("tables", () => {
   it("show every tensor and number of a response, also of a name that the page does not know", async () => {
     const body = { input: [[2, 1]], target: [0], return_predictions: true, return_correct: true };
-    const results = await fetchFor("cross_entropy", body);
+    const results = resultsOf("cross_entropy", body);
     const others = { ...results.others, lse: [2.5], new_result: [[[1, "NaN"]]] };
-    const steps = stepsOf({ ...results, others }).slice(4);
+    const steps = stepsOf({ ...results, others }).slice(5);
     expect(steps.map(({ id, title }) => [id, title])).toEqual([
       ["predictions", "Predictions"],
       ["correct", "Correct predictions"],
@@ -465,7 +509,7 @@ describe("tables", () => {
 
   it("mark what is picked: not an ignored target, and in the input of nll_loss", async () => {
     const marked = async (operation: Operation, body: Body, id: string): Promise<string[]> => {
-      const steps = stepsOf(await fetchFor(operation, { ...body, return_grad: true }));
+      const steps = stepsOf(resultsOf(operation, { ...body, return_grad: true }));
       const step = steps.find((one) => one.id === id)!;
       const cells = step.slices.slices.flatMap(({ rows }) => rows.flatMap((row) => row.cells));
       return cells.filter(({ at }) => step.isPicked?.(at)).map(({ at }) => at.join());

@@ -1,9 +1,9 @@
 /** Options of the playground's requests, resolved like the API resolves them. */
 import { expect, it } from "vitest";
-import type { Operation } from "../../playground/request.ts";
-import { dimOf, reductionOf } from "../../playground/request.ts";
-import { transformScore } from "../../playground/scores.ts";
-import type { Nested } from "../../playground/slices.ts";
+import type { Operation } from "../../playground/request/request.ts";
+import { dimOf, reductionOf } from "../../playground/request/request.ts";
+import { transformScore } from "../../playground/request/scores.ts";
+import type { Nested } from "../../playground/tensors/slices.ts";
 import { useService } from "../support/service.ts";
 
 const service = useService();
@@ -39,7 +39,14 @@ it.each<[Operation, Nested, number | undefined, number]>([
   ["nll_loss", [[1, 2]], 0, 0],
   ["nll_loss", [[1, 2]], 7, 1],
 ])("%s of %j with dim %s has its classes in dimension %i", (operation, input, dim, expected) => {
-  const request = { operation, body: { input, dim }, input, target: undefined, threeWays: false };
+  const request = {
+    operation,
+    body: { input, dim },
+    input,
+    target: undefined,
+    classNames: [],
+    threeWays: false,
+  };
   expect(dimOf(request)).toBe(expected);
 });
 
@@ -60,6 +67,7 @@ it.each([
     body: options,
     input: row,
     target: undefined,
+    classNames: [],
     threeWays: false,
   } as const;
   // The loss of the smaller of two scores tells their difference.

@@ -1,7 +1,13 @@
 /** Tables of tensors in the playground, and their elements. */
 import { describe, expect, it } from "vitest";
-import type { Nested, Slices } from "../../playground/slices.ts";
-import { classSlices, numberAt, plainSlices, positionSlices, shapeOf } from "../../playground/slices.ts";
+import type { Nested, Slices } from "../../playground/tensors/slices.ts";
+import {
+  classSlices,
+  numberAt,
+  plainSlices,
+  positionSlices,
+  shapeOf,
+} from "../../playground/tensors/slices.ts";
 
 /** Returns a tensor whose elements are their row-major indices. */
 function count(shape: readonly number[]): Nested {
@@ -86,8 +92,8 @@ describe("slices", () => {
       [2, 1, 2],
       2,
       [
-        ["sample 0", ["class 0", "class 1"], [["x 0", [0, 1]]]],
-        ["sample 1", ["class 0", "class 1"], [["x 0", [2, 3]]]],
+        ["sample 0", ["class 0", "class 1"], [["row 0", [0, 1]]]],
+        ["sample 1", ["class 0", "class 1"], [["row 0", [2, 3]]]],
       ],
     ],
     [

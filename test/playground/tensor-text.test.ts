@@ -2,8 +2,14 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EXAMPLES } from "../../playground/examples.ts";
-import { exactNumber, formatTensor, parseTensor, TextError, toJson } from "../../playground/tensor-text.ts";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import {
+  exactNumber,
+  formatTensor,
+  parseTensor,
+  TextError,
+  toJson,
+} from "../../playground/tensors/tensor-text.ts";
 
 const MATRIX = [
   [1, 2.5],

@@ -16,7 +16,7 @@ export interface AcceptedTokens {
 /** Authorization header of RFC 6750, section 2.1. */
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 /** Routes without a token: probes, the playground, where a user enters a token, and the guide, which explains how. */
-const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.]+)?|guide(?:\/[\w.-]*)?)$/;
+const OPEN = /^\/(?:(?:v2\/)?health\/(?:live|ready)|(?:playground\/[\w.-]+)?|guide(?:\/[\w.-]*)?)$/;
 
 /** Hashes tokens, because the server keeps only their digests. */
 export function digestTokens(tokens: readonly string[]): Tokens {

@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import fastify from "fastify";
 import { describe, expect, it } from "vitest";
+import { lessonOf } from "../../../playground/request/link.ts";
 import { digestTokens } from "../../../src/http/server/auth.ts";
 import { registerPages } from "../../../src/http/static/pages.ts";
 import { useService } from "../../support/service.ts";
@@ -11,6 +12,8 @@ describe("GET /", () => {
   const files = [
     "/",
     "/playground/page.js",
+    "/playground/kernel.wasm",
+    "/playground/kernel-plain.wasm",
     "/playground/theme.js",
     "/playground/base.css",
     "/guide/",
@@ -22,7 +25,9 @@ describe("GET /", () => {
     async (path) => {
       const answer = await service().get(path);
       expect(answer.status).toBe(200);
-      expect(answer.headers["content-security-policy"]).toMatch(/^default-src 'none'; script-src 'self';/);
+      expect(answer.headers["content-security-policy"]).toMatch(
+        /^default-src 'none'; script-src 'self'(?: 'wasm-unsafe-eval')?;/,
+      );
       expect(answer.headers["cache-control"]).toBe("no-cache");
       const etag = String(answer.headers.etag);
       const again = await service().get(path, { "if-none-match": `"other", W/${etag}` });
@@ -38,6 +43,15 @@ describe("GET /", () => {
     expect(links.length).toBeGreaterThan(4);
     for (const link of links) expect(link).toMatch(/^(?:[a-z#]|data:,)/);
     expect(text).not.toMatch(/https?:/);
+  });
+
+  it("may compile WebAssembly, which has its type, and no other page may", async () => {
+    const policyOf = async (path: string) => (await service().get(path)).headers["content-security-policy"];
+    expect(await policyOf("/")).toContain("script-src 'self' 'wasm-unsafe-eval';");
+    expect(await policyOf("/guide/")).not.toContain("wasm");
+    const { headers, bytes } = await service().get("/playground/kernel.wasm");
+    expect(headers["content-type"]).toBe("application/wasm");
+    expect(WebAssembly.validate(Uint8Array.from(bytes))).toBe(true);
   });
 
   it("takes no other method, and is at no other path", async () => {
@@ -85,7 +99,9 @@ describe("GET /guide/", () => {
         expect(origin, `${page}: ${link}`).toBe(open().url);
         const answer = await open().get(pathname);
         expect(answer.status, `${page}: ${link}`).toBe(200);
-        if (hash !== "") expect(answer.text, `${page}: ${link}`).toContain(`id="${hash.slice(1)}"`);
+        // The playground's fragment is a lesson, not an element.
+        if (pathname === "/" && hash !== "") expect(lessonOf(hash.replaceAll("&amp;", "&"))).toBeDefined();
+        else if (hash !== "") expect(answer.text, `${page}: ${link}`).toContain(`id="${hash.slice(1)}"`);
       }
     }
   });

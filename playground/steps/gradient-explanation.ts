@@ -1,16 +1,6 @@
 /** Explanations of the cells of gradients. */
-import type { Results } from "./api.ts";
-import {
-  decimalsFor,
-  elementName,
-  equation,
-  factor,
-  longNumber,
-  product,
-  shortNumber,
-} from "./arithmetic.ts";
-import { joinWords, logSumExpAt, omissionWords, roundingWords, weightWords } from "./explanation.ts";
-import type { LossRequest } from "./request.ts";
+
+import type { LossRequest } from "../request/request.ts";
 import {
   classAt,
   isKept,
@@ -21,10 +11,22 @@ import {
   squareScaleOf,
   targetProbabilities,
   weightsOf,
-} from "./request.ts";
-import { isTransformed, roundOperand, softcapSlope } from "./scores.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { lineAt, numberAt, shapeOf, toNumber } from "./slices.ts";
+} from "../request/request.ts";
+import type { Results } from "../request/results.ts";
+import { isTransformed, roundOperand, softcapSlope } from "../request/scores.ts";
+import {
+  decimalsFor,
+  elementName,
+  equation,
+  factor,
+  longNumber,
+  product,
+  shortNumber,
+} from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { lineAt, numberAt, toNumber } from "../tensors/slices.ts";
+import { joinWords, logSumExpAt, omissionWords, roundingWords, weightWords } from "./explanation.ts";
+import { divisorOf } from "./reduction.ts";
 
 /** Options of log_softmax with which its gradient is that of grad_output alone. */
 const PLAIN_LOG_SOFTMAX = [
@@ -180,7 +182,8 @@ interface GradScale {
 }
 
 /** Returns the scale of a kept position's gradient: grad_output and sample_weight, divided by the divisor of the mean. */
-function gradScaleAt({ request, response, losses }: Results, position: Indices): GradScale {
+function gradScaleAt(results: Results, position: Indices): GradScale {
+  const { request, response } = results;
   const reduction = reductionOf(request.body);
   const given = request.body.grad_output as Nested | undefined;
   const gradOutput =
@@ -188,9 +191,7 @@ function gradScaleAt({ request, response, losses }: Results, position: Indices):
       ? 1
       : roundOperand(request.body, numberAt(given, reduction === "none" ? position : []));
   const sample = sampleWeightAt(request, position);
-  const positions = shapeOf(losses ?? 0).reduce((count, size) => count * size, 1);
-  const total = toNumber(response.total_weight ?? positions);
-  const divisor = reduction === "mean" ? total : 1;
+  const divisor = divisorOf(results);
   const times = [gradOutput, sample]
     .filter((one) => one !== 1)
     .map((one) => `${shortNumber(one)} × `)

@@ -1,9 +1,11 @@
 /** A request of the form, and its options as PyTorch resolves them. */
-import { roundOperand } from "./scores.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { lineAt, numberAt, shapeOf, toNumber } from "./slices.ts";
 
-export type Operation = "cross_entropy" | "nll_loss" | "log_softmax" | "kl_div";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { lineAt, numberAt, shapeOf, toNumber } from "../tensors/slices.ts";
+import { roundOperand } from "./scores.ts";
+
+export const OPERATIONS = ["cross_entropy", "nll_loss", "log_softmax", "kl_div"] as const;
+export type Operation = (typeof OPERATIONS)[number];
 export type Reduction = "none" | "mean" | "sum" | "batchmean";
 /** The JSON object of a request or response. */
 export type Body = Readonly<Record<string, unknown>>;
@@ -14,6 +16,8 @@ export interface LossRequest {
   readonly body: Body;
   readonly input: Nested;
   readonly target: Nested | undefined;
+  /** Names of the classes, shown as headings. Classes without one are numbered. */
+  readonly classNames: readonly string[];
   /** Also computes the loss in the two other equivalent ways. */
   readonly threeWays: boolean;
 }
@@ -28,6 +32,17 @@ export function dimOf({ operation, body, input }: LossRequest): number {
   if (typeof dim === "number" && dim >= -rank && dim < rank) return dim < 0 ? dim + rank : dim;
   if (operation === "kl_div") return rank - 1;
   return rank === 1 || (operation === "log_softmax" && rank === 3) ? 0 : 1;
+}
+
+/** Returns the word before the index of a position: its row or its column in the table of the scores. */
+export function positionHead(request: LossRequest): "row" | "column" {
+  return dimOf(request) === 0 && shapeOf(request.input).length === 2 ? "column" : "row";
+}
+
+/** Returns the word for a position in sentences. */
+export function positionWord(request: LossRequest): string {
+  const rank = shapeOf(request.input).length;
+  return rank > 2 && dimOf(request) !== rank - 1 ? "position" : positionHead(request);
 }
 
 /** Returns the reduction. The deprecated `size_average` and `reduce` override `reduction`, as in PyTorch. */

@@ -1,6 +1,8 @@
 /** The scores of which the softmax is taken: rounded to the requested dtype, and transformed by softcap and temperature. */
+
+import { toNumber } from "../tensors/slices.ts";
+import { roundBfloat16 } from "../tensors/typed-arrays.ts";
 import type { Body, LossRequest } from "./request.ts";
-import { toNumber } from "./slices.ts";
 
 /** Returns the requested dtype if its rounding is visible in 4 digits. */
 export function coarseDtype({ dtype }: Body): string | undefined {
@@ -11,7 +13,7 @@ export function coarseDtype({ dtype }: Body): string | undefined {
 export function roundScore(body: Body, value: number): number {
   const dtype = coarseDtype(body);
   if (dtype === "float16") return Math.f16round(Math.fround(value));
-  return dtype === "bfloat16" ? toBfloat16(value) : Math.fround(value);
+  return dtype === "bfloat16" ? roundBfloat16(Math.fround(value)) : Math.fround(value);
 }
 
 /** Rounds a weight or a share of the target, if its rounding to the dtype is visible. */
@@ -22,6 +24,11 @@ export function roundOperand(body: Body, value: number): number {
 /** Returns true if `softcap` or `temperature` changes the scores. */
 export function isTransformed({ body }: LossRequest): boolean {
   return body.softcap !== undefined || (body.temperature ?? 1) !== 1;
+}
+
+/** Returns the step with the scores of which the softmax is taken. */
+export function scoresId(request: LossRequest): "input" | "transformed" {
+  return isTransformed(request) ? "transformed" : "input";
 }
 
 /** Returns the score of which the softmax is taken: rounded, bounded by `softcap` and divided by `temperature`. */
@@ -41,14 +48,4 @@ export function softcapSlope({ body }: LossRequest, score: number): number {
   // 1 - tanh² would lose its digits for large scores.
   const decay = Math.exp(-2 * Math.abs(roundScore(body, score) / toNumber(body.softcap)));
   return (4 * decay) / (1 + decay) ** 2;
-}
-
-/** Rounds to the upper half of a float32: to nearest, ties to even. */
-function toBfloat16(value: number): number {
-  if (!Number.isFinite(value)) return value;
-  const view = new DataView(new ArrayBuffer(4));
-  view.setFloat32(0, value);
-  const bits = view.getUint32(0);
-  view.setUint32(0, (bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000);
-  return view.getFloat32(0);
 }

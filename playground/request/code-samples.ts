@@ -1,6 +1,7 @@
 /** Programs that send a request, to copy: curl, Python and TypeScript. */
+
+import { toJson } from "../tensors/tensor-text.ts";
 import type { Body } from "./request.ts";
-import { toJson } from "./tensor-text.ts";
 
 export type Language = "curl" | "Python" | "TypeScript";
 

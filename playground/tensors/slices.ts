@@ -56,6 +56,13 @@ export function mapElements(value: Nested, replace: (element: number) => number)
     : replace(toNumber(value));
 }
 
+/** Returns the indices of the elements along `dim` at a position, whose indices omit it. */
+export function lineIndices(value: Nested, position: Indices, dim: number): Indices[] {
+  const shape = shapeOf(value);
+  if (shape.length === 0) return [[]];
+  return Array.from({ length: shape[dim]! }, (_, c) => position.toSpliced(dim, 0, c));
+}
+
 /** Returns the elements along `dim` through an element, or the scalar. */
 export function lineAt(value: Nested, at: Indices, dim: number): number[] {
   const length = shapeOf(value)[dim] ?? 1;
@@ -64,14 +71,16 @@ export function lineAt(value: Nested, at: Indices, dim: number): number[] {
 
 /**
  * Slices a tensor along its class dimension `dim`: (C), (N, C) or (C, N) as one table, (N, d1, C) as a table for each
- * sample, and (N, C, d1..dK) as a table for each sample and class.
+ * sample, and (N, C, d1..dK) as a table for each sample and class. Classes have their names as headings.
  */
-export function classSlices(value: Nested, dim: number): Slices {
+export function classSlices(value: Nested, dim: number, classNames: readonly string[] = []): Slices {
   const shape = shapeOf(value);
   const classes = shape[dim] ?? 1;
+  const className = (c: number): string => classNames[c] ?? `class ${c}`;
+  const row = (n: number): string => `row ${n}`;
   if (shape.length <= 2) {
-    const heads =
-      shape.length === 2 && dim === 0 ? (["class", "column"] as const) : (["row", "class"] as const);
+    const heads: Matrix["heads"] =
+      shape.length === 2 && dim === 0 ? [className, (n) => `column ${n}`] : [row, className];
     return limit(1, shape.at(-2) ?? 1, shape.at(-1) ?? 1, () => matrix(value, { shape, heads }));
   }
   const [samples = 0, ...rest] = shape.toSpliced(dim, 1);
@@ -80,7 +89,7 @@ export function classSlices(value: Nested, dim: number): Slices {
       const rows = elementAt(value, [n]);
       return matrix(rows, {
         shape: shape.slice(1),
-        heads: ["x", "class"],
+        heads: [row, className],
         first: [n],
         title: titleOf(samples, n, ""),
       });
@@ -89,7 +98,7 @@ export function classSlices(value: Nested, dim: number): Slices {
   const [height, width] = extent(rest);
   return limit(samples * classes, height, width, (index) => {
     const [n, c] = [Math.floor(index / classes), index % classes];
-    return grid(value, (at) => [n, ...at].toSpliced(dim, 0, c), rest, titleOf(samples, n, `class ${c}`));
+    return grid(value, (at) => [n, ...at].toSpliced(dim, 0, c), rest, titleOf(samples, n, className(c)));
   });
 }
 
@@ -110,7 +119,9 @@ export function plainSlices(value: Nested, name: string): Slices {
   const shape = shapeOf(value);
   if (shape.length !== 2) return positionSlices(value, name);
   const [rows = 0, columns = 0] = shape;
-  return limit(1, rows, columns, () => matrix(value, { shape, heads: ["row", "column"] }));
+  return limit(1, rows, columns, () =>
+    matrix(value, { shape, heads: [(n) => `row ${n}`, (n) => `column ${n}`] }),
+  );
 }
 
 function limit(slices: number, rows: number, columns: number, sliceAt: (index: number) => Slice): Slices {
@@ -132,8 +143,8 @@ function extent(rest: readonly number[]): [height: number, width: number] {
 
 interface Matrix {
   readonly shape: readonly number[];
-  /** Words before the index of a row and of a column. */
-  readonly heads: readonly [row: string, column: string];
+  /** Headings of a row and of a column, by their index. */
+  readonly heads: readonly [row: (n: number) => string, column: (n: number) => string];
   /** Indices of the matrix in the tensor. */
   readonly first?: Indices;
   readonly title?: string;
@@ -141,14 +152,14 @@ interface Matrix {
 
 function matrix(value: Nested, { shape, heads, first = [], title = "" }: Matrix): Slice {
   const columns = range(shape.at(-1) ?? 1, MAX_DRAWN.columns);
-  const names = columns.map((c) => (shape.length === 0 ? "score" : `${heads[1]} ${c}`));
+  const names = columns.map((c) => (shape.length === 0 ? "score" : heads[1](c)));
   const cell = (at: Indices): Cell => ({ at: [...first, ...at], value: numberAt(value, at) });
   if (shape.length < 2) {
     const cells = columns.map((c) => cell(shape.length === 0 ? [] : [c]));
     return { title, columns: names, rows: [{ head: "", cells }] };
   }
   const rows = range(shape[0]!, MAX_DRAWN.rows).map((n) => ({
-    head: `${heads[0]} ${n}`,
+    head: heads[0](n),
     cells: columns.map((c) => cell([n, c])),
   }));
   return { title, columns: names, rows };
@@ -178,7 +189,7 @@ function grid(value: Nested, place: (at: Indices) => Indices, rest: readonly num
 }
 
 /** Converts a row-major index to indices, like NumPy's unravel_index. */
-function unravel(index: number, sizes: readonly number[]): number[] {
+export function unravel(index: number, sizes: readonly number[]): number[] {
   let rest = index;
   return sizes
     .toReversed()

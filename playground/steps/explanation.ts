@@ -1,5 +1,18 @@
 /** Explanations: an equation for each cell of a step, with the numbers that the cell comes from. */
-import type { Results } from "./api.ts";
+
+import type { LossRequest } from "../request/request.ts";
+import {
+  hasProbabilities,
+  isKept,
+  isSparse,
+  sampleWeightAt,
+  squareScaleOf,
+  targetPosition,
+  targetShares,
+  weightsOf,
+} from "../request/request.ts";
+import type { Results } from "../request/results.ts";
+import { coarseDtype, roundScore, transformScore } from "../request/scores.ts";
 import {
   decimalsFor,
   elementName,
@@ -11,21 +24,9 @@ import {
   product,
   shortNumber,
   sumOf,
-} from "./arithmetic.ts";
-import type { LossRequest } from "./request.ts";
-import {
-  hasProbabilities,
-  isKept,
-  isSparse,
-  sampleWeightAt,
-  squareScaleOf,
-  targetPosition,
-  targetShares,
-  weightsOf,
-} from "./request.ts";
-import { coarseDtype, roundScore, transformScore } from "./scores.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { lineAt, numberAt } from "./slices.ts";
+} from "../tensors/arithmetic.ts";
+import type { Indices, Nested } from "../tensors/slices.ts";
+import { lineAt, numberAt } from "../tensors/slices.ts";
 
 export function explainInput({ input, body }: LossRequest, at: Indices): string {
   const value = numberAt(input, at);
@@ -78,7 +79,7 @@ export function explainSoftmax(results: Results, at: Indices): string {
 }
 
 /** Returns the logarithm of the sum of the exponentials of a line. */
-function logSumExp(scores: readonly number[]): number {
+export function logSumExp(scores: readonly number[]): number {
   const max = scores.reduce((left, right) => Math.max(left, right), -Infinity);
   return max + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - max), 0));
 }

@@ -24,15 +24,31 @@ export function element(name: string, attributes: Readonly<Record<string, string
   return created;
 }
 
-/** Announces a sentence after a delay. Replaces a pending announcement. */
-export function announce(sentence: string, delayMs = ANNOUNCE_DELAY_MS): void {
-  cancelAnnouncement();
-  announcement = window.setTimeout(() => {
-    setText("spoken", "");
-    announcement = window.setTimeout(() => setText("spoken", sentence), ANNOUNCE_GAP_MS);
-  }, delayMs);
+/** Creates an element of a picture. */
+export function svgElement(
+  name: string,
+  attributes: Readonly<Record<string, string>>,
+  text = "",
+): SVGElement {
+  const created = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [attribute, value] of Object.entries(attributes)) created.setAttribute(attribute, value);
+  if (text !== "") created.textContent = text;
+  return created;
 }
 
-export function cancelAnnouncement(): void {
+/** A sentence without a delay that has not been announced yet. */
+let urgent = "";
+
+/** Announces a sentence after a delay. Replaces a pending announcement, but not one without a delay. */
+export function announce(sentence: string, delayMs = ANNOUNCE_DELAY_MS): void {
   window.clearTimeout(announcement);
+  const text = delayMs === 0 ? sentence : `${urgent} ${sentence}`.trim();
+  if (delayMs === 0) urgent = sentence;
+  announcement = window.setTimeout(() => {
+    setText("spoken", "");
+    announcement = window.setTimeout(() => {
+      urgent = "";
+      setText("spoken", text);
+    }, ANNOUNCE_GAP_MS);
+  }, delayMs);
 }

@@ -1,13 +1,12 @@
 /** Reads a request from the form, and shows errors at its controls. Each API field has a control with its name as id. */
-import type { Problem } from "./api.ts";
+
+import type { Field } from "../request/fields.ts";
+import { FIELDS, fieldsOf } from "../request/fields.ts";
+import type { Body, LossRequest, Operation } from "../request/request.ts";
+import { reductionOf } from "../request/request.ts";
+import type { Nested } from "../tensors/slices.ts";
+import { exactNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
 import { announce, byId, element } from "./dom.ts";
-import type { Example } from "./examples.ts";
-import type { Field } from "./fields.ts";
-import { FIELDS, fieldsOf } from "./fields.ts";
-import type { LossRequest, Operation } from "./request.ts";
-import { reductionOf } from "./request.ts";
-import type { Indices, Nested } from "./slices.ts";
-import { exactNumber, formatTensor, parseTensor, TextError } from "./tensor-text.ts";
 
 /** Thrown for a control whose text is not valid. */
 export class FieldError extends Error {
@@ -31,6 +30,11 @@ function selectedOperation(): Operation {
 
 function accepts(operation: Operation, name: string): boolean {
   return fieldsOf(operation).some((field) => field.name === name);
+}
+
+/** Returns the class names as typed. */
+export function readClassNames(): string {
+  return textOf("class_names");
 }
 
 /** Draws the controls of all options. Call it once, before any other function. */
@@ -71,23 +75,27 @@ function drawControl({ name, kind, absent = "", choices = [], range = {} }: Fiel
   );
 }
 
-/** Fills the controls with an example, and opens the folds of its options. */
-export function fillForm({ operation, input, target, options = {} }: Example): void {
+/** Fills the controls with a request, and opens the folds of its options. */
+export function fillForm(operation: Operation, body: Body, classNames: string): void {
   control("operation").value = operation;
+  control("class_names").value = classNames;
   for (const { name, kind } of FIELDS) {
-    if (kind === "flag") control(name).checked = options[name] === true || name === "return_grad";
-    else control(name).value = textFor(options[name]);
-    if (options[name] !== undefined) openFold(name);
+    if (kind === "flag") control(name).checked = body[name] === true;
+    else if (body[name] !== undefined || name !== "target") control(name).value = textFor(body[name]);
+    if (body[name] !== undefined && name !== "return_grad") openFold(name);
   }
-  control("input").value = formatTensor(input);
-  if (target !== undefined) control("target").value = formatTensor(target);
   isUnchecked = false;
   updateControls("");
 }
 
-function textFor(value: Nested | boolean | undefined): string {
+/** Shows another tensor in the control of an operand. */
+export function setOperand(name: "input" | "target", value: Nested): void {
+  control(name).value = formatTensor(value);
+}
+
+function textFor(value: unknown): string {
   if (value === undefined) return "";
-  return typeof value === "object" ? formatTensor(value) : String(value);
+  return typeof value === "object" ? formatTensor(value as Nested) : String(value);
 }
 
 /** Opens the fold around a control, if there is one. */
@@ -162,7 +170,10 @@ export function readForm(threeWays: boolean): LossRequest {
   if (body.target === undefined && accepts(operation, "target"))
     throw new FieldError("target", "A loss needs a class for each row, or probabilities.");
   const { input, target } = body as { input: Nested; target: Nested | undefined };
-  return { operation, body, input, target, threeWays };
+  const classNames = textOf("class_names")
+    .split(/\s*,\s*/)
+    .filter((name) => name !== "");
+  return { operation, body, input, target, classNames, threeWays };
 }
 
 function readField({ name, kind, choices = [] }: Field): unknown {
@@ -201,10 +212,4 @@ export function clearErrors(): void {
     byId(`note-${name}`).textContent = "";
     control(name).removeAttribute("aria-invalid");
   }
-}
-
-/** Returns the field and element of an error response, from its JSON pointer (RFC 6901). */
-export function errorLocation({ errors }: Problem): { field: string; at: Indices } | undefined {
-  const [, field, ...rest] = errors?.[0]?.pointer.split("/") ?? [];
-  return field === undefined ? undefined : { field, at: rest.map(Number) };
 }

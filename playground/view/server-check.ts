@@ -1,0 +1,69 @@
+/** Asks the server for the same request, and says whether its numbers have the bits of the page's. */
+import type { ServerResponse } from "../request/api.ts";
+import { askServer, NoResponseError } from "../request/api.ts";
+import { differenceOf } from "../request/comparison.ts";
+import type { Body, LossRequest } from "../request/request.ts";
+import { Refusal } from "../tensors/typed-arrays.ts";
+import { byId, setText } from "./dom.ts";
+
+const MAX_SHOWN_CHARS = 20_000;
+
+let controller = new AbortController();
+
+/** Sends the request and compares the response with the page's own, or with its refusal. */
+export async function checkWithServer(request: LossRequest, own: Body | Refusal): Promise<void> {
+  clearServerCheck();
+  const { signal } = controller;
+  setText("server-verdict", "Asking the server ...");
+  try {
+    const response = await askServer(request, readToken(), signal);
+    setText("server-verdict", verdictOf(response, own));
+    setText("answer", truncate(formatJson(response.json)));
+    byId("answer-box").hidden = false;
+    if (response.problem?.code === "unauthorized") (byId("token-box") as HTMLDetailsElement).open = true;
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof NoResponseError)) throw error;
+    setText("server-verdict", `The server does not respond: ${error.message}`);
+  }
+}
+
+/** Removes a response to an older request. */
+export function clearServerCheck(): void {
+  controller.abort();
+  controller = new AbortController();
+  setText("server-verdict", "");
+  setText("answer", "");
+  byId("answer-box").hidden = true;
+}
+
+export function readToken(): string {
+  return (byId("token") as HTMLInputElement).value.trim();
+}
+
+function verdictOf({ json, problem }: ServerResponse, own: Body | Refusal): string {
+  if (problem !== undefined) {
+    const isSame = own instanceof Refusal && own.code === problem.code;
+    const detail = problem.errors?.[0]?.detail ?? problem.detail;
+    return `The server refuses it${isSame ? ", too" : ""} (${problem.code}): ${detail}`;
+  }
+  if (own instanceof Refusal) return "The server accepts it, although this page refuses it.";
+  const difference = differenceOf(own, json);
+  return difference === undefined
+    ? "The server’s numbers are the same, bit by bit."
+    : `The server’s numbers differ: ${difference}`;
+}
+
+/** Truncates a long text, and says so. */
+export function truncate(text: string): string {
+  if (text.length <= MAX_SHOWN_CHARS) return text;
+  return `${text.slice(0, MAX_SHOWN_CHARS)}\n... ${MAX_SHOWN_CHARS} of ${text.length} characters are shown`;
+}
+
+/** Formats JSON with one line for each row of numbers. */
+function formatJson(json: unknown): string {
+  return JSON.stringify(json, null, 1).replaceAll(
+    /\[\s+([^[\]{}]*?)\s+\]/g,
+    (_, row: string) => `[${row.replaceAll(/\s*\n\s*/g, " ")}]`,
+  );
+}
