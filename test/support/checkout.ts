@@ -15,7 +15,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const START_LIMIT_MS = 240_000;
 
 /** What npm start needs of a clone. */
-const SOURCES = /^(?:src|playground|docs|reference|build|package.*\.json|tsconfig.*\.json|.*\.md)$/;
+const SOURCES = /^(?:src|playground|docs|reference|build|LICENSE|package.*\.json|tsconfig.*\.json|.*\.md)$/;
 const BUILT = /\.(?:wasm|sha256)$/;
 
 /** A copy of the sources, as a clone under umask 077 has them, built where this one is if `built` says so. The caller removes its folder. */
