@@ -49,6 +49,9 @@ export function checkIndexPath(
   };
 }
 
+/** Limit of a sparse target's classes per position, because the gradient looks at all of them for every 2048 classes. */
+const MAX_PICKS = 1024;
+
 /**
  * Checks a sparse target: class indices in the input's shape but for the class dimension, weights of its shape, and no
  * option for one class per position.
@@ -63,6 +66,13 @@ export function checkSparsePath(
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   checkLogits(input);
   const picks = target.shape[classAxis];
+  if (picks !== undefined && picks > MAX_PICKS) {
+    throw new LossError(
+      "shape_mismatch",
+      "target",
+      `a sparse target has at most ${MAX_PICKS} classes for each position, got ${picks}: send probabilities of all classes instead`,
+    );
+  }
   if (picks === undefined || !sameShape(target.shape, input.shape.with(classAxis, picks))) {
     const expected = input.shape.map((size, axis) => (axis === classAxis ? "K" : size)).join(", ");
     throw new LossError(

@@ -72,7 +72,7 @@ export function admitInference(
   const json = jsonBytes(request);
   if (json === undefined && headers["content-type"] !== undefined) checkJson(headers["content-type"]);
   if (json !== undefined && json > length) {
-    if (coding !== undefined)
+    if (!isLengthKnown(headers, coding))
       throw tooLarge(`${json} bytes of JSON`, inflatedSizeLimit(length, bodyLimitOf(engine)));
     throw malformed(`expected a body of at least ${json} bytes, got ${length}`);
   }

@@ -21,7 +21,7 @@ const CrossEntropyRequest = Type.Object(
       "The logits, shape (C), (N, C) or (N, C, d1..dK), or with dim any shape with the classes there.",
     ),
     target: tensorField(
-      "Class indices in [0, C), the input's shape without the class dimension; or probabilities of the input's shape, including one-hot rows; or with target_weight K class indices for each position, the input's shape with K classes.",
+      "Class indices in [0, C), the input's shape without the class dimension; or probabilities of the input's shape, including one-hot rows; or with target_weight K class indices for each position, the input's shape with K classes, at most 1024.",
     ),
     ...lossOptions,
     label_smoothing: optional(

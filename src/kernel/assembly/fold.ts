@@ -45,6 +45,8 @@ const ROUND = memory.data(262144, 16);
 const LONG_LINE: usize = 65536;
 /** Largest group of columns in elements, because no step divides a group. */
 const MAX_GROUP_ELEMENTS: usize = 1 << 20;
+/** Largest group of positions by the picks of sparse targets. */
+const MAX_GROUP_PICKS: usize = 1 << 16;
 /** Positions that justify a pass over the tensor, a run of 256 bytes per class. */
 const MIN_WIDTH: usize = 64;
 
@@ -90,8 +92,9 @@ export function sparseTargetStep(at: usize, budget: i32): i32 {
 
 function step(fold: Fold, op: i32, budget: i32): i32 {
   if (op == LINE_SUMS && fold.classes == 0) return emptyLines(fold, budget);
-  // Skips lines without elements unless each position has a loss to write.
-  if (fold.classes == 0 && fold.losses == 0 && op != CROSS_ENTROPY && op != SPARSE_TARGET) return 1;
+  // Skips lines without elements unless each position has a loss to write, or a target, whose bytes bound their number.
+  const hasTargets = op == CROSS_ENTROPY || (op == SPARSE_TARGET && fold.picks != 0);
+  if (fold.classes == 0 && fold.losses == 0 && !hasTargets) return 1;
   if (fold.inner == 1 && fold.classes > SMALL_ROW) {
     return fold.wide ? run<f64, Rows>(fold, op, budget) : run<f32, Rows>(fold, op, budget);
   }
@@ -110,6 +113,7 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
       const weighted = op == CROSS_ENTROPY && fold.smoothing > 0 && fold.out != 0;
       if (weighted && !addWeights<K>(fold, usize(max<i64>(left, 1)))) return 0;
       beginGroup<K, L>(fold, op, usize(positions - fold.position));
+      left -= picksCost(fold, op);
     }
     while (fold.phase < 2) {
       while (fold.classAt < fold.classes) {
@@ -122,11 +126,15 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
         } else {
           write<K, L>(fold, op, n, held);
           held = false;
+          left -= picksCost(fold, op);
         }
         fold.classAt += u32(n);
         left -= i64(n * fold.width);
       }
-      if (fold.phase == 0) closeGather<K, L>(fold, op, held);
+      if (fold.phase == 0) {
+        closeGather<K, L>(fold, op, held);
+        left -= picksCost(fold, op);
+      }
       fold.classAt = 0;
       fold.phase = fold.phase == 0 && writes<K>(fold, op) ? 1 : 2;
     }
@@ -137,6 +145,13 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
     if (left <= 0) return 0;
   }
   return 1;
+}
+
+/** Returns the elements that one pass over the picks of a group counts as. */
+// @ts-ignore: decorator
+@inline
+function picksCost(fold: Fold, op: i32): i64 {
+  return op == SPARSE_TARGET ? i64(fold.picks) * i64(fold.width) : 0;
 }
 
 /** Returns whether a second sweep is needed, for a result per class or a sum over log-probabilities. */
@@ -159,7 +174,7 @@ function addWeights<K>(fold: Fold, budget: usize): bool {
 }
 
 function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
-  fold.width = u32(isRows<L>() ? 1 : min(left, columnsAtOnce(fold)));
+  fold.width = u32(isRows<L>() ? 1 : min(min(left, columnsAtOnce(fold)), positionsOfPicks(fold, op)));
   fold.phase = 0;
   fold.classAt = 0;
   clearState<K>(fold);
@@ -221,6 +236,14 @@ function columnsAtOnce(fold: Fold): usize {
   const inner = <usize>fold.inner;
   const width = min(min(max(blockOf(fold) / classes, MIN_WIDTH), MAX_WIDTH), MAX_GROUP_ELEMENTS / classes) & ~3;
   return inner < width && inner < SHORT_INNER ? width - (width % inner) : width;
+}
+
+/** Returns the positions whose picks a group may have, because no step divides it. Whole outer positions if there are few inner ones. */
+function positionsOfPicks(fold: Fold, op: i32): usize {
+  if (op != SPARSE_TARGET || fold.picks <= 1) return MAX_WIDTH;
+  const inner = <usize>fold.inner;
+  const most = max<usize>(MAX_GROUP_PICKS / fold.picks, 1);
+  return inner < SHORT_INNER ? max(most - (most % inner), inner) : most;
 }
 
 /**

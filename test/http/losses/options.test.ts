@@ -80,6 +80,12 @@ describe("refuses with the pointer to the field", () => {
     ["cross_entropy", { ...sparse, target_weight: [[1], [1]] }, "shape_mismatch", "/target_weight"],
     [
       "cross_entropy",
+      { input: [[0, 1]], target: [Array(1025).fill(1)], target_weight: [Array(1025).fill(0)] },
+      "shape_mismatch",
+      "/target",
+    ],
+    [
+      "cross_entropy",
       { ...sparse, target_weight: { dtype: "int64", shape: [2, 2], data: [1, 1, 1, 1] } },
       "dtype_not_supported",
       "/target_weight",
@@ -225,4 +231,26 @@ it("a streamed response has the rows before what is known after them, whatever t
   expect(Object.keys(files[0]!)).toEqual(["total_weight", "grad_input", "predictions", "loss", "correct"]);
   expect(Object.keys(files[1]!)).toEqual(["total_weight", "predictions", "loss", "grad_input", "correct"]);
   for (const name of Object.keys(files[0]!)) expect(files[0]![name], name).toEqual(files[1]![name]);
+});
+
+describe("a sparse target", () => {
+  it("may have 1024 classes for each position", async () => {
+    const target = [Array.from({ length: 1024 }, (_, k) => k % 2)];
+    const target_weight = [new Array(1024).fill(1 / 1024)];
+    const { json } = await service().post("/v1/cross_entropy", { input: [[0, 0]], target, target_weight });
+    expect(json.loss).toBeCloseTo(Math.LN2, 6);
+  });
+
+  it.each([[{}], [{ return_grad: true, return_grad_target_weight: true }]])(
+    "without classes and elements has no work for its positions: %o",
+    async (options) => {
+      const empty = { shape: [2 ** 32 - 1, 0], data: [] };
+      const body = { input: empty, target: { ...empty, dtype: "int64" }, target_weight: empty, ...options };
+      // Ten of them would take a minute if each position took a nanosecond.
+      for (let sent = 0; sent < 10; sent++) {
+        const { status, json } = await service().post("/v1/cross_entropy", { ...body, reduction: "sum" });
+        expect([status, json.loss, json.total_weight]).toEqual([200, 0, 0]);
+      }
+    },
+  );
 });
