@@ -130,6 +130,7 @@ it("installed elsewhere, it serves, checks itself, and is a library with types",
   server.kill("SIGTERM");
   expect(await once(server, "exit")).toEqual([0, null]);
 
+  await run("npm", ["pkg", "set", "type=module"], { cwd: away });
   writeFileSync(join(away, "use.ts"), USE);
   const { stdout } = await run(process.execPath, [join(away, "use.ts")]);
   expect(Number(stdout)).toBeCloseTo(Math.LN2, 6);
