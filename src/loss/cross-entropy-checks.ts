@@ -66,11 +66,11 @@ export function checkSparsePath(
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   checkLogits(input);
   const picks = target.shape[classAxis];
-  if (picks !== undefined && picks > MAX_PICKS) {
+  if (picks! > MAX_PICKS) {
     throw new LossError(
       "shape_mismatch",
       "target",
-      `a sparse target has at most ${MAX_PICKS} classes for each position, got ${picks}: send probabilities of all classes instead`,
+      `Expected at most ${MAX_PICKS} classes for each position. Got: ${picks}`,
     );
   }
   if (picks === undefined || !sameShape(target.shape, input.shape.with(classAxis, picks))) {

@@ -160,18 +160,12 @@ export class IndexRun implements Run<LossResult> {
   /** Sums the sample weights of all positions with a kept class. */
   #sumSamples({ picks }: SparseTarget, take: (total: number) => void): Step {
     const { lossShape, axis, loss } = this.#plan;
-    // Without picks no position is kept, and a shape may have billions of positions.
-    if (picks === 0) {
-      return () => {
-        take(0);
-        return true;
-      };
-    }
     return sampleSumStep(
       this.#kernel,
       this.#scratch,
       {
-        positions: elementCount(lossShape),
+        // Without picks no position is kept, and a shape may have billions of them.
+        positions: picks === 0 ? 0 : elementCount(lossShape),
         sampleWeight: this.#terms.sampleWeight,
         sparse: { target: this.#target, picks, inner: axis.inner },
         ignoreIndex: loss.ignoreIndex,
