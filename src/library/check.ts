@@ -114,6 +114,8 @@ const TRANSFORM = { temperature: check("a number", isNumber), softcap: check("a 
 const GRADIENT = { returnGrad: flag, gradOutput: checkTensor };
 
 /** Options of `logSoftmax`. */
+export const INIT = { maxBytes: check("an integer", isInteger) };
+
 export const LOG_SOFTMAX = {
   dim: check("an integer or null", orNull(isInteger)),
   dtype: check(`one of ${NAMES} or null`, orNull(isDType)),

@@ -6,10 +6,10 @@ import type { CrossEntropyOptions } from "./cross-entropy.ts";
 import { checkIndexOperands, checkTargetDType, checkWeightDType, requireFloat } from "./index-checks.ts";
 import type { IndexLoss, SparseTarget } from "./index-loss.ts";
 import { IGNORE_INDEX } from "./index-loss.ts";
-import { resolveShift } from "./loss-axis.ts";
 import { floatFault, LossError, show } from "./loss-error.ts";
 import { checkTerms } from "./position-terms.ts";
 import type { Reduction } from "./reduction.ts";
+import { resolveShift } from "./shift.ts";
 
 /** Checked operands and options of a target of class indices. */
 type CheckedTarget = Omit<IndexLoss, "input" | "dtype" | "classAxis" | "transform">;

@@ -7,7 +7,7 @@ import { axisOf, sameShape } from "../tensor/tensor.ts";
 import type { GradOptions, GradOutputPlan } from "./grad-output.ts";
 import { gradOutputFault, planGradOutput } from "./grad-output.ts";
 import { IndexRun } from "./index-run.ts";
-import type { AxisOptions, Shift } from "./loss-axis.ts";
+import type { AxisOptions } from "./loss-axis.ts";
 import { lossShapeOf } from "./loss-axis.ts";
 import type { LossError } from "./loss-error.ts";
 import type { ComputeDType } from "./numbers.ts";
@@ -19,6 +19,7 @@ import { planTerms } from "./position-terms.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import type { PiecePlan } from "./row-pieces.ts";
 import { planPieces } from "./row-pieces.ts";
+import type { Shift } from "./shift.ts";
 
 /** Common options of `nll_loss` and `cross_entropy`. */
 export interface LossOptions extends ReductionOptions, GradOptions, AxisOptions, SampleOptions {

@@ -15,13 +15,13 @@ import type { Scalar, Tensor } from "../tensor/tensor.ts";
 import { elementCount, partOf } from "../tensor/tensor.ts";
 import { GradOutputReader } from "./grad-output.ts";
 import type { IndexPlan, LossResult, SparseTarget } from "./index-loss.ts";
-import { shiftStep, unshiftedIndex } from "./loss-axis.ts";
 import { LossError } from "./loss-error.ts";
 import { castStep, roundTo } from "./numbers.ts";
 import type { RowsRun, Run } from "./plan.ts";
 import { atSlot } from "./plan.ts";
 import { TermsRun } from "./position-terms.ts";
 import { foldPieces } from "./row-pieces.ts";
+import { shiftStep, unshiftedIndex } from "./shift.ts";
 
 /** Checks every target, then computes loss and gradient in one pass over the rows. */
 export class IndexRun implements Run<LossResult> {

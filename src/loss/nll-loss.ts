@@ -5,11 +5,12 @@ import { checkGradRequest } from "./grad-output.ts";
 import { checkIndexOperands } from "./index-checks.ts";
 import type { IndexLoss, IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
 import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
-import { resolveClassAxis, resolveShift } from "./loss-axis.ts";
+import { resolveClassAxis } from "./loss-axis.ts";
 import { castInput } from "./numbers.ts";
 import type { Plan } from "./plan.ts";
 import { checkTerms } from "./position-terms.ts";
 import { resolveReduction } from "./reduction.ts";
+import { resolveShift } from "./shift.ts";
 
 /**
  * `torch.nn.functional.nll_loss`: loss `-input[target] * weight[target]` of each position, exactly 0 if the target is

@@ -8,14 +8,14 @@ import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { sameShape } from "../tensor/tensor.ts";
-import type { Shift } from "./loss-axis.ts";
-import { shiftStep } from "./loss-axis.ts";
 import { floatFault, LossError, show } from "./loss-error.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, planCast } from "./numbers.ts";
 import type { Layout, Output, Slot } from "./plan.ts";
 import { atSlot } from "./plan.ts";
 import type { Reduction } from "./reduction.ts";
+import type { Shift } from "./shift.ts";
+import { shiftStep } from "./shift.ts";
 
 /** Option of both losses. */
 export interface SampleOptions {

@@ -1,6 +1,7 @@
 /**
- * Rows in pieces, for a loss that casts or transforms its input or whose last rows have no target: each piece is cast
- * into a small buffer, transformed and folded there, and its gradient returns the same way over the piece.
+ * Rows in pieces, for a loss that casts or transforms its input or whose last rows have no target. The rows with a
+ * target are gathered at the start of their piece, cast into a small buffer, transformed and folded there, and their
+ * gradient returns the same way over the piece.
  */
 import { convertStep } from "../kernel/convert.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
@@ -13,13 +14,13 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { partOf } from "../tensor/tensor.ts";
 import { fillSteps } from "./logit-transform.ts";
-import type { Shift } from "./loss-axis.ts";
-import { clearStep } from "./numbers.ts";
 import type { Layout, Slot } from "./plan.ts";
 import { atSlot } from "./plan.ts";
+import type { Shift } from "./shift.ts";
+import { gatherStep, keptRows, spreadStep } from "./shift.ts";
 
-/** Size of the buffer, which fits the second-level cache with the piece. One row may be larger. */
-const BUFFER_BYTES = 128 * 1024;
+/** Size of a piece, which fits the second-level cache with its buffer. One row may be larger. */
+const PIECE_BYTES = 128 * 1024;
 
 /** Plan for the pieces of a loss. */
 export interface PiecePlan {
@@ -48,42 +49,13 @@ export function planPieces(
   axis: Axis,
   { dtype, shift, transform }: RowChanges,
 ): PiecePlan | undefined {
+  const changes = input.dtype !== dtype || transform !== undefined;
+  if (!changes && shift === undefined) return undefined;
   const rowElements = axis.length * axis.inner;
-  const rows = axis.outer;
-  if (input.dtype === dtype && transform === undefined)
-    return shift === undefined ? undefined : { rowElements, buffer: undefined, transform, rows, shift };
-  const fitting = Math.floor(BUFFER_BYTES / Math.max(1, rowElements * DTYPES[dtype].bytes));
-  const rowsAtOnce = Math.min(rows, Math.max(1, fitting));
-  const buffer = layout.add(dtype, [rowsAtOnce * rowElements]);
-  return { rowElements, buffer, transform, rows: rowsAtOnce, shift };
-}
-
-/** Consecutive rows that have a target each, or none. */
-interface Piece {
-  /** First row, counted from the first row of the input. */
-  readonly first: number;
-  readonly count: number;
-  /** First row among the rows with a target. Undefined for rows without one. */
-  readonly kept: number | undefined;
-}
-
-/** Divides `count` rows from row `first` on into pieces of at most `rows` rows. */
-function* divide({ rows, shift }: PiecePlan, first: number, count: number): Generator<Piece> {
-  const end = first + count;
-  for (let at = first; at < end; ) {
-    const most = Math.min(rows, end - at);
-    if (shift === undefined) {
-      yield { first: at, count: most, kept: at };
-      at += most;
-      continue;
-    }
-    const { length, by } = shift;
-    const step = at % length;
-    const isKept = step < length - by;
-    const size = Math.min(most, (isKept ? length - by : length) - step);
-    yield { first: at, count: size, kept: isKept ? at - Math.floor(at / length) * by : undefined };
-    at += size;
-  }
+  const fitting = Math.floor(PIECE_BYTES / (rowElements * DTYPES[dtype].bytes));
+  const rows = Math.min(axis.outer, Math.max(1, fitting));
+  const buffer = changes ? layout.add(dtype, [rows * rowElements]) : undefined;
+  return { rowElements, buffer, transform, rows, shift };
 }
 
 /** Rows in memory, and the fold of a piece of them. */
@@ -105,22 +77,29 @@ export function foldPieces(kernel: LossKernel, plan: PiecePlan, block: number, r
 }
 
 function* pieceSteps(kernel: LossKernel, plan: PiecePlan, block: number, rows: PieceRows): Generator<Step> {
-  const { rowElements, transform } = plan;
+  const { rowElements, transform, shift } = plan;
+  const { input, returnsGrad, fold } = rows;
   const buffer = plan.buffer && atSlot(block, plan.buffer);
-  for (const { first, count, kept } of divide(plan, rows.first, rows.count)) {
-    const elements = count * rowElements;
-    const piece = partOf(rows.input, (first - rows.first) * rowElements, elements);
-    if (kept === undefined) {
-      if (rows.returnsGrad) yield clearStep(kernel, piece, elements);
-    } else if (buffer === undefined) {
-      yield rows.fold(piece, kept, count);
+  const rowBytes = rowElements * DTYPES[input.dtype].bytes;
+  for (let at = 0; at < rows.count; at += plan.rows) {
+    const first = rows.first + at;
+    const count = Math.min(plan.rows, rows.count - at);
+    const kept = keptRows(first, shift);
+    const size = keptRows(first + count, shift) - kept;
+    const piece = partOf(input, at * rowElements, size * rowElements);
+    const inPlace = { address: piece.address, first, count, rowBytes };
+    if (shift !== undefined) yield gatherStep(kernel, inPlace, piece.address, shift);
+    if (buffer === undefined) {
+      yield fold(piece, kept, size);
     } else {
-      const x = partOf(buffer, 0, elements);
-      yield* fillSteps(kernel, piece, x, elements, transform);
-      yield rows.fold(x, kept, count);
-      if (!rows.returnsGrad) continue;
-      if (transform !== undefined) yield transformGradStep(kernel, piece, x, transform);
-      yield convertStep(kernel, x, piece, elements);
+      const x = partOf(buffer, 0, size * rowElements);
+      yield* fillSteps(kernel, piece, x, size * rowElements, transform);
+      yield fold(x, kept, size);
+      if (returnsGrad) {
+        if (transform !== undefined) yield transformGradStep(kernel, piece, x, transform);
+        yield convertStep(kernel, x, piece, size * rowElements);
+      }
     }
+    if (shift !== undefined && returnsGrad) yield spreadStep(kernel, inPlace, shift);
   }
 }

@@ -123,6 +123,16 @@ describe("maxBytes", () => {
       "initSync: maxBytes: expected an integer, got 1.5",
     );
   });
+
+  it("under another name is a TypeError", async () => {
+    const options = { maxbytes: 64 * MiB } as object;
+    const message = "unknown option maxbytes; did you mean maxBytes?";
+    expect(() => initSync(KERNEL, options)).toThrow(new TypeError(`initSync: ${message}`));
+    await expect(init(KERNEL, options)).rejects.toThrow(new TypeError(`init: ${message}`));
+    expect(() => initSync(KERNEL, [] as object)).toThrow(
+      "initSync: options: expected an object, got an Array",
+    );
+  });
 });
 
 it("throws a RangeError with its cause where the engine has no more memory, and goes on", () => {
