@@ -133,8 +133,6 @@ def composed(case, x, target, weight, sample, sparse):
     losses, share = positions_loss(case, x, target, weight, sparse)
     dtype = losses.dtype
     lse = torch.logsumexp(x, axis).to(dtype)
-    # Like the log-probabilities, the z-loss of a row with an infinite sum is NaN.
-    lse = torch.where(torch.isfinite(lse), lse, torch.full((), math.nan, dtype=dtype))
     square = case.get("lse_square_scale", 0) * lse * lse
     if sparse is not None or target.shape != x.shape:
         square = torch.where(share_kept(case, target, axis, sparse), square, torch.zeros((), dtype=dtype))

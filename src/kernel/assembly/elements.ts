@@ -11,8 +11,6 @@ export function weightOf<K>(fold: Fold, y: usize): f64 {
 }
 
 /** Reads the element of x for class `y` at a position, in K. */
-// @ts-ignore: decorator
-@inline
 export function elementOf<K, L>(fold: Fold, position: usize, y: usize): K {
   const inner: usize = isRows<L>() ? 1 : <usize>fold.inner;
   const at = ((position / inner) * fold.classes + y) * inner + (position % inner);

@@ -14,7 +14,7 @@ import {
 import { addEntropy, addNaN } from "./entropy";
 import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
-import { addSquare, addSquareFlow, findBest, sampleAt, sampleOf, storePredictions, storeSquare } from "./positions";
+import { addSquare, addSquareFlow, findBest, keepLse, sampleAt, sampleOf, storePredictions, storeSquare } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
   CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, arrayBytes, clearState, closeSums, padded, stateOf,
@@ -327,11 +327,15 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
   if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held);
   if (op == SPARSE_TARGET) addPicks<K, L>(fold);
-  if (op == LOG_SOFTMAX || op == LINE_SUMS || fold.out == 0) return;
-  if (op >= CROSS_ENTROPY && fold.squareScale > 0) addSquareFlow<K>(fold);
-  if (picksOnly<K>(fold, op)) shareOut<K>(fold);
-  else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
-  fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
+  if (op == LOG_SOFTMAX || op == LINE_SUMS) return;
+  const hasSquares = op >= CROSS_ENTROPY && fold.squareScale > 0;
+  if (fold.out != 0) {
+    if (hasSquares) addSquareFlow<K>(fold);
+    if (picksOnly<K>(fold, op)) shareOut<K>(fold);
+    else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
+    fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
+  }
+  if (hasSquares) keepLse(fold);
 }
 
 /** Returns whether the gradient is exp(x - m) times one factor per position, except for the target's class. */

@@ -27,6 +27,27 @@ function lseOf(fold: Fold, j: usize): f64 {
   return f64(load<f32>(at + MAX * bytes)) + f64(load<f32>(at + LOG * bytes)) + f64(load<f32>(at + LOG_REST * bytes));
 }
 
+/**
+ * Keeps the logsumexp of each position in FLOW, which a closed gradient no longer needs, before the gradient overwrites
+ * the logits. A line with NaN, with Infinity or of -Infinity alone has that, its maximum, as its logsumexp.
+ */
+export function keepLse(fold: Fold): void {
+  const flow = stateOf(fold) + FLOW * arrayBytes(fold);
+  for (let j: usize = 0; j < fold.width; j++) {
+    let lse = lseOf(fold, j);
+    if (lse != lse) {
+      lse = -Infinity;
+      const position = <usize>fold.position + j;
+      const first = (position / fold.inner) * fold.inner * fold.classes + (position % fold.inner);
+      for (let y: usize = 0; y < fold.classes; y++) {
+        const at = first + y * fold.inner;
+        lse = max(lse, loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype));
+      }
+    }
+    store<f64>(flow + (j << 3), lse);
+  }
+}
+
 /** Subtracts the gradient of the squares with respect to each logsumexp, 2 * scale * lse * g, from FLOW. */
 export function addSquareFlow<K>(fold: Fold): void {
   const state = stateOf(fold);
@@ -41,7 +62,7 @@ export function addSquareFlow<K>(fold: Fold): void {
 
 /** Adds the square of position `j` to a loss of that position, and its share to the sum of the squares. */
 export function addSquare(fold: Fold, j: usize, loss: f64, sample: f64): f64 {
-  const lse = lseOf(fold, j);
+  const lse = load<f64>(stateOf(fold) + FLOW * arrayBytes(fold) + (j << 3));
   const square = roundNumber(fold.squareScale * lse * lse, fold.lossDtype);
   const weighted = roundNumber(square * sample, fold.lossDtype);
   accumulate(changetype<usize>(fold) + offsetof<Fold>("squareSum"), weighted);
