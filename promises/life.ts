@@ -1,6 +1,7 @@
 /** Promises about processes that stop, crash or block. */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { dial, head } from "./connection.ts";
@@ -97,6 +98,31 @@ export const LIFE: readonly Promised[] = [
           holds: lost === 0 && wrong === 0 && code === 0,
         };
       }),
+  },
+  {
+    id: "R36",
+    text: "twelve clients with a connection for each request, until the listener closes after DRAIN_LAG_MS: no accepted connection is reset",
+    prove: async () => {
+      const totals = { answered: 0, refused: 0, reset: 0 };
+      for (let stop = 0; stop < 3; stop++) {
+        const counts = await withServer({ DRAIN_LAG_MS: "500" }, async ({ child, port }) => {
+          const clients = Array.from({ length: 12 }, () => askUntilRefused(port));
+          await sleep(500);
+          child.kill("SIGTERM");
+          return Promise.all(clients);
+        });
+        for (const { answered, refused, reset } of counts) {
+          totals.answered += answered;
+          totals.refused += refused;
+          totals.reset += reset;
+        }
+      }
+      const { answered, refused, reset } = totals;
+      return {
+        value: `${answered} answered, ${reset} reset, then ${refused} refused, in three stops`,
+        holds: reset === 0 && refused === 36 && answered > 1000,
+      };
+    },
   },
   {
     id: "R8",
@@ -199,6 +225,29 @@ function proveBalance(connections: number): Promise<Proof> {
       value: `${before.join("/")} became ${after.join("/")} after ${even.toFixed(1)} s, ${lost} lost of ${right + lost}`,
       holds: even <= 20 && lost + wrong === 0,
     };
+  });
+}
+
+/** Sends one request after another, each on its own connection, until a connection is refused. */
+async function askUntilRefused(port: number): Promise<{ answered: number; refused: number; reset: number }> {
+  const counts = { answered: 0, refused: 0, reset: 0 };
+  while (counts.refused === 0) counts[await askOnce(port)]++;
+  return counts;
+}
+
+function askOnce(port: number): Promise<"answered" | "refused" | "reset"> {
+  return new Promise((resolve) => {
+    let text = "";
+    const socket = connect(port, "127.0.0.1", () =>
+      socket.write(head(CE, SMALL.length, "connection: close\r\n") + SMALL),
+    );
+    socket.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.on("error", ({ code }: NodeJS.ErrnoException) =>
+      resolve(code === "ECONNREFUSED" ? "refused" : "reset"),
+    );
+    socket.on("close", () => resolve(text.endsWith(RIGHT) ? "answered" : "reset"));
   });
 }
 

@@ -20,6 +20,7 @@ import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./clien
 import type { Origins } from "./cors.ts";
 import { isPreflight, respondToPreflight, shareResponse } from "./cors.ts";
 import { checkExpectation, checkHead, checkNoBody } from "./head-checks.ts";
+import { ListenQueue } from "./listen-queue.ts";
 import type { Route } from "./not-found.ts";
 import { handleNotFound, routeOf } from "./not-found.ts";
 import { giveUpSlowest } from "./preemption.ts";
@@ -101,9 +102,11 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   const timer = watchTimeouts(connections, options.limits);
   if (options.arena !== undefined)
     options.arena.reclaim = (missing, asking) => giveUpSlowest(connections, missing, asking);
+  const queue = new ListenQueue();
+  app.addHook("preClose", () => queue.empty(app.server));
   app.addHook("onClose", async () => clearInterval(timer));
-  app.addHook("onRequest", (request, reply, done) =>
-    begin(request, reply, () => {
+  app.addHook("onRequest", (request, reply, done) => {
+    const start = (): void => {
       try {
         checkIn(options, request, reply);
       } catch (error) {
@@ -114,8 +117,12 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
       // Called here because Fastify's not-found handler runs after the body has been parsed.
       else if (request.is404) handleNotFound(app, routes, request, reply);
       else done();
-    }),
-  );
+    };
+    begin(request, reply, () => {
+      if (queue.closed === undefined) start();
+      else queue.closed.then(start);
+    });
+  });
   return app;
 }
 

@@ -1,0 +1,40 @@
+/** Connections that the system has accepted for the listener, and Node has not. Closing the listener would reset them. */
+import type { Server } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Time without a new connection after which the queue is empty. Node accepts one connection in each turn of the event loop. */
+const QUIET_MS = 10;
+
+/** Longest time for which the queue is emptied, because clients may connect without end. */
+const EMPTY_LIMIT_MS = 250;
+
+/** Time after which the other workers and the primary have closed the listener that they share with this one. */
+const CLOSE_MARGIN_MS = 50;
+
+export class ListenQueue {
+  /**
+   * Resolves when the listener has closed. Requests that begin while the queue is emptied wait for it, because their
+   * clients would connect again.
+   */
+  closed: Promise<void> | undefined;
+
+  /** Accepts the connections that wait. The caller then closes the listener at once. */
+  async empty(server: Server): Promise<void> {
+    if (!server.listening) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.closed = promise;
+    const start = performance.now();
+    let last = start;
+    const onConnection = (): void => {
+      last = performance.now();
+    };
+    server.on("connection", onConnection);
+    do await sleep(1);
+    while (performance.now() < Math.min(last + QUIET_MS, start + EMPTY_LIMIT_MS));
+    server.off("connection", onConnection);
+    sleep(CLOSE_MARGIN_MS).then(() => {
+      this.closed = undefined;
+      resolve();
+    });
+  }
+}
