@@ -78,6 +78,14 @@ it.each([
   expect(answer.toLowerCase()).toContain("connection: close");
 });
 
+it("RTSP/1.1 counts as HTTP/1.1, because Node's parser takes it and does not report it", async () => {
+  const answer = await exchange(
+    service(),
+    "GET /health/live RTSP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+  );
+  expect(statusesOf(answer)).toEqual([200]);
+});
+
 it("garbage behind two pipelined requests is refused behind the second answer, never in the middle of it", async () => {
   const request = (count: number) => post("/v1/log_softmax", `{"dim":0,"input":[${"1,".repeat(count)}1]}`);
   const connection = await dial(service());
