@@ -146,8 +146,11 @@ function squareTerm(results: Results, position: Indices): string {
   return `${shortNumber(scale)} × ${factor(logSumExpAt(results, position))}²`;
 }
 
+/** Returns the logsumexp of a position's scores, as PyTorch computes it if the largest is infinite. */
 export function logSumExpAt(results: Results, position: Indices): number {
-  return logSumExp(scoresAt(results, position.toSpliced(results.dim, 0, 0)));
+  const scores = scoresAt(results, position.toSpliced(results.dim, 0, 0));
+  const max = Math.max(...scores);
+  return Number.isFinite(max) ? logSumExp(scores) : max;
 }
 
 /** Explains the z-loss of a position. */

@@ -128,7 +128,7 @@ function ask(region: Region, question: Question, cuts: readonly number[]): reado
       region,
       "int32",
       targetShape,
-      numbers(seed + 1, positions).map((x) => (x > 3 ? -100 : Math.floor(((x + 4) / 7) * classes))),
+      numbers(seed + 1, positions).map((x) => (x >= 3 ? -100 : Math.floor(((x + 4) / 7) * classes))),
     ),
     weight: weighted ? place(region, compute, [classes], numbers(seed + 2, classes)) : undefined,
     ignoreIndex: -100n,
