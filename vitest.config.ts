@@ -14,10 +14,10 @@ const settings = new Set(SETTING_ENTRIES.map(([name]) => name));
 for (const name of Object.keys(process.env))
   if (settings.has(name) || name.startsWith("OTEL_")) delete process.env[name];
 
-/** Begins with the SDKs, which take longest, so that the workers end at about the same time. */
+/** Begins with the SDKs and the browser, which take longest, so that the workers end at about the same time. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLong = ({ moduleId }: TestSpecification) => moduleId.includes("/test/sdk/");
+    const isLong = ({ moduleId }: TestSpecification) => /\/test\/(sdk|browser)\//.test(moduleId);
     const sorted = await super.sort(files);
     return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
   }

@@ -83,7 +83,7 @@ export async function faultsOf(
   parts?: string,
   options: { readonly runOnly?: readonly string[] } = {},
 ): Promise<string[]> {
-  await page.evaluate(AXE);
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
   const run = async ({ parts, options }: { parts: string | undefined; options: object }) => {
     const { axe } = window as unknown as { axe: Axe };
     const { violations } = await axe.run(parts ?? document, options);

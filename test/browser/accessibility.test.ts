@@ -1,0 +1,57 @@
+/** The playground and the guide without faults that axe finds, and without sideways scrolling. Skipped without chromium. */
+import { existsSync } from "node:fs";
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { EXAMPLES } from "../../playground/request/examples.ts";
+import { useService } from "../support/service.ts";
+import type { VisitOptions } from "./visit.ts";
+import { CHROMIUM, choose, faultsOf, fill, useVisits, widthOf } from "./visit.ts";
+
+const GUIDE_PAGES = ["", "start", "losses", "sdk", "sdk-java", "options"];
+
+describe.skipIf(!existsSync(CHROMIUM))("in chromium", () => {
+  const service = useService();
+  const visit = useVisits(service);
+
+  /** Shows each lesson as it begins and with the formula of a focused cell, a typo, and pages of the guide. */
+  const showAll = (check: (page: Page, title: string) => Promise<void>, options: VisitOptions) =>
+    visit(async (page) => {
+      for (const { title } of EXAMPLES) {
+        await choose(page, title);
+        await check(page, title);
+        // A focused cell fades the others.
+        await page.locator("#step-gradient .cell").first().focus();
+        await check(page, `${title}, focused`);
+      }
+      await fill(page, "#input", "1 x");
+      await page.click("#ask button");
+      await check(page, "a typo");
+      for (const name of GUIDE_PAGES) {
+        await page.goto(`${service().url}/guide/${name}`);
+        await check(page, `the guide's page ${name}`);
+      }
+    }, options);
+
+  // Both themes and both layouts, because axe takes ten seconds for each pair.
+  it.each([
+    ["light", 1280],
+    ["dark", 390],
+  ] as const)(
+    "axe finds no fault in %s, %i pixels wide",
+    (colorScheme, width) =>
+      showAll(async (page, title) => expect(await faultsOf(page), title).toEqual([]), {
+        colorScheme,
+        viewport: { width, height: 800 },
+      }),
+    120_000,
+  );
+
+  it.each([360, 390, 1280])(
+    "nothing scrolls sideways in %i pixels",
+    (width) =>
+      showAll(async (page, title) => expect(await widthOf(page), title).toBeLessThanOrEqual(width), {
+        viewport: { width, height: 800 },
+      }),
+    60_000,
+  );
+});
