@@ -494,20 +494,20 @@ export const ERROR_EXAMPLES: readonly ErrorExample[] = [
   },
   {
     path: "/v1/log_softmax",
-    summary: "More than 2^18 lists without elements",
-    request: '{"input": {"shape": [262144, 0], "data": []}, "dim": 1, "format": "nested"}',
+    summary: "More than 2^20 empty nested lists",
+    request: '{"input": {"shape": [1048577, 0], "data": []}, "dim": 1, "format": "nested"}',
     response: {
       type: "urn:lossd:problem:too_many_empty_lists",
       title: "A nested response would hold too many empty lists",
       status: 422,
       detail:
-        "/format: with output of shape [262144, 0], the response would have 262145 lists without elements, at most 262144; request format flat or base64",
+        "/format: output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576, request format flat or base64",
       code: "too_many_empty_lists",
       errors: [
         {
           pointer: "/format",
           detail:
-            "with output of shape [262144, 0], the response would have 262145 lists without elements, at most 262144; request format flat or base64",
+            "output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576, request format flat or base64",
         },
       ],
       request_id: "example",

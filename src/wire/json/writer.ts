@@ -16,16 +16,13 @@ export type Members = Readonly<Record<string, Member | undefined>>;
 
 /** Element type that the kernels print as `[]`. */
 const EMPTY_LIST = { code: 63, bytes: 0 };
-/**
- * Limit of lists without elements in a nested response, on all levels together, because shapes such as
- * (4000000000, 0) are cheap to send. They take 768 KiB.
- */
-const MAX_EMPTY_LISTS = 2 ** 18;
+/** Limit of empty lists in a nested response, because a shape such as (4000000000, 0) is cheap to send. */
+const MAX_EMPTY_LISTS = 2 ** 20;
 
 /**
  * Writes a JSON object with these members in pages. Numbers are the shortest decimals that read back as the same
  * float64, or the same float32 for narrower dtypes. Non-finite numbers are strings, or null if `nonFinite` is "null".
- * Rejects nested output of more than 2^18 lists without elements.
+ * Rejects nested output of more than 2^20 empty lists.
  */
 export function writeJson(
   kernel: Kernel,
@@ -33,7 +30,6 @@ export function writeJson(
   format: TensorFormat,
   nonFinite: NonFinite = "string",
 ): JsonPages {
-  if (format === "nested") checkEmptyLists(members);
   const pieces: Piece[] = [];
   let before = "{";
   for (const name in members) {
@@ -41,17 +37,17 @@ export function writeJson(
     if (member === undefined || (Array.isArray(member) && member.length === 0)) continue;
     pieces.push(`${before}"${name}":`);
     before = ",";
-    if ("address" in member) addTensor(pieces, member, format);
+    if ("address" in member) addTensor(pieces, name, member, format);
     else pieces.push("value" in member ? member : JSON.stringify(member));
   }
   pieces.push(before === "{" ? "{}" : "}");
   return new JsonPages(kernel, pieces, nonFinite);
 }
 
-function addTensor(pieces: Piece[], tensor: Tensor, format: TensorFormat): void {
+function addTensor(pieces: Piece[], name: string, tensor: Tensor, format: TensorFormat): void {
   const { dtype, shape, address } = tensor;
   if (format === "nested") {
-    addNested(pieces, tensor);
+    addNested(pieces, name, tensor);
     return;
   }
   pieces.push(`{"dtype":"${dtype}","shape":[${shape.join()}],`);
@@ -63,38 +59,21 @@ function addTensor(pieces: Piece[], tensor: Tensor, format: TensorFormat): void 
 }
 
 /** Adds nested lists. Stops at a size of 0 because only empty lists remain. */
-function addNested(pieces: Piece[], { dtype, shape, address }: Tensor): void {
+function addNested(pieces: Piece[], name: string, { dtype, shape, address }: Tensor): void {
   const empty = shape.indexOf(0);
   const outer = empty < 0 ? shape : shape.slice(0, empty);
+  if (empty >= 0) checkEmptyLists(name, shape, elementCount(outer));
   const { code, bytes } = empty < 0 ? DTYPES[dtype] : EMPTY_LIST;
   pieces.push("[".repeat(outer.length), { address, code, bytes, shape: outer }, "]".repeat(outer.length));
 }
 
-function checkEmptyLists(members: Members): void {
-  let lists = 0;
-  for (const name in members) {
-    const member = members[name];
-    if (member === undefined || !("shape" in member)) continue;
-    lists += emptyLists(member.shape);
-    if (lists <= MAX_EMPTY_LISTS) continue;
-    throw rejectAt(
-      "too_many_empty_lists",
-      "/format",
-      `with ${name} of shape [${member.shape.join(", ")}], the response would have ${lists} lists without elements, at most ${MAX_EMPTY_LISTS}; request format flat or base64`,
-    );
-  }
-}
-
-/** Returns how many nested lists, on all levels, a shape with a size of 0 takes. */
-function emptyLists(shape: readonly number[]): number {
-  const empty = shape.indexOf(0);
-  let lists = 0;
-  let onLevel = 1;
-  for (let axis = 0; axis <= empty; axis++) {
-    lists += onLevel;
-    onLevel *= shape[axis]!;
-  }
-  return lists;
+function checkEmptyLists(name: string, shape: readonly number[], lists: number): void {
+  if (lists <= MAX_EMPTY_LISTS) return;
+  throw rejectAt(
+    "too_many_empty_lists",
+    "/format",
+    `${name} of shape [${shape.join(", ")}] would be ${lists} empty lists, at most ${MAX_EMPTY_LISTS}, request format flat or base64`,
+  );
 }
 
 /** Adds the elements of a tensor as a flat list, or a number as a list of one. */
