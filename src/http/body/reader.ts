@@ -30,8 +30,6 @@ export class BodyReader {
   #received = 0;
   #hasEnded = false;
   #failed: Error | undefined;
-  /** Rejects a complete body of `bytes` bytes, which is shorter than the bytes to read now. Replaced as more is known. */
-  rejectShort: (bytes: number) => void = () => {};
 
   /** Reads the body of a request up to `limit`, as its only reader. Discards the rest when the request ends. */
   constructor({ exchange, loss: admitted }: RequestContext, payload: IncomingMessage, limit: SizeLimit) {
@@ -57,9 +55,7 @@ export class BodyReader {
 
   /** Fills `into` with the next bytes. Rejects a body that ends before that, or that is over the limit. */
   async fill(into: Uint8Array): Promise<void> {
-    if (into.length === 0 || !(await this.#want(into))) return;
-    this.rejectShort(this.#received);
-    throw endedEarly();
+    if (into.length > 0 && (await this.#want(into))) throw endedEarly();
   }
 
   /** Waits for the end of the body. Resolves to false if more bytes arrive instead. */

@@ -9,7 +9,7 @@ import { checkElementCount } from "../../wire/json/tensors.ts";
 import type { Operands } from "../../wire/operands.ts";
 import { isOperand, OPERANDS, TensorOperands } from "../../wire/operands.ts";
 import type { Entry, Header } from "../../wire/safetensors/header.ts";
-import { checkDataBytes, readHeader, readHeaderLength } from "../../wire/safetensors/header.ts";
+import { readHeader, readHeaderLength } from "../../wire/safetensors/header.ts";
 import { readOptions } from "../../wire/safetensors/options.ts";
 import { isLengthKnown, tooLarge } from "../content/content-headers.ts";
 import type { LossContext, ParsedBody } from "../context.ts";
@@ -36,14 +36,14 @@ export async function readSafetensors(
     ? Number(headers["content-length"])
     : undefined;
   const prefix = new Uint8Array(PREFIX_BYTES);
-  reader.rejectShort = (length) => void readHeaderLength(prefix.subarray(0, length), length);
-  if (bodyBytes !== undefined && bodyBytes < PREFIX_BYTES) reader.rejectShort(bodyBytes);
+  // Rejects a body that is shorter than the prefix.
+  if (bodyBytes !== undefined && bodyBytes < PREFIX_BYTES)
+    readHeaderLength(prefix.subarray(0, bodyBytes), bodyBytes);
   await reader.fill(prefix);
   const bytes = new Uint8Array(readHeaderLength(prefix, bodyBytes));
   await reader.fill(bytes);
   const begin = PREFIX_BYTES + bytes.length;
   const header = readHeader(bytes, bodyBytes === undefined ? undefined : bodyBytes - begin, checkName);
-  reader.rejectShort = (length) => checkDataBytes(header, length - begin);
   const value = readOptions(header.metadata, query as Record<string, unknown>);
   for (const name of OPERANDS) {
     if (value[name] !== undefined && value[name] !== null)

@@ -74,7 +74,7 @@ export function admitInference(
   if (json !== undefined && json > length) {
     if (!isLengthKnown(headers, coding))
       throw tooLarge(`${json} bytes of JSON`, inflatedSizeLimit(length, bodyLimitOf(engine)));
-    throw tooShort(json, length);
+    throw malformed(`expected a body of at least ${json} bytes, got ${length}`);
   }
   const binary = json === undefined ? 0 : length - json;
   return admitLoss(engine, operation, request, {
@@ -103,10 +103,6 @@ function malformed(detail: string): Problem {
   return new Problem("malformed_request", `Inference-Header-Content-Length: ${detail}`);
 }
 
-function tooShort(json: number, bytes: number): Problem {
-  return malformed(`expected a body of at least ${json} bytes, got ${bytes}`);
-}
-
 /** JSON of a request. `reader` reads the binary data, which stays in the socket until its inputs have been checked. */
 export interface InferenceJson extends JsonBody {
   readonly reader?: BodyReader;
@@ -120,26 +116,22 @@ export function readInference(request: FastifyRequest, payload: IncomingMessage,
 
 async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Promise<InferenceJson> {
   const { kernel, region, limit, timings } = request.context.loss!;
-  const json = jsonBytes(request)!;
+  let left = jsonBytes(request)!;
   const reader = new BodyReader(request.context, payload, limit);
-  reader.rejectShort = (bytes) => {
-    throw tooShort(json, bytes);
-  };
-  let left = json;
   const piece = new Uint8Array(Math.min(left, PIECE_BYTES));
   let part = piece;
   await reader.fill(part);
-  const scanner = new JsonReader(kernel, region, "inference");
+  const json = new JsonReader(kernel, region, "inference");
   for (;;) {
     timings.enter("decode");
-    scanner.push(part);
+    json.push(part);
     left -= part.length;
     if (left === 0) break;
     part = piece.subarray(0, Math.min(left, PIECE_BYTES));
     timings.enter("read");
     await reader.fill(part);
   }
-  return Object.assign(scanner.end(), { reader });
+  return Object.assign(json.end(), { reader });
 }
 
 /**
@@ -167,11 +159,11 @@ async function readBinary(
   sizes: readonly (number | undefined)[],
 ): Promise<InferenceOperands> {
   const loss = request.context.loss!;
-  const bytes = sizes.reduce<number>((sum, size = 0) => sum + size, 0);
-  checkCover(request, loss, bytes);
-  reader.rejectShort = (length) => {
-    throw uncovered(bytes, length - jsonBytes(request)!);
-  };
+  checkCover(
+    request,
+    loss,
+    sizes.reduce<number>((sum, size = 0) => sum + size, 0),
+  );
   const operands = new InferenceOperands();
   for (const [at, input] of inputs.entries()) {
     const pointer = `/inputs/${at}`;
@@ -191,12 +183,10 @@ function checkCover(request: FastifyRequest, { coding, limit }: LossContext, byt
   const behind = (hasLength ? Number(headers["content-length"]) : limit.bytes) - json;
   if (!hasLength) {
     if (bytes > behind) throw tooLarge(`${json + bytes} bytes of JSON and inputs`, limit);
-  } else if (bytes !== behind) throw uncovered(bytes, behind);
-}
-
-function uncovered(bytes: number, behind: number): Problem {
-  const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${behind}`;
-  return new Problem("malformed_request", detail);
+  } else if (bytes !== behind) {
+    const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${behind}`;
+    throw new Problem("malformed_request", detail);
+  }
 }
 
 async function readTensor(
