@@ -1,6 +1,7 @@
 /** Reads a request's body on demand. Unread bytes stay in the socket and slow the client down. */
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
+import type { Problem } from "../../problems.ts";
 import type { SizeLimit } from "../content/content-headers.ts";
 import { tooLarge } from "../content/content-headers.ts";
 import type { LossContext, RequestContext } from "../context.ts";
@@ -53,9 +54,12 @@ export class BodyReader {
     loss.onEnd(() => this.#discard());
   }
 
-  /** Fills `into` with the next bytes. Rejects a body that ends before that, or that is over the limit. */
-  async fill(into: Uint8Array): Promise<void> {
-    if (into.length > 0 && (await this.#want(into))) throw endedEarly();
+  /**
+   * Fills `into` with the next bytes. Rejects a body over the limit, and one that ends before `into` is full, with the problem that `short`
+   * creates of its length in bytes, inflated.
+   */
+  async fill(into: Uint8Array, short: (bodyBytes: number) => Problem): Promise<void> {
+    if (into.length > 0 && (await this.#want(into))) throw short(this.#received);
   }
 
   /** Waits for the end of the body. Resolves to false if more bytes arrive instead. */

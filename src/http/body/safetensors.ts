@@ -1,7 +1,7 @@
 /** Reads safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
-import { echo, Problem, rejectAt } from "../../problems.ts";
+import { echo, rejectAt } from "../../problems.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
 import { nearest } from "../../user-error.ts";
@@ -9,7 +9,13 @@ import { checkElementCount } from "../../wire/json/tensors.ts";
 import type { Operands } from "../../wire/operands.ts";
 import { isOperand, OPERANDS, TensorOperands } from "../../wire/operands.ts";
 import type { Entry, Header } from "../../wire/safetensors/header.ts";
-import { readHeader, readHeaderLength } from "../../wire/safetensors/header.ts";
+import {
+  readHeader,
+  readHeaderLength,
+  shortHeader,
+  shortPrefix,
+  wrongDataBytes,
+} from "../../wire/safetensors/header.ts";
 import { readOptions } from "../../wire/safetensors/options.ts";
 import { isLengthKnown, tooLarge } from "../content/content-headers.ts";
 import type { LossContext, ParsedBody } from "../context.ts";
@@ -19,6 +25,8 @@ import { BodyReader } from "./reader.ts";
 /** Safetensors body after its header has been read. */
 export interface SafetensorsBody extends ParsedBody {
   readonly header: Header;
+  /** Bytes before those of the tensors. */
+  readonly begin: number;
   /** Reads the tensors' bytes, which are still in the socket. */
   readonly reader: BodyReader;
 }
@@ -36,12 +44,9 @@ export async function readSafetensors(
     ? Number(headers["content-length"])
     : undefined;
   const prefix = new Uint8Array(PREFIX_BYTES);
-  // Rejects a body that is shorter than the prefix.
-  if (bodyBytes !== undefined && bodyBytes < PREFIX_BYTES)
-    readHeaderLength(prefix.subarray(0, bodyBytes), bodyBytes);
-  await reader.fill(prefix);
+  await reader.fill(prefix, shortPrefix);
   const bytes = new Uint8Array(readHeaderLength(prefix, bodyBytes));
-  await reader.fill(bytes);
+  await reader.fill(bytes, (end) => shortHeader(bytes.length, end));
   const begin = PREFIX_BYTES + bytes.length;
   const header = readHeader(bytes, bodyBytes === undefined ? undefined : bodyBytes - begin, checkName);
   const value = readOptions(header.metadata, query as Record<string, unknown>);
@@ -50,7 +55,7 @@ export async function readSafetensors(
       throw rejectAt("invalid_request", `/${name}`, "expected a tensor of the file, got an option");
   }
   for (const { name } of header.entries) value[name] = 0;
-  return { value, header, reader };
+  return { value, header, begin, reader };
 }
 
 function checkName(name: string): void {
@@ -64,14 +69,14 @@ function checkName(name: string): void {
 }
 
 /** Reads all tensors into the Arena. */
-export async function readTensors(loss: LossContext, { header, reader }: SafetensorsBody): Promise<Operands> {
+export async function readTensors(loss: LossContext, body: SafetensorsBody): Promise<Operands> {
   const tensors = new Map<string, Tensor>();
-  for (const entry of header.entries) {
+  for (const entry of body.header.entries) {
     const tensor = reserveTensor(loss, entry);
-    await readTensor(loss, reader, tensor);
+    await readTensor(loss, body, tensor);
     tensors.set(entry.name, tensor);
   }
-  await endBody(reader);
+  await endBody(body);
   return new TensorOperands(tensors);
 }
 
@@ -85,13 +90,21 @@ export function reserveTensor({ region }: LossContext, { name, dtype, shape }: E
 }
 
 /** Reads the next tensor of the file. */
-export async function readTensor({ kernel }: LossContext, reader: BodyReader, tensor: Tensor): Promise<void> {
+export async function readTensor(
+  { kernel }: LossContext,
+  body: SafetensorsBody,
+  tensor: Tensor,
+): Promise<void> {
   const { address } = tensor;
-  await reader.fill(kernel.u8.subarray(address, address + byteLength(tensor)));
+  await readData(body, kernel.u8.subarray(address, address + byteLength(tensor)));
+}
+
+/** Reads the next bytes of the tensors. Rejects a body that ends before, which only one without Content-Length can do. */
+export function readData({ header, begin, reader }: SafetensorsBody, into: Uint8Array): Promise<void> {
+  return reader.fill(into, (end) => wrongDataBytes(header, end - begin));
 }
 
 /** Rejects bytes after the tensors, which only a body without Content-Length can have. */
-export async function endBody(reader: BodyReader): Promise<void> {
-  if (await reader.end()) return;
-  throw new Problem("malformed_safetensors", "bytes follow the last tensor");
+export async function endBody({ header, reader }: SafetensorsBody): Promise<void> {
+  if (!(await reader.end())) throw wrongDataBytes(header, Number.POSITIVE_INFINITY);
 }

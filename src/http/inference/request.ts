@@ -71,10 +71,12 @@ export function admitInference(
   const length = announcedLength(headers, coding, bodyLimitOf(engine));
   const json = jsonBytes(request);
   if (json === undefined && headers["content-type"] !== undefined) checkJson(headers["content-type"]);
+  // Fastify parses no body of length 0 without a type, and would report its schema instead.
+  headers["content-type"] ??= "application/json";
   if (json !== undefined && json > length) {
     if (!isLengthKnown(headers, coding))
       throw tooLarge(`${json} bytes of JSON`, inflatedSizeLimit(length, bodyLimitOf(engine)));
-    throw malformed(`expected a body of at least ${json} bytes, got ${length}`);
+    throw shortJson(json, length);
   }
   const binary = json === undefined ? 0 : length - json;
   return admitLoss(engine, operation, request, {
@@ -103,6 +105,11 @@ function malformed(detail: string): Problem {
   return new Problem("malformed_request", `Inference-Header-Content-Length: ${detail}`);
 }
 
+/** Creates the problem of a body that ends within its `json` bytes of JSON. */
+function shortJson(json: number, bodyBytes: number): Problem {
+  return malformed(`expected a body of at least ${json} bytes, got ${bodyBytes}`);
+}
+
 /** JSON of a request. `reader` reads the binary data, which stays in the socket until its inputs have been checked. */
 export interface InferenceJson extends JsonBody {
   readonly reader?: BodyReader;
@@ -116,11 +123,13 @@ export function readInference(request: FastifyRequest, payload: IncomingMessage,
 
 async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Promise<InferenceJson> {
   const { kernel, region, limit, timings } = request.context.loss!;
-  let left = jsonBytes(request)!;
+  const bytes = jsonBytes(request)!;
+  let left = bytes;
   const reader = new BodyReader(request.context, payload, limit);
   const piece = new Uint8Array(Math.min(left, PIECE_BYTES));
+  const short = (end: number): Problem => shortJson(bytes, end);
   let part = piece;
-  await reader.fill(part);
+  await reader.fill(part, short);
   const json = new JsonReader(kernel, region, "inference");
   for (;;) {
     timings.enter("decode");
@@ -129,7 +138,7 @@ async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Pr
     if (left === 0) break;
     part = piece.subarray(0, Math.min(left, PIECE_BYTES));
     timings.enter("read");
-    await reader.fill(part);
+    await reader.fill(part, short);
   }
   return Object.assign(json.end(), { reader });
 }
@@ -153,25 +162,33 @@ export function readOperands(
 
 async function readBinary(
   request: FastifyRequest,
-  json: JsonBody,
+  body: JsonBody,
   reader: BodyReader,
   inputs: readonly InferenceInput[],
   sizes: readonly (number | undefined)[],
 ): Promise<InferenceOperands> {
   const loss = request.context.loss!;
-  checkCover(
-    request,
-    loss,
-    sizes.reduce<number>((sum, size = 0) => sum + size, 0),
-  );
+  const { kernel, region, timings } = loss;
+  const claimed = sizes.reduce<number>((sum, size = 0) => sum + size, 0);
+  checkCover(request, loss, claimed);
+  const short = (end: number): Problem => wrongCover(claimed, end - jsonBytes(request)!);
   const operands = new InferenceOperands();
   for (const [at, input] of inputs.entries()) {
     const pointer = `/inputs/${at}`;
     const size = sizes[at];
-    if (size === undefined) operands.addText(json, input, pointer);
-    else operands.addTensor(input.name, await readTensor(loss, reader, input, size), pointer);
+    if (size === undefined) operands.addText(body, input, pointer);
+    else {
+      const address = region.alloc(size);
+      timings.enter("read");
+      await reader.fill(kernel.u8.subarray(address, address + size), short);
+      operands.addTensor(
+        input.name,
+        { dtype: DATATYPES[input.datatype], shape: input.shape, address },
+        pointer,
+      );
+    }
   }
-  if (!(await reader.end())) throw new Problem("malformed_request", "bytes follow the last binary input");
+  if (!(await reader.end())) throw wrongCover(claimed, Number.POSITIVE_INFINITY);
   return operands;
 }
 
@@ -184,19 +201,13 @@ function checkCover(request: FastifyRequest, { coding, limit }: LossContext, byt
   if (!hasLength) {
     if (bytes > behind) throw tooLarge(`${json + bytes} bytes of JSON and inputs`, limit);
   } else if (bytes !== behind) {
-    const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${behind}`;
-    throw new Problem("malformed_request", detail);
+    throw wrongCover(bytes, behind);
   }
 }
 
-async function readTensor(
-  { kernel, region, timings }: LossContext,
-  reader: BodyReader,
-  { datatype, shape }: InferenceInput,
-  bytes: number,
-) {
-  const address = region.alloc(bytes);
-  timings.enter("read");
-  await reader.fill(kernel.u8.subarray(address, address + bytes));
-  return { dtype: DATATYPES[datatype], shape, address };
+/** Creates the problem of `behind` bytes of which the inputs claim `bytes`. Does not count further bytes, because a chunked body may go on. */
+function wrongCover(bytes: number, behind: number): Problem {
+  const got = behind > bytes ? "more" : behind;
+  const detail = `the inputs claim ${bytes} bytes behind the JSON, the body has ${got}`;
+  return new Problem("malformed_request", detail);
 }

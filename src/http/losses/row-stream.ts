@@ -12,7 +12,7 @@ import { TensorOperands } from "../../wire/operands.ts";
 import type { Entry, TensorInfo } from "../../wire/safetensors/header.ts";
 import { inFileOrder, memberPages, responseHeader } from "../../wire/safetensors/writer.ts";
 import type { SafetensorsBody } from "../body/safetensors.ts";
-import { endBody, readTensor, reserveTensor } from "../body/safetensors.ts";
+import { endBody, readData, readTensor, reserveTensor } from "../body/safetensors.ts";
 import type { SizeLimit } from "../content/content-headers.ts";
 import { MEDIA_TYPES, tooLarge } from "../content/content-headers.ts";
 import type { LossContext } from "../context.ts";
@@ -69,7 +69,7 @@ export async function openRows(
     const tensor = reserveTensor(loss, entry);
     tensors.set(entry.name, tensor);
     if ((last as readonly string[]).includes(entry.name)) late.push(tensor);
-    else await readTensor(loss, body.reader, tensor);
+    else await readTensor(loss, body, tensor);
   }
   if (input === undefined) throw new Error("the validator lets no body without input pass");
   if (byteLength(input) === 0) checkElementCount(input.shape, "/input");
@@ -95,7 +95,7 @@ function checkRow({ region }: LossContext, plan: Plan<LossResult>, limit: number
 /** Computes all rows, window by window, and yields the output of each window before the next overwrites it. */
 async function* foldRows({
   loss,
-  body: { reader },
+  body,
   last,
   plan,
   run,
@@ -108,13 +108,13 @@ async function* foldRows({
   const { rows, rowBytes, slot } = plan.window!;
   const window = block + slot.offset;
   const readLast = async (): Promise<void> => {
-    for (const tensor of last) await readTensor(loss, reader, tensor);
-    await endBody(reader);
+    for (const tensor of last) await readTensor(loss, body, tensor);
+    await endBody(body);
   };
   for (let first = 0; first < outer; first += rows) {
     const count = Math.min(rows, outer - first);
     timings.enter("read");
-    await reader.fill(u8.subarray(window, window + count * rowBytes));
+    await readData(body, u8.subarray(window, window + count * rowBytes));
     await loss.turnIfBusy("later");
     timings.enter("compute");
     const { steps, output } = run.rows(window, first, count);

@@ -65,9 +65,7 @@ const BY_FORMAT_NAME: ReadonlyMap<string, DType> = new Map(
  * known from Content-Length or an early end.
  */
 export function readHeaderLength(prefix: Uint8Array, bodyBytes: number | undefined): number {
-  if (prefix.length < LENGTH_BYTES) {
-    throw malformed(`expected ${LENGTH_BYTES} bytes of header length, got ${prefix.length}`);
-  }
+  if (prefix.length < LENGTH_BYTES) throw shortPrefix(prefix.length);
   const length = new DataView(prefix.buffer, prefix.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
   if (length < 2 || length > FORMAT_HEADER_BYTES) {
     const hint = BEGINS_JSON.has(prefix[0]!)
@@ -77,16 +75,26 @@ export function readHeaderLength(prefix: Uint8Array, bodyBytes: number | undefin
       `the first 8 bytes give the header's length as ${length}, expected 2 to ${FORMAT_HEADER_BYTES}${hint}`,
     );
   }
-  if (bodyBytes !== undefined && length > bodyBytes - LENGTH_BYTES) {
-    throw malformed(`expected a header of ${length} bytes, got a body that ends after ${bodyBytes} bytes`);
-  }
+  // Checked before the length of the body, which is not known of every body yet.
   if (length > MAX_HEADER_BYTES) {
     throw new Problem(
       "safetensors_header_too_large",
       `expected at most ${MAX_HEADER_BYTES} bytes of header, got ${length}`,
     );
   }
+  if (bodyBytes !== undefined && length > bodyBytes - LENGTH_BYTES)
+    throw shortHeader(Number(length), bodyBytes);
   return Number(length);
+}
+
+/** Creates the problem of a body of fewer than 8 bytes. */
+export function shortPrefix(bodyBytes: number): Problem {
+  return malformed(`expected ${LENGTH_BYTES} bytes of header length, got ${bodyBytes}`);
+}
+
+/** Creates the problem of a body that ends within its header of `length` bytes. */
+export function shortHeader(length: number, bodyBytes: number): Problem {
+  return malformed(`expected a header of ${length} bytes, got a body that ends after ${bodyBytes} bytes`);
 }
 
 /**
@@ -119,8 +127,13 @@ export function readHeader(
 
 /** Rejects a body whose data do not end with its last tensor. */
 export function checkDataBytes(header: Header, dataBytes: number): void {
-  if (header.dataBytes === dataBytes) return;
-  throw malformed(`expected ${header.dataBytes} bytes of tensors after the header, got ${dataBytes}`);
+  if (header.dataBytes !== dataBytes) throw wrongDataBytes(header, dataBytes);
+}
+
+/** Creates the problem of a body whose data do not end with its last tensor. Does not count further bytes, because a chunked body may go on. */
+export function wrongDataBytes(header: Header, dataBytes: number): Problem {
+  const got = dataBytes > header.dataBytes ? "more" : dataBytes;
+  return malformed(`expected ${header.dataBytes} bytes of tensors after the header, got ${got}`);
 }
 
 /**

@@ -612,7 +612,7 @@ describe("a refusal", () => {
 
   it("of a body that is no JSON object is 400, and says so where it is empty", async () => {
     expect((await service().send("POST", `${CE}/infer`, "")).json).toEqual({
-      error: "body: expected an object",
+      error: "byte 0: expected a JSON object, got the end of the body",
     });
     for (const body of ["{", "null", "[]", '"x"', "\ufeff{}"]) {
       const answer = await service().send("POST", `${CE}/infer`, body);

@@ -72,8 +72,8 @@ describe("bytes that are claimed but not there", () => {
   it("are refused with 400 where a chunked body ends before them, or goes on behind them", async () => {
     const json = claim([2], 8);
     for (const [bytes, error] of [
-      ["1234", "the body ended early"],
-      ["123456789", "bytes follow the last binary input"],
+      ["1234", "the inputs claim 8 bytes behind the JSON, the body has 4"],
+      ["123456789", "the inputs claim 8 bytes behind the JSON, the body has more"],
     ] as const) {
       const answer = await service().send("POST", PATH, chunks(json, bytes), inferenceHeaders(json));
       expect([answer.status, answer.json]).toEqual([400, { error }]);

@@ -166,6 +166,7 @@ describe("the length of a header", () => {
       "safetensors_header_too_large",
     ],
     ["the format's greatest length", prefix(100_000_000n), 1e9, "safetensors_header_too_large"],
+    ["a length beyond our limit and the body", prefix(100_000_000n), 100, "safetensors_header_too_large"],
   ])("is refused for %s", (_name, bytes, bodyBytes, code) => {
     expect(refusal(() => readHeaderLength(bytes, bodyBytes)).code).toBe(code);
   });
@@ -335,11 +336,16 @@ describe("a header", () => {
     const header = read(`{"a":${ONE}}`, 4);
     expect(header.dataBytes).toBe(4);
     checkDataBytes(header, 4);
-    for (const dataBytes of [0, 3, 5, 8]) {
+    for (const [dataBytes, got] of [
+      [0, "0"],
+      [3, "3"],
+      [5, "more"],
+      [8, "more"],
+    ] as const) {
       for (const work of [() => read(`{"a":${ONE}}`, dataBytes), () => checkDataBytes(header, dataBytes)]) {
         const problem = refusal(work);
         expect(problem.code).toBe("malformed_safetensors");
-        expect(problem.message).toContain(`expected 4 bytes of tensors after the header, got ${dataBytes}`);
+        expect(problem.message).toContain(`expected 4 bytes of tensors after the header, got ${got}`);
       }
     }
     expect(refusal(() => read("{}", 1)).code).toBe("malformed_safetensors");
