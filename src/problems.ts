@@ -94,8 +94,7 @@ export const PROBLEMS = {
   output_too_large: {
     status: 422,
     title: "The outputs are too large for the tensors",
-    remedy:
-      "Send tensors with elements. Outputs of a shape with a size of 0 may take 1 MiB, others 8 bytes for each byte of the tensors.",
+    remedy: "Send tensors with elements. Outputs may take 64 KiB and 8 bytes for each byte of the tensors.",
   },
   safetensors_header_too_large: {
     status: 413,
@@ -158,7 +157,8 @@ export const PROBLEMS = {
   too_many_empty_lists: {
     status: 422,
     title: "A nested response would hold too many empty lists",
-    remedy: "Request format flat or base64, or safetensors, because there an empty tensor is only its shape.",
+    remedy:
+      "Request format flat or base64, or safetensors, because there an empty tensor is only its shape. As nested lists, empty tensors may take 64 KiB and 8 bytes for each byte of the tensors.",
   },
   invalid_safetensors: {
     status: 422,

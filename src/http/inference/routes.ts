@@ -253,6 +253,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
 
 function responderOf(operation: Operation, body: InferenceBody, operands: InferenceOperands): Responder {
   return {
+    isNested: () => false,
     send: (reply, loss, members) => sendInference(reply, loss, operation, body, members),
     locate: (error) => (error.element === undefined ? fieldProblem(body, error) : problemOf(error, operands)),
   };

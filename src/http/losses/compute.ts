@@ -7,8 +7,9 @@ import { LossError } from "../../loss/loss-error.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { computeWhole } from "../../loss/plan.ts";
 import { Problem, rejectAt } from "../../problems.ts";
-import { byteLength } from "../../tensor/tensor.ts";
+import { byteLength, elementCount } from "../../tensor/tensor.ts";
 import type { Members } from "../../wire/json/writer.ts";
+import { emptyListBytes } from "../../wire/json/writer.ts";
 import type { Operands } from "../../wire/operands.ts";
 import type { LossContext } from "../context.ts";
 import type { Sending } from "../send-result.ts";
@@ -52,6 +53,8 @@ export function toMembers(result: Partial<LossResult & LogSoftmaxResult>): Membe
 
 /** How the result or the error of a loss is sent. Has no state. */
 export interface Responder {
+  /** Whether the response has tensors as nested lists. */
+  isNested(loss: LossContext): boolean;
   send(reply: FastifyReply, loss: LossContext, members: Members): Sending;
   /** Converts a loss's error into a problem with the pointer into the body. */
   locate(error: LossError): Problem;
@@ -76,7 +79,8 @@ export function prepare(
 ): Prepared {
   const reader = new OperandReader(loss, operands);
   const plan = planLoss(reader);
-  return { responder, plan, conversions: reader.conversions, block: allocBlock(loss, reader, plan) };
+  const block = allocBlock(loss, reader, plan, responder);
+  return { responder, plan, conversions: reader.conversions, block };
 }
 
 /** Runs a loss, in this turn of the event loop if it is short, otherwise in slices. */
@@ -121,25 +125,44 @@ export function respond(
 }
 
 /** Output bytes that any request may have, because a client can send shapes of size 0 without data. */
-const FREE_OUTPUT_BYTES = 1024 * 1024;
+const FREE_OUTPUT_BYTES = 64 * 1024;
 /** Output bytes per byte of operands, for a cast from uint8 to float64. */
 const BLOCK_BYTES_PER_OPERAND_BYTE = 8;
 
 /**
- * Allocates the memory that a plan needs in addition to the operands. Rejects outputs that are too large for the operands with 422, and a
- * plan that can never fit the Arena with 413. Throws ArenaFull if there is no memory now.
+ * Allocates the memory that a plan needs in addition to the operands. Rejects outputs that are too large for the operands with 422, in memory
+ * or as empty lists, and a plan that can never fit the Arena with 413. Throws ArenaFull if there is no memory now.
  */
 export function allocBlock(
-  { region }: LossContext,
+  loss: LossContext,
   { bytes: operands }: OperandReader,
   plan: LossPlan,
+  responder: Responder,
 ): number {
+  const { region } = loss;
   const most = FREE_OUTPUT_BYTES + operands * BLOCK_BYTES_PER_OPERAND_BYTE;
   const own = plan.window === undefined ? plan.bytes : plan.bytes - byteLength(plan.window.slot);
   if (own > most) {
-    const detail = `the outputs take ${own} bytes for ${operands} bytes of tensors, expected at most ${most}`;
+    const detail = `the outputs (${namesOf(plan.outputs)}) take ${own} bytes for ${operands} bytes of tensors, expected at most ${most}`;
     throw new Problem("output_too_large", detail);
   }
+  if (responder.isNested(loss)) checkEmptyLists(plan, most, operands);
   region.checkRoom(plan.bytes);
   return region.alloc(plan.bytes);
+}
+
+/** Rejects outputs without elements whose nested lists take more than `most` bytes. */
+function checkEmptyLists({ outputs }: LossPlan, most: number, operands: number): void {
+  const empty = outputs.filter(({ shape }) => elementCount(shape) === 0);
+  const bytes = empty.reduce((sum, { shape }) => sum + emptyListBytes(shape), 0);
+  if (bytes <= most) return;
+  throw rejectAt(
+    "too_many_empty_lists",
+    "/format",
+    `the empty lists of ${namesOf(empty)} take ${bytes} bytes for ${operands} bytes of tensors, expected at most ${most}, or format flat or base64`,
+  );
+}
+
+function namesOf(outputs: Iterable<LossPlan["outputs"][number]>): string {
+  return Array.from(outputs, ({ name }) => MEMBERS[name]).join(", ");
 }

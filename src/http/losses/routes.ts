@@ -111,9 +111,10 @@ function respondToJson(
 
 /** Responder of an operation of /v1. `format` returns the default format of tensors in JSON. */
 function responderOf(operands: Operands, fields: JsonFields, format: () => TensorFormat): Responder {
+  const inJson = (): TensorFormat => fields.format ?? format();
   return {
-    send: (reply, loss, members) =>
-      sendMembers(reply, loss, members, fields.format ?? format(), fields.non_finite),
+    isNested: ({ responseFormat }) => responseFormat === "json" && inJson() === "nested",
+    send: (reply, loss, members) => sendMembers(reply, loss, members, inJson(), fields.non_finite),
     locate: (error) => problemOf(error, operands),
   };
 }
@@ -168,7 +169,7 @@ async function respondToRows(
     const stream = await openRows(loss, body, way, bodyLimit, isGone, (operands, streamed) => {
       const reader = new OperandReader(loss, operands);
       responder = responderOf(operands, fields, () => "nested");
-      return { reader, plan: plan(reader, fields as never, streamed) };
+      return { reader, plan: plan(reader, fields as never, streamed), responder };
     });
     if (way.leaves !== undefined) return await sendRows(reply, stream);
     return (await responder!.send(reply, loss, await computeRows(stream))) ?? reply;

@@ -18,7 +18,7 @@ import { MEDIA_TYPES, tooLarge } from "../content/content-headers.ts";
 import type { LossContext } from "../context.ts";
 import { noteAbort, write } from "../send-result.ts";
 import { runSlices } from "../turns.ts";
-import type { LossPlan } from "./compute.ts";
+import type { LossPlan, Responder } from "./compute.ts";
 import { allocBlock, MEMBERS, toMembers } from "./compute.ts";
 import type { OperandReader } from "./operand-reader.ts";
 import type { StreamedInput, Streaming } from "./streaming.ts";
@@ -30,7 +30,7 @@ const WINDOW_BYTES = 256 * 1024;
 type PlanRows = (
   operands: Operands,
   streamed: StreamedInput,
-) => { readonly reader: OperandReader; readonly plan: LossPlan };
+) => { readonly reader: OperandReader; readonly plan: LossPlan; readonly responder: Responder };
 
 /** Body whose computation has begun and whose input is next. */
 export interface RowStream {
@@ -77,7 +77,7 @@ export async function openRows(
   const planned = planRows(new TensorOperands(tensors), streamed);
   const plan = planned.plan as Plan<LossResult>;
   checkRow(loss, plan, limit);
-  const block = allocBlock(loss, planned.reader, plan);
+  const block = allocBlock(loss, planned.reader, plan, planned.responder);
   const run = plan.start(loss.kernel, block);
   await runSlices(run.begin, isGone);
   return { loss, body, last: late, plan, run, block, isGone };

@@ -487,27 +487,27 @@ export const ERROR_EXAMPLES: readonly ErrorExample[] = [
       type: "urn:lossd:problem:output_too_large",
       title: "The outputs are too large for the tensors",
       status: 422,
-      detail: "the outputs take 4000576 bytes for 0 bytes of tensors, expected at most 1048576",
+      detail: "the outputs (losses) take 4000576 bytes for 0 bytes of tensors, expected at most 65536",
       code: "output_too_large",
       request_id: "example",
     },
   },
   {
     path: "/v1/log_softmax",
-    summary: "More than 2^20 empty nested lists",
-    request: '{"input": {"shape": [1048577, 0], "data": []}, "dim": 1, "format": "nested"}',
+    summary: "Nested output of a million empty lists",
+    request: '{"input": {"shape": [1000000, 0], "data": []}, "dim": 1, "format": "nested"}',
     response: {
       type: "urn:lossd:problem:too_many_empty_lists",
       title: "A nested response would hold too many empty lists",
       status: 422,
       detail:
-        "/format: output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576, request format flat or base64",
+        "/format: the empty lists of output take 3000001 bytes for 0 bytes of tensors, expected at most 65536, or format flat or base64",
       code: "too_many_empty_lists",
       errors: [
         {
           pointer: "/format",
           detail:
-            "output of shape [1048577, 0] would be 1048577 empty lists, at most 1048576, request format flat or base64",
+            "the empty lists of output take 3000001 bytes for 0 bytes of tensors, expected at most 65536, or format flat or base64",
         },
       ],
       request_id: "example",

@@ -1,6 +1,5 @@
 /** Writes responses as JSON in pages, so that a response of any size takes constant memory and no step is long. */
 import type { Kernel } from "../../kernel/load.ts";
-import { rejectAt } from "../../problems.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../../tensor/tensor.ts";
 import { byteLength, elementCount } from "../../tensor/tensor.ts";
@@ -16,13 +15,10 @@ export type Members = Readonly<Record<string, Member | undefined>>;
 
 /** Element type that the kernels print as `[]`. */
 const EMPTY_LIST = { code: 63, bytes: 0 };
-/** Limit of empty lists in a nested response, because a shape such as (4000000000, 0) is cheap to send. */
-const MAX_EMPTY_LISTS = 2 ** 20;
 
 /**
  * Writes a JSON object with these members in pages. Numbers are the shortest decimals that read back as the same
  * float64, or the same float32 for narrower dtypes. Non-finite numbers are strings, or null if `nonFinite` is "null".
- * Rejects nested output of more than 2^20 empty lists.
  */
 export function writeJson(
   kernel: Kernel,
@@ -37,17 +33,17 @@ export function writeJson(
     if (member === undefined || (Array.isArray(member) && member.length === 0)) continue;
     pieces.push(`${before}"${name}":`);
     before = ",";
-    if ("address" in member) addTensor(pieces, name, member, format);
+    if ("address" in member) addTensor(pieces, member, format);
     else pieces.push("value" in member ? member : JSON.stringify(member));
   }
   pieces.push(before === "{" ? "{}" : "}");
   return new JsonPages(kernel, pieces, nonFinite);
 }
 
-function addTensor(pieces: Piece[], name: string, tensor: Tensor, format: TensorFormat): void {
+function addTensor(pieces: Piece[], tensor: Tensor, format: TensorFormat): void {
   const { dtype, shape, address } = tensor;
   if (format === "nested") {
-    addNested(pieces, name, tensor);
+    addNested(pieces, tensor);
     return;
   }
   pieces.push(`{"dtype":"${dtype}","shape":[${shape.join()}],`);
@@ -59,21 +55,24 @@ function addTensor(pieces: Piece[], name: string, tensor: Tensor, format: Tensor
 }
 
 /** Adds nested lists. Stops at a size of 0 because only empty lists remain. */
-function addNested(pieces: Piece[], name: string, { dtype, shape, address }: Tensor): void {
+function addNested(pieces: Piece[], { dtype, shape, address }: Tensor): void {
   const empty = shape.indexOf(0);
   const outer = empty < 0 ? shape : shape.slice(0, empty);
-  if (empty >= 0) checkEmptyLists(name, shape, elementCount(outer));
   const { code, bytes } = empty < 0 ? DTYPES[dtype] : EMPTY_LIST;
   pieces.push("[".repeat(outer.length), { address, code, bytes, shape: outer }, "]".repeat(outer.length));
 }
 
-function checkEmptyLists(name: string, shape: readonly number[], lists: number): void {
-  if (lists <= MAX_EMPTY_LISTS) return;
-  throw rejectAt(
-    "too_many_empty_lists",
-    "/format",
-    `${name} of shape [${shape.join(", ")}] would be ${lists} empty lists, at most ${MAX_EMPTY_LISTS}, request format flat or base64`,
-  );
+/** Counts the bytes that a tensor without elements takes as nested lists: the brackets of all levels and their commas. */
+export function emptyListBytes(shape: readonly number[]): number {
+  let lists = 1;
+  let bytes = 2;
+  for (const size of shape) {
+    if (size === 0) break;
+    // The commas between n lists of one level and those between their parents are n - 1 together.
+    bytes += 2 * lists * size + lists * (size - 1);
+    lists *= size;
+  }
+  return bytes;
 }
 
 /** Adds the elements of a tensor as a flat list, or a number as a list of one. */

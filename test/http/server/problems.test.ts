@@ -344,10 +344,10 @@ const PROVOCATIONS: readonly Provocation[] = [
     },
   },
   {
-    title: "2^20 + 1 empty lists",
+    title: "21,846 empty lists",
     code: "too_many_empty_lists",
     path: LS,
-    body: { input: flat("float32", [2 ** 20 + 1, 0], []), format: "nested" },
+    body: { input: flat("float32", [21_846, 0], []), format: "nested" },
     pointer: "/format",
   },
   {
