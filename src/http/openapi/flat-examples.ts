@@ -1,8 +1,8 @@
 /** Examples with tensors as objects for the OpenAPI 3.0 document. A test sends each, too. */
 
 import { OPERANDS } from "../../wire/operands.ts";
-import type { Example } from "./examples.ts";
-import { EXAMPLES } from "./examples.ts";
+import type { Example } from "./examples/example.ts";
+import { EXAMPLES } from "./examples/index.ts";
 
 /** Results that are tensors, with the dtype of those that do not have the input's. */
 const RESULTS: Readonly<Record<string, string | undefined>> = {

@@ -1,6 +1,6 @@
 /** Examples of inferences of every model in the OpenAPI document. A test sends each and compares the response. */
 import type { LossName } from "../../loss/names.ts";
-import type { Example } from "./examples.ts";
+import type { Example } from "./examples/example.ts";
 
 const input = { name: "input", shape: [1, 2], datatype: "FP32", data: [0, 0] };
 const target = { name: "target", shape: [1], datatype: "INT64", data: [1] };

@@ -4,7 +4,7 @@
  */
 import type { OpenAPIV3, OpenAPIV3_1 } from "openapi-types";
 import { MEDIA_TYPES } from "../content/content-headers.ts";
-import type { Example } from "./examples.ts";
+import type { Example } from "./examples/example.ts";
 import { FLAT_EXAMPLES } from "./flat-examples.ts";
 
 type Schema = OpenAPIV3_1.SchemaObject & { readonly $ref?: string; readonly contentEncoding?: string };

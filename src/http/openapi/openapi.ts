@@ -5,8 +5,8 @@ import { isOperand } from "../../wire/operands.ts";
 import { MEDIA_TYPES } from "../content/content-headers.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { CODE_SAMPLES } from "./code-samples.ts";
-import type { Example } from "./examples.ts";
-import { ERROR_EXAMPLES, EXAMPLES } from "./examples.ts";
+import type { Example } from "./examples/example.ts";
+import { ERROR_EXAMPLES, EXAMPLES } from "./examples/index.ts";
 import { INFERENCE_EXAMPLES } from "./inference-examples.ts";
 import { statusExamples } from "./status-examples.ts";
 

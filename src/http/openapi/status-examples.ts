@@ -2,7 +2,7 @@
 import type { ProblemCode } from "../../problems.ts";
 import { Problem } from "../../problems.ts";
 import { isInference, problemDocument } from "../server/send-problem.ts";
-import type { NamedExample } from "./examples.ts";
+import type { NamedExample } from "./examples/example.ts";
 
 /** Operation of the document. */
 export interface Route {

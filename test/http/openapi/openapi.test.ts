@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, describe, expect, it } from "vitest";
 import { renderContract } from "../../../openapi/render.ts";
-import { ERROR_EXAMPLES, EXAMPLES } from "../../../src/http/openapi/examples.ts";
+import { ERROR_EXAMPLES, EXAMPLES } from "../../../src/http/openapi/examples/index.ts";
 import { INFERENCE_EXAMPLES } from "../../../src/http/openapi/inference-examples.ts";
 import { digestTokens } from "../../../src/http/server/auth.ts";
 import { LIMITS } from "../../../src/http/server/timeouts.ts";
