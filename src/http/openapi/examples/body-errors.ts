@@ -145,20 +145,20 @@ export const BODY_ERRORS: readonly ErrorExample[] = [
   },
   {
     path: "/v1/log_softmax",
-    summary: "More than 2^18 lists without elements",
-    request: '{"input": {"shape": [262144, 0], "data": []}, "dim": 1, "format": "nested"}',
+    summary: "Nested output of a million empty lists",
+    request: '{"input": {"shape": [1000000, 0], "data": []}, "dim": 1, "format": "nested"}',
     response: {
       type: "urn:lossd:problem:too_many_empty_lists",
       title: "A nested response would hold too many empty lists",
       status: 422,
       detail:
-        "/format: with output of shape [262144, 0], the response would have 262145 lists without elements, at most 262144; request format flat or base64",
+        "/format: the empty lists of output take 3000001 bytes for 0 bytes of tensors, expected at most 65536, or format flat or base64",
       code: "too_many_empty_lists",
       errors: [
         {
           pointer: "/format",
           detail:
-            "with output of shape [262144, 0], the response would have 262145 lists without elements, at most 262144; request format flat or base64",
+            "the empty lists of output take 3000001 bytes for 0 bytes of tensors, expected at most 65536, or format flat or base64",
         },
       ],
       request_id: "example",
