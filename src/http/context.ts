@@ -155,7 +155,7 @@ export class LossContext implements Admitted {
   /** Runs the clean-ups in order and releases the memory. */
   end(): void {
     this.timings.end();
-    for (const cleanup of this.#cleanups) cleanup();
+    for (const cleanup of this.#cleanups.splice(0)) cleanup();
     this.region.release();
   }
 }

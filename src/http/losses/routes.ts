@@ -101,12 +101,17 @@ function respondToJson(
   const fields = withoutNulls(body.value as JsonFields);
   if (!isJson) rejectJsonOptions(fields);
   const operands = new JsonOperands(body, fields);
-  const responder = responderOf(operands, fields, () => operands.format("input"));
+  const responder = jsonResponderOf(operands, fields);
   return respond(reply, loss, responder, () =>
     remember(loss, operation, body, () =>
       prepare(loss, operands, responder, (reader) => operation.plan(reader, fields as never)),
     ),
   );
+}
+
+/** A function of its own, because the responder is kept for repetitions, and its closure must not hold the request. */
+function jsonResponderOf(operands: JsonOperands, fields: JsonFields): Responder {
+  return responderOf(operands, fields, () => operands.format("input"));
 }
 
 /** Responder of an operation of /v1. `format` returns the default format of tensors in JSON. */
