@@ -9,12 +9,7 @@ import { UserError } from "../user-error.ts";
 import type { Message } from "./cluster-member.ts";
 import { ClusterMetrics } from "./cluster-metrics.ts";
 import { Heartbeats } from "./heartbeats.ts";
-
-/**
- * Node flag of each process, also in the Dockerfile and `npm start`. Without a limit, the young generation grows under
- * load until a process has 230 MiB instead of 155, and no cache holds it.
- */
-export const HEAP_FLAG = "--max-semi-space-size=4";
+import { HEAP_FLAG } from "./new-space.ts";
 
 /** Node flags of a server. SIGUSR1 would open the inspector, which runs any code, until src/main.ts handles it. */
 export const ENGINE_FLAGS = [HEAP_FLAG, "--disable-sigusr1"];

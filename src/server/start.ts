@@ -17,6 +17,7 @@ import { joinCluster } from "./cluster-member.ts";
 import { clearSocket, listen } from "./listen.ts";
 import { LogStream, logOutput } from "./log-stream.ts";
 import { chooseBudget } from "./memory-budget.ts";
+import { limitNewSpace } from "./new-space.ts";
 import type { Log } from "./signals.ts";
 import { finish, handleSignals } from "./signals.ts";
 import { serve } from "./worker.ts";
@@ -50,6 +51,7 @@ function addressOf({ HOST, SOCKET }: Config, port: number): string {
 
 /** Starts one process and returns its port. Undefined if it is stopped before it listens. */
 async function startProcess(config: Config, log: Log): Promise<number | undefined> {
+  limitNewSpace();
   const stopping = new AbortController();
   const member = joinCluster();
   // Takes the tokens of the primary because the file may have changed since, and workers must agree.

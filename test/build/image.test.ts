@@ -4,7 +4,8 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ENGINE_FLAGS, HEAP_FLAG } from "../../src/server/cluster.ts";
+import { ENGINE_FLAGS } from "../../src/server/cluster.ts";
+import { HEAP_FLAG } from "../../src/server/new-space.ts";
 import { startProcess } from "../support/process.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
