@@ -29,6 +29,8 @@ export interface Operands {
   shape(name: string): readonly number[];
   /** Returns the format of a tensor, which is also the response's default. */
   format(name: string): TensorFormat;
+  /** Returns whether the request has a tensor as nested lists. */
+  isNested(name: string): boolean;
   /** Returns a tensor in its own dtype, or in `dtype` if it has none. */
   tensor(work: Work, name: string, dtype: DType): ReadTensor;
   /** Returns the JSON pointer to an element, given its row-major index, in the request's format. */
@@ -53,6 +55,10 @@ export class TensorOperands implements Operands {
 
   format(): TensorFormat {
     return "nested";
+  }
+
+  isNested(): boolean {
+    return false;
   }
 
   tensor(_work: Work, name: string): ReadTensor {

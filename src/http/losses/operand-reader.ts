@@ -4,7 +4,8 @@ import type { LossOptions } from "../../loss/index-loss.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { isFloat } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { byteLength } from "../../tensor/tensor.ts";
+import { byteLength, elementCount } from "../../tensor/tensor.ts";
+import { emptyListBytes } from "../../wire/json/writer.ts";
 import type { OperandName, Operands } from "../../wire/operands.ts";
 import type { LossContext } from "../context.ts";
 
@@ -30,7 +31,7 @@ export class OperandReader {
   readonly operands: Operands;
   /** Steps that convert the elements of the operands to their dtypes. */
   readonly conversions: BeginStep[] = [];
-  /** Total bytes of the operands. */
+  /** Total bytes of the operands. An operand without elements counts with the nested lists that were sent. */
   bytes = 0;
   readonly #loss: LossContext;
 
@@ -43,7 +44,9 @@ export class OperandReader {
   tensor(name: OperandName, dtype: DType): Tensor {
     const { tensor, convert } = this.operands.tensor(this.#loss, name, dtype);
     if (convert !== undefined) this.conversions.push(convert);
-    this.bytes += byteLength(tensor);
+    const { shape } = tensor;
+    const isEmptyList = elementCount(shape) === 0 && this.operands.isNested(name);
+    this.bytes += isEmptyList ? emptyListBytes(shape) : byteLength(tensor);
     if (name === "input") this.#loss.input = tensor;
     return tensor;
   }

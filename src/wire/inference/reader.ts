@@ -72,6 +72,10 @@ export class InferenceOperands implements Operands {
     return "flat";
   }
 
+  isNested(): boolean {
+    return false;
+  }
+
   tensor(work: Work, name: string, dtype: DType): ReadTensor {
     const input = this.#inputs.get(name)!;
     return "address" in input ? { tensor: input, convert: undefined } : toTensor(work, input, dtype);

@@ -184,6 +184,10 @@ export class JsonOperands {
     return this.#text(name).format;
   }
 
+  isNested(name: string): boolean {
+    return this.format(name) === "nested";
+  }
+
   tensor(work: Work, name: string, dtype: DType): ReadTensor {
     return toTensor(work, this.#text(name), dtype);
   }

@@ -168,6 +168,16 @@ describe("log_softmax with nested lists", () => {
     expect([status, json.code]).toEqual([422, "too_many_empty_lists"]);
   });
 
+  it("may take 8 bytes more for each byte of the lists in the request", async () => {
+    for (const rows of [30_000, 100_000]) {
+      const input = nested([rows, 0]);
+      const asked = { input, grad_output: input, dim: 1, return_grad: true, return_lse: true };
+      const { status, text, json } = await service().post("/v1/log_softmax", asked);
+      expect(status, text.slice(0, 300)).toBe(200);
+      expect([json.output.length, json.grad_input.length, json.lse.length]).toEqual([rows, rows, rows]);
+    }
+  });
+
   it("may take 8 bytes more for each byte of the tensors", async () => {
     const rows = 200_000;
     const target = { dtype: "uint8", shape: [rows], base64: Buffer.alloc(rows, 1).toString("base64") };

@@ -1,5 +1,5 @@
 /** What an attacker found once, so that nobody finds it again. */
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { useService } from "../../support/service.ts";
 import { dial, exchange, post, statusesOf, untilClosed } from "../../support/socket.ts";
 
@@ -78,12 +78,35 @@ it.each([
   expect(answer.toLowerCase()).toContain("connection: close");
 });
 
-it("RTSP/1.1 counts as HTTP/1.1, because Node's parser takes it and does not report it", async () => {
-  const answer = await exchange(
-    service(),
-    "GET /health/live RTSP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+describe("a request line with the name of another protocol", () => {
+  const of = (line: string, host = "host: x\r\n") => `${line}\r\n${host}connection: close\r\n\r\n`;
+
+  it.each(["ICE/1.0", "ICE/1.1", "FOO/1.1", "HTTPS/1.1", "http/1.1", "IHTTP/1.1"])(
+    "gets 400: %s",
+    async (protocol) => {
+      for (const method of ["GET", "POST", "OPTIONS"]) {
+        const answer = await exchange(service(), of(`${method} /v1/nll_loss ${protocol}`));
+        expect(statusesOf(answer), method).toEqual([400]);
+      }
+    },
   );
-  expect(statusesOf(answer)).toEqual([200]);
+
+  it("gets 405 with SOURCE, the method of ICE/1.0", async () => {
+    expect(statusesOf(await exchange(service(), of("SOURCE /v1/nll_loss ICE/1.0")))).toEqual([405]);
+  });
+
+  // Node does not tell the name, see SECURITY.md.
+  it("is HTTP of the same version and passes its checks: RTSP/1.0 and RTSP/1.1", async () => {
+    for (const version of ["1.0", "1.1"]) {
+      expect(statusesOf(await exchange(service(), of(`GET /health/live RTSP/${version}`)))).toEqual([200]);
+      const two = of(`GET / RTSP/${version}`, "host: x\r\nhost: y\r\n");
+      expect(statusesOf(await exchange(service(), two))).toEqual([400]);
+    }
+    const coded = of("POST /v1/nll_loss RTSP/1.0", "host: x\r\ntransfer-encoding: chunked\r\n");
+    expect(statusesOf(await exchange(service(), coded))).toEqual([400]);
+    expect(statusesOf(await exchange(service(), of("GET / RTSP/1.1", "")))).toEqual([400]);
+    expect(statusesOf(await exchange(service(), of("GET / RTSP/2.0")))).toEqual([400]);
+  });
 });
 
 it("garbage behind two pipelined requests is refused behind the second answer, never in the middle of it", async () => {
