@@ -79,9 +79,21 @@ function schedule(): void {
   });
 }
 
+/** Resumes of begun work in a row for which later work waits at most, because short requests can keep some waiting without end. */
+const MAX_BEGUN_IN_A_ROW = 8;
+let begunInARow = 0;
+
+/** Takes the next waiting work: what has begun, or later work when it is due. */
+function takeNext(): (() => void) | undefined {
+  const { begun, later } = waiting;
+  const isLaterDue = later.length > 0 && (begun.length === 0 || begunInARow === MAX_BEGUN_IN_A_ROW);
+  begunInARow = isLaterDue || later.length === 0 ? 0 : begunInARow + 1;
+  return (isLaterDue ? later : begun).shift();
+}
+
 /** Resumes waiting work until the turn is used up. A tick behind a microtask runs after the promises of the resumed work. */
 function resumeNext(): void {
-  const resume = waiting.begun.shift() ?? waiting.later.shift();
+  const resume = takeNext();
   if (resume === undefined) return;
   turnStart ??= performance.now();
   resume();

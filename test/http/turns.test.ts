@@ -21,15 +21,19 @@ it("lets work run at once while its turn is not used up, and wait afterwards", a
   await wait;
 });
 
-it("resumes all waiting work, in order, and what has begun first", async () => {
-  const kinds = fc.array(fc.constantFrom("begun" as const, "later" as const), { maxLength: 20 });
+it("resumes all waiting work, in order, and of nine pieces eight that have begun", async () => {
+  const kinds = fc.array(fc.constantFrom("begun" as const, "later" as const), { maxLength: 60 });
   await fc.assert(
     fc.asyncProperty(kinds, async (urgencies) => {
       const resumed: number[] = [];
       const waits = urgencies.map((urgency, index) => turn(urgency).then(() => resumed.push(index)));
       await Promise.all(waits);
       const of = (kind: string) => urgencies.flatMap((urgency, index) => (urgency === kind ? [index] : []));
-      expect(resumed).toEqual([...of("begun"), ...of("later")]);
+      const [begun, later] = [of("begun"), of("later")];
+      const expected: number[] = [];
+      while (begun.length > 0 && later.length > 0)
+        expected.push(...(begun.length < 9 ? begun.splice(0) : [...begun.splice(0, 8), later.shift()!]));
+      expect(resumed).toEqual([...expected, ...begun, ...later]);
     }),
   );
 });
@@ -54,4 +58,22 @@ it("serves the event loop between two pieces of long work", async () => {
   expect(pieces).toEqual(["a", "b", "a", "b", "a", "b"]);
   // Two pieces can meet between two probes, one at the end of a turn and one at the beginning of the next.
   expect(order.join()).not.toMatch(/(?:[ab],?){3}/);
+});
+
+it("lets later work run although there is always work that has begun", async () => {
+  const pieces = 100;
+  let isDone = false;
+  let count = 0;
+  const short = async () => {
+    while (!isDone && count < pieces) {
+      await turn("begun");
+      count++;
+      work();
+    }
+  };
+  const long = turn("later").then(() => {
+    isDone = true;
+  });
+  await Promise.all([short(), short(), long]);
+  expect(count).toBeLessThan(pieces);
 });
