@@ -25,6 +25,10 @@ const FAR_HEAP_COST: i64 = 128;
 const CACHED_PICKS: u32 = 65536;
 const LINE_COST: i64 = 16;
 
+function heapCost(picks: Picks): i64 {
+  return picks.picks > CACHED_PICKS ? FAR_HEAP_COST : HEAP_COST;
+}
+
 /** Writes values and int64 indices. */
 export function topKStep(at: usize, budget: i32): i32 {
   const picks = changetype<Picks>(at);
@@ -85,7 +89,7 @@ function scan<K>(picks: Picks, left: i64): i64 {
   }
   picks.at += u32(n);
   if (picks.at == picks.classes) picks.phase = WRITE;
-  return left - i64(n) - changes * HEAP_COST - LINE_COST;
+  return left - i64(n) - changes * heapCost(picks) - LINE_COST;
 }
 
 /** Returns whether the maxima of the block do not exceed the limit. */
@@ -356,7 +360,7 @@ function unload<K>(picks: Picks, left: i64): i64 {
     picks.held = u32(rank);
     writePick(picks, rank, f64(load<K>(keys)), load<u32>(ids));
     if (rank > 0) sink<K>(picks, load<K>(keys + rank * sizeof<K>()), load<u32>(ids + (rank << 2)));
-    left -= picks.picks > CACHED_PICKS ? FAR_HEAP_COST : HEAP_COST;
+    left -= heapCost(picks);
   }
   nextPosition(picks);
   return left - LINE_COST;
