@@ -190,7 +190,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a score in its cell", () => {
     }, PHONE));
 
   it.each([
-    ["with a mouse", {}],
+    ["with a mouse", undefined],
     ["at 390 pixels", PHONE],
   ])("has room for its digits, %s", (_name, options) =>
     visit(async (page) => {

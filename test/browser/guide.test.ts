@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, faultsOf, useVisits, widthOf } from "./visit.ts";
+import { CHROMIUM, faultsOf, OWN_CONTEXT, useVisits, widthOf } from "./visit.ts";
 
 /** For the first search of a page, which loads the index. */
 const PATIENCE = { timeout: 10_000 };
@@ -12,7 +12,7 @@ const TOUR_MS = 90_000;
 
 describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
   const service = useService();
-  const visit = useVisits(service);
+  const visit = useVisits(service, null);
   const open = (page: Page, name: string) => page.goto(`${service().url}/guide/${name}`);
 
   it("names what scrolls by the heading above it", () =>
@@ -56,7 +56,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
       expect(await link.isVisible()).toBe(false);
       await page.getByText("All pages", { exact: true }).first().click();
       expect(await link.isVisible()).toBe(true);
-    }));
+    }, OWN_CONTEXT));
 
   it("prints the text alone, whole, and dark on light", () =>
     visit(
@@ -159,7 +159,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
       await expect.poll(() => block.getByRole("button").textContent()).toBe("Copied");
       expect(await page.getByRole("status").last().textContent()).toBe("Copied");
       expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("npm ci && npm start\n");
-    }));
+    }, OWN_CONTEXT));
 
   it("selects the text where the browser does not allow copying", () =>
     visit(async (page) => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../src/http/server/auth.ts";
 import { crossEntropy } from "../../src/runtimes/node.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, cells, faultsOf, fill, sampleOf, useVisits } from "./visit.ts";
+import { CHROMIUM, cells, faultsOf, fill, OWN_CONTEXT, sampleOf, useVisits } from "./visit.ts";
 
 /** Time for what the page does in several frames, or asks the server for. */
 const SOON = { timeout: 20_000 };
@@ -62,7 +62,7 @@ describe.skipIf(!existsSync(CHROMIUM))("training in the playground", () => {
       // Each step lowers the loss, and the picture's y axis points down.
       const heights = [...path.matchAll(/ ([\d.]+)/g)].map(([, y]) => Number(y));
       expect(heights).toEqual(heights.toSorted((one, other) => one - other));
-    }),
+    }, OWN_CONTEXT),
   );
 
   it("is taken back, and begins again after a change by hand", () =>
@@ -245,7 +245,7 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
       await expect
         .poll(() => verdict(page))
         .toMatch(/^The server’s numbers differ: loss is 1\.28\d+ here, and 1\.5 there\.$/);
-    }));
+    }, OWN_CONTEXT));
 
   it("shows what the server refuses, with the digits as typed", () =>
     visit(async (page) => {
@@ -304,7 +304,7 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
       await expect.poll(() => verdict(page), SOON).toMatch(/^The server does not respond: /);
       expect(await verdict(page)).toContain(detail);
       expect(await page.textContent("#loss")).toBe("1.285");
-    }),
+    }, OWN_CONTEXT),
   );
 
   it("is not possible, and the page says so, where the kernels do not load", () =>
@@ -315,7 +315,7 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
         .poll(() => page.textContent("#problem"), SOON)
         .toMatch(/^This page cannot compute in this browser: .*expected the kernels, got HTTP status 404$/);
       expect(await faultsOf(page)).toEqual([]);
-    }));
+    }, OWN_CONTEXT));
 
   it("works offline but for that", () =>
     visit(async (page) => {
@@ -326,5 +326,5 @@ describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
       expect(await page.textContent("#steps-sentence")).toMatch(/^1 step/);
       await ask(page);
       await expect.poll(() => verdict(page), SOON).toMatch(/^The server does not respond/);
-    }));
+    }, OWN_CONTEXT));
 });

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../playground/request/examples.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, cells, choose, fill, sampleOf, useVisits } from "./visit.ts";
+import { CHROMIUM, cells, choose, fill, OWN_CONTEXT, sampleOf, useVisits } from "./visit.ts";
 
 const run = promisify(execFile);
 
@@ -129,19 +129,6 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
         reduction: "sum",
       });
     }));
-
-  it.each(["logSoftmax", "nllLoss", "crossEntropy"])(
-    "lets the reference execute %s with the example that it shows",
-    (operation) =>
-      visit(async (page) => {
-        await page.goto(`${service().url}/docs/`);
-        const block = page.locator(`[id$="-${operation}"]`);
-        await block.locator(".opblock-summary-control").click();
-        await block.getByRole("button", { name: "Execute" }).click();
-        const status = block.locator(".live-responses-table tbody .response-col_status");
-        await expect.poll(() => status.textContent(), { timeout: 10_000 }).toMatch(/^200/);
-      }),
-  );
 
   it("shows a refusal at its control, and keeps the last picture", () =>
     visit(async (page) => {
@@ -293,7 +280,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       await page.waitForSelector("#loss");
       await page.selectOption("#theme", "dark");
       expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
-    }));
+    }, OWN_CONTEXT));
 
   it("keeps the choice of a theme on the way to the guide", () =>
     visit(async (page) => {
@@ -307,13 +294,12 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
 
   it("is where the reference leads, as the guide is, whose pages have the names that lead to them", () =>
     visit(async (page) => {
-      await page.goto(`${service().url}/docs/`);
-      expect(await page.title()).toBe("lossd reference");
       for (const [name, url] of [
         ["The guide", "**/guide/"],
         ["The playground", `${service().url}/`],
       ] as const) {
         await page.goto(`${service().url}/docs/`);
+        expect(await page.title()).toBe("lossd reference");
         const link = page.getByRole("link", { name, exact: true });
         expect(await link.getAttribute("href")).toMatch(/^\.\.\//);
         await link.evaluate((one) => one.removeAttribute("target"));

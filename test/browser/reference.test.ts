@@ -14,7 +14,7 @@ const CONTRAST_MS = 90_000;
 
 describe.skipIf(!existsSync(CHROMIUM))("the reference in chromium", () => {
   const service = useService();
-  const visit = useVisits(service);
+  const visit = useVisits(service, null);
 
   /** Opens the reference at cross_entropy. */
   async function open(page: Page): Promise<void> {
@@ -62,6 +62,20 @@ describe.skipIf(!existsSync(CHROMIUM))("the reference in chromium", () => {
       },
       { colorScheme: "dark" },
     ));
+
+  it("executes the operations with the examples that it shows", () =>
+    visit(async (page) => {
+      await openClosed(page);
+      // One page for all, because it takes longer to load than to execute them.
+      for (const operation of ["logSoftmax", "nllLoss", "crossEntropy", "klDiv"]) {
+        const block = page.locator(`[id$="-${operation}"]`);
+        await block.locator(".opblock-summary-control").click();
+        await block.getByRole("button", { name: "Execute" }).click();
+        const status = block.locator(".live-responses-table tbody .response-col_status");
+        await expect.poll(() => status.textContent(), { timeout: 10_000 }).toMatch(/^200/);
+        await block.locator(".opblock-summary-control").click();
+      }
+    }));
 
   it("shows an example of each status of an operation", () =>
     visit(async (page) => {

@@ -1,7 +1,7 @@
 /** Visits of the playground by Debian's chromium, and actions on the page. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, BrowserContext, Page, Request } from "playwright-core";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect } from "vitest";
 import type { Service } from "../support/service.ts";
@@ -28,30 +28,87 @@ export type Visit = (
   url?: string,
 ) => Promise<void>;
 
-/** Opens the page, works with it, and makes sure that nothing failed and that no request left the server. */
-export function useVisits(service: () => Service): Visit {
+/** For a visit that changes what outlasts a page: routes, scripts, media, the size, permissions, the network. */
+export const OWN_CONTEXT: VisitOptions = {};
+
+interface Tab {
+  readonly context: BrowserContext;
+  readonly page: Page;
+}
+
+/**
+ * Opens the page, works with it, and makes sure that nothing failed and that no request left the server. Visits without
+ * options share one tab, because a new one takes three times as long as to load the page. Without `start` the work
+ * begins in an empty tab.
+ */
+export function useVisits(service: () => Service, start: string | null = START): Visit {
   let browser: Browser;
+  let shared: Tab | undefined;
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
   }, 60_000);
   afterAll(() => browser?.close());
-  return async (work, options = {}, url = service().url) => {
+
+  async function openTab(options?: VisitOptions): Promise<Tab> {
     const context = await browser.newContext(options);
-    const page = await context.newPage();
+    return { context, page: await context.newPage() };
+  }
+
+  async function visit(page: Page, url: string, work: (page: Page) => Promise<void>): Promise<void> {
     const faults: string[] = [];
-    page.on("pageerror", (error) => faults.push(error.message));
-    page.on("request", (request) => {
+    const onError = (error: Error): void => void faults.push(error.message);
+    const onRequest = (request: Request): void => {
       if (!request.url().startsWith(url) && !request.url().startsWith("data:")) faults.push(request.url());
-    });
-    try {
-      await page.goto(`${url}/${START}`);
+    };
+    page.on("pageerror", onError).on("request", onRequest);
+    if (start !== null) {
+      await page.goto(`${url}/${start}`);
       await page.waitForSelector("#step-input");
-      await work(page);
-      expect(faults).toEqual([]);
-    } finally {
-      await context.close();
+    }
+    await work(page);
+    expect(faults).toEqual([]);
+    page.off("pageerror", onError).off("request", onRequest);
+  }
+
+  return async (work, options, url = service().url) => {
+    const isOwn = options !== undefined;
+    const tab = isOwn ? await openTab(options) : (shared ?? forbidLasting(await openTab()));
+    try {
+      await visit(tab.page, url, work);
+      if (isOwn) await tab.context.close();
+      else shared = await cleared(tab, url);
+    } catch (error) {
+      // After a failure the next visit gets a tab that is new.
+      if (!isOwn) shared = undefined;
+      await tab.context.close();
+      throw error;
     }
   };
+}
+
+/** Leaves the page, and takes away what it has stored and where the pointer is. */
+async function cleared(tab: Tab, url: string): Promise<Tab> {
+  await tab.page.goto("about:blank");
+  await tab.page.mouse.move(0, 0);
+  const session = await tab.context.newCDPSession(tab.page);
+  await session.send("Storage.clearDataForOrigin", { origin: url, storageTypes: "all" });
+  await session.detach();
+  return tab;
+}
+
+/** Makes a shared tab reject what the next visit would find. */
+function forbidLasting(tab: Tab): Tab {
+  const forbid = (owner: object, names: readonly string[]): void => {
+    for (const name of names) {
+      const value = (): never => {
+        throw new Error(`${name} outlasts a visit: give it OWN_CONTEXT`);
+      };
+      Object.defineProperty(owner, name, { value });
+    }
+  };
+  forbid(tab.page, ["addInitScript", "emulateMedia", "route", "setViewportSize"]);
+  forbid(tab.context, ["addInitScript", "grantPermissions", "route", "setOffline"]);
+  return tab;
 }
 
 /** Replaces a text, and waits for the task in which the page follows it. */
