@@ -266,3 +266,16 @@ it("throws a RangeError where tensors have no room, before it copies them, and g
   expect(process.memoryUsage.rss() - before).toBeLessThan(length / 10);
   expect(crossEntropy(input, target).totalWeight).toBe(2);
 });
+
+it("has no finite gradient where target times weight exceeds float32, unlike PyTorch (docs/from-pytorch.md)", () => {
+  const floats = (...values: number[]) =>
+    ({ dtype: "float32", shape: [1, 2], data: Float32Array.from(values) }) as const;
+  const { losses, gradInput } = crossEntropy(floats(10, 0), floats(3e38, 1), {
+    weight: { ...floats(2, 1), shape: [2] },
+    reduction: "none",
+    returnGrad: true,
+    gradOutput: { dtype: "float32", shape: [1], data: Float32Array.of(0.1) },
+  });
+  expect(losses!.data[0]).toBeGreaterThan(2.7e34);
+  expect(Array.from(gradInput!.data)).toEqual([Number.NaN, Infinity]);
+});
