@@ -4,11 +4,16 @@ import { describe, expect, it } from "vitest";
 import { PROMISES } from "../../promises/all.ts";
 
 describe("promised", () => {
-  it.for(PROMISES.filter(({ isCheap }) => isCheap))("$id: $text", async ({ prove }, { skip }) => {
-    const { value, holds } = await prove();
-    skip(holds === undefined, value);
-    expect(holds, value).toBe(true);
-  });
+  it.for(PROMISES.filter(({ isCheap }) => isCheap))(
+    "$id: $text",
+    // R12 takes 25 s, and beside other tests longer.
+    { timeout: 120_000 },
+    async ({ prove }, { skip }) => {
+      const { value, holds } = await prove();
+      skip(holds === undefined, value);
+      expect(holds, value).toBe(true);
+    },
+  );
 });
 
 describe("PROMISES.md", () => {
