@@ -292,23 +292,27 @@ describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
       await expect.poll(() => page.inputValue("#theme")).toBe("dark");
     }));
 
-  it("is where the reference leads, as the guide is, whose pages have the names that lead to them", () =>
-    visit(async (page) => {
-      for (const [name, url] of [
-        ["The guide", "**/guide/"],
-        ["The playground", `${service().url}/`],
-      ] as const) {
-        await page.goto(`${service().url}/docs/`);
-        expect(await page.title()).toBe("lossd reference");
-        const link = page.getByRole("link", { name, exact: true });
-        expect(await link.getAttribute("href")).toMatch(/^\.\.\//);
-        await link.evaluate((one) => one.removeAttribute("target"));
-        await link.click();
-        await page.waitForURL(url);
-      }
-      await page.goto(`${service().url}/guide/operations`);
-      expect(await page.textContent("h1")).toBe(await page.textContent(".pages [aria-current]"));
-    }));
+  it(
+    "is where the reference leads, as the guide is, whose pages have the names that lead to them",
+    () =>
+      visit(async (page) => {
+        for (const [name, url] of [
+          ["The guide", "**/guide/"],
+          ["The playground", `${service().url}/`],
+        ] as const) {
+          await page.goto(`${service().url}/docs/`);
+          expect(await page.title()).toBe("lossd reference");
+          const link = page.getByRole("link", { name, exact: true });
+          expect(await link.getAttribute("href")).toMatch(/^\.\.\//);
+          await link.evaluate((one) => one.removeAttribute("target"));
+          await link.click();
+          await page.waitForURL(url);
+        }
+        await page.goto(`${service().url}/guide/operations`);
+        expect(await page.textContent("h1")).toBe(await page.textContent(".pages [aria-current]"));
+      }),
+    60_000,
+  );
 
   it(
     "takes a paste of 500 x 500 numbers, and shows its beginning",

@@ -9,8 +9,8 @@ import { CHROMIUM, faultsOf, useVisits, widthOf } from "./visit.ts";
 const PARTS =
   "header, .info, .scheme-container, #operations-lossd-crossEntropy, #operations-lossd-healthLive, .json-schema-2020-12:first-of-type";
 
-/** Milliseconds for axe in so large a page, beside other tests. */
-const CONTRAST_MS = 90_000;
+/** Milliseconds for so large a page, beside other tests. */
+const LARGE_PAGE_MS = 90_000;
 
 describe.skipIf(!existsSync(CHROMIUM))("the reference in chromium", () => {
   const service = useService();
@@ -42,7 +42,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the reference in chromium", () => {
         },
         { colorScheme },
       ),
-    CONTRAST_MS,
+    LARGE_PAGE_MS,
   );
 
   it("follows the system's theme, and the choice made on any page", () =>
@@ -63,19 +63,23 @@ describe.skipIf(!existsSync(CHROMIUM))("the reference in chromium", () => {
       { colorScheme: "dark" },
     ));
 
-  it("executes the operations with the examples that it shows", () =>
-    visit(async (page) => {
-      await openClosed(page);
-      // One page for all, because it takes longer to load than to execute them.
-      for (const operation of ["logSoftmax", "nllLoss", "crossEntropy", "klDiv"]) {
-        const block = page.locator(`[id$="-${operation}"]`);
-        await block.locator(".opblock-summary-control").click();
-        await block.getByRole("button", { name: "Execute" }).click();
-        const status = block.locator(".live-responses-table tbody .response-col_status");
-        await expect.poll(() => status.textContent(), { timeout: 10_000 }).toMatch(/^200/);
-        await block.locator(".opblock-summary-control").click();
-      }
-    }));
+  it(
+    "executes the operations with the examples that it shows",
+    () =>
+      visit(async (page) => {
+        await openClosed(page);
+        // One page for all, because it takes longer to load than to execute them.
+        for (const operation of ["logSoftmax", "nllLoss", "crossEntropy", "klDiv"]) {
+          const block = page.locator(`[id$="-${operation}"]`);
+          await block.locator(".opblock-summary-control").click();
+          await block.getByRole("button", { name: "Execute" }).click();
+          const status = block.locator(".live-responses-table tbody .response-col_status");
+          await expect.poll(() => status.textContent(), { timeout: 10_000 }).toMatch(/^200/);
+          await block.locator(".opblock-summary-control").click();
+        }
+      }),
+    LARGE_PAGE_MS,
+  );
 
   it("shows an example of each status of an operation", () =>
     visit(async (page) => {
