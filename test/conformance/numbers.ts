@@ -34,19 +34,22 @@ export function encodeElements(dtype: string, numbers: readonly number[]): Uint8
 export function numbersOf(dtype: string, bytes: Uint8Array): number[] {
   const width = WIDTHS[dtype]!;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Array.from({ length: bytes.length / width }, (_, at) => {
-    const from = at * width;
-    if (dtype === "float64") return view.getFloat64(from, true);
-    if (dtype === "float32") return view.getFloat32(from, true);
-    if (dtype === "float16") return float16Value(view.getUint16(from, true));
-    if (dtype === "int64") return Number(view.getBigInt64(from, true));
-    if (dtype === "int32") return view.getInt32(from, true);
-    if (dtype === "uint8") return view.getUint8(from);
-    return bfloat16Value(view.getUint16(from, true));
-  });
+  const numbers: number[] = [];
+  for (let from = 0; from < bytes.length; from += width) numbers.push(numberAt(dtype, view, from));
+  return numbers;
 }
 
-const word = new DataView(new ArrayBuffer(4));
+function numberAt(dtype: string, view: DataView, from: number): number {
+  if (dtype === "float64") return view.getFloat64(from, true);
+  if (dtype === "float32") return view.getFloat32(from, true);
+  if (dtype === "float16") return float16Value(view.getUint16(from, true));
+  if (dtype === "int64") return Number(view.getBigInt64(from, true));
+  if (dtype === "int32") return view.getInt32(from, true);
+  if (dtype === "uint8") return view.getUint8(from);
+  return bfloat16Value(view.getUint16(from, true));
+}
+
+const word = new DataView(new ArrayBuffer(8));
 
 function bfloat16Value(bits: number): number {
   word.setUint32(0, bits * 65_536);
@@ -76,8 +79,8 @@ function float16Bits(value: number): number {
   const sign = Object.is(Math.sign(value), -0) || value < 0 ? 0x8000 : 0;
   const size = Math.abs(value);
   if (size >= 65_520) return sign | 0x7c00;
-  let exponent = -14;
-  while (size >= 2 ** (exponent + 1)) exponent++;
+  word.setFloat64(0, size);
+  const exponent = Math.max((word.getUint16(0) >> 4) - 1023, -14);
   const scaled = size * 2 ** (10 - exponent);
   const below = Math.floor(scaled);
   const rest = scaled - below;

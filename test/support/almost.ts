@@ -11,6 +11,13 @@ export function expectAlmost(got: unknown, want: unknown): void {
   expect(align(got, want)).toEqual(want);
 }
 
+/** Expects the same numbers, told from one another as Object.is does. Much quicker than toEqual for thousands. */
+export function expectSame(got: readonly number[] | undefined, want: readonly number[]): void {
+  expect(got?.length).toBe(want.length);
+  const at = want.findIndex((value, index) => !Object.is(got![index], value));
+  expect(at < 0 ? "the same" : `[${at}] is ${got![at]}, not ${want[at]}`).toBe("the same");
+}
+
 /** `got` with the numbers of `want` where the two are close. */
 function align(got: unknown, want: unknown): unknown {
   if (typeof got === "number" && typeof want === "number") {

@@ -21,7 +21,9 @@ export function linesOf({ outer, classes, inner }: Layout): number[][] {
   const lines: number[][] = [];
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++) {
-      lines.push(Array.from({ length: classes }, (_, c) => (o * classes + c) * inner + i));
+      const line: number[] = [];
+      for (let c = 0; c < classes; c++) line.push((o * classes + c) * inner + i);
+      lines.push(line);
     }
   }
   return lines;
