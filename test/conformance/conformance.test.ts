@@ -3,6 +3,7 @@
  * inference requests.
  */
 import { describe, expect, it } from "vitest";
+import type { Service } from "../support/service.ts";
 import { useService } from "../support/service.ts";
 import type { Case, CaseTensor } from "./case.ts";
 import { requestOf, tensorsOf } from "./case.ts";
@@ -19,7 +20,6 @@ const ASKS_WITH_TEXT = /^t2\/err\/.*[-/]text$/;
 /** The plain build has kernels of its own, and the same bytes around them: there, one form reads, computes and prints. */
 const IS_PLAIN = process.env.PLAIN_SIMD === "true";
 
-const FORMS = IS_PLAIN ? { flat } : { flat, nested, base64 };
 type TensorFormat = "flat" | "nested" | "base64";
 
 /** Why a case cannot be asked in a form, if so. */
@@ -53,66 +53,83 @@ function sameShape(a: CaseTensor, b: CaseTensor): boolean {
   return a.shape.join() === b.shape.join();
 }
 
-for (const file of FILES) {
-  const cases = readCases(file);
-  for (const [form, write] of Object.entries(FORMS) as [TensorFormat, (tensor: CaseTensor) => unknown][]) {
-    describe(`${file} in ${form} form`, () => {
-      const service = useService();
-      const asked = cases.filter(
-        (test) => DECIDED_OTHERWISE[test.id] === undefined && notInForm(test, form) === undefined,
-      );
-
-      it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
-        const answer = await service().post(`/v1/${test.op}`, requestOf(test, write));
-        expectAnswer(test, answer.status, answer.text, answer.json);
-      });
-    });
-  }
-
-  if (IS_PLAIN) continue;
-  for (const inputLast of file === "kl-div-cases.jsonl" ? [false, true] : [false]) {
-    describe(`${file} in safetensors files${inputLast ? " that stream" : ""}`, () => {
-      const service = useService();
-      const asked = cases.filter(
-        (test) =>
-          DECIDED_OTHERWISE[test.id] === undefined &&
-          !notInForm(test, "flat") &&
-          !ASKS_WITH_TEXT.test(test.id),
-      );
-
-      it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
-        const { path, body } = fileRequestOf(test, inputLast);
-        const answer = await service().send("POST", path, body, {
-          "content-type": "application/vnd.safetensors",
-        });
-        const { tensors } = answer.status === 200 ? readTestFile(answer.bytes) : { tensors: {} };
-        const members = Object.entries<FileTensor>(tensors).map(([name, tensor]) => [name, base64Of(tensor)]);
-        expectAnswer(test, answer.status, answer.text, Object.fromEntries(members));
-      });
-    });
-  }
+interface Reply {
+  readonly status: number;
+  readonly text: string;
+  /** The results of a response with status 200. */
+  readonly members: Record<string, unknown>;
 }
 
-for (const file of IS_PLAIN ? [] : FILES) {
-  for (const binary of [false, true]) {
-    describe(`${file} as inference requests with ${binary ? "bytes" : "JSON"}`, () => {
-      const service = useService();
-      const asked = readCases(file).filter(
-        (test) => DECIDED_OTHERWISE[test.id] === undefined && !notInForm(test, "flat"),
-      );
-
-      it.each(asked.map((test) => [test.id, test] as const))("%s", async (_id, test) => {
-        const { headers, body } = inferenceCall(
-          requestOf(test, (tensor) => tensor),
-          binary,
-        );
-        const answer = await service().send("POST", `/v2/models/${test.op}/infer`, body, headers);
-        const members = answer.status === 200 ? outputsOf(answer.bytes, answer.headers) : {};
-        expectAnswer(test, answer.status, answer.text, members);
-      });
-    });
-  }
+/** A form of request and response, with the reason why it cannot carry a case, if so. */
+interface Form {
+  readonly name: string;
+  readonly excludes: (test: Case) => string | boolean | undefined;
+  readonly ask: (service: Service, test: Case) => Promise<Reply>;
 }
+
+function jsonForm(format: TensorFormat, write: (tensor: CaseTensor) => unknown): Form {
+  return {
+    name: `${format} form`,
+    excludes: (test) => notInForm(test, format),
+    ask: async (service, test) => {
+      const { status, text, json } = await service.post(`/v1/${test.op}`, requestOf(test, write));
+      return { status, text, members: json };
+    },
+  };
+}
+
+function fileForm(inputLast: boolean): Form {
+  return {
+    name: `a safetensors file${inputLast ? " that streams" : ""}`,
+    excludes: (test) => notInForm(test, "flat") ?? ASKS_WITH_TEXT.test(test.id),
+    ask: async (service, test) => {
+      const { path, body } = fileRequestOf(test, inputLast);
+      const headers = { "content-type": "application/vnd.safetensors" };
+      const { status, text, bytes } = await service.send("POST", path, body, headers);
+      const tensors = status === 200 ? readTestFile(bytes).tensors : {};
+      const members = Object.entries<FileTensor>(tensors).map(([name, tensor]) => [name, base64Of(tensor)]);
+      return { status, text, members: Object.fromEntries(members) };
+    },
+  };
+}
+
+function inferenceForm(binary: boolean): Form {
+  return {
+    name: `an inference request with ${binary ? "bytes" : "JSON"}`,
+    excludes: (test) => notInForm(test, "flat"),
+    ask: async (service, test) => {
+      const fields = requestOf(test, (tensor) => tensor);
+      const { headers, body } = inferenceCall(fields, binary);
+      const answer = await service.send("POST", `/v2/models/${test.op}/infer`, body, headers);
+      const { status, text, bytes } = answer;
+      return { status, text, members: status === 200 ? outputsOf(bytes, answer.headers) : {} };
+    },
+  };
+}
+
+function formsOf(file: string): Form[] {
+  if (IS_PLAIN) return [jsonForm("flat", flat)];
+  const streams = file === "kl-div-cases.jsonl" ? [fileForm(true)] : [];
+  const json = [jsonForm("flat", flat), jsonForm("nested", nested), jsonForm("base64", base64)];
+  return [...json, fileForm(false), ...streams, inferenceForm(false), inferenceForm(true)];
+}
+
+describe.each(FILES)("%s, in every form that carries the case", (file) => {
+  const service = useService();
+  const forms = formsOf(file);
+  const cases = readCases(file)
+    .filter(({ id }) => DECIDED_OTHERWISE[id] === undefined)
+    .map((test) => [test.id, test, forms.filter(({ excludes }) => !excludes(test))] as const)
+    .filter(([, , carriers]) => carriers.length > 0);
+
+  // One test for all forms of a case, because a test of its own takes as long as a request.
+  it.each(cases)("%s", async (_id, test, carriers) => {
+    const faults: string[] = [];
+    for (const { name, ask } of carriers)
+      for (const fault of faultsOf(test, await ask(service(), test))) faults.push(`${name}: ${fault}`);
+    expect(faults).toEqual([]);
+  });
+});
 
 /** The tensors of a case as a file, in the usual order or with the input last, and its options as a query string. */
 function fileRequestOf(test: Case, inputLast: boolean): { path: string; body: Buffer } {
@@ -130,17 +147,15 @@ function fileRequestOf(test: Case, inputLast: boolean): { path: string; body: Bu
   return { path: `/v1/${test.op}?${query}`, body };
 }
 
-function expectAnswer(test: Case, status: number, text: string, members: Record<string, unknown>): void {
-  if (test.expect_error) {
-    expect(status, text).toBe(422);
-    return;
-  }
-  expect(status, text).toBe(200);
-  const failures = Object.entries(test.expect!).map(([name, want]) => {
+/** How a reply differs from PyTorch's results. */
+function faultsOf(test: Case, { status, text, members }: Reply): string[] {
+  const expected = test.expect_error ? 422 : 200;
+  if (status !== expected) return [`status ${status}, expected ${expected}: ${text}`];
+  if (test.expect_error) return [];
+  return Object.entries(test.expect!).flatMap(([name, want]) => {
     const got = name === "output" ? (members.output ?? members.losses ?? members.loss) : members[name];
-    return mismatch(test, name, got === undefined ? undefined : elementsOf(got), want);
+    return mismatch(test, name, got === undefined ? undefined : elementsOf(got), want) ?? [];
   });
-  expect(failures.filter(Boolean)).toEqual([]);
 }
 
 it("every case that is decided otherwise exists and has a reason", () => {
