@@ -1,7 +1,8 @@
 /** A real server on a real socket, and a client for it, for the tests. */
 import type { Server } from "node:http";
 import pino from "pino";
-import { Agent, request } from "undici";
+import type { Dispatcher } from "undici";
+import { Agent } from "undici";
 import { afterAll, beforeAll } from "vitest";
 import { buildApp } from "../../src/http/app.ts";
 import { LoadEstimate } from "../../src/http/limits/load-estimate.ts";
@@ -67,6 +68,32 @@ export interface Service {
   close(): Promise<void>;
 }
 
+/** Sends a request and collects the response, without the streams of undici's request(). */
+function exchange(
+  dispatcher: Dispatcher,
+  request: Dispatcher.DispatchOptions,
+): Promise<Pick<Answer, "status" | "headers" | "bytes">> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let head: Pick<Answer, "status" | "headers">;
+    dispatcher.dispatch(request, {
+      onRequestStart() {},
+      onResponseStart(_controller, status, headers) {
+        head = { status, headers };
+      },
+      onResponseData(_controller, chunk) {
+        chunks.push(chunk);
+      },
+      onResponseEnd() {
+        resolve({ ...head, bytes: Buffer.concat(chunks) });
+      },
+      onResponseError(_controller, error) {
+        reject(error);
+      },
+    });
+  });
+}
+
 /** Starts the server as serve.ts does, on a port that the system chooses. */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
@@ -105,19 +132,14 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const dispatcher = new Agent({ connections: 8 });
   const send: Service["send"] = async (method, path, body, headers = {}) => {
-    const response = await request(url + path, {
-      method: method as "POST",
-      headers,
-      body: (body ?? null) as string,
-      dispatcher,
-    });
-    const bytes = Buffer.from(await response.body.arrayBuffer());
+    const request = { origin: url, path, method: method as "POST", headers, body: (body ?? null) as string };
+    const { status, headers: given, bytes } = await exchange(dispatcher, request);
     const text = bytes.toString();
-    const type = String(response.headers["content-type"] ?? "");
-    const isEncoded = response.headers["content-encoding"] !== undefined;
+    const type = String(given["content-type"] ?? "");
+    const isEncoded = given["content-encoding"] !== undefined;
     return {
-      status: response.statusCode,
-      headers: response.headers,
+      status,
+      headers: given,
       bytes,
       text,
       json: type.includes("json") && text !== "" && !isEncoded ? JSON.parse(text) : undefined,
