@@ -113,9 +113,10 @@ const TRANSFORM = { temperature: check("a number", isNumber), softcap: check("a 
 
 const GRADIENT = { returnGrad: flag, gradOutput: checkTensor };
 
-/** Options of `logSoftmax`. */
+/** Options of `init` and `initSync`. */
 export const INIT = { maxBytes: check("an integer", isInteger) };
 
+/** Options of `logSoftmax`. */
 export const LOG_SOFTMAX = {
   dim: check("an integer or null", orNull(isInteger)),
   dtype: check(`one of ${NAMES} or null`, orNull(isDType)),

@@ -1,7 +1,7 @@
 /** Tensors of a request by name, independent of their format. */
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ReadTensor, TensorFormat, Work } from "./json/tensors.ts";
+import type { ReadTensor, Work } from "./json/tensors.ts";
 import { elementPath } from "./json/tensors.ts";
 
 /** Names of the tensors that a request can have. */
@@ -27,8 +27,6 @@ export interface Operands {
   has(name: string): boolean;
   /** Returns the shape of a tensor before its numbers are converted. */
   shape(name: string): readonly number[];
-  /** Returns the format of a tensor, which is also the response's default. */
-  format(name: string): TensorFormat;
   /** Returns whether the request has a tensor as nested lists. */
   isNested(name: string): boolean;
   /** Returns a tensor in its own dtype, or in `dtype` if it has none. */
@@ -51,10 +49,6 @@ export class TensorOperands implements Operands {
 
   shape(name: string): readonly number[] {
     return this.#tensors.get(name)!.shape;
-  }
-
-  format(): TensorFormat {
-    return "nested";
   }
 
   isNested(): boolean {

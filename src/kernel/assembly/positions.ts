@@ -2,7 +2,7 @@
 // PaLM, arXiv 2204.02311), and the class of the largest logit.
 import { elementOf } from "./elements";
 import { FLOAT32, FLOAT64, loadNumber, roundNumber, storeNumber, widthOf } from "./formats";
-import { isRows } from "./lines";
+import { Columns, isRows } from "./lines";
 import { BEST, CLASS, FLOW, GRAD_OUTPUT, LOG, LOG_REST, MAX, TAIL, arrayBytes, padded, stateOf } from "./state";
 import { Fold } from "./struct";
 import { accumulate } from "./sum";
@@ -37,12 +37,8 @@ export function keepLse(fold: Fold): void {
     let lse = lseOf(fold, j);
     if (lse != lse) {
       lse = -Infinity;
-      const position = <usize>fold.position + j;
-      const first = (position / fold.inner) * fold.inner * fold.classes + (position % fold.inner);
-      for (let y: usize = 0; y < fold.classes; y++) {
-        const at = first + y * fold.inner;
-        lse = max(lse, loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype));
-      }
+      for (let y: usize = 0; y < fold.classes; y++)
+        lse = max(lse, elementOf<f64, Columns>(fold, <usize>fold.position + j, y));
     }
     store<f64>(flow + (j << 3), lse);
   }

@@ -5,7 +5,7 @@ import { DTYPES } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { JsonBody, NumberRun } from "../json/reader.ts";
-import type { ReadTensor, TensorFormat, TensorText, Work } from "../json/tensors.ts";
+import type { ReadTensor, TensorText, Work } from "../json/tensors.ts";
 import { checkElementCount, elementPointer, toTensor } from "../json/tensors.ts";
 import type { Operands } from "../operands.ts";
 
@@ -66,10 +66,6 @@ export class InferenceOperands implements Operands {
 
   shape(name: string): readonly number[] {
     return this.#inputs.get(name)!.shape;
-  }
-
-  format(): TensorFormat {
-    return "flat";
   }
 
   isNested(): boolean {

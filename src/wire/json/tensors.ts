@@ -180,6 +180,7 @@ export class JsonOperands {
     return this.#text(name).shape;
   }
 
+  /** Returns the format of a tensor in the body, which is also the response's default. */
   format(name: string): TensorFormat {
     return this.#text(name).format;
   }
