@@ -29,15 +29,33 @@ export interface Picks {
   readonly grad?: Tensor | undefined;
   /** Output of scatter in the compute dtype, in the shape of `x`, to which the gradients are added. */
   readonly base?: Tensor | undefined;
-  /** Address of {@link heapBytes} bytes for the top k. */
-  readonly heap?: number | undefined;
+  /** Address of {@link topKBytes} bytes for the top k. */
+  readonly entries?: number | undefined;
   /** Address of the maxima of the chunk's blocks, see {@link maximaBytes}. */
   readonly maxima?: number | undefined;
 }
 
+/** Picks that are kept in order by insertion, up to which that is faster than to sort them. */
+const ORDERED_PICKS = 32;
+/** Entries that one block of a line may add, see ROW_BLOCK in assembly/lines.ts. */
+const BLOCK_ENTRIES = 2048;
+/** Bytes of the counts before the entries, see COUNTS_BYTES in assembly/top-k-entries.ts. */
+const COUNTS_BYTES = 1024;
+
 /** Returns the bytes for finding the `count` largest elements of a line. */
-export function heapBytes(count: number, wide: boolean): number {
-  return count * ((wide ? 8 : 4) + 4);
+export function topKBytes(count: number, axis: Axis, wide: boolean): number {
+  return COUNTS_BYTES + (capacityOf(count, axis, wide) || count) * (wide ? 12 : 8);
+}
+
+/**
+ * Returns the largest number of entries, or 0 if they are kept in order. Two halves let each selection drop half of
+ * them, and take turns in the sort. Many entries of one line of float32 need no second half: int64 class indices, which
+ * are as large, take the turn.
+ */
+function capacityOf(count: number, { length, inner }: Axis, wide: boolean): number {
+  if (count <= ORDERED_PICKS) return 0;
+  const halves = 2 * (count + BLOCK_ENTRIES);
+  return inner === 1 && !wide && count > BLOCK_ENTRIES ? Math.min(length, halves) : halves;
 }
 
 interface PickKernel {
@@ -47,10 +65,10 @@ interface PickKernel {
 }
 
 // First field of class Picks in assembly/picks.ts that is a 32-bit word. The last word is the position to begin with.
-const OPERANDS = 2;
+const OPERANDS = 4;
 
 /** Bytes of the record of {@link picksStep}. */
-export const PICKS_RECORD_BYTES = 128;
+export const PICKS_RECORD_BYTES = 144;
 
 /** Works on the picks of a chunk of lines. `at` is the address of {@link PICKS_RECORD_BYTES} bytes. */
 export function picksStep(
@@ -91,7 +109,8 @@ function writePicks(kernel: PickKernel, at: number, picks: Picks, { first, end }
     grad?.address ?? 0,
     DTYPES[grad?.dtype ?? "float32"].code,
     base?.address ?? 0,
-    picks.heap ?? 0,
+    picks.entries ?? 0,
+    capacityOf(picks.count, axis, picks.wide),
     picks.maxima ?? 0,
     first,
   ];

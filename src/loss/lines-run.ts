@@ -185,7 +185,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
   }
 
   #picks({ axis, part }: Slab) {
-    const { shapes, base, heap } = this.#plan;
+    const { shapes, base, entries } = this.#plan;
     const { index, count } = shapes.selection!;
     const size = count * axis.inner;
     return {
@@ -194,7 +194,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
       values: part(this.#result.values!, size),
       grad: this.#gradValues && part(this.#gradValues, size),
       base: base && atSlot(this.#block, base),
-      heap: heap && this.#block + heap.offset,
+      entries: entries && this.#block + entries.offset,
     };
   }
 

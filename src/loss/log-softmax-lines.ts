@@ -3,7 +3,7 @@
 import type { LossKernel } from "../kernel/kernel.ts";
 import { LINE_RECORDS_BYTES, maximaBytes, sumsBytes, sumsPitch } from "../kernel/line-sums.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
-import { heapBytes, PICKS_RECORD_BYTES } from "../kernel/picks.ts";
+import { PICKS_RECORD_BYTES, topKBytes } from "../kernel/picks.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { axisOf } from "../tensor/tensor.ts";
@@ -60,7 +60,8 @@ export class LinesPlan implements Plan<LogSoftmaxResult> {
   readonly castRows: Slot<FloatDType> | undefined;
   readonly values: Slot<FloatDType> | undefined;
   readonly indices: Slot<"int64"> | undefined;
-  readonly heap: Slot | undefined;
+  /** Entries of the top k. */
+  readonly entries: Slot | undefined;
   /** Maxima of a chunk's blocks, which exclude most classes from the top k. */
   readonly maxima: Slot | undefined;
   readonly lse: Slot<FloatDType> | undefined;
@@ -113,7 +114,7 @@ export class LinesPlan implements Plan<LogSoftmaxResult> {
     this.values = selection && layout.add(this.dtype, selection.shape);
     if (selection !== undefined && selection.index === undefined) {
       this.indices = layout.add("int64", selection.shape);
-      this.heap = layout.add("uint8", [heapBytes(selection.count, wide)]);
+      this.entries = layout.add("uint8", [topKBytes(selection.count, this.axis, wide)]);
       const bytes = maximaBytes(this.axis, fitting);
       this.maxima = bytes === 0 ? undefined : layout.add("uint8", [bytes]);
     }

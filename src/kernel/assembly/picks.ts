@@ -3,13 +3,15 @@ import { loadNumber, widthOf } from "./formats";
 import { codeOf } from "./lines";
 
 /** Size that the loader reserves. */
-export const picksBytes: usize = 128;
+export const picksBytes: usize = 144;
 
 /** Addresses are 0 for none. Element (o, k, i) of index, values and grad lies at (o * picks + k) * inner + i. */
 @unmanaged
 export class Picks {
-  /** Raw value up to which an element cannot enter the heap. */
+  /** Raw value up to which an element is no pick. */
   limit: f64;
+  /** Highest digits of the key of the k-th best entry, see `top-k-entries.ts`. */
+  threshold: u64;
   /** Logits of all lines, whose dtype values have, too. */
   x: u32;
   dtype: u32;
@@ -32,19 +34,30 @@ export class Picks {
   grad: u32;
   gradDtype: u32;
   base: u32;
-  /** Keys of K, then their u32 indices. */
-  heap: u32;
+  /** Counts of digits and entries of the top k, and the largest number of entries, 0 if they are kept in order. */
+  entries: u32;
+  capacity: u32;
   /** Maxima of blocks, see {@link LineSums}. */
   maxima: u32;
   // Fields from here on belong to the kernels. The loader writes zeros, and the first position.
   position: u32;
   /** Next pick of the position, or next class. */
   at: u32;
-  /** Entries of the heap. */
-  held: u32;
-  phase: u32;
-  /** Whether `limit` excludes classes before the heap is full. */
+  /** Whether `limit` excludes classes. */
   bounded: u32;
+  phase: u32;
+  /** Entries, and whether they have been moved. */
+  held: u32;
+  moved: u32;
+  /** Entries that a sweep has passed and kept. */
+  swept: u32;
+  kept: u32;
+  /** Shift of the current digit. */
+  shift: u32;
+  /** Entries that a selection must find among those with the digits of `threshold`, otherwise 0. */
+  missing: u32;
+  /** Class index of the last entry at the threshold. */
+  worst: u32;
 }
 
 /** Returns the element number of class or pick `k` of the current position, if a line has `n`. */

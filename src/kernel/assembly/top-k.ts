@@ -1,33 +1,23 @@
 // The k largest log-probabilities of each line, in descending order. Equal ones, as rounded to the output's dtype, are in
 // the order of their classes.
 //
-// A heap holds the k best so far, the worst on top. log_softmax is monotonic, so a logit up to the worst one's gives no
-// larger log-probability, and a later class loses a tie. Comparing logits with that limit therefore suffices for nearly
-// all classes.
+// log_softmax is monotonic, so a logit up to that of the k-th best class so far gives no larger log-probability, and a
+// later class loses a tie. Comparing logits with that limit therefore suffices for nearly all classes. The others become
+// entries, see `top-k-entries.ts`.
 import { convert } from "./convert";
-import { loadNumber, storeNumber, widthOf } from "./formats";
+import { loadNumber, widthOf } from "./formats";
 import { ROW_BLOCK, codeOf, lanes } from "./lines";
 import { LINE_LOG, logProbability, maximumAt } from "./line-sums";
-import { Picks, elementAt, logitAt, sumsAt } from "./picks";
-
-/** Phases of a position. */
-const SCAN: u32 = 0;
-const WRITE: u32 = 1;
+import { Picks, elementAt, sumsAt } from "./picks";
+import { LINE_COST, SCAN, addEntry, endScan, insertEntry, isOrdered, keyOf, limitToLast, nextPosition, sweep, writePick } from "./top-k-entries";
 
 /** Copy of a block that is not in place in K. */
 const SCANNED = memory.data(16384, 16); // ROW_BLOCK * 8
 /** Vectors that are compared with the limit at once. */
 const RUN: usize = 16;
 
-/** Costs of a change of a heap, of one beyond the second-level cache, and of a position, in elements. */
-const HEAP_COST: i64 = 16;
-const FAR_HEAP_COST: i64 = 128;
-const CACHED_PICKS: u32 = 65536;
-const LINE_COST: i64 = 16;
-
-function heapCost(picks: Picks): i64 {
-  return picks.picks > CACHED_PICKS ? FAR_HEAP_COST : HEAP_COST;
-}
+/** Cost of an entry, in elements. */
+const ENTRY_COST: i64 = 8;
 
 /** Writes values and int64 indices. */
 export function topKStep(at: usize, budget: i32): i32 {
@@ -40,23 +30,15 @@ function select<K>(picks: Picks, budget: i32): i32 {
   while (picks.position < picks.end) {
     if (left <= 0) return 0;
     const log = load<K>(sumsAt<K>(picks) + LINE_LOG * <usize>picks.pitch);
-    if (log != log) left = writeNaN<K>(picks, left);
+    if (log != log) left = writeNaN(picks, left);
     else if (picks.phase == SCAN) left = scan<K>(picks, left);
-    else left = unload<K>(picks, left);
+    else left = sweep(picks, left);
   }
   return 1;
 }
 
-function nextPosition(picks: Picks): void {
-  picks.position++;
-  picks.at = 0;
-  picks.held = 0;
-  picks.phase = SCAN;
-  picks.bounded = 0;
-}
-
 /** Writes the picks of a line of NaN, its first classes. */
-function writeNaN<K>(picks: Picks, left: i64): i64 {
+function writeNaN(picks: Picks, left: i64): i64 {
   for (; picks.at < picks.picks; picks.at++) {
     if (left-- <= 0) return left;
     writePick(picks, picks.at, NaN, picks.at);
@@ -65,15 +47,7 @@ function writeNaN<K>(picks: Picks, left: i64): i64 {
   return left - LINE_COST;
 }
 
-// @ts-ignore: decorator
-@inline
-function writePick(picks: Picks, rank: usize, value: f64, index: u32): void {
-  const pick = elementAt(picks, rank, picks.picks);
-  storeNumber(<usize>picks.values + (pick << widthOf(picks.dtype)), picks.dtype, value);
-  store<i64>(<usize>picks.index + (pick << 3), i64(index));
-}
-
-/** Offers the next block of classes to the heap. */
+/** Enters the next block of classes. */
 function scan<K>(picks: Picks, left: i64): i64 {
   const n = min<usize>(ROW_BLOCK, picks.classes - picks.at);
   const isFirst = picks.at == 0;
@@ -81,20 +55,20 @@ function scan<K>(picks: Picks, left: i64): i64 {
     const from = <usize>picks.maxima + maximumAt(picks.position - picks.first, picks.classes, 0);
     bound<K>(picks, from, from + maximumAt(1, picks.classes, 0));
   }
-  let changes: i64 = 0;
+  let entries: i64 = 0;
   if (!isBelow<K>(picks)) {
     const block = loadLine<K>(picks, n);
     if (isFirst && !picks.bounded) bound<K>(picks, GROUPS, groupMaxima<K>(block, n));
-    changes = scanBlock<K>(picks, block, n);
+    entries = enterBlock<K>(picks, block, n);
   }
   picks.at += u32(n);
-  if (picks.at == picks.classes) picks.phase = WRITE;
-  return left - i64(n) - changes * heapCost(picks) - LINE_COST;
+  endScan(picks);
+  return left - i64(n) - entries * ENTRY_COST - LINE_COST;
 }
 
 /** Returns whether the maxima of the block do not exceed the limit. */
 function isBelow<K>(picks: Picks): bool {
-  if (picks.maxima == 0 || (picks.held < picks.picks && !picks.bounded)) return false;
+  if (picks.maxima == 0 || !picks.bounded) return false;
   const at = maximumAt(picks.position - picks.first, picks.classes, picks.at / ROW_BLOCK);
   return !v128.any_true(v128.gt<K>(v128.load(<usize>picks.maxima + at), v128.splat<K>(<K>picks.limit)));
 }
@@ -185,36 +159,34 @@ function countFrom<K>(from: usize, end: usize, least: K): i32 {
   return sizeof<K>() == 4 ? sum : sum >> 1;
 }
 
-/** Offers the `n` classes of a block to the heap, and returns the number of changes. */
-function scanBlock<K>(picks: Picks, block: usize, n: usize): i64 {
-  let changes: i64 = 0;
+/** Enters the `n` classes of a block that exceed the limit, and returns their number. */
+function enterBlock<K>(picks: Picks, block: usize, n: usize): i64 {
+  let entries: i64 = 0;
   let i: usize = 0;
-  if (!picks.bounded) {
-    for (; i < n && picks.held < picks.picks; i++, changes++) push<K>(picks, load<K>(block + i * sizeof<K>()), picks.at + u32(i));
-  }
+  for (; i < n && !picks.bounded; i++, entries++) enter<K>(picks, load<K>(block + i * sizeof<K>()), picks.at + u32(i));
   const run = RUN * lanes<K>();
   const aligned = min((i + run - 1) & ~(run - 1), n);
-  changes += offerEach<K>(picks, block, i, aligned);
+  entries += enterEach<K>(picks, block, i, aligned);
   const last = n & ~(run - 1);
   for (i = aligned; i < last; i += run) {
     const from = block + i * sizeof<K>();
     const limit = v128.splat<K>(<K>picks.limit);
     let max = v128.load(from);
     for (let at = from + 16, end = from + (RUN << 4); at < end; at += 16) max = v128.pmax<K>(max, v128.load(at));
-    if (v128.any_true(v128.gt<K>(max, limit))) changes += offerRun<K>(picks, block, i, i + run);
+    if (v128.any_true(v128.gt<K>(max, limit))) entries += enterRun<K>(picks, block, i, i + run);
   }
-  if (i < n) changes += offerEach<K>(picks, block, i, n);
-  return changes;
+  if (i < n) entries += enterEach<K>(picks, block, i, n);
+  return entries;
 }
 
-/** Offers whole vectors of elements. */
-function offerRun<K>(picks: Picks, block: usize, i: usize, end: usize): i64 {
-  let changes: i64 = 0;
+/** Enters elements of whole vectors. */
+function enterRun<K>(picks: Picks, block: usize, i: usize, end: usize): i64 {
+  let entries: i64 = 0;
   for (; i < end; i += lanes<K>()) {
     const hits = v128.gt<K>(v128.load(block + i * sizeof<K>()), v128.splat<K>(<K>picks.limit));
-    if (v128.any_true(hits)) changes += offerEach<K>(picks, block, i, i + lanes<K>());
+    if (v128.any_true(hits)) entries += enterEach<K>(picks, block, i, i + lanes<K>());
   }
-  return changes;
+  return entries;
 }
 
 /** Returns the next `n` logits of the current position in K, in place if possible. */
@@ -232,136 +204,22 @@ function loadLine<K>(picks: Picks, n: usize): usize {
   return SCANNED;
 }
 
-/** Offers elements from `i` to `end` of a block to a heap that is full or bounded, and returns the number of changes. */
-function offerEach<K>(picks: Picks, block: usize, i: usize, end: usize): i64 {
-  let changes: i64 = 0;
+/** Enters the elements from `i` to `end` of a block that exceed the limit, and returns their number. */
+function enterEach<K>(picks: Picks, block: usize, i: usize, end: usize): i64 {
+  let entries: i64 = 0;
   for (; i < end; i++) {
     const x = load<K>(block + i * sizeof<K>());
     if (!(x > <K>picks.limit)) continue;
-    if (picks.held < picks.picks) push<K>(picks, x, picks.at + u32(i));
-    else {
-      const value = logProbability<K>(x, sumsAt<K>(picks), picks.pitch, picks.dtype);
-      if (!(value > load<K>(picks.heap))) {
-        picks.limit = f64(x);
-        continue;
-      }
-      replace<K>(picks, value, picks.at + u32(i));
-      picks.limit = f64(logitAt<K>(picks, load<u32>(indices<K>(picks))));
-    }
-    changes++;
+    enter<K>(picks, x, picks.at + u32(i));
+    entries++;
   }
-  return changes;
+  return entries;
 }
 
-/** Returns the address of the heap's class indices. */
-// @ts-ignore: decorator
-@inline
-function indices<K>(picks: Picks): usize {
-  return <usize>picks.heap + <usize>picks.picks * sizeof<K>();
-}
-
-/** Returns whether one pick ranks behind another. */
-// @ts-ignore: decorator
-@inline
-function isWorse<K>(value: K, index: u32, other: K, otherIndex: u32): bool {
-  return value < other || (value == other && index > otherIndex);
-}
-
-// @ts-ignore: decorator
-@inline
-function put<K>(picks: Picks, at: usize, value: K, index: u32): void {
-  store<K>(<usize>picks.heap + at * sizeof<K>(), value);
-  store<u32>(indices<K>(picks) + (at << 2), index);
-}
-
-/**
- * Picks that are kept in order, the worst first, which is a heap, too. Moving a few is faster than the unpredictable
- * branches of a heap.
- */
-const ORDERED: u32 = 32;
-
-/** Adds a pick to a heap that is not full. */
-function push<K>(picks: Picks, x: K, index: u32): void {
-  const value = logProbability<K>(x, sumsAt<K>(picks), picks.pitch, picks.dtype);
-  const keys = <usize>picks.heap;
-  const ids = indices<K>(picks);
-  const ordered = picks.picks <= ORDERED;
-  let at = <usize>picks.held;
-  picks.held++;
-  while (at > 0) {
-    const parent = ordered ? at - 1 : (at - 1) >> 1;
-    const key = load<K>(keys + parent * sizeof<K>());
-    const id = load<u32>(ids + (parent << 2));
-    if (!isWorse<K>(value, index, key, id)) break;
-    put<K>(picks, at, key, id);
-    at = parent;
-  }
-  put<K>(picks, at, value, index);
-  if (picks.held == picks.picks) picks.limit = f64(logitAt<K>(picks, load<u32>(ids)));
-}
-
-/** Replaces the worst pick. */
-function replace<K>(picks: Picks, value: K, index: u32): void {
-  const keys = <usize>picks.heap;
-  const ids = indices<K>(picks);
-  const n = <usize>picks.held;
-  if (picks.picks > ORDERED) return sink<K>(picks, value, index);
-  let at: usize = 0;
-  for (; at + 1 < n; at++) {
-    const key = load<K>(keys + (at + 1) * sizeof<K>());
-    const id = load<u32>(ids + ((at + 1) << 2));
-    if (!isWorse<K>(key, id, value, index)) break;
-    put<K>(picks, at, key, id);
-  }
-  put<K>(picks, at, value, index);
-}
-
-/** Puts a pick in the place of the worst or below. */
-function sink<K>(picks: Picks, value: K, index: u32): void {
-  const keys = <usize>picks.heap;
-  const ids = indices<K>(picks);
-  const n = <usize>picks.held;
-  let at: usize = 0;
-  for (;;) {
-    let child: usize = 2 * at + 1;
-    if (child >= n) break;
-    let key = load<K>(keys + child * sizeof<K>());
-    let id = load<u32>(ids + (child << 2));
-    if (child + 1 < n) {
-      const nextKey = load<K>(keys + (child + 1) * sizeof<K>());
-      const nextId = load<u32>(ids + ((child + 1) << 2));
-      if (isWorse<K>(nextKey, nextId, key, id)) {
-        child++;
-        key = nextKey;
-        id = nextId;
-      }
-    }
-    if (!isWorse<K>(key, id, value, index)) break;
-    put<K>(picks, at, key, id);
-    at = child;
-  }
-  put<K>(picks, at, value, index);
-}
-
-/** Writes the picks from the worst to the best. */
-function unload<K>(picks: Picks, left: i64): i64 {
-  const keys = <usize>picks.heap;
-  const ids = indices<K>(picks);
-  if (picks.picks <= ORDERED) {
-    for (let at: usize = 0, n = <usize>picks.held; at < n; at++) {
-      writePick(picks, n - 1 - at, f64(load<K>(keys + at * sizeof<K>())), load<u32>(ids + (at << 2)));
-    }
-    nextPosition(picks);
-    return left - HEAP_COST - LINE_COST;
-  }
-  while (picks.held > 0) {
-    if (left <= 0) return left;
-    const rank = <usize>picks.held - 1;
-    picks.held = u32(rank);
-    writePick(picks, rank, f64(load<K>(keys)), load<u32>(ids));
-    if (rank > 0) sink<K>(picks, load<K>(keys + rank * sizeof<K>()), load<u32>(ids + (rank << 2)));
-    left -= heapCost(picks);
-  }
-  nextPosition(picks);
-  return left - LINE_COST;
+/** Enters a class, unless it is behind as many ordered ones as there are picks. */
+function enter<K>(picks: Picks, x: K, index: u32): void {
+  const key = keyOf(picks, f64(logProbability<K>(x, sumsAt<K>(picks), picks.pitch, picks.dtype)));
+  if (!isOrdered(picks)) addEntry(picks, key, index);
+  else if (!insertEntry(picks, key, index)) picks.limit = f64(x);
+  else limitToLast(picks);
 }
