@@ -519,7 +519,10 @@ function smoothed<K>(t: v128, keep: v128, spread: v128): v128 {
   return v128.add<K>(v128.mul<K>(t, keep), spread);
 }
 
-/** Adds -g * w * q, the gradient of soft targets with respect to the log-probabilities, to FLOW. */
+/**
+ * Adds -g * w * q, the gradient of soft targets with respect to the log-probabilities, to FLOW. Multiplies in PyTorch's
+ * order, because w * q may exceed float32 where the whole product does not.
+ */
 export function addSoftFlow<K, L>(
   t: usize, weight: usize, keep: f64, spread: f64, n: usize, width: usize, state: usize, bytes: usize,
 ): void {
@@ -535,8 +538,8 @@ export function addSoftFlow<K, L>(
     let high = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const q = smoothed<K>(v128.load(t + (g << 4) + k * stride), kept, evenly);
-      const wq = v128.mul<K>(weights<K, L>(weight, k, one), q);
-      const term = v128.and(v128.mul<K>(gradOutput, wq), present<K, L>(k, n));
+      const upstream = v128.mul<K>(gradOutput, weights<K, L>(weight, k, one));
+      const term = v128.and(v128.mul<K>(upstream, q), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
     }
@@ -571,7 +574,7 @@ export function softTerm<K, L>(
       const term = v128.and(v128.mul<K>(v128.mul<K>(logProbability, q), w), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
-      if (base != 0) v128.store(base + at, v128.mul<K>(gradOutput, v128.mul<K>(w, q)));
+      if (base != 0) v128.store(base + at, v128.mul<K>(v128.mul<K>(gradOutput, w), q));
       if (gradTarget != 0) v128.store(gradTarget + at, v128.mul<K>(v128.mul<K>(toTarget, w), logProbability));
     }
     addTo<K, L>(state + LOSS * bytes, g, low, high);
