@@ -2,11 +2,15 @@
 import type { Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Time without a new connection after which the queue is empty. Node accepts one connection in each turn of the event loop. */
+/**
+ * Turns of the event loop without a new connection, and their time, after which the queue is empty. Node accepts one
+ * connection in each turn, and a turn may take longer than the time.
+ */
+const QUIET_TURNS = 5;
 const QUIET_MS = 10;
 
 /** Longest time for which the queue is emptied, because clients may connect without end. */
-const EMPTY_LIMIT_MS = 250;
+const EMPTY_LIMIT_MS = 1000;
 
 /** Time after which the other workers and the primary have closed the listener that they share with this one. */
 const CLOSE_MARGIN_MS = 50;
@@ -25,12 +29,14 @@ export class ListenQueue {
     this.closed = promise;
     const start = performance.now();
     let last = start;
+    let turns = 0;
     const onConnection = (): void => {
       last = performance.now();
+      turns = 0;
     };
     server.on("connection", onConnection);
-    do await sleep(1);
-    while (performance.now() < Math.min(last + QUIET_MS, start + EMPTY_LIMIT_MS));
+    const isQuiet = (): boolean => turns >= QUIET_TURNS && performance.now() >= last + QUIET_MS;
+    for (; !isQuiet() && performance.now() < start + EMPTY_LIMIT_MS; turns++) await sleep(1);
     server.off("connection", onConnection);
     sleep(CLOSE_MARGIN_MS).then(() => {
       this.closed = undefined;

@@ -6,12 +6,24 @@ import { dial, post, untilClosed } from "../../support/socket.ts";
 
 const REQUEST = post("/v1/cross_entropy", '{"input":[[0,0]],"target":[1]}', "connection: close\r\n");
 
-it("get their responses", async () => {
+/** Blocks each turn of the event loop, and returns a function that ends it. */
+function slowLoop(milliseconds: number): () => void {
+  let next = setImmediate(function block() {
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end);
+    next = setImmediate(block);
+  });
+  return () => clearImmediate(next);
+}
+
+it.each([0, 15])("get their responses, when a turn of the event loop takes %d ms", async (turn) => {
   const service = await startService();
   // Node accepts one connection in each turn of the event loop, so most wait when these have connected.
   const clients = await Promise.all(Array.from({ length: 30 }, () => dial(service)));
   for (const { socket } of clients) socket.write(REQUEST);
+  const free = slowLoop(turn);
   await service.close();
+  free();
   for (const client of clients) expect((await untilClosed(client)).slice(9, 12)).toBe("200");
 });
 
