@@ -11,7 +11,7 @@ export class TokensFile implements AcceptedTokens {
 
   constructor(path: string) {
     this.#path = path;
-    this.#tokens = load(path);
+    this.#tokens = path === "" ? [] : digestTokens(readTokensFile(path));
   }
 
   get tokens(): Tokens {
@@ -25,7 +25,7 @@ export class TokensFile implements AcceptedTokens {
       return false;
     }
     try {
-      this.#tokens = load(this.#path);
+      this.#tokens = digestTokens(readTokensFile(this.#path, true));
     } catch (error) {
       logger.error(
         { why: (error as Error).message },
@@ -36,8 +36,4 @@ export class TokensFile implements AcceptedTokens {
     logger.info({ tokens: this.#tokens.length }, "read TOKENS_FILE again");
     return true;
   }
-}
-
-function load(path: string): Tokens {
-  return path === "" ? [] : digestTokens(readTokensFile(path));
 }

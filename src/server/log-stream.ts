@@ -84,18 +84,14 @@ export class LogStream {
     this.#writeNext();
   }
 
-  /**
-   * Writes the buffer within {@link LAST_FLUSH_MS}. Returns false if lines are left, because a blocked write would keep
-   * the process alive.
-   */
-  async end(): Promise<boolean> {
+  /** Writes the buffer within {@link LAST_FLUSH_MS}. */
+  async end(): Promise<void> {
     const begun = this.#underWay > 0 ? this.#since : performance.now();
     while (this.#waiting + this.#underWay > 0 && performance.now() < begun + LAST_FLUSH_MS) {
       this.flush();
       await sleep(5);
     }
     this.#hasTimedOut = this.#waiting + this.#underWay > 0;
-    return !this.#hasTimedOut;
   }
 
   /** Writes the buffer after the event loop has ended, within {@link LAST_FLUSH_MS}. */

@@ -64,7 +64,10 @@ function isHungUp(): boolean {
   return TERMINALS.some((stream) => !isatty(stream));
 }
 
-/** Stops, then writes the rest of the log. Exits if a write is blocked because it would keep the process alive. */
+/**
+ * Stops, then writes the rest of the log, and exits. A blocked write or a connection of the collector of spans would keep
+ * the process alive.
+ */
 export async function finish(stop: () => Promise<void>, { logger, stream }: Log): Promise<void> {
   try {
     await stop();
@@ -72,7 +75,8 @@ export async function finish(stop: () => Promise<void>, { logger, stream }: Log)
     logger.error({ err: error }, "stopping failed");
     process.exitCode = 1;
   }
-  if (!(await stream.end())) process.exit();
+  await stream.end();
+  process.exit();
 }
 
 /** Logger with its stream. */

@@ -1,5 +1,5 @@
 /** Reads bearer tokens from files, for the server and for its clients. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { ConfigError } from "../config.ts";
 import { faultOf, UserError } from "../user-error.ts";
 
@@ -27,9 +27,13 @@ export function readTokenLines(text: string): string[] {
   return tokens;
 }
 
-/** Reads the file of TOKENS_FILE. Rejects with {@link ConfigError}. */
-export function readTokensFile(file: string): string[] {
+/**
+ * Reads the file of TOKENS_FILE. Rejects with {@link ConfigError}. A server that runs reads regular files only, because
+ * a pipe would block it until somebody writes.
+ */
+export function readTokensFile(file: string, isRunning = false): string[] {
   try {
+    if (isRunning && !statSync(file).isFile()) throw new UserError("expected a regular file");
     return readTokenLines(readFileSync(file, "utf8"));
   } catch (error) {
     throw new ConfigError(`TOKENS_FILE=${file}: ${faultOf(error)}`);

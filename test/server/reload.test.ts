@@ -57,6 +57,12 @@ it.each(["1", "2"])("SIGHUP reads TOKENS_FILE again, with %s processes", async (
     expect(await statuses(url, "new")).toEqual([200]);
     expect(await statuses(url, "old")).toEqual([401]);
   }
+  // Nobody writes into the pipe.
+  rmSync(file);
+  spawnSync("mkfifo", [file]);
+  child.kill("SIGHUP");
+  await expect.poll(() => has(running, "expected a regular file")).toBe(true);
+  expect(await statuses(url, "new")).toEqual([200]);
 });
 
 it("a worker that starts after SIGHUP accepts the tokens that were read then", async () => {

@@ -2,6 +2,7 @@
  * Spans of requests for an OpenTelemetry collector (OTLP over HTTP, protobuf). Loaded only if a collector is set, because its packages
  * take longer to load than all other code. The packages read their own OTEL_ variables (headers, sampler, service name, resource attributes).
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Span } from "@opentelemetry/api";
 import { defaultTextMapGetter, ROOT_CONTEXT, SpanKind, SpanStatusCode } from "@opentelemetry/api";
 import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry/core";
@@ -15,15 +16,20 @@ import type { Outcome, Trace, Tracing } from "../context.ts";
 import { STAGES } from "../context.ts";
 import { isRoutine } from "./log.ts";
 
-/** Timeout of one export with its retries, which bounds the shutdown without a collector. */
+/** Timeout of one export with its retries, which a collector that answers in a trickle prolongs. */
 const EXPORT_TIMEOUT_MS = 1000;
+/** Longest time for which the shutdown waits for the exports of all buffered spans. */
+const STOP_TIMEOUT_MS = 1500;
 
 /** Maximum length of an attribute, because clients choose paths and user agents. */
 const MAX_ATTRIBUTE_CHARS = 256;
 
+/** Maximum length of a reason in the log, because collectors choose its words. */
+const MAX_REASON_CHARS = 256;
+
 /** Exports spans to a collector by POST to `url`. Logs a warning when spans are lost. */
 export function startTracing(url: string, logger: Logger): Tracing {
-  const onError = (error: unknown): void => logger.warn({ err: error }, "spans are lost");
+  const onError = (error: unknown): void => logger.warn({ reason: reasonOf(error) }, "spans are lost");
   setGlobalErrorHandler(onError);
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ "service.name": "lossd", "service.version": VERSION }).merge(
@@ -42,8 +48,18 @@ export function startTracing(url: string, logger: Logger): Tracing {
       const parent = propagator.extract(ROOT_CONTEXT, request.headers, defaultTextMapGetter);
       return traceOf(tracer.startSpan(request.method, { kind: SpanKind.SERVER }, parent));
     },
-    stop: () => provider.shutdown().catch(onError),
+    async stop() {
+      const ended = provider.shutdown().catch(onError);
+      const isLate = await Promise.race([ended.then(() => false), sleep(STOP_TIMEOUT_MS, true)]);
+      if (isLate) onError(`the collector takes longer than ${STOP_TIMEOUT_MS} ms`);
+    },
   };
+}
+
+/** Describes an error without its further fields, such as the body of the collector's response. */
+function reasonOf(error: unknown): string {
+  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return reason.slice(0, MAX_REASON_CHARS);
 }
 
 function traceOf(span: Span): Trace {

@@ -1,6 +1,6 @@
 /** Spans, as a collector gets them from a real process. */
 import { once } from "node:events";
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -164,4 +164,31 @@ it("hold nothing up where the collector is not there", async () => {
   for (let k = 0; k < 20; k++) expect((await server.post(BODY)).status).toBe(200);
   expect(await server.stop()).toBe(0);
   expect(server.lines.filter((line) => line.includes("spans are lost"))).not.toEqual([]);
+});
+
+it("hold the process up for 1.5 s where the collector answers in a trickle", async () => {
+  collector.removeAllListeners("request").on("request", (_, response: ServerResponse) => {
+    const trickle = setInterval(() => response.write("a"), 200);
+    response.on("close", () => clearInterval(trickle));
+  });
+  const server = await start({ WORKERS: "1" });
+  expect((await server.post(BODY)).status).toBe(200);
+  expect(await server.stop()).toBe(0);
+  expect(server.lines.join("\n")).toContain("the collector takes longer than 1500 ms");
+  collector.closeAllConnections();
+});
+
+it("are lost with a reason of at most 256 characters, whatever the collector's answer", async () => {
+  const long = "secret ".repeat(300_000);
+  collector.removeAllListeners("request").on("request", (_, response: ServerResponse) => {
+    response.writeHead(400, long.slice(0, 2000)).end(long);
+  });
+  const server = await start({ WORKERS: "1" });
+  expect((await server.post(BODY)).status).toBe(200);
+  expect(await server.stop()).toBe(0);
+  const lost = server.lines.filter((line) => line.includes("spans are lost")).map((line) => JSON.parse(line));
+  expect(lost).toHaveLength(1);
+  expect(lost[0].reason).toMatch(/^OTLPExporterError: secret /);
+  expect(lost[0].reason).toHaveLength(256);
+  expect(JSON.stringify(lost[0]).length).toBeLessThan(500);
 });
