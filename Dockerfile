@@ -40,6 +40,6 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 # Perl is in every Debian image (perl-base) and takes a quarter of the time and a sixth of the memory of a start of Node.
 HEALTHCHECK --interval=10s --timeout=2s --start-period=5s \
-  CMD ["perl", "-MSocket", "-e", "socket S, $ENV{SOCKET} ? PF_UNIX : PF_INET, SOCK_STREAM, 0; connect S, $ENV{SOCKET} ? sockaddr_un $ENV{SOCKET} : sockaddr_in $ENV{PORT}, inet_aton($ENV{HOST}) || INADDR_LOOPBACK or exit 1; syswrite S, \"GET /health/ready HTTP/1.1\\r\\nhost: lossd\\r\\nconnection: close\\r\\n\\r\\n\"; exit <S> !~ / 200 /"]
+  CMD ["perl", "-MSocket", "-e", "$six = $ENV{HOST} =~ /:[^:]/; socket S, $ENV{SOCKET} ? PF_UNIX : $six ? PF_INET6 : PF_INET, SOCK_STREAM, 0; connect S, $ENV{SOCKET} ? sockaddr_un $ENV{SOCKET} : $six ? sockaddr_in6 $ENV{PORT}, Socket::inet_pton(AF_INET6, $ENV{HOST}) : sockaddr_in $ENV{PORT}, inet_aton($ENV{HOST}) || INADDR_LOOPBACK or exit 1; syswrite S, \"GET /health/ready HTTP/1.1\\r\\nhost: lossd\\r\\nconnection: close\\r\\n\\r\\n\"; exit <S> !~ / 200 /"]
 # Run the image with --read-only, because it writes nothing.
 CMD ["node", "--max-semi-space-size=4", "--disable-sigusr1", "dist/main.js"]

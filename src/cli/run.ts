@@ -34,10 +34,10 @@ async function runCommand(command: Command, early: NodeJS.Signals | undefined): 
   // Loads the other commands on demand because they would delay the server's start.
   switch (command.name) {
     case "version":
-      process.stdout.write(`${VERSION}\n`);
+      print(`${VERSION}\n`);
       break;
     case "help":
-      process.stdout.write((await import("./help.ts")).helpOf(command.of));
+      print((await import("./help.ts")).helpOf(command.of));
       break;
     case "check":
       await runClient(async () => (await import("./check.ts")).check, command);
@@ -49,6 +49,13 @@ async function runCommand(command: Command, early: NodeJS.Signals | undefined): 
       await start(command.settings, report);
   }
 }
+
+function print(text: string): void {
+  process.stdout.on("error", ({ message }) => report(new UserError(outputFault(message))));
+  process.stdout.write(text);
+}
+
+const outputFault = (message: string): string => `standard output: ${message}`;
 
 type Work<T> = (command: T, terminal: Terminal) => Promise<number>;
 
@@ -74,7 +81,7 @@ function terminal(): Terminal {
     stopping.abort(new UserError(why));
   };
   // Stops when the reader closes the pipe, as `head` does.
-  stdout.on("error", ({ message }) => stop(`standard output: ${message}`, 1));
+  stdout.on("error", ({ message }) => stop(outputFault(message), 1));
   for (const [signal, code] of Object.entries(SIGNALLED))
     process.once(signal, () => stop(`stopped by ${signal}`, code));
   return {

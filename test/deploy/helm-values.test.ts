@@ -51,6 +51,16 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
       { memoryBudget: 840_000_000 },
       "resources.limits.memory: expected at least 1074881024 bytes (workers x (memoryBudget + 224 MiB)), got 1Gi",
     ],
+    [
+      "fewer pods at most than at least",
+      { autoscaling: { minReplicas: 5, maxReplicas: 4 } },
+      "autoscaling.maxReplicas: expected at least minReplicas, 5, got 4",
+    ],
+    [
+      "a limit that holds no process",
+      { memoryBudget: 0, resources: limit("100Mi") },
+      "expected at least 234881024 bytes",
+    ],
     ["more workers than the limit holds", { workers: 2 }, "expected at least 2080374784 bytes"],
   ] as const)("refuses %s", ([, values, message]) => {
     expect(render(values).error).toContain(message);

@@ -116,6 +116,27 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
     }
   });
 
+  it.each(["123", "true", "null", "1e3", "a: b", "#a"])("writes the text %s of any value as text", (text) => {
+    const { Deployment, Ingress, Service } = objectsOf({
+      ...ALL,
+      fullnameOverride: "true",
+      serviceAccount: { create: false, name: text },
+      priorityClassName: text,
+      tokens: { secret: text, key: "123" },
+      ingress: { ...ALL.ingress, className: text, tlsSecret: text },
+    });
+    const { spec } = Deployment.spec.template;
+    const { secret } = spec.volumes[0];
+    expect([
+      spec.priorityClassName,
+      spec.serviceAccountName,
+      secret.secretName,
+      Ingress.spec.ingressClassName,
+      Ingress.spec.tls[0].secretName,
+    ]).toEqual(Array(5).fill(text));
+    expect([Service.metadata.name, secret.items[0].key]).toEqual(["true", "123"]);
+  });
+
   it("selects its own pods only, beside another release and the pod of its test", () => {
     const [one, other] = [objectsOf(ALL, CHART, "one"), objectsOf(ALL, CHART, "other")];
     const labels: Record<string, string> = one.Deployment.spec.template.metadata.labels;

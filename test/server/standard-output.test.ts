@@ -187,6 +187,14 @@ it.each([
   expect(await once(child, "exit")).toEqual([expected, null]);
 });
 
+it.each([["--help"], ["--version"]])("%s ends with one line where standard output is full", async (flag) => {
+  const full = openSync("/dev/full", "w");
+  const { child, errors } = spawnServer({}, ["ignore", full, "pipe"], [flag]);
+  closeSync(full);
+  expect(await once(child, "close")).toEqual([1, null]);
+  expect(errors()).toBe("lossd: standard output: ENOSPC: no space left on device, write\n");
+});
+
 it("ends within 2 s where standard error and output are a full pipe, with the code of its failure", async () => {
   const { write, read } = makePipe();
   onTestFinished(() => closeSync(read));

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
@@ -137,6 +137,10 @@ it("the image's health check asks SOCKET where there is one, otherwise PORT on H
     expect(await isHealthy({ PORT: String(port), HOST })).toBe(0);
   await stop();
   expect(await isHealthy({ PORT: String(port) })).toBe(1);
+  const addresses = Object.values(networkInterfaces()).flat();
+  if (!addresses.some((own) => own?.address === "::1")) return;
+  const onSix = await startProcess({ DRAIN_LAG_MS: "0", HOST: "::1" });
+  expect(await isHealthy({ PORT: String(onSix.port), HOST: "::1" })).toBe(0);
 });
 
 /** The one line with which it does not start. */

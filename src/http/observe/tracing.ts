@@ -4,7 +4,14 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Span } from "@opentelemetry/api";
-import { defaultTextMapGetter, ROOT_CONTEXT, SpanKind, SpanStatusCode } from "@opentelemetry/api";
+import {
+  DiagLogLevel,
+  defaultTextMapGetter,
+  diag,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+} from "@opentelemetry/api";
 import { setGlobalErrorHandler, W3CTraceContextPropagator } from "@opentelemetry/core";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
@@ -27,10 +34,16 @@ const MAX_ATTRIBUTE_CHARS = 256;
 /** Maximum length of a reason in the log, because collectors choose its words. */
 const MAX_REASON_CHARS = 256;
 
-/** Exports spans to a collector by POST to `url`. Logs a warning when spans are lost. */
+/** Exports spans to a collector by POST to `url`. Logs a warning when spans are lost, and when a variable has no effect. */
 export function startTracing(url: string, logger: Logger): Tracing {
   const onError = (error: unknown): void => logger.warn({ reason: reasonOf(error) }, "spans are lost");
   setGlobalErrorHandler(onError);
+  const warn = (message: string): void => logger.warn({ reason: reasonOf(message) }, "tracing");
+  const ignore = (): void => {};
+  diag.setLogger(
+    { error: warn, warn, info: ignore, debug: ignore, verbose: ignore },
+    { logLevel: DiagLogLevel.WARN },
+  );
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ "service.name": "lossd", "service.version": VERSION }).merge(
       detectResources({ detectors: [envDetector] }),

@@ -192,3 +192,14 @@ it("are lost with a reason of at most 256 characters, whatever the collector's a
   expect(lost[0].reason).toHaveLength(256);
   expect(JSON.stringify(lost[0]).length).toBeLessThan(500);
 });
+
+it("have a warning for a variable without effect", async () => {
+  const server = await start({ WORKERS: "1", OTEL_TRACES_SAMPLER: "sometimes" });
+  expect((await server.post(BODY)).status).toBe(200);
+  expect(await server.stop()).toBe(0);
+  const reasons = server.lines
+    .map((line) => JSON.parse(line))
+    .filter(({ msg }) => msg === "tracing")
+    .map(({ reason }) => reason);
+  expect(reasons).toEqual([expect.stringContaining("OTEL_TRACES_SAMPLER")]);
+});

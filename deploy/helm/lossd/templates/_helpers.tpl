@@ -5,7 +5,7 @@
 
 {{- define "lossd.selectorLabels" -}}
 app.kubernetes.io/name: lossd
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- /* Labels that are not those of the pods, for objects that no selector may find. */ -}}
@@ -23,7 +23,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- /* Labels of the pod of `helm test`, which the service and the network policy must not select. */ -}}
 {{- define "lossd.checkLabels" -}}
 app.kubernetes.io/name: lossd-check
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "lossd.serviceAccount" -}}
@@ -54,9 +54,9 @@ seccompProfile:
 {{- define "lossd.tokensVolume" -}}
 - name: tokens
   secret:
-    secretName: {{ .Values.tokens.secret }}
+    secretName: {{ .Values.tokens.secret | quote }}
     items:
-      - key: {{ .Values.tokens.key }}
+      - key: {{ .Values.tokens.key | quote }}
         path: tokens
 {{- end }}
 
@@ -69,7 +69,7 @@ seccompProfile:
 {{- /* Fails if the memory limit does not hold the budgets and the processes. */ -}}
 {{- define "lossd.checkMemory" -}}
 {{- $limit := dig "limits" "memory" "" .Values.resources -}}
-{{- if and $limit .Values.memoryBudget -}}
+{{- if $limit -}}
 {{- $needed := mul .Values.workers (add (int64 .Values.memoryBudget) 234881024) -}}
 {{- if lt (include "lossd.bytes" $limit | int64) $needed -}}
 {{- fail (printf "resources.limits.memory: expected at least %d bytes (workers x (memoryBudget + 224 MiB)), got %s; raise it, or set memoryBudget to 0" $needed $limit) -}}
