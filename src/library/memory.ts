@@ -40,15 +40,17 @@ export class Workspace {
   place(field: FieldName, { dtype, shape, data }: ArrayTensor): Tensor {
     const expected = elementCount(shape);
     const { bytes } = DTYPES[dtype];
-    if (data.length !== expected) {
+    // The view's length is the number of bytes that are copied, whatever the array says.
+    const view = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (view.length !== expected * bytes) {
       throw new LossError(
         "shape_mismatch",
         field,
-        `${field}: shape ${show(shape)} of ${dtype} needs ${expected} elements of ${bytes} bytes, got ${data.length} of ${data.BYTES_PER_ELEMENT}`,
+        `${field}: shape ${show(shape)} of ${dtype} needs ${expected} elements, got ${view.length / bytes}`,
       );
     }
-    const address = this.#alloc(data.byteLength);
-    this.#operands.push({ bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength), address });
+    const address = this.#alloc(view.length);
+    this.#operands.push({ bytes: view, address });
     return { dtype, shape, address };
   }
 

@@ -244,7 +244,7 @@ describe("what PyTorch refuses is a LossError", () => {
   it("so is a shape that does not fit its data", () => {
     const error = thrownBy(() => crossEntropy({ ...input, shape: [2, 4] }, target));
     expect(error).toMatchObject({ code: "shape_mismatch", field: "input" });
-    expect((error as Error).message).toMatch(/needs 8 elements of 4 bytes, got 6 of 4/);
+    expect((error as Error).message).toMatch(/needs 8 elements, got 6$/);
   });
 
   it.each([2n ** 63n, -(2n ** 63n) - 1n, 2n ** 64n])("so is ignoreIndex %s, outside int64", (ignoreIndex) => {

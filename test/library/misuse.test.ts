@@ -1,5 +1,6 @@
 /** The library called from JavaScript, where no compiler says what is wrong: every mistake gets a TypeError that says where, what was expected and what came. */
 import * as lossd from "lossd";
+import { LossError } from "lossd";
 import { expect, it } from "vitest";
 
 // As JavaScript sees them.
@@ -207,4 +208,11 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
 
 it.each(MISUSES)("%s", (_name, call, message) => {
   expect(call).toThrow(new TypeError(message));
+});
+
+it("a typed array with a length of its own making does not read further than its memory", () => {
+  const data = Object.defineProperty(Float32Array.of(1, 2, 3), "length", { value: 6000 });
+  const call = () => crossEntropy({ dtype: "float32", shape: [1, 6000], data }, t);
+  expect(call).toThrow(LossError);
+  expect(call).toThrow("input: shape [1, 6000] of float32 needs 6000 elements, got 3");
 });
