@@ -13,7 +13,7 @@ const MB = 1024 * 1024;
 const JSON_TYPE = { "content-type": "application/json" };
 
 /** Posts repeatedly on `connections` connections for `milliseconds`; returns the count of each status. */
-async function drive(
+export async function drive(
   url: string,
   body: string,
   connections: number,
@@ -34,7 +34,8 @@ async function drive(
   return statuses;
 }
 
-const rows = (count: number): string => {
+/** JSON of `count` rows of 1,000 logits. */
+export const rows = (count: number): string => {
   const row = `[${Array.from({ length: 1000 }, (_, at) => (Math.sin(at) * 5).toFixed(6)).join()}]`;
   return `{"input":[${Array(count).fill(row).join()}],"target":[${Array(count).fill(1).join()}]}`;
 };
