@@ -91,11 +91,6 @@ export const PROBLEMS = {
     remedy:
       "Keep field names, options and shapes below 16 KiB together, and a safetensors file's metadata to 1,000 strings. Put numbers into the tensors.",
   },
-  output_too_large: {
-    status: 422,
-    title: "The outputs are too large for the tensors",
-    remedy: "Send tensors with elements. Outputs may take 64 KiB and 8 bytes for each byte of the tensors.",
-  },
   safetensors_header_too_large: {
     status: 413,
     title: "The header of the safetensors file is larger than the limit",
@@ -116,6 +111,11 @@ export const PROBLEMS = {
     status: 417,
     title: "The expectation is not supported",
     remedy: "Send no Expect header, or Expect: 100-continue.",
+  },
+  output_too_large: {
+    status: 422,
+    title: "The outputs are too large for the tensors",
+    remedy: "Send tensors with elements. Outputs may take 64 KiB and 8 bytes for each byte of the tensors.",
   },
   invalid_request: {
     status: 422,

@@ -133,7 +133,7 @@ export interface KlDivOptions extends GradientOptions {
   readonly fromLogits?: boolean | undefined;
   /** Dimension of that `logSoftmax`, from -rank to rank - 1. Default -1. */
   readonly dim?: number | null | undefined;
-  /** Divides both logits before that `logSoftmax`, over 0. Default 1. */
+  /** Divides both logits before that `logSoftmax`, must be positive. Default 1. */
   readonly temperature?: number | null | undefined;
   /** Also returns the gradient with respect to the target. Default false. */
   readonly returnGradTarget?: boolean | undefined;

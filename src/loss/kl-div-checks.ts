@@ -21,7 +21,7 @@ export interface KlDivOptions extends ReductionOptions, GradOptions {
   readonly fromLogits?: boolean | undefined;
   /** Dimension of that `log_softmax`, from -rank to rank - 1. Default -1. */
   readonly dim?: number | null | undefined;
-  /** Divides both logits before that `log_softmax`, over 0. Default 1. */
+  /** Divides both logits before that `log_softmax`, must be positive. Default 1. */
   readonly temperature?: number | null | undefined;
 }
 

@@ -21,7 +21,6 @@ export type FieldName =
   | "target"
   | "dim"
   | "log_target"
-  | "temperature"
   | "dtype"
   | "shift"
   | "temperature"

@@ -8,10 +8,10 @@ import type { OperandReader } from "./operand-reader.ts";
 import type { Operation } from "./operation.ts";
 import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
-import { dimField, flag, format, gradOutput, legacy, nonFinite, returnGrad } from "./options.ts";
+import { dimField, flag, format, gradOutput, legacy, nonFinite, realOf, returnGrad } from "./options.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
-import { tensorField, WARNINGS } from "./tensor-schemas.ts";
+import { realField, tensorField, WARNINGS } from "./tensor-schemas.ts";
 
 const KlDivRequest = Type.Object(
   {
@@ -30,11 +30,9 @@ const KlDivRequest = Type.Object(
       "With from_logits: the dimension whose probabilities add up to 1, from -rank to rank - 1. If absent or null, it is -1, the last.",
     ),
     temperature: optional(
-      Type.Number({
-        default: null,
-        description:
-          "With from_logits: the divisor of input and target before log_softmax, over 0. If absent or null, it is 1. The loss is not multiplied by its square.",
-      }),
+      realField(
+        "With from_logits: the divisor of input and target before log_softmax, positive and finite. If absent or null, it is 1. The loss is not multiplied by its square.",
+      ),
     ),
     return_grad: returnGrad,
     return_grad_target: flag("Whether to return `grad_target`, the gradient with respect to target."),
@@ -85,7 +83,7 @@ function klDivPlan(
     logTarget: body.log_target,
     fromLogits: body.from_logits,
     dim: body.dim,
-    temperature: body.temperature,
+    temperature: realOf(body.temperature),
     returnGrad: body.return_grad,
     returnGradTarget: body.return_grad_target,
     gradOutput: reader.optional("grad_output", input.dtype),

@@ -129,7 +129,11 @@ export class Metrics {
   }
 
   #registerSizes(): void {
-    this.#registerTotal("lossd_request_bytes_total", "Bytes of bodies received.", () => this.#requestBytes);
+    this.#registerTotal(
+      "lossd_request_bytes_total",
+      "Bytes received in bodies of losses, after decompression.",
+      () => this.#requestBytes,
+    );
     this.#registerTotal(
       "lossd_response_bytes_total",
       "Bytes of responses sent, with their heads.",

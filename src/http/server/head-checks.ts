@@ -17,8 +17,8 @@ const HOST = /^[\w.~%!$&'()*+,;=:[\]-]*$/;
  * Transfer-Encoding in HTTP/1.0 (RFC 9112, section 6.1), and codings other than chunked.
  */
 export function checkHead({ rawHeaders, headers, httpVersion, method, url = "" }: IncomingMessage): void {
-  // Node joins or drops further fields of these names.
   if (!VERSIONS.includes(httpVersion)) throw malformed(`expected HTTP/1.1 or HTTP/1.0, got ${httpVersion}`);
+  // Counts raw headers, because Node keeps the first of several of these names.
   const hosts = countOf(rawHeaders, "host");
   if (hosts > 1) throw malformed("expected one Host header, got more");
   if (hosts === 0 && httpVersion === "1.1") throw malformed("expected a Host header, got none");

@@ -112,12 +112,13 @@ function errorsOf(
   { value, schema, find, unoffered }: InvalidValue,
 ): FieldErrors {
   const { instancePath } = error;
+  const steps = instancePath.split("/").slice(1);
   if (isOfFields(error)) {
-    const steps = instancePath.split("/").slice(1);
     const object = steps.reduce((at, step) => (at as Record<string, unknown>)[step], value) as object;
     return findFieldErrors(object, instancePath, schemaAt(schema, steps, find), unoffered);
   }
-  return { errors: [{ pointer: echo(instancePath), detail: `expected ${expectedBy(error)}` }], count: 1 };
+  const expected = error.keyword === "anyOf" ? unionAt(schema, steps, find) : expectedBy(error);
+  return { errors: [{ pointer: echo(instancePath), detail: `expected ${expected}` }], count: 1 };
 }
 
 interface Schema extends Partial<ObjectSchema> {
@@ -143,14 +144,12 @@ function schemaAt(schema: unknown, steps: readonly string[], find: InvalidValue[
   return at as ObjectSchema;
 }
 
-function expectedBy({ keyword, params, instancePath, message }: FastifySchemaValidationError): string {
+function expectedBy({ keyword, params, message }: FastifySchemaValidationError): string {
   switch (keyword) {
     case "type":
       return TYPES[params.type as string] ?? String(params.type);
     case "enum":
       return `one of ${(params.allowedValues as unknown[]).join(", ")}`;
-    case "anyOf":
-      return unionAt(instancePath);
     case "minimum":
       return `at least ${params.limit}`;
     case "maximum":
@@ -177,14 +176,13 @@ const TYPES: Readonly<Record<string, string>> = {
 const TENSOR =
   'a tensor: a number, nested lists of numbers, or {"dtype", "shape", "data"} or {"dtype", "shape", "base64"}';
 
-/** Unions other than tensors, by field name. */
-const UNIONS: Readonly<Record<string, string>> = {
-  label_smoothing: "a number up to 1",
-};
-
-function unionAt(pointer: string): string {
-  if (pointer.startsWith("/parameters/")) return "a text, a number, true, false or null";
-  return UNIONS[pointer.slice(pointer.lastIndexOf("/") + 1)] ?? TENSOR;
+/** Describes the union at these steps: a parameter of an inference request, a number that may be NaN or infinite, or a tensor. */
+function unionAt(schema: unknown, steps: readonly string[], find: InvalidValue["find"]): string {
+  const [name, ...parents] = steps.toReversed();
+  if (parents[0] === "parameters") return "a text, a number, true, false or null";
+  const field = schemaAt(schema, parents.toReversed(), find).properties?.[name!] as Schema | undefined;
+  const forms = [field, ...((field?.anyOf ?? []) as Schema[])];
+  return forms.some((form) => form?.$ref === "Real#") ? 'a number, "NaN", "Infinity" or "-Infinity"' : TENSOR;
 }
 
 function depth(pointer: string): number {

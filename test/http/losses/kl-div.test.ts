@@ -25,7 +25,7 @@ describe("refuses with 422 and the pointer to the field", () => {
     ["a fraction as dim", { from_logits: true, dim: 0.5 }, "invalid_request", "/dim"],
     ["a temperature of 0", { from_logits: true, temperature: 0 }, "option_out_of_range", "/temperature"],
     ["a negative temperature", { from_logits: true, temperature: -1 }, "option_out_of_range", "/temperature"],
-    ["a text as temperature", { from_logits: true, temperature: "NaN" }, "invalid_request", "/temperature"],
+    ["NaN as temperature", { from_logits: true, temperature: "NaN" }, "option_out_of_range", "/temperature"],
     ["a number as log_target", { log_target: 1 }, "invalid_request", "/log_target"],
     ["a text as from_logits", { from_logits: "yes" }, "invalid_request", "/from_logits"],
     ["a number as return_grad_target", { return_grad_target: 0 }, "invalid_request", "/return_grad_target"],

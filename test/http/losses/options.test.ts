@@ -30,6 +30,20 @@ const sparse = {
     [1, 0],
   ],
 };
+it.each([
+  ["cross_entropy", soft, ["label_smoothing", "temperature", "softcap", "lse_square_scale"]],
+  ["log_softmax", { input: [[1, 2]], dim: 1 }, ["temperature", "softcap"]],
+  ["kl_div", { ...soft, from_logits: true }, ["temperature"]],
+])("%s of %j says that %j are numbers", async (operation, body, names) => {
+  for (const name of names) {
+    for (const value of ["x", [1], {}]) {
+      const { status, json } = await service().post(`/v1/${operation}`, { ...body, [name]: value });
+      const detail = 'expected a number, "NaN", "Infinity" or "-Infinity"';
+      expect([status, json.errors]).toEqual([422, [{ pointer: `/${name}`, detail }]]);
+    }
+  }
+});
+
 const integers = { dtype: "int64", shape: [2], data: [1, 1] };
 
 describe("refuses with the pointer to the field", () => {
@@ -54,6 +68,12 @@ describe("refuses with the pointer to the field", () => {
     ["nll_loss", { ...rows, temperature: 2 }, "invalid_request", "/temperature"],
     ["log_softmax", { input: [[1, 2]], dim: 1, temperature: -1 }, "option_out_of_range", "/temperature"],
     ["log_softmax", { input: [[1, 2]], dim: 1, softcap: 0 }, "option_out_of_range", "/softcap"],
+    [
+      "kl_div",
+      { ...soft, from_logits: true, temperature: "Infinity" },
+      "option_out_of_range",
+      "/temperature",
+    ],
     ["cross_entropy", { ...rows, temperature: 0 }, "option_out_of_range", "/temperature"],
     ["cross_entropy", { ...rows, temperature: "Infinity" }, "option_out_of_range", "/temperature"],
     ["cross_entropy", { ...rows, softcap: -1 }, "option_out_of_range", "/softcap"],
