@@ -91,14 +91,14 @@ const LIMITS = {
     minimum: 0,
     maximum: 4000 * MiB,
     description:
-      "Memory for the tensors of all requests of one process. 0 chooses 1 GiB, or less under a container's memory limit, namely its share of each worker minus 224 MiB. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters). A body without Content-Length reserves 3.8 MiB up to 768 KiB, then as much as the longest body. Bodies over 1 MiB share three quarters of the budget, so 1 GiB holds 3 of the largest.",
+      "Memory for the tensors of all requests of one process. 0 chooses 1 GiB, or less under a container's memory limit: each worker's share of the limit, minus 224 MiB. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters). A body without Content-Length first reserves 3.8 MiB, and past 768 KiB as much as the longest body. Bodies over 1 MiB share three quarters of the budget, so 1 GiB holds 3 of the largest.",
   }),
   WAIT_LIMIT_MS: Type.Integer({
     default: 10_000,
     minimum: 100,
     maximum: 86_400_000,
     description:
-      "Longest wait of a request in milliseconds, estimated from the lengths of the running requests, and in line for the memory of a JSON body over 1 MiB. A request that would wait or has waited longer gets 503. JSON up to 1 MiB never waits.",
+      "Longest time in milliseconds that a request may wait, for the processor (estimated from the lengths of the running requests) and, with a JSON body over 1 MiB, for memory. A request that would wait or has waited longer gets 503. JSON up to 1 MiB never waits.",
   }),
 };
 

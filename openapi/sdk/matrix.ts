@@ -61,13 +61,13 @@ async function step(command: string, cwd: string, env: NodeJS.ProcessEnv): Promi
   }
 }
 
-/** Parses a program's output for its loss and its NaN loss: `right` for null, `loud` for an error, otherwise the output. */
+/** Parses a program's output for its loss and its NaN loss: `right` for null, `error` for an error, otherwise the output. */
 function judge({ ok, text }: Outcome): Pick<Row, "loss" | "nan"> {
   const [, printed] = /^loss (.+)$/m.exec(text) ?? [];
   const [, nan] = /^nan (.+)$/m.exec(text) ?? [];
   if (printed === undefined) return { loss: "no", nan: "not run" };
   const loss = Math.abs(Number(printed) - LOSS) < LOSS_TOLERANCE ? "yes" : `wrong: ${printed}`;
-  if (nan === undefined) return { loss, nan: ok ? "nothing" : "loud" };
+  if (nan === undefined) return { loss, nan: ok ? "nothing" : "error" };
   return { loss, nan: /^(null|None|nil)$/.test(nan) ? "right" : `wrong: ${nan}` };
 }
 
