@@ -1,7 +1,7 @@
 import pino from "pino";
 import { buildApp } from "../src/http/app.ts";
 import { LoadEstimate } from "../src/http/limits/load-estimate.ts";
-import { MemoryLine } from "../src/http/limits/memory-line.ts";
+import { MemoryQueue } from "../src/http/limits/memory-queue.ts";
 import { Metrics } from "../src/http/observe/metrics.ts";
 import { openApi30Json, openApiJson, openApiYaml } from "../src/http/openapi/routes.ts";
 import { loadKernel } from "../src/kernel/load.ts";
@@ -13,7 +13,7 @@ export async function renderContract(): Promise<{ json: string; yaml: string; js
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const load = new LoadEstimate(0);
   const app = await buildApp({
-    engine: { kernel, arena, load, line: new MemoryLine(arena, 0), bodyLimit: 0, streamLimit: 0 },
+    engine: { kernel, arena, load, queue: new MemoryQueue(arena, 0), bodyLimit: 0, streamLimit: 0 },
     lifecycle: { phase: "starting" },
     metrics: new Metrics(arena, load),
     metricsPage: undefined,

@@ -277,9 +277,9 @@ export function pointerStep(name: string): string {
 }
 
 /** Longest excerpt of a client's text in a response, in characters. */
-export const MAX_ECHO_CHARS = 64;
+export const MAX_EXCERPT_CHARS = 64;
 
 /** Truncates a client's text for a response, without splitting a surrogate pair. */
-export function echo(text: string, most: number = MAX_ECHO_CHARS): string {
+export function excerpt(text: string, most: number = MAX_EXCERPT_CHARS): string {
   return text.length > most ? `${text.slice(0, most).toWellFormed()}...` : text.toWellFormed();
 }

@@ -12,7 +12,7 @@ export interface ParsedTensor {
   readonly note: string;
 }
 
-const MAX_ECHO_CHARS = 40;
+const MAX_EXCERPT_CHARS = 40;
 const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
 const INFINITY = /^([-+]?)(?:inf|infinity|∞)$/i;
 /** `array(...)` and `tensor(...)`, with the keyword arguments after the numbers. */
@@ -126,7 +126,7 @@ function splitRows(list: readonly Nested[]): readonly Nested[] {
 }
 
 function notANumber(word: string): string {
-  const shown = word.length > MAX_ECHO_CHARS ? `${word.slice(0, MAX_ECHO_CHARS)}...` : word;
+  const shown = word.length > MAX_EXCERPT_CHARS ? `${word.slice(0, MAX_EXCERPT_CHARS)}...` : word;
   return word === "..." ? "... stands for numbers that were left out." : `${shown} is not a number.`;
 }
 

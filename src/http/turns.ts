@@ -91,7 +91,7 @@ function takeNext(): (() => void) | undefined {
   return (isLaterDue ? later : begun).shift();
 }
 
-/** Resumes waiting work until the turn is used up. A tick behind a microtask runs after the promises of the resumed work. */
+/** Resumes waiting work until the turn is used up. The tick behind a microtask runs once the callbacks of the resumed work's promises have run. */
 function resumeNext(): void {
   const resume = takeNext();
   if (resume === undefined) return;

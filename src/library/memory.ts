@@ -1,7 +1,7 @@
 /** Work memory of one call. Operands are copied into it and results out of it. */
 import { runToEnd } from "../kernel/step.ts";
 import type { FieldName } from "../loss/loss-error.ts";
-import { LossError, show } from "../loss/loss-error.ts";
+import { formatShape, LossError } from "../loss/loss-error.ts";
 import type { Plan } from "../loss/plan.ts";
 import { computeWhole } from "../loss/plan.ts";
 import { alignUp } from "../tensor/arena.ts";
@@ -46,7 +46,7 @@ export class Workspace {
       throw new LossError(
         "shape_mismatch",
         field,
-        `${field}: shape ${show(shape)} of ${dtype} needs ${expected} elements, got ${view.length / bytes}`,
+        `${field}: shape ${formatShape(shape)} of ${dtype} needs ${expected} elements, got ${view.length / bytes}`,
       );
     }
     const address = this.#alloc(view.length);

@@ -6,7 +6,7 @@ import type { CrossEntropyOptions } from "./cross-entropy.ts";
 import { checkIndexOperands, checkTargetDType, checkWeightDType, requireFloat } from "./index-checks.ts";
 import type { IndexLoss, SparseTarget } from "./index-loss.ts";
 import { IGNORE_INDEX } from "./index-loss.ts";
-import { floatFault, LossError, show } from "./loss-error.ts";
+import { floatFault, formatShape, LossError } from "./loss-error.ts";
 import { checkTerms } from "./position-terms.ts";
 import type { Reduction } from "./reduction.ts";
 import { resolveShift } from "./shift.ts";
@@ -78,7 +78,7 @@ export function checkSparsePath(
     throw new LossError(
       "shape_mismatch",
       "target",
-      `Expected target size [${expected}] with target_weight, got ${show(target.shape)}: K classes for each position`,
+      `Expected target size [${expected}] with target_weight, got ${formatShape(target.shape)}: K classes for each position`,
     );
   }
   checkTargetDType(target);
@@ -119,7 +119,7 @@ function checkTargetWeight(target: Tensor, targetWeight: Tensor): void {
     throw new LossError(
       "shape_mismatch",
       "target_weight",
-      `target_weight must have the target's shape, ${show(target.shape)}, got ${show(targetWeight.shape)}`,
+      `target_weight must have the target's shape, ${formatShape(target.shape)}, got ${formatShape(targetWeight.shape)}`,
     );
   }
   const fault = floatFault("target_weight", targetWeight);
@@ -187,7 +187,7 @@ function checkClassWeight(input: Tensor, classAxis: number, weight: Tensor | und
   throw new LossError(
     "shape_mismatch",
     "weight",
-    `cross_entropy: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${show(weight.shape)}`,
+    `cross_entropy: weight tensor should be defined either for all ${classes} classes or no classes but got weight tensor of shape: ${formatShape(weight.shape)}`,
   );
 }
 
@@ -215,7 +215,7 @@ function checkSmoothedWeight(input: Tensor, target: Tensor, weight: Tensor, redu
   const message =
     weight.shape[0] === classes
       ? "Index tensor must have the same number of dimensions as input tensor"
-      : `shape '${show(input.shape.map((_, axis) => (axis === 1 ? (weight.shape[0] ?? 0) : 1)))}' is invalid for input of size ${classes}`;
+      : `shape '${formatShape(input.shape.map((_, axis) => (axis === 1 ? (weight.shape[0] ?? 0) : 1)))}' is invalid for input of size ${classes}`;
   throw new LossError(
     "shape_mismatch",
     "weight",

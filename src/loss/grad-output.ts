@@ -5,7 +5,7 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
-import { floatFault, LossError, show } from "./loss-error.ts";
+import { floatFault, formatShape, LossError } from "./loss-error.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, firstElement, planCast } from "./numbers.ts";
 import type { Layout, Slot } from "./plan.ts";
@@ -54,14 +54,14 @@ export function gradOutputFault(
     return new LossError(
       "grad_output_required",
       "grad_output",
-      `grad can be implicitly created only for scalar outputs: send grad_output with shape ${show(shape)}`,
+      `grad can be implicitly created only for scalar outputs: send grad_output with shape ${formatShape(shape)}`,
     );
   }
   if (!sameShape(gradOutput.shape, shape)) {
     return new LossError(
       "shape_mismatch",
       "grad_output",
-      `Mismatch in shape: grad_output[0] has a shape of torch.Size(${show(gradOutput.shape)}) and output[0] has a shape of torch.Size(${show(shape)}).`,
+      `Mismatch in shape: grad_output[0] has a shape of torch.Size(${formatShape(gradOutput.shape)}) and output[0] has a shape of torch.Size(${formatShape(shape)}).`,
     );
   }
   return floatFault("grad_output", gradOutput);

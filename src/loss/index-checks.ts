@@ -4,7 +4,7 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
 import { checkTargetShape, classAxis } from "./loss-axis.ts";
-import { LossError, show } from "./loss-error.ts";
+import { formatShape, LossError } from "./loss-error.ts";
 
 /**
  * Checks the operands of `nll_loss` in the order of PyTorch 2.15: rank, batch size, rank of the target, its dtype, its
@@ -42,7 +42,7 @@ function checkRows(input: Tensor, target: Tensor, weight: Tensor | undefined): v
   if (target.shape.length > 1) {
     throw shapeError(
       "target",
-      `0D or 1D target tensor expected, multi-target not supported (got ${show(target.shape)})${hint(input, target)}`,
+      `0D or 1D target tensor expected, multi-target not supported (got ${formatShape(target.shape)})${hint(input, target)}`,
     );
   }
   checkTargetDType(target);
@@ -79,7 +79,7 @@ function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined)
   if (!sameShape(target.shape, expected)) {
     throw shapeError(
       "target",
-      `Expected target size ${show(expected)}, got ${show(target.shape)}${hint(input, target)}`,
+      `Expected target size ${formatShape(expected)}, got ${formatShape(target.shape)}${hint(input, target)}`,
     );
   }
   checkTargetDType(target);
@@ -172,13 +172,16 @@ function listError(input: Tensor, target: Tensor): LossError {
 }
 
 function sizesError(input: readonly number[], target: readonly number[]): LossError {
-  return shapeError("target", `size mismatch (got input: ${show(input)}, target: ${show(target)})`);
+  return shapeError(
+    "target",
+    `size mismatch (got input: ${formatShape(input)}, target: ${formatShape(target)})`,
+  );
 }
 
 function weightError(weight: Tensor, scope: string): LossError {
   return new LossError(
     "shape_mismatch",
     "weight",
-    `weight tensor should be defined ${scope} but got weight tensor of shape: ${show(weight.shape)}`,
+    `weight tensor should be defined ${scope} but got weight tensor of shape: ${formatShape(weight.shape)}`,
   );
 }

@@ -7,7 +7,7 @@ import type { GradOptions } from "./grad-output.ts";
 import { checkGradRequest } from "./grad-output.ts";
 import { resolveDim } from "./log-softmax.ts";
 import { checkPositive } from "./logit-transform.ts";
-import { LossError, show } from "./loss-error.ts";
+import { formatShape, LossError } from "./loss-error.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import { resolveReduction } from "./reduction.ts";
 
@@ -62,7 +62,7 @@ export function checkKlDiv(
     throw new LossError(
       "shape_mismatch",
       "target",
-      `target must have the input's shape ${show(input.shape)}, got ${show(target.shape)}: PyTorch broadcasts the two, which is rejected here because it is most often a mistake`,
+      `target must have the input's shape ${formatShape(input.shape)}, got ${formatShape(target.shape)}: PyTorch broadcasts the two, which is rejected here because it is most often a mistake`,
     );
   }
   const logits = options.fromLogits ? checkLogits(options, input.shape.length, warnings) : undefined;

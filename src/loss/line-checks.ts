@@ -4,7 +4,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
 import type { GradOptions } from "./grad-output.ts";
 import type { FieldName } from "./loss-error.ts";
-import { floatFault, LossError, show } from "./loss-error.ts";
+import { floatFault, formatShape, LossError } from "./loss-error.ts";
 
 /** Options of `log_softmax` for results of each line along `dim`. */
 export interface LineOptions {
@@ -94,7 +94,7 @@ function checkIndex(shape: readonly number[], dim: number, index: Tensor): Selec
     throw new LossError(
       "shape_mismatch",
       "index",
-      `Index tensor must have the same number of dimensions as input tensor, that is ${shape.length}, got ${show(index.shape)}`,
+      `Index tensor must have the same number of dimensions as input tensor, that is ${shape.length}, got ${formatShape(index.shape)}`,
     );
   }
   const expected = shape.length === 0 ? index.shape : shape.with(dim, count);
@@ -102,7 +102,7 @@ function checkIndex(shape: readonly number[], dim: number, index: Tensor): Selec
     throw new LossError(
       "shape_mismatch",
       "index",
-      `Size does not match: expected index ${show(index.shape)} to have the sizes of input ${show(shape)} apart from dimension ${dim}`,
+      `Size does not match: expected index ${formatShape(index.shape)} to have the sizes of input ${formatShape(shape)} apart from dimension ${dim}`,
     );
   }
   // An input without classes has no element that checks could compare.
@@ -162,11 +162,11 @@ export function checkUpstreams(
   if (!returnGrad || upstreams.some(({ given }) => given !== undefined)) return;
   if (!returnLse && !returnEntropy && elementCount(first) === 1) return;
   const others = upstreams.filter(({ option, isReturned }) => option !== undefined && isReturned);
-  const names = others.map(({ field, shape }) => ` or ${field} with shape ${show(shape)}`);
+  const names = others.map(({ field, shape }) => ` or ${field} with shape ${formatShape(shape)}`);
   throw new LossError(
     "grad_output_required",
     "grad_output",
-    `grad can be implicitly created only for scalar outputs: send grad_output with shape ${show(first)}${names.join("")}`,
+    `grad can be implicitly created only for scalar outputs: send grad_output with shape ${formatShape(first)}${names.join("")}`,
   );
 }
 
@@ -180,7 +180,7 @@ function checkUpstream({ field, given, shape, option, isReturned }: Upstream, re
     throw new LossError(
       "shape_mismatch",
       field,
-      `Mismatch in shape: ${field} has a shape of torch.Size(${show(given.shape)}) and its output has a shape of torch.Size(${show(shape)}).`,
+      `Mismatch in shape: ${field} has a shape of torch.Size(${formatShape(given.shape)}) and its output has a shape of torch.Size(${formatShape(shape)}).`,
     );
   }
   const fault = floatFault(field, given);

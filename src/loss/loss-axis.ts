@@ -1,7 +1,7 @@
 /** Class dimension of the losses. */
 import type { Tensor } from "../tensor/tensor.ts";
 import { sameShape } from "../tensor/tensor.ts";
-import { LossError, show } from "./loss-error.ts";
+import { formatShape, LossError } from "./loss-error.ts";
 import type { Shift } from "./shift.ts";
 
 /** Options that say where the classes are and which target belongs to a row. */
@@ -45,6 +45,6 @@ export function checkTargetShape(input: Tensor, axis: number, target: Tensor): v
   throw new LossError(
     "shape_mismatch",
     "target",
-    `Expected target size ${show(expected)}, got ${show(target.shape)}: the input's shape without its classes, dimension ${axis}`,
+    `Expected target size ${formatShape(expected)}, got ${formatShape(target.shape)}: the input's shape without its classes, dimension ${axis}`,
   );
 }

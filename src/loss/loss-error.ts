@@ -68,6 +68,6 @@ export function floatFault(field: FieldName, { dtype }: { readonly dtype: DType 
 }
 
 /** Formats a shape as PyTorch does: `[2, 3]`. */
-export function show(shape: readonly number[]): string {
+export function formatShape(shape: readonly number[]): string {
   return `[${shape.join(", ")}]`;
 }

@@ -8,7 +8,7 @@ import type { Step } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { sameShape } from "../tensor/tensor.ts";
-import { floatFault, LossError, show } from "./loss-error.ts";
+import { floatFault, formatShape, LossError } from "./loss-error.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, planCast } from "./numbers.ts";
 import type { Layout, Output, Slot } from "./plan.ts";
@@ -112,7 +112,7 @@ export function checkSampleWeight(sampleWeight: Tensor | undefined, positions: r
     throw new LossError(
       "shape_mismatch",
       "sample_weight",
-      `sample_weight must have the shape of the positions, ${show(positions)}, got ${show(sampleWeight.shape)}`,
+      `sample_weight must have the shape of the positions, ${formatShape(positions)}, got ${formatShape(sampleWeight.shape)}`,
     );
   }
   const fault = floatFault("sample_weight", sampleWeight);

@@ -7,7 +7,7 @@ import type { Step } from "../kernel/step.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
-import { LossError, show } from "./loss-error.ts";
+import { formatShape, LossError } from "./loss-error.ts";
 
 /** Shift of next-token targets: `targets[..., by:]` belong to `logits[..., :-by, :]`. */
 export interface Shift {
@@ -26,7 +26,7 @@ export function resolveShift({ shape }: Tensor, axis: number, by = 0): Shift | u
     throw new LossError(
       "option_not_applicable",
       "shift",
-      `shift needs logits of shape (..., sequence, classes), got ${show(shape)} with the classes in dimension ${axis}: set dim to -1`,
+      `shift needs logits of shape (..., sequence, classes), got ${formatShape(shape)} with the classes in dimension ${axis}: set dim to -1`,
     );
   }
   const length = shape.at(-2)!;

@@ -6,7 +6,7 @@ import { originsOf, spansUrl } from "../config.ts";
 import { buildApp } from "../http/app.ts";
 import type { Tracing } from "../http/context.ts";
 import { LoadEstimate } from "../http/limits/load-estimate.ts";
-import { MemoryLine } from "../http/limits/memory-line.ts";
+import { MemoryQueue } from "../http/limits/memory-queue.ts";
 import { Metrics } from "../http/observe/metrics.ts";
 import { registerDroppedLines } from "../http/observe/process-metrics.ts";
 import { buildAdmin } from "../http/server/admin.ts";
@@ -66,7 +66,7 @@ export async function serve(
       kernel,
       arena,
       load,
-      line: new MemoryLine(arena, waitLimit),
+      queue: new MemoryQueue(arena, waitLimit),
       bodyLimit: config.BODY_LIMIT,
       streamLimit: config.STREAM_LIMIT,
       compressResponses: config.COMPRESS_ANSWERS === "true",

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../playground/request/examples.ts";
 import { useService } from "../support/service.ts";
 import type { VisitOptions } from "./visit.ts";
-import { CHROMIUM, choose, faultsOf, fill, useVisits, widthOf } from "./visit.ts";
+import { CHROMIUM, choose, faultsOf, fill, useVisits, log2SizeOf } from "./visit.ts";
 
 const GUIDE_PAGES = ["", "start", "losses", "sdk", "sdk-java", "options"];
 
@@ -49,7 +49,7 @@ describe.skipIf(!existsSync(CHROMIUM))("in chromium", () => {
   it.each([360, 390, 1280])(
     "nothing scrolls sideways in %i pixels",
     (width) =>
-      showAll(async (page, title) => expect(await widthOf(page), title).toBeLessThanOrEqual(width), {
+      showAll(async (page, title) => expect(await log2SizeOf(page), title).toBeLessThanOrEqual(width), {
         viewport: { width, height: 800 },
       }),
     60_000,

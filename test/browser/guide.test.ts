@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, faultsOf, OWN_CONTEXT, useVisits, widthOf } from "./visit.ts";
+import { CHROMIUM, faultsOf, OWN_CONTEXT, useVisits, log2SizeOf } from "./visit.ts";
 
 /** For the first search of a page, which loads the index. */
 const PATIENCE = { timeout: 10_000 };
@@ -100,10 +100,10 @@ describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
           expect(links.length).toBeGreaterThan(20);
           for (const name of links) {
             await open(page, name);
-            expect(await widthOf(page), name).toBe(390);
+            expect(await log2SizeOf(page), name).toBe(390);
           }
           await search(page, "gradient");
-          expect(await widthOf(page)).toBe(390);
+          expect(await log2SizeOf(page)).toBe(390);
         },
         { viewport: { width: 390, height: 844 } },
       ),

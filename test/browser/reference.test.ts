@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, faultsOf, useVisits, widthOf } from "./visit.ts";
+import { CHROMIUM, faultsOf, useVisits, log2SizeOf } from "./visit.ts";
 
 /** One of each part that the page repeats, because axe takes half a minute for all of it. */
 const PARTS =
@@ -98,7 +98,7 @@ describe.skipIf(!existsSync(CHROMIUM))("the reference in chromium", () => {
     visit(
       async (page) => {
         await open(page);
-        expect(await widthOf(page)).toBe(390);
+        expect(await log2SizeOf(page)).toBe(390);
       },
       { viewport: { width: 390, height: 844 } },
     ));

@@ -149,7 +149,7 @@ export async function faultsOf(
   return page.evaluate(run, { parts, options });
 }
 
-export function widthOf(page: Page): Promise<number> {
+export function log2SizeOf(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth);
 }
 

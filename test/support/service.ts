@@ -6,7 +6,7 @@ import { Agent } from "undici";
 import { afterAll, beforeAll } from "vitest";
 import { buildApp } from "../../src/http/app.ts";
 import { LoadEstimate } from "../../src/http/limits/load-estimate.ts";
-import { MemoryLine } from "../../src/http/limits/memory-line.ts";
+import { MemoryQueue } from "../../src/http/limits/memory-queue.ts";
 import { Metrics } from "../../src/http/observe/metrics.ts";
 import type { Tokens } from "../../src/http/server/auth.ts";
 import type { Origins } from "../../src/http/server/cors.ts";
@@ -106,7 +106,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     kernel,
     arena,
     load,
-    line: new MemoryLine(arena, waitLimit),
+    queue: new MemoryQueue(arena, waitLimit),
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
     compressResponses: options.compressAnswers ?? false,

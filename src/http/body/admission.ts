@@ -17,7 +17,7 @@ import {
 import { LossContext } from "../context.ts";
 import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { secondsFor } from "../limits/load-estimate.ts";
-import type { MemoryLine } from "../limits/memory-line.ts";
+import type { MemoryQueue } from "../limits/memory-queue.ts";
 import { ClientGone } from "../turns.ts";
 
 /** Kernel, memory and limits that every loss uses. */
@@ -25,7 +25,7 @@ export interface Engine {
   readonly kernel: Kernel;
   readonly arena: Arena;
   readonly load: LoadEstimate;
-  readonly line: MemoryLine;
+  readonly queue: MemoryQueue;
   /** Maximum size of a body, or of tensors, in memory at once. */
   readonly bodyLimit: number;
   /** Maximum size of a body that is computed as it arrives. */
@@ -121,7 +121,7 @@ export function admit(
 }
 
 /**
- * Creates the context of a loss. A request reserves all of its memory with the first byte of its body. A large one waits in line for it, if there is
+ * Creates the context of a loss. A request reserves all of its memory with the first byte of its body. A large one is queued for it, if there is
  * no room, and then the returned promise resolves. A JSON body of unknown length, which .NET's clients always send, first pays for a
  * short body, because few of the longest would fill the Arena.
  */
@@ -131,7 +131,7 @@ export function admitLoss(
   request: FastifyRequest,
   { price, responseFormat, coding, model, mayBeShort }: Announced,
 ): Promise<void> | undefined {
-  const { arena, kernel, line } = engine;
+  const { arena, kernel, queue } = engine;
   const record = (region: Region, limit: SizeLimit): LossContext => {
     const loss = new LossContext({
       operation: operation.name,
@@ -165,14 +165,14 @@ export function admitLoss(
   const begin = (): Promise<void> | undefined => {
     if (region.isReleased) throw new ClientGone("the client has left");
     trackLoad(engine, loss, first, longest?.price);
-    return isSmall ? undefined : line.reserve(region);
+    return isSmall ? undefined : queue.reserve(region);
   };
   const silence = isSmall ? undefined : firstByte(request);
   return silence === undefined ? begin() : silence.then(begin);
 }
 
 /**
- * Waits for the first byte of a large body, so that an announced body that never arrives takes neither memory nor a place in the line. Rejects
+ * Waits for the first byte of a large body, so that an announced body that never arrives takes neither memory nor a place in the queue. Rejects
  * one that is too slow. Undefined if it has begun.
  */
 function firstByte({ raw, context }: FastifyRequest): Promise<void> | undefined {
@@ -180,7 +180,7 @@ function firstByte({ raw, context }: FastifyRequest): Promise<void> | undefined 
   return new Promise((resolve, reject) => {
     const end = (settle: () => void): void => {
       raw.off("readable", onByte).off("close", onByte);
-      // The wait in line is not the client's.
+      // The time in the queue is not the client's.
       context.exchange.onSlowBody = undefined;
       settle();
     };

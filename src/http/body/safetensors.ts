@@ -1,7 +1,7 @@
 /** Reads safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
-import { echo, rejectAt } from "../../problems.ts";
+import { excerpt, rejectAt } from "../../problems.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
 import { nearest } from "../../user-error.ts";
@@ -65,7 +65,7 @@ function checkName(name: string): void {
     meant === undefined
       ? `expected no tensors but ${OPERANDS.join(", ")}`
       : `unknown tensor; did you mean ${meant}?`;
-  throw rejectAt("invalid_request", `/${echo(name)}`, detail);
+  throw rejectAt("invalid_request", `/${excerpt(name)}`, detail);
 }
 
 /** Reads all tensors into the Arena. */

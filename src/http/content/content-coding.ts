@@ -1,7 +1,7 @@
 /** Content codings of request bodies (RFC 9110, section 8.4) and their limits. */
 import type { Transform } from "node:stream";
 import { constants, createGunzip, createInflate, createZstdDecompress } from "node:zlib";
-import { echo, Problem } from "../../problems.ts";
+import { excerpt, Problem } from "../../problems.ts";
 
 /** Stream of node:zlib, which counts the bytes that it has consumed. */
 export type Decoder = Transform & { readonly bytesWritten: number };
@@ -61,7 +61,7 @@ export function codingOf(text: string): Coding | undefined {
   if (coding !== undefined) return coding;
   throw new Problem(
     "unsupported_content_encoding",
-    `expected Content-Encoding ${READABLE_CODINGS} or none, got ${echo(text)}`,
+    `expected Content-Encoding ${READABLE_CODINGS} or none, got ${excerpt(text)}`,
   );
 }
 

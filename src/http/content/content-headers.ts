@@ -1,7 +1,7 @@
 /** Checks the content headers before a byte of the body is read. */
 import type { IncomingHttpHeaders } from "node:http";
 import Negotiator from "negotiator";
-import { echo, Problem } from "../../problems.ts";
+import { excerpt, Problem } from "../../problems.ts";
 import type { Coding } from "./content-coding.ts";
 import { codingOf, inflatedLimit } from "./content-coding.ts";
 
@@ -52,7 +52,7 @@ export function announcedLength(
   const text = headers["content-length"];
   if (text === undefined) return limit.bytes;
   const length = Number(text);
-  if (length > limit.bytes) throw tooLarge(`${echo(text)} bytes`, limit);
+  if (length > limit.bytes) throw tooLarge(`${excerpt(text)} bytes`, limit);
   return coding === undefined ? length : inflatedLimit(length, limit.bytes);
 }
 
@@ -65,7 +65,10 @@ export function isLengthKnown(headers: IncomingHttpHeaders, coding: Coding | und
 export function rejectQuery(query: unknown): void {
   const [name] = Object.keys(query as object);
   if (name === undefined) return;
-  throw new Problem("unknown_query_parameter", `${echo(name)}: options of a JSON request belong in its body`);
+  throw new Problem(
+    "unknown_query_parameter",
+    `${excerpt(name)}: options of a JSON request belong in its body`,
+  );
 }
 
 /** Creates the error for a size over a limit, with the limit in bytes and its setting. */
@@ -99,7 +102,7 @@ export function knownFormat(type: string | undefined): BodyFormat | undefined {
 export function requestFormatOf(type: string | undefined): BodyFormat {
   const found = knownFormat(type);
   if (found !== undefined) return found;
-  const got = type === undefined ? "none" : echo(type);
+  const got = type === undefined ? "none" : excerpt(type);
   throw new Problem("unsupported_media_type", `expected Content-Type ${ACCEPTED}, got ${got}`);
 }
 
@@ -119,7 +122,7 @@ export function responseFormatOf(accept: string | undefined, own: BodyFormat): B
   const ranges = accept.slice(0, MAX_ACCEPT_CHARS).replace(RANGE_PARAMETERS, "");
   const found = new Negotiator({ headers: { accept: ranges } }).mediaType(offers);
   if (found === undefined) {
-    throw new Problem("not_acceptable", `Accept: ${echo(accept)} allows none of ${offers.join(", ")}`);
+    throw new Problem("not_acceptable", `Accept: ${excerpt(accept)} allows none of ${offers.join(", ")}`);
   }
   return found === MEDIA_TYPES.json ? "json" : "safetensors";
 }

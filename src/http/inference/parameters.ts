@@ -1,7 +1,7 @@
 /** Validates an inference request against its model: the names first, then the options by the schema of the JSON contract. */
 import type { LossError } from "../../loss/loss-error.ts";
 import type { Problem, ProblemError } from "../../problems.ts";
-import { echo, rejectAt } from "../../problems.ts";
+import { excerpt, rejectAt } from "../../problems.ts";
 import { isOperand, OPERANDS } from "../../wire/operands.ts";
 import { withoutNulls } from "../losses/optional.ts";
 import { JSON_OPTIONS } from "../losses/options.ts";
@@ -36,7 +36,7 @@ function otherThan(pointer: string, expected: string, got: string): Problem {
   return rejectAt(
     "invalid_request",
     pointer,
-    `expected ${expected} or none, got ${JSON.stringify(echo(got))}`,
+    `expected ${expected} or none, got ${JSON.stringify(excerpt(got))}`,
   );
 }
 
@@ -61,7 +61,7 @@ function checkList(list: "inputs" | "outputs", known: readonly Named[], asked: r
       throw rejectAt(
         "invalid_request",
         pointer,
-        `expected one of ${names.join(", ")}, got ${JSON.stringify(echo(name))}`,
+        `expected one of ${names.join(", ")}, got ${JSON.stringify(excerpt(name))}`,
       );
     }
     if (asked.findIndex((other) => other.name === name) < at)

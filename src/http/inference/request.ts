@@ -1,7 +1,7 @@
 /** Reads the operands of an inference request from the socket. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
-import { echo, Problem } from "../../problems.ts";
+import { excerpt, Problem } from "../../problems.ts";
 import type { InferenceInput } from "../../wire/inference/reader.ts";
 import { binarySize, DATATYPES, InferenceOperands } from "../../wire/inference/reader.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
@@ -91,14 +91,14 @@ export function admitInference(
 function checkJson(type: string): void {
   if (knownFormat(type) === "json") return;
   const expected = "Content-Type application/json or none, or the header Inference-Header-Content-Length";
-  throw new Problem("unsupported_media_type", `expected ${expected}, got ${echo(type)}`);
+  throw new Problem("unsupported_media_type", `expected ${expected}, got ${excerpt(type)}`);
 }
 
 function jsonBytes({ headers }: FastifyRequest): number | undefined {
   const text = headers[JSON_BYTES];
   if (text === undefined) return undefined;
   if (typeof text === "string" && /^\d{1,12}$/.test(text)) return Number(text);
-  throw malformed(`expected a number of bytes, got ${echo(String(text))}`);
+  throw malformed(`expected a number of bytes, got ${excerpt(String(text))}`);
 }
 
 function malformed(detail: string): Problem {

@@ -10,7 +10,7 @@ import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
 import { dimField, flag, format, gradOutput, legacy, nonFinite, realOf, returnGrad } from "./options.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
-import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
+import type { NotStreamable, StreamedInput, Streaming } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor-schemas.ts";
 
 const KlDivRequest = Type.Object(
@@ -95,13 +95,13 @@ function klDivPlan(
 function klDivStreaming(
   { return_grad: wantsGrad = false }: Static<typeof KlDivRequest>,
   { entries }: Header,
-): Streaming | Obstacle {
+): Streaming | NotStreamable {
   const names = entries.map(({ name }) => name);
   for (const name of ["target", "grad_output"]) {
     if (names.indexOf(name) > names.indexOf("input"))
-      return { obstacle: `it would stream with ${name} before input` };
+      return { reason: `it would stream with ${name} before input` };
   }
-  return { leaves: wantsGrad ? "grad_input" : undefined, last: [] };
+  return { streamedOutput: wantsGrad ? "grad_input" : undefined, trailing: [] };
 }
 
 const REQUIRED = { optional: false };

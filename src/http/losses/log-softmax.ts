@@ -18,7 +18,7 @@ import {
   transformOptions,
 } from "./options.ts";
 import { resultTensor } from "./result-schemas.ts";
-import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
+import type { NotStreamable, StreamedInput, Streaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
 
 const LogSoftmaxRequest = Type.Object(
@@ -121,12 +121,12 @@ function logSoftmaxPlan(
 function logSoftmaxStreaming(
   body: Static<typeof LogSoftmaxRequest>,
   { entries }: Header,
-): Streaming | Obstacle {
-  if (body.return_grad) return { obstacle: "the gradient needs the rows and grad_output side by side" };
-  if (body.top_k !== undefined) return { leaves: undefined, last: [] };
+): Streaming | NotStreamable {
+  if (body.return_grad) return { reason: "the gradient needs the rows and grad_output side by side" };
+  if (body.top_k !== undefined) return { streamedOutput: undefined, trailing: [] };
   const [index, input] = ["index", "input"].map((name) => entries.findIndex((entry) => entry.name === name));
-  if (index! > input!) return { obstacle: "it would stream with index before input" };
-  return { leaves: index! < 0 ? "output" : undefined, last: [] };
+  if (index! > input!) return { reason: "it would stream with index before input" };
+  return { streamedOutput: index! < 0 ? "output" : undefined, trailing: [] };
 }
 
 /** POST /v1/log_softmax and the model log_softmax. */

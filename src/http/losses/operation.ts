@@ -4,7 +4,7 @@ import type { LossName } from "../../loss/names.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
 import type { LossPlan } from "./compute.ts";
 import type { OperandReader } from "./operand-reader.ts";
-import type { Obstacle, StreamedInput, Streaming } from "./streaming.ts";
+import type { NotStreamable, StreamedInput, Streaming } from "./streaming.ts";
 
 export interface Operation {
   readonly name: LossName;
@@ -18,7 +18,7 @@ export interface Operation {
   /** Checks the operands and plans the loss. `fields` have passed the schema `request`, which gives their type. */
   readonly plan: (reader: OperandReader, fields: never, streamed?: StreamedInput) => LossPlan;
   /** Decides how to read a safetensors body. */
-  readonly streaming: (fields: never, header: Header) => Streaming | Obstacle;
+  readonly streaming: (fields: never, header: Header) => Streaming | NotStreamable;
   /** Tensors of the model in the Open Inference Protocol. */
   readonly model: Model;
 }

@@ -31,7 +31,7 @@ import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
 import { recall, remember } from "./repeats.ts";
 import { RESULT_SCHEMAS } from "./result-schemas.ts";
 import { computeRows, openRows, sendRows } from "./row-stream.ts";
-import type { Obstacle, Streaming } from "./streaming.ts";
+import type { NotStreamable, Streaming } from "./streaming.ts";
 import { TENSOR_SCHEMAS } from "./tensor-schemas.ts";
 
 export function registerOperations(app: FastifyInstance, engine: Engine): void {
@@ -84,7 +84,7 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     if (!("header" in body)) return respondToJson(operation, reply, loss, body);
     const fields = withoutNulls(body.value as JsonFields);
     if (loss.responseFormat !== "json") rejectJsonOptions(fields);
-    return respondToFile(engine, operation, { reply, loss, body, fields });
+    return respondToSafetensors(engine, operation, { reply, loss, body, fields });
   });
 }
 
@@ -141,7 +141,7 @@ interface FileRequest {
 }
 
 /** Responds to a safetensors body, row by row as it arrives, or after all of it has arrived. */
-async function respondToFile(
+async function respondToSafetensors(
   engine: Engine,
   operation: Operation,
   request: FileRequest,
@@ -149,10 +149,10 @@ async function respondToFile(
   const { reply, loss, body, fields } = request;
   const { dataBytes } = body.header;
   const fits = dataBytes <= engine.bodyLimit;
-  const way = operation.streaming(fields as never, body.header);
-  if (!("obstacle" in way) && streams(way, loss.responseFormat, fits))
-    return respondToRows(engine, operation, request, way);
-  if (!fits) throw tooLargeAtOnce(engine, dataBytes, way);
+  const strategy = operation.streaming(fields as never, body.header);
+  if (!("reason" in strategy) && streams(strategy, loss.responseFormat, fits))
+    return respondToRows(engine, operation, request, strategy);
+  if (!fits) throw tooLargeAtOnce(engine, dataBytes, strategy);
   const operands = await readTensors(loss, body);
   const responder = responderOf(operands, fields, () => "nested");
   const responding = respond(reply, loss, responder, () =>
@@ -166,31 +166,33 @@ async function respondToRows(
   { bodyLimit }: Engine,
   { plan }: Operation,
   { reply, loss, body, fields }: FileRequest,
-  way: Streaming,
+  strategy: Streaming,
 ): Promise<FastifyReply> {
   const isGone = (): boolean => reply.raw.destroyed;
   let responder: Responder | undefined;
   try {
-    const stream = await openRows(loss, body, way, bodyLimit, isGone, (operands, streamed) => {
+    const stream = await openRows(loss, body, strategy, bodyLimit, isGone, (operands, streamed) => {
       const reader = new OperandReader(loss, operands);
       responder = responderOf(operands, fields, () => "nested");
       return { reader, plan: plan(reader, fields as never, streamed), responder };
     });
-    if (way.leaves !== undefined) return await sendRows(reply, stream);
+    if (strategy.streamedOutput !== undefined) return await sendRows(reply, stream);
     return (await responder!.send(reply, loss, await computeRows(stream))) ?? reply;
   } catch (error) {
     throw error instanceof LossError && responder !== undefined ? responder.locate(error) : error;
   }
 }
 
-function tooLargeAtOnce(engine: Engine, dataBytes: number, way: Streaming | Obstacle) {
-  const obstacle =
-    "obstacle" in way ? way.obstacle : `${way.leaves} would stream in a response in safetensors`;
-  const got = `${dataBytes} bytes of tensors, which must be in memory at once: ${obstacle}`;
+function tooLargeAtOnce(engine: Engine, dataBytes: number, strategy: Streaming | NotStreamable) {
+  const reason =
+    "reason" in strategy
+      ? strategy.reason
+      : `${strategy.streamedOutput} would stream in a response in safetensors`;
+  const got = `${dataBytes} bytes of tensors, which must be in memory at once: ${reason}`;
   return tooLarge(got, bodyLimitOf(engine));
 }
 
 /** Whether to stream. A response of the body's size streams only if it must, because a client that writes all before it reads would block itself. */
-function streams({ leaves }: Streaming, responseFormat: BodyFormat, fits: boolean): boolean {
-  return leaves === undefined || (responseFormat === "safetensors" && !fits);
+function streams({ streamedOutput }: Streaming, responseFormat: BodyFormat, fits: boolean): boolean {
+  return streamedOutput === undefined || (responseFormat === "safetensors" && !fits);
 }

@@ -36,7 +36,7 @@ type PlanRows = (
 export interface RowStream {
   readonly loss: LossContext;
   readonly body: SafetensorsBody;
-  readonly last: readonly Tensor[];
+  readonly trailing: readonly Tensor[];
   readonly plan: Plan<LossResult>;
   readonly run: Run<LossResult>;
   /** Address of the plan's block. */
@@ -48,7 +48,7 @@ export interface RowStream {
 export async function openRows(
   loss: LossContext,
   body: SafetensorsBody,
-  { last }: Streaming,
+  { trailing }: Streaming,
   limit: number,
   isGone: () => boolean,
   planRows: PlanRows,
@@ -68,7 +68,7 @@ export async function openRows(
     }
     const tensor = reserveTensor(loss, entry);
     tensors.set(entry.name, tensor);
-    if ((last as readonly string[]).includes(entry.name)) late.push(tensor);
+    if ((trailing as readonly string[]).includes(entry.name)) late.push(tensor);
     else await readTensor(loss, body, tensor);
   }
   if (input === undefined) throw new Error("the validator lets no body without input pass");
@@ -80,7 +80,7 @@ export async function openRows(
   const block = allocBlock(loss, planned.reader, plan, planned.responder);
   const run = plan.start(loss.kernel, block);
   await runSlices(run.begin, isGone);
-  return { loss, body, last: late, plan, run, block, isGone };
+  return { loss, body, trailing: late, plan, run, block, isGone };
 }
 
 /** Rejects a row that does not fit into memory, or into `limit` bytes. */
@@ -96,7 +96,7 @@ function checkRow({ region }: LossContext, plan: Plan<LossResult>, limit: number
 async function* foldRows({
   loss,
   body,
-  last,
+  trailing,
   plan,
   run,
   block,
@@ -108,7 +108,7 @@ async function* foldRows({
   const { rows, rowBytes, slot } = plan.window!;
   const window = block + slot.offset;
   const readLast = async (): Promise<void> => {
-    for (const tensor of last) await readTensor(loss, body, tensor);
+    for (const tensor of trailing) await readTensor(loss, body, tensor);
     await endBody(body);
   };
   for (let first = 0; first < outer; first += rows) {

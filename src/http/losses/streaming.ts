@@ -7,17 +7,17 @@ import type { LossFields } from "./operand-reader.ts";
 /** Plan for computing the rows of a body as they arrive. */
 export interface Streaming {
   /** Response member that is sent while rows arrive, if any. */
-  readonly leaves: "output" | "grad_input" | undefined;
+  readonly streamedOutput: "output" | "grad_input" | undefined;
   /** Tensors whose elements are needed only after the last row. */
-  readonly last: readonly "weight"[];
+  readonly trailing: readonly "weight"[];
 }
 
 /** Streamed input, of which a plan knows only shape and dtype. */
 export type StreamedInput = IndexStreaming;
 
 /** Reason for a body to be in memory at once. */
-export interface Obstacle {
-  readonly obstacle: string;
+export interface NotStreamable {
+  readonly reason: string;
 }
 
 interface LossOptions extends LossFields {
@@ -26,16 +26,16 @@ interface LossOptions extends LossFields {
 }
 
 /** Decides how nll_loss or cross_entropy reads a body, from the order of its tensors. */
-export function lossStreaming(options: LossOptions, { entries }: Header): Streaming | Obstacle {
+export function lossStreaming(options: LossOptions, { entries }: Header): Streaming | NotStreamable {
   const names = entries.map(({ name }) => name);
   const comesLast = (name: string): boolean => names.indexOf(name) > names.indexOf("input");
   const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);
   const { return_grad: wantsGrad = false } = options;
   if (sameShape(input!.shape, target!.shape) && !names.includes("target_weight")) {
-    return { obstacle: "each row of a target of the input's shape is needed beside its logits" };
+    return { reason: "each row of a target of the input's shape is needed beside its logits" };
   }
   for (const name of ["target", "sample_weight", "target_weight", "grad_output"]) {
-    if (comesLast(name)) return { obstacle: `it would stream with ${name} before input` };
+    if (comesLast(name)) return { reason: `it would stream with ${name} before input` };
   }
   const weightComesLast = comesLast("weight");
   const needs: Readonly<Record<string, boolean>> = {
@@ -47,6 +47,9 @@ export function lossStreaming(options: LossOptions, { entries }: Header): Stream
   };
   const need = Object.keys(needs).find((name) => needs[name]);
   if (weightComesLast && need !== undefined)
-    return { obstacle: `${need} needs the weight at every row: it would stream with weight before input` };
-  return { leaves: wantsGrad ? "grad_input" : undefined, last: weightComesLast ? ["weight"] : [] };
+    return { reason: `${need} needs the weight at every row: it would stream with weight before input` };
+  return {
+    streamedOutput: wantsGrad ? "grad_input" : undefined,
+    trailing: weightComesLast ? ["weight"] : [],
+  };
 }

@@ -5,7 +5,7 @@ import type { FastifyBaseLogger, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import pino from "pino";
 import type { ProblemCode } from "../../problems.ts";
-import { echo, PROBLEMS } from "../../problems.ts";
+import { excerpt, PROBLEMS } from "../../problems.ts";
 import type { Outcome } from "../context.ts";
 
 const OWN_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -57,7 +57,7 @@ export class RequestLog {
     const { bindings, stream, time } = this.#parts;
     let line = `{"level":${LEVELS[level]}${time()}${bindings},"reqId":"${id}"`;
     line += `,"operation":${operation === undefined ? JSON.stringify(route ?? "none") : `"${operation}"`}`;
-    if (request.is404) line += `,"path":${JSON.stringify(echo(request.url.split("?", 1)[0]!))}`;
+    if (request.is404) line += `,"path":${JSON.stringify(excerpt(request.url.split("?", 1)[0]!))}`;
     line += `,"method":"${method}","status":${status}`;
     if (isAborted) line += `,"aborted":true`;
     if (context?.problem !== undefined) line += `,"problem":"${context.problem}"`;

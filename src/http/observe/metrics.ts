@@ -32,7 +32,7 @@ class Tally {
   }
 }
 
-function forEach<Name extends string, Value>(
+function recordOf<Name extends string, Value>(
   names: readonly Name[],
   make: () => Value,
 ): Readonly<Record<Name, Value>> {
@@ -43,9 +43,9 @@ function forEach<Name extends string, Value>(
 export class Metrics {
   readonly registry = new Registry();
   readonly #inferences = new InferenceCounts(this.registry);
-  readonly #tallies = forEach<OperationLabel, Tally>([...LOSSES, "other"], () => new Tally());
-  readonly #stages = forEach<Stage, Observations>(STAGES, () => new Observations());
-  readonly #refusals: Record<ProblemCode, number> = forEach(Object.keys(PROBLEMS) as ProblemCode[], () => 0);
+  readonly #tallies = recordOf<OperationLabel, Tally>([...LOSSES, "other"], () => new Tally());
+  readonly #stages = recordOf<Stage, Observations>(STAGES, () => new Observations());
+  readonly #refusals: Record<ProblemCode, number> = recordOf(Object.keys(PROBLEMS) as ProblemCode[], () => 0);
   #inFlight = 0;
   #requestBytes = 0;
   #responseBytes = 0;

@@ -1,6 +1,6 @@
 /** Checks the head of a request first, because Node's parser accepts heads that two servers may read differently. */
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import { echo, Problem } from "../../problems.ts";
+import { excerpt, Problem } from "../../problems.ts";
 import type { Exchange } from "../connection.ts";
 import { CONTINUE } from "../connection.ts";
 
@@ -22,16 +22,16 @@ export function checkHead({ rawHeaders, headers, httpVersion, method, url = "" }
   const hosts = countOf(rawHeaders, "host");
   if (hosts > 1) throw malformed("expected one Host header, got more");
   if (hosts === 0 && httpVersion === "1.1") throw malformed("expected a Host header, got none");
-  if (!HOST.test(headers.host ?? "")) throw malformed(`expected a host, got ${echo(headers.host!)}`);
+  if (!HOST.test(headers.host ?? "")) throw malformed(`expected a host, got ${excerpt(headers.host!)}`);
   if (countOf(rawHeaders, "authorization") > 1)
     throw malformed("expected one Authorization header, got more");
   if (!TARGET.test(url) && !(url === "*" && method === "OPTIONS"))
-    throw malformed(`expected a path or an http URL without a fragment, got ${echo(url)}`);
+    throw malformed(`expected a path or an http URL without a fragment, got ${excerpt(url)}`);
   const { "transfer-encoding": coding } = headers;
   if (coding !== undefined) {
     if (httpVersion === "1.0") throw malformed("HTTP/1.0 has no Transfer-Encoding");
     if (coding.toLowerCase() !== "chunked") {
-      throw malformed(`expected Transfer-Encoding: chunked, got ${echo(coding)}`);
+      throw malformed(`expected Transfer-Encoding: chunked, got ${excerpt(coding)}`);
     }
   }
 }

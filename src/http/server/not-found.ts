@@ -1,6 +1,6 @@
 /** Responds to unknown paths with 404 and a suggestion, to unknown methods with 405 and Allow, and to OPTIONS with 204 and Allow. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
-import { echo, Problem } from "../../problems.ts";
+import { excerpt, Problem } from "../../problems.ts";
 import { nearest } from "../../user-error.ts";
 import { pathOf } from "./head-checks.ts";
 import { sendProblem } from "./send-problem.ts";
@@ -51,13 +51,13 @@ export function handleNotFound(
 }
 
 function wrongMethod(path: string, method: string, allowed: readonly HTTPMethods[]): Problem {
-  return new Problem("method_not_allowed", `${echo(path)} takes ${allowed.join(", ")}, not ${method}`);
+  return new Problem("method_not_allowed", `${excerpt(path)} takes ${allowed.join(", ")}, not ${method}`);
 }
 
 function notFound(path: string, routes: readonly Route[]): Problem {
   const meant = path.length > MAX_SUGGESTED_CHARS ? undefined : meantBy(path, routes);
   const hint = meant === undefined ? listOf(routes) : `did you mean ${meant.method} ${meant.path}?`;
-  return new Problem("not_found", `nothing is at ${echo(path)}; ${hint}`);
+  return new Problem("not_found", `nothing is at ${excerpt(path)}; ${hint}`);
 }
 
 /** Finds the route with this name, a similar name, or a similar name under another version. */

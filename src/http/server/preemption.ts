@@ -1,9 +1,9 @@
-/** Gives up requests that hold memory and wait for a slow client, when another request needs the memory. */
+/** Evicts requests that hold memory and wait for a slow client, when another request needs the memory. */
 import { Problem } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
 import type { Connections, Exchange, Progress } from "../connection.ts";
 
-/** Milliseconds that a request may wait for its client, in all and without a byte, before it can be given up. */
+/** Milliseconds that a request may wait for its client, in all and without a byte, before it can be evicted. */
 const MIN_WAIT_MS = 2000;
 
 /** Bytes per second of a client that is fast enough. Bodies have a minimum rate in any case (timeouts.ts). */
@@ -13,11 +13,7 @@ const MIN_RATE = 256 * 1024;
  * Ends the request with the least progress for its memory and time: a body with 408, a response by closing its connection. Returns false if
  * the requests that stand still or progress too slowly, other than the one of `asking`, hold less than `missing` bytes.
  */
-export function giveUpSlowest(
-  connections: Connections,
-  missing: number,
-  asking: Region | undefined,
-): boolean {
+export function evictSlowest(connections: Connections, missing: number, asking: Region | undefined): boolean {
   let slowest: Exchange | undefined;
   let least = Number.POSITIVE_INFINITY;
   let held = 0;
@@ -34,7 +30,7 @@ export function giveUpSlowest(
     least = bytesPerSecond / memory;
   }
   if (slowest === undefined || held < missing) return false;
-  giveUp(slowest);
+  evict(slowest);
   return true;
 }
 
@@ -51,7 +47,7 @@ function rateOf({ bytes, waitedMs, stalledMs }: Progress): number {
 }
 
 /** Returns the memory at once, because nothing reads or writes it after the rejection of the body or the end of the socket. */
-function giveUp({ request, response, onSlowBody, region }: Exchange): void {
+function evict({ request, response, onSlowBody, region }: Exchange): void {
   if (response.writableLength > 0 || onSlowBody === undefined) request.socket.destroy();
   else
     onSlowBody(

@@ -14,16 +14,16 @@ import { logUnread, RequestLog, requestId } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
 import { outcomeOf } from "../observe/outcome.ts";
 import { noteAbort } from "../send-result.ts";
+import { AcceptQueue } from "./accept-queue.ts";
 import type { AcceptedTokens } from "./auth.ts";
 import { checkToken } from "./auth.ts";
 import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
 import type { Origins } from "./cors.ts";
 import { isPreflight, respondToPreflight, shareResponse } from "./cors.ts";
 import { checkExpectation, checkHead, checkNoBody } from "./head-checks.ts";
-import { ListenQueue } from "./listen-queue.ts";
 import type { Route } from "./not-found.ts";
 import { handleNotFound, routeOf } from "./not-found.ts";
-import { giveUpSlowest } from "./preemption.ts";
+import { evictSlowest } from "./preemption.ts";
 import { handleError, rawProblem } from "./send-problem.ts";
 import type { Lifecycle } from "./shutdown.ts";
 import type { TimeoutLimits } from "./timeouts.ts";
@@ -40,7 +40,7 @@ export interface ServerOptions {
   readonly limits?: TimeoutLimits;
   /** Milliseconds for which an idle connection stays open (default: Fastify's 72 s). */
   readonly keepAlive?: number;
-  /** Memory of the requests. When it is full, requests that hardly progress are given up. */
+  /** Memory of the requests. When it is full, requests that hardly progress are evicted. */
   readonly arena?: Arena;
   /** Whether the client of a request that has arrived must reconnect after its response (default: never). */
   readonly mustReconnect?: ((connection: Connection) => boolean) | undefined;
@@ -57,7 +57,7 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
     origins === undefined || origins.length === 0 ? others : { ...others, origins };
   const { logger, metrics } = options;
   const connections = new Connections();
-  const begin = beginner(options, connections);
+  const begin = requestStarter(options, connections);
   const app: FastifyInstance = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new ServerLog(),
@@ -92,7 +92,7 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   app.setErrorHandler(handleError);
   // For paths that a plugin does not find, because the hook below rejects unknown paths.
   app.setNotFoundHandler((request, reply) => handleNotFound(app, routes, request, reply));
-  takeExpectations(app);
+  handleExpectations(app);
   app.server.on("connection", (socket) => connections.of(socket));
   app.server.on("connect", (_request, socket) => {
     const problem = new Problem("malformed_request", "CONNECT is for proxies");
@@ -101,14 +101,14 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   });
   const timer = watchTimeouts(connections, options.limits);
   if (options.arena !== undefined)
-    options.arena.reclaim = (missing, asking) => giveUpSlowest(connections, missing, asking);
-  const queue = new ListenQueue();
+    options.arena.reclaim = (missing, asking) => evictSlowest(connections, missing, asking);
+  const queue = new AcceptQueue();
   app.addHook("preClose", () => queue.empty(app.server));
   app.addHook("onClose", async () => clearInterval(timer));
   app.addHook("onRequest", (request, reply, done) => {
     const start = (): void => {
       try {
-        checkIn(options, request, reply);
+        checkRequest(options, request, reply);
       } catch (error) {
         done(error as Error);
         return;
@@ -138,7 +138,7 @@ class ServerLog extends LogController {
 }
 
 /** Handles expectations, because Node would respond before the request has passed a check. */
-function takeExpectations({ server }: FastifyInstance): void {
+function handleExpectations({ server }: FastifyInstance): void {
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     server.emit("request", request, response);
   };
@@ -146,7 +146,10 @@ function takeExpectations({ server }: FastifyInstance): void {
 }
 
 /** Creates the record of a request at its turn on the connection, and ends it when the response ends or the connection closes. */
-function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, connections: Connections) {
+function requestStarter(
+  { logger, metrics, tracing, mustReconnect }: ServerOptions,
+  connections: Connections,
+) {
   const log = new RequestLog(logger);
   return (request: FastifyRequest, reply: FastifyReply, start: () => void): void => {
     const connection = connections.of(request.raw.socket);
@@ -170,7 +173,7 @@ function beginner({ logger, metrics, tracing, mustReconnect }: ServerOptions, co
 }
 
 /** Checks the head of a request, on every path. */
-function checkIn(
+function checkRequest(
   { lifecycle, accepted, origins }: ServerOptions,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -200,7 +203,7 @@ function handleUnrouted(
 ): void {
   let first = error;
   try {
-    checkIn(options, request, reply);
+    checkRequest(options, request, reply);
   } catch (fault) {
     first = fault as FastifyError;
   }

@@ -4,7 +4,7 @@ import { Ajv } from "ajv";
 import type { FastifyInstance } from "fastify";
 import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastify/types/schema.js";
 import type { ProblemError } from "../../problems.ts";
-import { echo, MAX_ECHO_CHARS, Problem, pointerStep } from "../../problems.ts";
+import { excerpt, MAX_EXCERPT_CHARS, Problem, pointerStep } from "../../problems.ts";
 import { nearest } from "../../user-error.ts";
 import type { ParsedBody } from "../context.ts";
 
@@ -118,7 +118,7 @@ function errorsOf(
     return findFieldErrors(object, instancePath, schemaAt(schema, steps, find), unoffered);
   }
   const expected = error.keyword === "anyOf" ? unionAt(schema, steps, find) : expectedBy(error);
-  return { errors: [{ pointer: echo(instancePath), detail: `expected ${expected}` }], count: 1 };
+  return { errors: [{ pointer: excerpt(instancePath), detail: `expected ${expected}` }], count: 1 };
 }
 
 interface Schema extends Partial<ObjectSchema> {
@@ -219,14 +219,17 @@ export function findFieldErrors(
   const unknown = Object.keys(object).filter((name) => !known.has(name));
   const missing = required.filter((name) => !Object.hasOwn(object, name));
   const errors: ProblemError[] = [];
-  let room = MAX_ECHO_CHARS;
+  let room = MAX_EXCERPT_CHARS;
   let isListed = false;
   for (const name of unknown) {
     if (room <= 0 || errors.length >= MAX_LISTED_FIELDS - missing.length) break;
     const meant = nearest(name, offered);
     const list = isListed ? "" : `; expected ${offered.join(", ")}`;
     const hint = meant === undefined ? list : `; did you mean ${meant}?`;
-    errors.push({ pointer: `${pointer}/${pointerStep(echo(name, room))}`, detail: `unknown field${hint}` });
+    errors.push({
+      pointer: `${pointer}/${pointerStep(excerpt(name, room))}`,
+      detail: `unknown field${hint}`,
+    });
     isListed ||= meant === undefined;
     room -= name.length;
   }

@@ -1,7 +1,7 @@
 // Converts ranges between element types.
 import {
   BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8,
-  demote, loadNumber, narrowBFloat16, narrowFloat16, promote, storeNumber, widenBFloat16, widenFloat16, widthOf,
+  demote, loadNumber, narrowBFloat16, narrowFloat16, promote, storeNumber, widenBFloat16, widenFloat16, log2SizeOf,
 } from "./formats";
 
 /**
@@ -10,7 +10,7 @@ import {
  */
 export function convert(from: usize, fromDtype: i32, to: usize, toDtype: i32, n: usize): void {
   if (fromDtype == toDtype) {
-    if (from != to) memory.copy(to, from, n << widthOf(toDtype));
+    if (from != to) memory.copy(to, from, n << log2SizeOf(toDtype));
   } else if (toDtype == FLOAT32 && fromDtype == FLOAT16) widenFloat16(from, to, n);
   else if (toDtype == FLOAT32 && fromDtype == BFLOAT16) widenBFloat16(from, to, n);
   else if (toDtype == FLOAT32 && fromDtype == FLOAT64) demote(from, to, n);
@@ -23,8 +23,8 @@ export function convert(from: usize, fromDtype: i32, to: usize, toDtype: i32, n:
 
 /** Converts via float64, which represents every element of these types exactly. */
 function convertEach(from: usize, fromDtype: i32, to: usize, toDtype: i32, n: usize): void {
-  const fromWidth = widthOf(fromDtype);
-  const toWidth = widthOf(toDtype);
+  const fromWidth = log2SizeOf(fromDtype);
+  const toWidth = log2SizeOf(toDtype);
   for (let i: usize = 0; i < n; i++) {
     storeNumber(to + (i << toWidth), toDtype, loadNumber(from + (i << fromWidth), fromDtype));
   }
@@ -34,7 +34,7 @@ function convertEach(from: usize, fromDtype: i32, to: usize, toDtype: i32, n: us
 const DOUBLES: i64 = 9007199254740992;
 
 function convertInt64(from: usize, to: usize, toDtype: i32, n: usize): void {
-  const toWidth = widthOf(toDtype);
+  const toWidth = log2SizeOf(toDtype);
   for (let i: usize = 0; i < n; i++) {
     const value = load<i64>(from + (i << 3));
     // Sets an odd last bit for the bits that float64 would drop, so that only the second rounding decides.
@@ -61,7 +61,7 @@ export function toIntegers(from: usize, to: usize, dtype: i32, n: usize): i32 {
     low = 0;
     high = 255;
   } else if (dtype != INT64) unreachable();
-  const width = widthOf(dtype);
+  const width = log2SizeOf(dtype);
   for (let i: usize = 0; i < n; i++) {
     const value = load<f64>(from + (i << 3));
     // Rejects NaN, too.

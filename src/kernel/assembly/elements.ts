@@ -1,5 +1,5 @@
 // Single elements of the operands of a fold.
-import { loadNumber, roundNumber, widthOf } from "./formats";
+import { loadNumber, roundNumber, log2SizeOf } from "./formats";
 import { codeOf, isRows } from "./lines";
 import { Fold } from "./struct";
 
@@ -15,7 +15,7 @@ export function elementOf<K, L>(fold: Fold, position: usize, y: usize): K {
   const inner: usize = isRows<L>() ? 1 : <usize>fold.inner;
   const at = ((position / inner) * fold.classes + y) * inner + (position % inner);
   if (fold.xDtype == codeOf<K>()) return load<K>(<usize>fold.x + at * sizeof<K>());
-  return <K>loadNumber(<usize>fold.x + (at << widthOf(fold.xDtype)), fold.xDtype);
+  return <K>loadNumber(<usize>fold.x + (at << log2SizeOf(fold.xDtype)), fold.xDtype);
 }
 
 /** Rounds to a float type as if stored. A number of K is already rounded to K. */

@@ -3,7 +3,7 @@
 import { convert } from "./convert";
 import { elementOf, rounded, weightOf } from "./elements";
 import {
-  BFLOAT16, FLOAT16, FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, widthOf,
+  BFLOAT16, FLOAT16, FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, log2SizeOf,
 } from "./formats";
 import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor,
   storeBlock,
@@ -188,7 +188,7 @@ function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
 /** Reads the target classes of the group, -1 for ignored ones. */
 function readClasses(fold: Fold): void {
   const dtype = fold.targetDtype;
-  const width = widthOf(dtype);
+  const width = log2SizeOf(dtype);
   const ignored = fold.ignoreIndex;
   const classes = stateOf(fold) + CLASS * arrayBytes(fold);
   let from = <usize>fold.target + (<usize>fold.position << width);
@@ -364,7 +364,7 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
   const rests = stateOf(fold) + LOG_REST * bytes;
   const classes = stateOf(fold) + CLASS * bytes;
   const losses = <usize>fold.losses;
-  const width = widthOf(fold.lossDtype);
+  const width = log2SizeOf(fold.lossDtype);
   const peaks: usize = fold.out != 0 && picksOnly<K>(fold, CROSS_ENTROPY) ? stateOf(fold) + PEAK * bytes : 0;
   // Without rounding and weights, a loss is -a_y.
   const plain = fold.xDtype == codeOf<K>() && fold.lossDtype == codeOf<K>() && fold.weight == 0;
@@ -506,7 +506,7 @@ function endGroup(fold: Fold, op: i32): void {
 function endLoss(fold: Fold, isSum: bool, isDense: bool, j: usize): void {
   const bytes = arrayBytes(fold);
   const dtype = fold.lossDtype;
-  const at = <usize>fold.losses + ((<usize>fold.position + j) << widthOf(dtype));
+  const at = <usize>fold.losses + ((<usize>fold.position + j) << log2SizeOf(dtype));
   const ignored = !isDense && load<i32>(stateOf(fold) + CLASS * bytes + (j << 2)) < 0;
   const sample: f64 = ignored ? 1 : sampleOf(fold, j);
   const sum: f64 = ignored ? 0 : roundNumber(-load<f64>(stateOf(fold) + LOSS * bytes + (j << 3)), dtype);
@@ -543,7 +543,7 @@ export function nllStep(at: usize, budget: i32): i32 {
 function nll<K>(fold: Fold, budget: i32): i32 {
   if (fold.inner == 0) return 1;
   let left: i64 = budget;
-  const slab = (<usize>fold.classes * fold.inner) << widthOf(fold.xDtype);
+  const slab = (<usize>fold.classes * fold.inner) << log2SizeOf(fold.xDtype);
   while (fold.position < fold.outer) {
     if (left <= 0) return 0;
     if (fold.phase == NLL_CLEAR) {
@@ -574,25 +574,25 @@ function nll<K>(fold: Fold, budget: i32): i32 {
 
 function readLoss<K>(fold: Fold): void {
   const p = <usize>fold.position * fold.inner + fold.classAt;
-  const y = loadIndex(<usize>fold.target + (p << widthOf(fold.targetDtype)), fold.targetDtype);
+  const y = loadIndex(<usize>fold.target + (p << log2SizeOf(fold.targetDtype)), fold.targetDtype);
   let loss: f64 = 0;
   if (y != fold.ignoreIndex) {
-    const x = <K>loadNumber(<usize>fold.x + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype);
+    const x = <K>loadNumber(<usize>fold.x + (scoreAt(fold, y) << log2SizeOf(fold.xDtype)), fold.xDtype);
     loss = roundNumber(f64(-(x * <K>weightOf<K>(fold, usize(y)))), fold.lossDtype);
     if (fold.sampleWeight != 0) loss = roundNumber(loss * sampleAt(fold, p), fold.lossDtype);
   }
   accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), loss);
-  if (fold.losses != 0) storeNumber(<usize>fold.losses + (p << widthOf(fold.lossDtype)), fold.lossDtype, loss);
+  if (fold.losses != 0) storeNumber(<usize>fold.losses + (p << log2SizeOf(fold.lossDtype)), fold.lossDtype, loss);
 }
 
 function writeGradient<K>(fold: Fold): void {
   const p = <usize>fold.position * fold.inner + fold.classAt;
-  const y = loadIndex(<usize>fold.target + (p << widthOf(fold.targetDtype)), fold.targetDtype);
+  const y = loadIndex(<usize>fold.target + (p << log2SizeOf(fold.targetDtype)), fold.targetDtype);
   if (y == fold.ignoreIndex) return;
   const g = fold.gradOutput == 0 ? <K>fold.gradOutputScalar : load<K>(<usize>fold.gradOutput + p * sizeof<K>());
   let gradient = -(<K>weightOf<K>(fold, usize(y)) * g);
   if (fold.sampleWeight != 0) gradient *= <K>sampleAt(fold, p);
-  storeNumber(<usize>fold.out + (scoreAt(fold, y) << widthOf(fold.xDtype)), fold.xDtype, f64(gradient));
+  storeNumber(<usize>fold.out + (scoreAt(fold, y) << log2SizeOf(fold.xDtype)), fold.xDtype, f64(gradient));
 }
 
 /** Returns the element of class `y` at the current position. */
@@ -611,7 +611,7 @@ function scoreAt(fold: Fold, y: i64): usize {
 export function checkTargets(
   target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, samples: usize, wide: i32, result: usize,
 ): i32 {
-  const width = widthOf(dtype);
+  const width = log2SizeOf(dtype);
   const type = wide ? FLOAT64 : FLOAT32;
   let kept: u32 = 0;
   for (let i: usize = 0; i < n; i++) {
@@ -622,8 +622,8 @@ export function checkTargets(
       kept++;
       continue;
     }
-    const factor: f64 = weight == 0 ? 1 : loadNumber(weight + (usize(y) << widthOf(type)), type);
-    accumulate(result, samples == 0 ? factor : factor * loadNumber(samples + (i << widthOf(type)), type));
+    const factor: f64 = weight == 0 ? 1 : loadNumber(weight + (usize(y) << log2SizeOf(type)), type);
+    accumulate(result, samples == 0 ? factor : factor * loadNumber(samples + (i << log2SizeOf(type)), type));
   }
   if ((weight | samples) == 0) accumulate(result, f64(kept));
   return -1;
@@ -641,9 +641,9 @@ export function addSamples(
     let isKept = target == 0;
     for (let k: usize = 0; k < picks && !isKept; k++) {
       const at = ((p / inner) * picks + k) * inner + (p % inner);
-      isKept = loadIndex(target + (at << widthOf(dtype)), dtype) != ignoreIndex;
+      isKept = loadIndex(target + (at << log2SizeOf(dtype)), dtype) != ignoreIndex;
     }
-    if (isKept) accumulate(result, samples == 0 ? 1 : loadNumber(samples + (p << widthOf(type)), type));
+    if (isKept) accumulate(result, samples == 0 ? 1 : loadNumber(samples + (p << log2SizeOf(type)), type));
   }
 }
 
@@ -662,9 +662,9 @@ function weigh<K>(
   losses: usize, dtype: i32, target: usize, targetDtype: i32, n: usize, ignoreIndex: i64, weight: usize, result: usize,
 ): void {
   for (let i: usize = 0; i < n; i++) {
-    const y = loadIndex(target + (i << widthOf(targetDtype)), targetDtype);
+    const y = loadIndex(target + (i << log2SizeOf(targetDtype)), targetDtype);
     if (y == ignoreIndex) continue;
-    const at = losses + (i << widthOf(dtype));
+    const at = losses + (i << log2SizeOf(dtype));
     const loss = <K>loadNumber(at, dtype) * load<K>(weight + usize(y) * sizeof<K>());
     const stored = roundNumber(f64(loss), dtype);
     storeNumber(at, dtype, stored);

@@ -11,7 +11,7 @@ export const UINT8: i32 = 6;
 /** Returns log2 of the bytes of an element. */
 // @ts-ignore: decorator
 @inline
-export function widthOf(dtype: i32): usize {
+export function log2SizeOf(dtype: i32): usize {
   // Holds one hex digit per code: 3, 2, 1, 1, 3, 2, 0.
   return (0x0231123 >> (dtype << 2)) & 15;
 }

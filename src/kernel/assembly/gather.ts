@@ -1,5 +1,5 @@
 // Gathers log-probabilities by class index, and scatters their gradients.
-import { loadIndex, loadNumber, roundNumber, storeNumber, widthOf } from "./formats";
+import { loadIndex, loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
 import { logProbability } from "./line-sums";
 import { Picks, elementAt, logitAt, sumsAt } from "./picks";
 
@@ -25,9 +25,9 @@ function visit<K>(picks: Picks, budget: i32, back: bool): i32 {
       if (left <= 0) return 0;
       left -= PICK_COST;
       const pick = elementAt(picks, picks.at, picks.picks);
-      const c = usize(loadIndex(<usize>picks.index + (pick << widthOf(picks.indexDtype)), picks.indexDtype));
+      const c = usize(loadIndex(<usize>picks.index + (pick << log2SizeOf(picks.indexDtype)), picks.indexDtype));
       if (back) addGradient<K>(picks, pick, c);
-      else storeNumber(<usize>picks.values + (pick << widthOf(picks.dtype)), picks.dtype, f64(valueAt<K>(picks, c)));
+      else storeNumber(<usize>picks.values + (pick << log2SizeOf(picks.dtype)), picks.dtype, f64(valueAt<K>(picks, c)));
     }
     left--;
   }
@@ -44,7 +44,7 @@ function valueAt<K>(picks: Picks, c: usize): K {
 // @ts-ignore: decorator
 @inline
 function addGradient<K>(picks: Picks, pick: usize, c: usize): void {
-  const g = roundNumber(loadNumber(<usize>picks.grad + (pick << widthOf(picks.gradDtype)), picks.gradDtype), picks.dtype);
+  const g = roundNumber(loadNumber(<usize>picks.grad + (pick << log2SizeOf(picks.gradDtype)), picks.gradDtype), picks.dtype);
   const to = <usize>picks.base + elementAt(picks, c, picks.classes) * sizeof<K>();
   store<K>(to, load<K>(to) + <K>g);
 }

@@ -2,7 +2,7 @@
 // one, each of which rounds to the dtype that PyTorch stores.
 import { convert } from "./convert";
 import { exp, expConstant, log, unscale } from "./exp";
-import { BFLOAT16, FLOAT16, FLOAT64, roundToBFloat16, roundToFloat16, widthOf } from "./formats";
+import { BFLOAT16, FLOAT16, FLOAT64, roundToBFloat16, roundToFloat16, log2SizeOf } from "./formats";
 import { codeOf, lanes } from "./lines";
 import { lostBy } from "./sum";
 
@@ -75,13 +75,13 @@ function step<K>(run: KlDiv, budget: i32): i32 {
 
 /** Loads `n` elements from `position` on in K and fills the last vector with ones. */
 function read<K>(tensor: usize, dtype: i32, position: u32, to: usize, n: usize): void {
-  convert(tensor + (<usize>position << widthOf(dtype)), dtype, to, codeOf<K>(), n);
+  convert(tensor + (<usize>position << log2SizeOf(dtype)), dtype, to, codeOf<K>(), n);
   for (let i = n; i & (lanes<K>() - 1); i++) store<K>(to + i * sizeof<K>(), <K>1);
 }
 
 /** Stores `n` elements from `position` on, rounded to the dtype. */
 function write<K>(tensor: usize, dtype: i32, position: u32, from: usize, n: usize): void {
-  convert(from, codeOf<K>(), tensor + (<usize>position << widthOf(dtype)), dtype, n);
+  convert(from, codeOf<K>(), tensor + (<usize>position << log2SizeOf(dtype)), dtype, n);
 }
 
 /** Loads the upstream gradient of a block, divided as the losses are, to G and rounded to the target's dtype to GT. */

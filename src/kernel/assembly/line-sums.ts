@@ -1,6 +1,6 @@
 // Sums of whole lines, kept for the results that read single elements: gathered and top log-probabilities, logsumexp,
 // entropy and their gradient.
-import { FLOAT32, loadNumber, roundNumber, storeNumber, widthOf } from "./formats";
+import { FLOAT32, loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
 import { ROW_BLOCK, codeOf } from "./lines";
 import { blockMaximum } from "./passes";
 import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, TAIL, arrayBytes, stateOf } from "./state";
@@ -116,8 +116,8 @@ export function keepSums<K>(fold: Fold): void {
     const lse = logSumExp(f64(max), tail, log, load<f64>(state + FLOW * bytes + (j << 3)));
     const entropy = log + load<f64>(state + LOSS * bytes + (j << 3)) / (1 + tail);
     const position = <usize>fold.position + j;
-    if (lines.lse != 0) storeNumber(<usize>lines.lse + (position << widthOf(dtype)), dtype, lse);
-    if (lines.entropy != 0) storeNumber(<usize>lines.entropy + (position << widthOf(dtype)), dtype, entropy);
+    if (lines.lse != 0) storeNumber(<usize>lines.lse + (position << log2SizeOf(dtype)), dtype, lse);
+    if (lines.entropy != 0) storeNumber(<usize>lines.entropy + (position << log2SizeOf(dtype)), dtype, entropy);
     const to = <usize>lines.sums + (position - lines.first) * sizeof<K>();
     store<K>(to + LINE_MAX * pitch, max);
     store<K>(to + LINE_LOG * pitch, near);
@@ -135,7 +135,7 @@ export function emptyLines(fold: Fold, budget: i32): i32 {
   const positions = <u64>fold.outer * fold.inner;
   for (let left: i64 = budget; <u64>fold.position < positions; fold.position++) {
     if (left-- <= 0) return 0;
-    const at = <usize>fold.position << widthOf(dtype);
+    const at = <usize>fold.position << log2SizeOf(dtype);
     if (lines.lse != 0) storeNumber(<usize>lines.lse + at, dtype, -Infinity);
     if (lines.entropy != 0) storeNumber(<usize>lines.entropy + at, dtype, 0);
   }
@@ -166,7 +166,7 @@ export function loadSums<K>(fold: Fold): void {
 
 /** Reads an upstream gradient, rounded to the dtype of its output as autograd does. 0 for none. */
 function upstream(at: usize, from: i32, position: usize, dtype: i32): f64 {
-  return at == 0 ? 0 : roundNumber(loadNumber(at + (position << widthOf(from)), from), dtype);
+  return at == 0 ? 0 : roundNumber(loadNumber(at + (position << log2SizeOf(from)), from), dtype);
 }
 
 /** Returns the log-probability (x - m) - log S of an element, with the bits of the whole output. `sums` are its line's. */

@@ -1,6 +1,6 @@
 // Moves lines of a tensor into blocks of K and back. A block holds some classes of a group of positions.
 import { convert } from "./convert";
-import { FLOAT32, FLOAT64, widthOf } from "./formats";
+import { FLOAT32, FLOAT64, log2SizeOf } from "./formats";
 import { padded } from "./state";
 import { Fold } from "./struct";
 
@@ -113,7 +113,7 @@ function isRun<K>(fold: Fold, dtype: i32): bool {
 function runAddress(fold: Fold, tensor: usize, dtype: i32): usize {
   const inner = <usize>fold.inner;
   const line = (<usize>fold.position / inner) * fold.classes + fold.classAt;
-  return tensor + ((line * inner + (<usize>fold.position % inner)) << widthOf(dtype));
+  return tensor + ((line * inner + (<usize>fold.position % inner)) << log2SizeOf(dtype));
 }
 
 /** Stores a block in the tensor, rounded to its dtype. */
@@ -126,7 +126,7 @@ export function storeBlock<K, L>(fold: Fold, tensor: usize, dtype: i32, n: usize
 // @ts-ignore: decorator
 @inline
 function rowAddress(fold: Fold, tensor: usize, dtype: i32): usize {
-  return tensor + ((<usize>fold.position * fold.classes + fold.classAt) << widthOf(dtype));
+  return tensor + ((<usize>fold.position * fold.classes + fold.classAt) << log2SizeOf(dtype));
 }
 
 /** Moves data between a tensor and a block of {@link Columns}, into the tensor if `out`. */
@@ -141,7 +141,7 @@ function moveColumns<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: 
 function moveRuns<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: usize, out: bool): void {
   const inner = <usize>fold.inner;
   const width = <usize>fold.width;
-  const shift = widthOf(dtype);
+  const shift = log2SizeOf(dtype);
   const row = padded(fold) * sizeof<K>();
   for (let done: usize = 0; done < width; ) {
     const position = <usize>fold.position + done;
@@ -174,7 +174,7 @@ function moveWhole<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, block: us
   const inner = <usize>fold.inner;
   const first = <usize>fold.position / inner;
   const outers = <usize>fold.width / inner;
-  const shift = widthOf(dtype);
+  const shift = log2SizeOf(dtype);
   // With all classes in the block, the outer positions have no gaps.
   const runs: usize = n == fold.classes ? <usize>1 : outers;
   const run = n == fold.classes ? outers * n * inner : n * inner;

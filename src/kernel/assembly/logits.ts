@@ -5,7 +5,7 @@
 // lose digits, and the Taylor series u + u^3 * t(u^2) is exact to the last place.
 import { convert } from "./convert";
 import { exp, expConstant, unscale } from "./exp";
-import { FLOAT64, widthOf } from "./formats";
+import { FLOAT64, log2SizeOf } from "./formats";
 import { codeOf } from "./lines";
 
 /** Elements in scratch at a time. */
@@ -40,7 +40,7 @@ export function transformLogitsGrad(
 function transform<K>(x: usize, dtype: i32, n: usize, softcap: f64, temperature: f64): void {
   for (let done: usize = 0; done < n; done += CHUNK) {
     const count = min(CHUNK, n - done);
-    const at = x + (done << widthOf(dtype));
+    const at = x + (done << log2SizeOf(dtype));
     convert(at, dtype, LOGITS, codeOf<K>(), count);
     if (softcap > 0) cap<K>(LOGITS, count, softcap);
     if (temperature != 1) divide<K>(LOGITS, count, temperature);
@@ -53,12 +53,12 @@ function transformGrad<K>(
 ): void {
   for (let done: usize = 0; done < n; done += CHUNK) {
     const count = min(CHUNK, n - done);
-    const at = grad + (done << widthOf(dtype));
+    const at = grad + (done << log2SizeOf(dtype));
     convert(at, dtype, GRADIENT, codeOf<K>(), count);
     if (temperature != 1) divide<K>(GRADIENT, count, temperature);
     if (softcap > 0) {
       // The logits were rounded to the dtype of the loss before they were transformed.
-      convert(x + (done << widthOf(xDtype)), xDtype, LOGITS, dtype, count);
+      convert(x + (done << log2SizeOf(xDtype)), xDtype, LOGITS, dtype, count);
       if (dtype != codeOf<K>()) widen<K>(dtype, count);
       uncap<K>(LOGITS, GRADIENT, count, softcap);
     }

@@ -1,5 +1,5 @@
 // Record of the picked elements of some lines, with the progress of their computation. `src/kernel/picks.ts` writes it.
-import { loadNumber, widthOf } from "./formats";
+import { loadNumber, log2SizeOf } from "./formats";
 import { codeOf } from "./lines";
 
 /** Size that the loader reserves. */
@@ -82,5 +82,5 @@ export function sumsAt<K>(picks: Picks): usize {
 export function logitAt<K>(picks: Picks, c: usize): K {
   const element = elementAt(picks, c, picks.classes);
   if (picks.dtype == codeOf<K>()) return load<K>(<usize>picks.x + element * sizeof<K>());
-  return <K>loadNumber(<usize>picks.x + (element << widthOf(picks.dtype)), picks.dtype);
+  return <K>loadNumber(<usize>picks.x + (element << log2SizeOf(picks.dtype)), picks.dtype);
 }

@@ -1,7 +1,7 @@
 // Terms of single positions beside the picked class: factors of the samples, squares of the logsumexp (the z-loss of
 // PaLM, arXiv 2204.02311), and the class of the largest logit.
 import { elementOf } from "./elements";
-import { FLOAT32, FLOAT64, loadNumber, roundNumber, storeNumber, widthOf } from "./formats";
+import { FLOAT32, FLOAT64, loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
 import { Columns, isRows } from "./lines";
 import { BEST, CLASS, FLOW, GRAD_OUTPUT, LOG, LOG_REST, MAX, TAIL, arrayBytes, padded, stateOf } from "./state";
 import { Fold } from "./struct";
@@ -10,7 +10,7 @@ import { accumulate } from "./sum";
 /** Returns the factor of a position. */
 export function sampleAt(fold: Fold, position: usize): f64 {
   const dtype = fold.wide ? FLOAT64 : FLOAT32;
-  return loadNumber(<usize>fold.sampleWeight + (position << widthOf(dtype)), dtype);
+  return loadNumber(<usize>fold.sampleWeight + (position << log2SizeOf(dtype)), dtype);
 }
 
 /** Returns the factor of position `j` of the group, 1 without sample weights. */
@@ -69,7 +69,7 @@ export function addSquare(fold: Fold, j: usize, loss: f64, sample: f64): f64 {
 /** Stores the term of the squares of position `j`, if it is an output. */
 export function storeSquare(fold: Fold, j: usize, value: f64): void {
   if (fold.squares == 0) return;
-  storeNumber(<usize>fold.squares + ((<usize>fold.position + j) << widthOf(fold.lossDtype)), fold.lossDtype, value);
+  storeNumber(<usize>fold.squares + ((<usize>fold.position + j) << log2SizeOf(fold.lossDtype)), fold.lossDtype, value);
 }
 
 /**

@@ -1,7 +1,7 @@
 // Sparse targets: some classes of each position with a weight each, such as the top k of a teacher. The loss of a
 // position is minus the sum of weight * log-probability, as of a dense row of probabilities with these entries.
 import { elementOf, rounded, weightOf } from "./elements";
-import { loadIndex, loadNumber, storeNumber, widthOf } from "./formats";
+import { loadIndex, loadNumber, storeNumber, log2SizeOf } from "./formats";
 import { codeOf, isRows } from "./lines";
 import { CLASS, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";
@@ -17,13 +17,13 @@ function pickAt(fold: Fold, position: usize, k: usize): usize {
 // @ts-ignore: decorator
 @inline
 function classAt(fold: Fold, at: usize): i64 {
-  return loadIndex(<usize>fold.target + (at << widthOf(fold.targetDtype)), fold.targetDtype);
+  return loadIndex(<usize>fold.target + (at << log2SizeOf(fold.targetDtype)), fold.targetDtype);
 }
 
 // @ts-ignore: decorator
 @inline
 function targetWeightAt(fold: Fold, at: usize): f64 {
-  return loadNumber(<usize>fold.targetWeight + (at << widthOf(fold.targetWeightDtype)), fold.targetWeightDtype);
+  return loadNumber(<usize>fold.targetWeight + (at << log2SizeOf(fold.targetWeightDtype)), fold.targetWeightDtype);
 }
 
 /** Sets the CLASS of positions without a kept class to -1, of others to 0. */
@@ -70,7 +70,7 @@ export function addPicks<K, L>(fold: Fold): void {
         sum += targetWeightAt(fold, at) * term;
         gradient = -g * term;
       }
-      if (gradients != 0) storeNumber(gradients + (at << widthOf(fold.targetWeightDtype)), fold.targetWeightDtype, gradient);
+      if (gradients != 0) storeNumber(gradients + (at << log2SizeOf(fold.targetWeightDtype)), fold.targetWeightDtype, gradient);
     }
     store<f64>(state + LOSS * bytes + (j << 3), sum);
   }

@@ -5,7 +5,7 @@
 // - Many are collected, in the order of their classes, until the memory is full. A selection by the digits of the keys
 //   then leaves the k best, and in the end a radix sort orders them. All of this reads memory in sequence. A heap misses
 //   the cache at each of its levels once it is larger: 2 million of 4 million classes took 2.0 s instead of 0.14 s.
-import { loadNumber, storeNumber, widthOf } from "./formats";
+import { loadNumber, storeNumber, log2SizeOf } from "./formats";
 import { ROW_BLOCK } from "./lines";
 import { Picks, elementAt } from "./picks";
 
@@ -118,7 +118,7 @@ export function limitToLast(picks: Picks): void {
 
 function limitTo(picks: Picks, index: u32): void {
   const element = elementAt(picks, index, picks.classes);
-  picks.limit = loadNumber(<usize>picks.x + (element << widthOf(picks.dtype)), picks.dtype);
+  picks.limit = loadNumber(<usize>picks.x + (element << log2SizeOf(picks.dtype)), picks.dtype);
   picks.bounded = 1;
 }
 
@@ -301,6 +301,6 @@ function writeEntries(picks: Picks, from: usize, end: usize): void {
 
 export function writePick(picks: Picks, rank: usize, value: f64, index: u32): void {
   const pick = elementAt(picks, rank, picks.picks);
-  storeNumber(<usize>picks.values + (pick << widthOf(picks.dtype)), picks.dtype, value);
+  storeNumber(<usize>picks.values + (pick << log2SizeOf(picks.dtype)), picks.dtype, value);
   store<i64>(<usize>picks.index + (pick << 3), i64(index));
 }

@@ -5,7 +5,7 @@
 // later class loses a tie. Comparing logits with that limit therefore suffices for nearly all classes. The others become
 // entries, see `top-k-entries.ts`.
 import { convert } from "./convert";
-import { loadNumber, widthOf } from "./formats";
+import { loadNumber, log2SizeOf } from "./formats";
 import { ROW_BLOCK, codeOf, lanes } from "./lines";
 import { LINE_LOG, logProbability, maximumAt } from "./line-sums";
 import { Picks, elementAt, sumsAt } from "./picks";
@@ -191,13 +191,13 @@ function enterRun<K>(picks: Picks, block: usize, i: usize, end: usize): i64 {
 
 /** Returns the next `n` logits of the current position in K, in place if possible. */
 function loadLine<K>(picks: Picks, n: usize): usize {
-  const from = <usize>picks.x + (elementAt(picks, picks.at, picks.classes) << widthOf(picks.dtype));
+  const from = <usize>picks.x + (elementAt(picks, picks.at, picks.classes) << log2SizeOf(picks.dtype));
   if (picks.inner == 1) {
     if (picks.dtype == codeOf<K>()) return from;
     convert(from, picks.dtype, SCANNED, codeOf<K>(), n);
     return SCANNED;
   }
-  const step = <usize>picks.inner << widthOf(picks.dtype);
+  const step = <usize>picks.inner << log2SizeOf(picks.dtype);
   for (let i: usize = 0, at = from; i < n; i++, at += step) {
     store<K>(SCANNED + i * sizeof<K>(), picks.dtype == codeOf<K>() ? load<K>(at) : <K>loadNumber(at, picks.dtype));
   }

@@ -1,7 +1,7 @@
 /** JSON reader: turns the bytes of a body into number runs and options. `writer.ts` is its counterpart. */
 import type { Kernel } from "../../kernel/load.ts";
 import type { ProblemCode } from "../../problems.ts";
-import { echo, Problem, pointerStep, rejectAt } from "../../problems.ts";
+import { excerpt, Problem, pointerStep, rejectAt } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
 import { ArenaFull } from "../../tensor/arena.ts";
 import { MAX_RANK } from "../../tensor/tensor.ts";
@@ -279,7 +279,7 @@ export class JsonReader {
       }
       pointer += `/${pointerStep(this.#key(skeleton + this.#word(frame + 1)))}`;
     }
-    pointer = echo(pointer);
+    pointer = excerpt(pointer);
     if (!elements) return pointer;
     const counts = run.scanCounts / 4;
     for (let level = 1; level <= this.#word(LEVEL); level++) pointer += `/${this.#word(counts + level)}`;
@@ -323,7 +323,7 @@ function duplicateKey(skeleton: string): Problem {
     else if (token === ":" && top?.names !== undefined) {
       const name: string = JSON.parse(last);
       path = `${top.path}/${pointerStep(name)}`;
-      if (top.names.has(name)) return rejectAt("duplicate_key", echo(path), "duplicate field");
+      if (top.names.has(name)) return rejectAt("duplicate_key", excerpt(path), "duplicate field");
       top.names.add(name);
     }
     last = token;

@@ -2,7 +2,7 @@
 import { convertStep, convertToIntegersStep } from "../../kernel/convert.ts";
 import type { Kernel } from "../../kernel/load.ts";
 import type { BeginStep, Step } from "../../kernel/step.ts";
-import { echo, rejectAt } from "../../problems.ts";
+import { excerpt, rejectAt } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
@@ -69,7 +69,7 @@ function checkFlat(numbers: NumberRun, shape: readonly number[], data: string, a
     throw rejectAt(
       "shape_data_mismatch",
       at,
-      `shape [${echo(shape.join(", "))}] needs ${expected} elements, got ${numbers.length}`,
+      `shape [${excerpt(shape.join(", "))}] needs ${expected} elements, got ${numbers.length}`,
     );
   }
 }
@@ -84,7 +84,11 @@ export function checkElementCount(shape: readonly number[], pointer: string): nu
   let span = 1;
   for (const size of shape) span *= Math.max(size, 1);
   if (span > MAX_ELEMENTS) {
-    throw rejectAt("shape_data_mismatch", pointer, `the product of [${echo(shape.join(", "))}] is too large`);
+    throw rejectAt(
+      "shape_data_mismatch",
+      pointer,
+      `the product of [${excerpt(shape.join(", "))}] is too large`,
+    );
   }
   return elementCount(shape);
 }
@@ -137,7 +141,7 @@ function base64Tensor({ shape, pointer }: TensorText, numbers: NumberRun, dtype:
     throw rejectAt(
       "shape_data_mismatch",
       `${pointer}/shape`,
-      `shape [${echo(shape.join(", "))}] of ${dtype} needs ${expected} bytes, got ${numbers.length}`,
+      `shape [${excerpt(shape.join(", "))}] of ${dtype} needs ${expected} bytes, got ${numbers.length}`,
     );
   }
   return { dtype, shape, address: numbers.address };

@@ -1,9 +1,9 @@
 /** Reader for the JSON of a safetensors header. */
-import { echo, Problem, pointerStep, rejectAt } from "../../problems.ts";
+import { excerpt, Problem, pointerStep, rejectAt } from "../../problems.ts";
 
 /** Appends a client's name to a pointer and truncates the result as a whole. */
 export function under(pointer: string, name: string): string {
-  return echo(`${pointer}/${pointerStep(name)}`);
+  return excerpt(`${pointer}/${pointerStep(name)}`);
 }
 
 /** Builds the error for a file that is not safetensors. */

@@ -4,7 +4,7 @@
  * accepts 1.0 for 1, which the reference implementation rejects. Reading stops at the first error. Invalid JSON is
  * malformed, and valid JSON that describes no tensor gets a pointer into the header.
  */
-import { echo, Problem, rejectAt } from "../../problems.ts";
+import { excerpt, Problem, rejectAt } from "../../problems.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import { byteLength, MAX_RANK } from "../../tensor/tensor.ts";
@@ -199,7 +199,7 @@ function readEntry(text: HeaderText, name: string): Entry {
   throw rejectAt(
     "shape_data_mismatch",
     `${pointer}/shape`,
-    `shape [${echo(shape.join(", "))}] of ${dtype} needs ${bytes} bytes, data_offsets give ${end - begin}`,
+    `shape [${excerpt(shape.join(", "))}] of ${dtype} needs ${bytes} bytes, data_offsets give ${end - begin}`,
   );
 }
 
@@ -208,7 +208,7 @@ function readDType(text: HeaderText, pointer: string): DType {
   const dtype = BY_FORMAT_NAME.get(name);
   if (dtype !== undefined) return dtype;
   const names = Object.values(FORMAT_NAMES).join(", ");
-  throw rejectAt("dtype_not_supported", pointer, `expected one of ${names}, got ${echo(name)}`);
+  throw rejectAt("dtype_not_supported", pointer, `expected one of ${names}, got ${excerpt(name)}`);
 }
 
 function readShape(text: HeaderText, pointer: string): number[] {
@@ -244,7 +244,7 @@ function checkedBytes(dtype: DType, shape: readonly number[], pointer: string): 
   throw rejectAt(
     "shape_data_mismatch",
     pointer,
-    `the product of [${echo(shape.join(", "))}] of ${dtype} is too large`,
+    `the product of [${excerpt(shape.join(", "))}] of ${dtype} is too large`,
   );
 }
 

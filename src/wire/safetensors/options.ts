@@ -1,5 +1,5 @@
 /** Options in text form: query strings and safetensors metadata. */
-import { echo, rejectAt } from "../../problems.ts";
+import { excerpt, rejectAt } from "../../problems.ts";
 
 /** Values of `format` that safetensors writers add to the metadata. They are not options. */
 const WRITERS = new Set(["pt", "np", "tf", "flax", "mlx"]);
@@ -20,7 +20,7 @@ export function readOptions(
     if (name !== "format" || !WRITERS.has(text)) options.set(name, readOption(name, text));
   }
   for (const [name, text] of Object.entries(query)) {
-    if (typeof text !== "string") throw rejectAt("duplicate_key", `/${echo(name)}`, "duplicate option");
+    if (typeof text !== "string") throw rejectAt("duplicate_key", `/${excerpt(name)}`, "duplicate option");
     options.set(name, readOption(name, text));
   }
   return Object.fromEntries(options);

@@ -1,6 +1,6 @@
 // Prints tensor elements as JSON numbers, the shortest that read back as the same number. Each dtype has a printer with
 // the same parameters.
-import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8, widthOf } from "../formats";
+import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8, log2SizeOf } from "../formats";
 import { fillRows64 } from "./block64";
 import { printFloat32s } from "./float32";
 import { printFloat64s } from "./float64";
@@ -73,7 +73,7 @@ function printRuns(from: usize, dtype: i32, index: u32, n: u32, to: usize): usiz
 
 /** Prints elements of dtypes without a vector printer, each followed by a comma. */
 function printEach(from: usize, dtype: i32, index: u32, n: u32, to: usize): usize {
-  const bytes: usize = dtype == EMPTY_LIST ? 0 : usize(1) << widthOf(dtype);
+  const bytes: usize = dtype == EMPTY_LIST ? 0 : usize(1) << log2SizeOf(dtype);
   for (const end = index + n; index < end; index++, from += bytes) {
     to = printElement(from, dtype, separate(index, to));
     store<u8>(to++, 44);

@@ -1,4 +1,4 @@
-/** Line for memory, in which large requests wait in order, so that many smaller ones do not starve them. */
+/** Queue of large requests for memory, in order, so that many smaller ones do not starve them. */
 import { Problem } from "../../problems.ts";
 import type { Arena, Region } from "../../tensor/arena.ts";
 import { ArenaFull } from "../../tensor/arena.ts";
@@ -7,7 +7,7 @@ import { ClientGone } from "../turns.ts";
 /** Requests that may wait. Further ones are rejected, because they would wait too long. */
 const MAX_WAITING = 32;
 
-/** Interval of attempts for the first in line, because stalled requests can be given up for it. */
+/** Interval of attempts for the first in the queue, because stalled requests may be dropped for it. */
 const RETRY_MS = 250;
 
 interface Waiting {
@@ -17,7 +17,7 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-export class MemoryLine {
+export class MemoryQueue {
   readonly #arena: Arena;
   readonly #limitMs: number;
   readonly #waiting: Waiting[] = [];
@@ -40,7 +40,7 @@ export class MemoryLine {
     });
   }
 
-  /** Serves whenever memory returns, and at times. */
+  /** Serves whenever memory returns, and periodically. */
   #watch(): void {
     this.#arena.returned = () => this.#serveSoon();
     this.#timer = setInterval(() => this.#serve(), RETRY_MS).unref();

@@ -15,7 +15,7 @@ const EMPTY_LIMIT_MS = 1000;
 /** Time after which the other workers and the primary have closed the listener that they share with this one. */
 const CLOSE_MARGIN_MS = 50;
 
-export class ListenQueue {
+export class AcceptQueue {
   /**
    * Resolves when the listener has closed. Requests that begin while the queue is emptied wait for it, because their
    * clients would connect again.

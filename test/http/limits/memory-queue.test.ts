@@ -1,7 +1,7 @@
 /** The line in which large requests wait for memory. */
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { MemoryLine } from "../../../src/http/limits/memory-line.ts";
+import { MemoryQueue } from "../../../src/http/limits/memory-queue.ts";
 import { ClientGone } from "../../../src/http/turns.ts";
 import { Problem } from "../../../src/problems.ts";
 import { Arena } from "../../../src/tensor/arena.ts";
@@ -19,7 +19,7 @@ it("reserves in order, each request at the latest when all before it have ended"
   await fc.assert(
     fc.asyncProperty(sizes, async (requests) => {
       const arena = new Arena(0, CAPACITY);
-      const line = new MemoryLine(arena, 10);
+      const line = new MemoryQueue(arena, 10);
       const served: number[] = [];
       const regions = requests.map((size) => arena.planLater(size * MiB));
       const waits = regions.map((region, index) =>
@@ -42,7 +42,7 @@ it("reserves in order, each request at the latest when all before it have ended"
 
 it("lets a small request behind a large one wait, too, so that the large one is not starved", async () => {
   const arena = new Arena(0, CAPACITY);
-  const line = new MemoryLine(arena, 10);
+  const line = new MemoryQueue(arena, 10);
   const first = arena.planLater(200 * MiB);
   expect(line.reserve(first)).toBeUndefined();
   const large = line.reserve(arena.planLater(250 * MiB));
@@ -58,7 +58,7 @@ it("lets a small request behind a large one wait, too, so that the large one is 
 
 it("rejects after the limit, with a Retry-After of 1 to 5 s", async () => {
   const arena = new Arena(0, CAPACITY);
-  const line = new MemoryLine(arena, 0.1);
+  const line = new MemoryQueue(arena, 0.1);
   line.reserve(arena.planLater(ROOM * MiB));
   const problem = await line.reserve(arena.planLater(ROOM * MiB))!.catch((error) => error);
   expect(problem).toBeInstanceOf(Problem);
@@ -68,7 +68,7 @@ it("rejects after the limit, with a Retry-After of 1 to 5 s", async () => {
 
 it("rejects more than 32 at once", () => {
   const arena = new Arena(0, CAPACITY);
-  const line = new MemoryLine(arena, 10);
+  const line = new MemoryQueue(arena, 10);
   const enter = () => line.reserve(arena.planLater(ROOM * MiB));
   enter();
   for (let count = 0; count < 32; count++) enter()?.catch(() => {});
@@ -77,7 +77,7 @@ it("rejects more than 32 at once", () => {
 
 it("passes over a request whose region has been released", async () => {
   const arena = new Arena(0, CAPACITY);
-  const line = new MemoryLine(arena, 10);
+  const line = new MemoryQueue(arena, 10);
   const first = arena.planLater(ROOM * MiB);
   line.reserve(first);
   const gone = arena.planLater(ROOM * MiB);
