@@ -173,7 +173,11 @@ export class Connection {
   end(): void {
     this.#pending--;
     if (this.exchange?.request.complete) this.exchange = undefined;
-    else this.#linger();
+    else {
+      this.#linger();
+      // Node discards only bodies of which nothing has been read, and the wait for the first byte is a read.
+      this.exchange?.request.resume();
+    }
     if (this.socket.destroyed) this.#waiting.length = 0;
     const next = this.#waiting.shift();
     // Behind malformed bytes, the body of the last request will not end.

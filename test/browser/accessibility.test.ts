@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../playground/request/examples.ts";
 import { useService } from "../support/service.ts";
 import type { VisitOptions } from "./visit.ts";
-import { CHROMIUM, choose, faultsOf, fill, useVisits, log2SizeOf } from "./visit.ts";
+import { CHROMIUM, choose, faultsOf, fill, log2SizeOf, useVisits } from "./visit.ts";
 
 const GUIDE_PAGES = ["", "start", "losses", "sdk", "sdk-java", "options"];
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, faultsOf, OWN_CONTEXT, useVisits, log2SizeOf } from "./visit.ts";
+import { CHROMIUM, faultsOf, log2SizeOf, OWN_CONTEXT, useVisits } from "./visit.ts";
 
 /** For the first search of a page, which loads the index. */
 const PATIENCE = { timeout: 10_000 };

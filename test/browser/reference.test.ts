@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, faultsOf, useVisits, log2SizeOf } from "./visit.ts";
+import { CHROMIUM, faultsOf, log2SizeOf, useVisits } from "./visit.ts";
 
 /** One of each part that the page repeats, because axe takes half a minute for all of it. */
 const PARTS =

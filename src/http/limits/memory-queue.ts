@@ -5,7 +5,7 @@ import { ArenaFull } from "../../tensor/arena.ts";
 import { ClientGone } from "../turns.ts";
 
 /** Requests that may wait. Further ones are rejected, because they would wait too long. */
-const MAX_WAITING = 32;
+const MAX_WAITING = 64;
 
 /** Interval of attempts for the first in the queue, because stalled requests may be dropped for it. */
 const RETRY_MS = 250;

@@ -1,8 +1,9 @@
 /** Memory that slow clients hold, when others need it. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
-import { dial, head } from "../../support/socket.ts";
+import { dial, head, post, statusesOf } from "../../support/socket.ts";
 
 const MiB = 1024 * 1024;
 const NAN_BYTE = 0xff;
@@ -109,4 +110,22 @@ it("a request waits for one whose client is fast enough", async () => {
   await expect.poll(() => steady.text().length, { timeout: 5000 }).toBeGreaterThan(0);
   expect(steady.text()).toMatch(/^HTTP\/1.1 200/);
   await other;
+});
+
+describe("a large request that waits in vain for memory", () => {
+  const impatient = useService({ memoryBudget: 64 * MiB, bodyLimit: 10 * MiB, waitLimit: 200 });
+
+  it("gets its 503 although it writes its body first, and the connection serves the next request", async () => {
+    const holder = await dial(impatient());
+    holder.socket.write(`${json("log_softmax", HUGE)}{`);
+    await expect.poll(() => impatient().arena.reserved).toBeGreaterThan(32 * MiB);
+    const client = await dial(impatient());
+    // The head arrives alone, so the server waits for the first byte of the body.
+    client.socket.write(json("log_softmax", HUGE));
+    await sleep(50);
+    client.socket.write(`{"dim":0,"input":[${"1,".repeat((HUGE - 20) / 2)}1]}`.padEnd(HUGE).slice(0, HUGE));
+    await expect.poll(() => statusesOf(client.text()), { timeout: 8000 }).toEqual([503]);
+    client.socket.write(post("/v1/cross_entropy", '{"input":[[0,0]],"target":[1]}'));
+    await expect.poll(() => statusesOf(client.text()), { timeout: 8000 }).toEqual([503, 200]);
+  });
 });
