@@ -31,6 +31,7 @@ async function largest(how: string, ...flags: string[]): Promise<number> {
 
 it("is limited without a flag, as with it", async () => {
   expect(await largest("unlimited")).toBeGreaterThan(16 * MiB);
-  expect(await largest("limited")).toBeLessThanOrEqual(8 * MiB);
+  // Two halves of up to 5 MiB, and pages that move while a collection runs. One growth would double it.
+  expect(await largest("limited")).toBeLessThanOrEqual(12 * MiB);
   expect(await largest("limited", HEAP_FLAG)).toBeLessThanOrEqual(8 * MiB);
 });
