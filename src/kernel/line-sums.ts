@@ -39,8 +39,10 @@ export function sumsPitch(positions: number, wide: boolean): number {
   return Math.min(positions, CHUNK_POSITIONS + MAX_GROUP) * (wide ? 8 : 4);
 }
 
-/** Classes of a block of a row, and the largest row that is folded in columns. */
-const [ROW_BLOCK, SMALL_ROW] = [2048, 64];
+/** Classes of a block of a row, see assembly/lines.ts. */
+export const ROW_BLOCK = 2048;
+/** Largest row that is folded in columns. */
+const SMALL_ROW = 64;
 
 /** Returns the bytes for the maxima of `rows` contiguous lines of `classes`. 0 if they are folded in columns. */
 export function maximaBytes({ length, inner }: Axis, rows: number): number {

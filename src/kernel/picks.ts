@@ -3,6 +3,7 @@
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { Chunk, Sums } from "./line-sums.ts";
+import { ROW_BLOCK } from "./line-sums.ts";
 import type { Step } from "./step.ts";
 
 /** Exports of `assembly/gather.ts` and `assembly/top-k.ts`. */
@@ -37,8 +38,6 @@ export interface Picks {
 
 /** Picks that are kept in order by insertion, up to which that is faster than to sort them. */
 const ORDERED_PICKS = 32;
-/** Entries that one block of a line may add, see ROW_BLOCK in assembly/lines.ts. */
-const BLOCK_ENTRIES = 2048;
 /** Bytes of the counts before the entries, see COUNTS_BYTES in assembly/top-k-entries.ts. */
 const COUNTS_BYTES = 1024;
 
@@ -54,8 +53,8 @@ export function topKBytes(count: number, axis: Axis, wide: boolean): number {
  */
 function capacityOf(count: number, { length, inner }: Axis, wide: boolean): number {
   if (count <= ORDERED_PICKS) return 0;
-  const halves = 2 * (count + BLOCK_ENTRIES);
-  return inner === 1 && !wide && count > BLOCK_ENTRIES ? Math.min(length, halves) : halves;
+  const halves = 2 * (count + ROW_BLOCK);
+  return inner === 1 && !wide && count > ROW_BLOCK ? Math.min(length, halves) : halves;
 }
 
 interface PickKernel {

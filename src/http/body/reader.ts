@@ -32,7 +32,7 @@ export class BodyReader {
   #hasEnded = false;
   #failed: Error | undefined;
 
-  /** Reads the body of a request up to `limit`, as its only reader. Discards the rest when the request ends. */
+  /** Reads the body of a request up to `limit`, as its only reader, until the request ends. */
   constructor({ exchange, loss: admitted }: RequestContext, payload: IncomingMessage, limit: SizeLimit) {
     const loss = admitted!;
     const { coding, timings, region } = loss;
@@ -51,7 +51,7 @@ export class BodyReader {
     this.#body.once("close", () => {
       if (!this.#hasEnded) this.#fail(endedEarly());
     });
-    loss.onEnd(() => this.#discard());
+    loss.onEnd(() => this.#stop());
   }
 
   /**
@@ -75,15 +75,11 @@ export class BodyReader {
     });
   }
 
-  /** Discards the rest of the body, so that the connection can be reused. */
-  #discard(): void {
+  /** Stops reading. The connection discards the rest of the body. */
+  #stop(): void {
     this.#rest = undefined;
-    if (this.#body !== this.#payload) {
-      this.#body.destroy();
-      return;
-    }
-    this.#payload.removeAllListeners("data");
-    this.#payload.resume();
+    if (this.#body === this.#payload) this.#payload.removeAllListeners("data");
+    else this.#body.destroy();
   }
 
   #take(chunk: Buffer<ArrayBuffer>): void {

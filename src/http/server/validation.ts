@@ -6,6 +6,7 @@ import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastif
 import type { ProblemError } from "../../problems.ts";
 import { excerpt, MAX_EXCERPT_CHARS, Problem, pointerStep } from "../../problems.ts";
 import { nearest } from "../../user-error.ts";
+import { ELEMENT } from "../../wire/json/reader.ts";
 import type { ParsedBody } from "../context.ts";
 
 /** Validates a value, and keeps the errors of the last call. */
@@ -182,7 +183,7 @@ function unionAt(schema: unknown, steps: readonly string[], find: InvalidValue["
   if (parents[0] === "parameters") return "a text, a number, true, false or null";
   const field = schemaAt(schema, parents.toReversed(), find).properties?.[name!] as Schema | undefined;
   const forms = [field, ...((field?.anyOf ?? []) as Schema[])];
-  return forms.some((form) => form?.$ref === "Real#") ? 'a number, "NaN", "Infinity" or "-Infinity"' : TENSOR;
+  return forms.some((form) => form?.$ref === "Real#") ? ELEMENT : TENSOR;
 }
 
 function depth(pointer: string): number {

@@ -138,7 +138,7 @@ export function endScan(picks: Picks): void {
   } else if (isLast) beginSort(picks);
 }
 
-/** Returns whether the line's output for class indices is the memory to which entries move, because their own has not two halves. */
+/** Returns whether entries move to the line's output for class indices, because their own memory has not two halves. */
 // @ts-ignore: decorator
 @inline
 function movesToOutput(picks: Picks): bool {

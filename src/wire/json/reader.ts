@@ -287,7 +287,8 @@ export class JsonReader {
   }
 }
 
-const ELEMENT = 'a number, "NaN", "Infinity" or "-Infinity"';
+/** Elements and number options, as errors describe them. */
+export const ELEMENT = 'a number, "NaN", "Infinity" or "-Infinity"';
 /** First letter of null, which some writers use for a number and which is rejected. */
 const N = 110;
 const GOT_NULL = ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null';
