@@ -46,6 +46,8 @@ export class Exchange {
   holdsBody: boolean;
   /** Rejects a slow body. Undefined while no body is read. */
   onSlowBody: ((problem: Problem) => void) | undefined;
+  /** Whether the request waits for bytes of its body. Nothing else uses its memory meanwhile. */
+  waitsForBody = false;
   /** Memory of the request's tensors, if it has any. */
   region: Region | undefined;
   readonly bodyProgress = new Progress(0);
@@ -58,9 +60,10 @@ export class Exchange {
     this.holdsBody = request.headers.expect !== undefined && request.httpVersionMinor === 1;
   }
 
-  /** Asks for the body, if the client holds it back, and bounds the wait for it. */
+  /** Asks for the body, if the client holds it back, and begins the wait for it, which is bounded. */
   expectBody(onSlow: (problem: Problem) => void): void {
     this.onSlowBody = onSlow;
+    this.waitsForBody = true;
     if (!this.holdsBody) return;
     this.holdsBody = false;
     this.response.writeContinue();

@@ -142,9 +142,12 @@ export class LossContext implements Admitted {
    * because its memory may belong to another one.
    */
   turnIfBusy(urgency: Urgency): Promise<void> | undefined {
-    return turnIfBusy(urgency)?.then(() => {
-      if (this.region.isReleased) throw new ClientGone("the client has left");
-    });
+    return turnIfBusy(urgency)?.then(() => this.checkHeld());
+  }
+
+  /** Throws if the request has ended or was evicted. Called after a wait, because the memory may belong to another request. */
+  checkHeld(): void {
+    if (this.region.isReleased) throw new ClientGone("the client has left");
   }
 
   /** Runs `cleanup` at the end of the request. */

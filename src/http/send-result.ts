@@ -14,7 +14,7 @@ import { writeFile } from "../wire/safetensors/writer.ts";
 import { MEDIA_TYPES } from "./content/content-headers.ts";
 import { openEncoder } from "./content/encoder.ts";
 import type { LossContext } from "./context.ts";
-import { atEndOfTurn } from "./turns.ts";
+import { atEndOfTurn, ClientGone } from "./turns.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
@@ -80,6 +80,8 @@ async function sendPages(
     await send(first);
     while (!pages.isDone) {
       await loss.turnIfBusy("begun");
+      // A compressor may call back after the socket is closed.
+      loss.checkHeld();
       loss.timings.enter("encode");
       const page = printPage(kernel, pages, start);
       loss.timings.enter("write");
@@ -87,7 +89,7 @@ async function sendPages(
     }
     (encoder ?? response).end();
   } catch (error) {
-    noteAbort(reply, error, response.destroyed);
+    noteAbort(reply, error);
     response.destroy();
   }
   return reply;
@@ -97,12 +99,15 @@ async function sendPages(
 const CLOSED = new Set(["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"]);
 
 /** Records the reason for aborting a response that has begun. */
-export function noteAbort({ request, log }: FastifyReply, error: unknown, isGone: boolean): void {
+export function noteAbort({ raw, request, log }: FastifyReply, error: unknown): void {
   const { context } = request;
   const isProblem = error instanceof Problem;
   if (isProblem) context.problem = error.code;
   const isClosed =
-    isGone || request.raw.socket.destroyed || CLOSED.has((error as NodeJS.ErrnoException).code ?? "");
+    error instanceof ClientGone ||
+    raw.destroyed ||
+    request.raw.socket.destroyed ||
+    CLOSED.has((error as NodeJS.ErrnoException).code ?? "");
   if (isClosed && !request.raw.complete)
     log.warn({ reqId: request.id, operation: context.loss?.operation, bytes: context.loss?.bytes }, ABORTED);
   else if (!isClosed && !isProblem) {
@@ -162,6 +167,7 @@ async function* inTurns(
       if (!isFirst) await loss.turnIfBusy("begun");
       isFirst = false;
       yield page;
+      loss.checkHeld();
       loss.timings.enter("encode");
     }
   }

@@ -8,24 +8,31 @@ export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }
 
+/** Request whose memory is computed in. */
+interface Holder {
+  /** Throws {@link ClientGone} if the memory has been released. */
+  checkHeld(): void;
+}
+
 /**
  * Runs all steps in order. Returns undefined if the work ends in its first slice, in this turn of the event loop. Longer work yields to
- * the loop after each slice and stops with {@link ClientGone} once `gone()` is true.
+ * the loop after each slice and stops with {@link ClientGone} once the memory has been released.
  */
-export function runSlices(steps: Iterable<Step>, gone: () => boolean): Promise<void> | undefined {
+export function runSlices(steps: Iterable<Step>, holder: Holder): Promise<void> | undefined {
+  holder.checkHeld();
   const left = steps[Symbol.iterator]();
   for (let next = left.next(); !next.done; next = left.next()) {
-    if (!next.value(SLICE_ELEMENTS)) return runRest(next.value, left, gone);
+    if (!next.value(SLICE_ELEMENTS)) return runRest(next.value, left, holder);
   }
   return undefined;
 }
 
-async function runRest(step: Step, left: Iterator<Step>, gone: () => boolean): Promise<void> {
+async function runRest(step: Step, left: Iterator<Step>, holder: Holder): Promise<void> {
   let isDone = false;
   for (let current = step; ; ) {
     while (!isDone) {
       await turn("begun");
-      if (gone()) throw new ClientGone("the client has left");
+      holder.checkHeld();
       isDone = current(SLICE_ELEMENTS);
     }
     const next = left.next();

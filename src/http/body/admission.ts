@@ -182,6 +182,7 @@ function firstByte({ raw, context }: FastifyRequest): Promise<void> | undefined 
       raw.off("readable", onByte).off("close", onByte);
       // The time in the queue is not the client's.
       context.exchange.onSlowBody = undefined;
+      context.exchange.waitsForBody = false;
       settle();
     };
     // A body that ends without a byte fails later.

@@ -5,6 +5,7 @@ import { Transform } from "node:stream";
 import { Problem } from "../../problems.ts";
 import type { Coding, Decoder } from "../content/content-coding.ts";
 import { FREE_BYTES, inflatedLimit, MAX_RATIO } from "../content/content-coding.ts";
+import type { LossContext } from "../context.ts";
 
 /**
  * Opens a body, inflating it if it is compressed. An inflating stream fails with an error for {@link bodyProblem}. Destroying it discards the
@@ -31,6 +32,11 @@ export function openBody(payload: IncomingMessage, coding: Coding | undefined): 
     payload.resume();
   });
   return payload.pipe(decoder);
+}
+
+/** Counts the memory of a decoder in a region, although it is outside of the Arena. Its window is no longer than the body. */
+export function reserveDecoder({ coding, region }: LossContext, maxBytes: number): void {
+  if (coding !== undefined) region.alloc(Math.min(coding.decoderBytes, maxBytes));
 }
 
 /**

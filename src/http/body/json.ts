@@ -4,14 +4,10 @@ import type { FastifyRequest } from "fastify";
 import { Problem, rejectAt } from "../../problems.ts";
 import type { JsonBody, JsonMode } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
-import { tooLarge } from "../content/content-headers.ts";
 import type { LossContext } from "../context.ts";
-import { ClientGone } from "../turns.ts";
 import { ONE_PIECE_BYTES, SHORT_BYTES } from "./admission.ts";
-import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
-
-/** Size of a chunk below which the following ones are joined. Joining copies, and leaves the copied chunks to the garbage collector. */
-const TINY_BYTES = 1024;
+import { endedEarly, freeChunk } from "./inflate.ts";
+import { BodyReader } from "./reader.ts";
 
 /** The callback of Fastify's content-type parsers. */
 export type ParserDone = (error: Error | null, body?: unknown) => void;
@@ -26,7 +22,7 @@ export function readJson(
   const { coding } = request.context.loss!;
   const length = Number(request.headers["content-length"] ?? Number.POSITIVE_INFINITY);
   if (coding === undefined && length <= ONE_PIECE_BYTES) readInOnePiece(request, payload, mode, length, done);
-  else scanChunks(request, payload, mode).then((body) => done(null, body), done);
+  else readInChunks(request, payload, mode).then((body) => done(null, body), done);
 }
 
 /** Collects a body of `length` bytes and scans it. */
@@ -37,6 +33,7 @@ function readInOnePiece(
   length: number,
   done: ParserDone,
 ): void {
+  const { exchange } = request.context;
   const loss = request.context.loss!;
   const { timings } = loss;
   let chunks: Buffer[] = [];
@@ -44,6 +41,7 @@ function readInOnePiece(
   const end = (error: Error | null, body?: JsonBody): void => {
     isOver = true;
     chunks = [];
+    exchange.waitsForBody = false;
     done(error, body);
   };
   const scan = (): void => {
@@ -75,7 +73,7 @@ function readInOnePiece(
     }
   };
   timings.enter("read");
-  request.context.exchange.expectBody((problem) => {
+  exchange.expectBody((problem) => {
     if (!isOver) end(problem);
   });
   payload.on("data", onData).once("close", () => {
@@ -84,81 +82,28 @@ function readInOnePiece(
   if (length === 0) scan();
 }
 
-/** Pushes each chunk of a body through the scanner. The body is never held as a whole. */
-function scanChunks(request: FastifyRequest, payload: IncomingMessage, mode: JsonMode): Promise<JsonBody> {
-  const loss = request.context.loss!;
+/** Scans a body chunk by chunk. It is never held as a whole. */
+async function readInChunks(
+  { context }: FastifyRequest,
+  payload: IncomingMessage,
+  mode: JsonMode,
+): Promise<JsonBody> {
+  const loss = context.loss!;
   const { coding, limit, timings } = loss;
-  const body = openBody(payload, coding);
+  const body = new BodyReader(context, payload, limit);
   const scan = new ChunkScan(loss, mode);
-  return new Promise((resolve, reject) => {
-    let isOver = false;
-    /** Scan of a chunk that waits for its turn, meanwhile the body is paused. */
-    let later: Promise<void> | undefined;
-    const onData = (chunk: Buffer<ArrayBuffer>): void => {
-      loss.bytes += chunk.length;
-      if (loss.bytes > limit.bytes) {
-        onError(tooLarge("more", limit));
-        return;
-      }
-      const { length } = chunk;
-      later = loss.turnIfBusy(loss.bytes > length ? "begun" : "later")?.then(() => {
-        if (!isOver) scanChunk(chunk);
-        later = undefined;
-        // Emits the chunks that have arrived meanwhile as one, because a client may send them byte by byte.
-        if (length < TINY_BYTES) body.read();
-        if (later === undefined) body.resume();
-      }, onError);
-      if (later === undefined) scanChunk(chunk);
-      else body.pause();
-    };
-    const scanChunk = (chunk: Buffer<ArrayBuffer>): void => {
+  try {
+    for (;;) {
+      const chunk = await body.next(loss.bytes === 0 ? "later" : "begun");
       timings.enter("decode");
-      attempt(() => scan.push(chunk));
+      if (chunk === undefined) return scan.end();
+      scan.push(chunk);
       freeChunk(chunk, coding);
       timings.enter("read");
-    };
-    const onEnd = (): void => {
-      if (isOver) return;
-      body.off("close", onFailure);
-      // A stream emits its end although its last chunk has paused it.
-      if (later === undefined) finish();
-      else later.then(onEnd);
-    };
-    const finish = (): void => {
-      timings.enter("decode");
-      attempt(() => {
-        const read = scan.end();
-        detach();
-        resolve(read);
-      });
-    };
-    const onFailure = (error?: unknown): void => onError(bodyProblem(error, coding));
-    const onError = (error: unknown): void => {
-      detach();
-      if (body !== payload) body.destroy();
-      reject(describeTarget(error, loss));
-    };
-    const detach = (): void => {
-      isOver = true;
-      body.off("data", onData).off("end", onEnd).off("close", onFailure);
-      // A destroyed decoder may still fail.
-      if (body === payload) body.off("error", onFailure);
-    };
-    const attempt = (read: () => void): void => {
-      try {
-        read();
-      } catch (error) {
-        onError(error);
-      }
-    };
-    timings.enter("read");
-    request.context.exchange.expectBody(onError);
-    // A decoder may have bytes left when the client leaves, and the memory is another request's then.
-    loss.onEnd(() => {
-      if (!isOver) onError(new ClientGone("the client has left"));
-    });
-    body.on("data", onData).once("end", onEnd).once("error", onFailure).once("close", onFailure);
-  });
+    }
+  } catch (error) {
+    throw describeTarget(error, loss);
+  }
 }
 
 /** Scans chunks as they arrive. Keeps a body of unknown length as text while it is short, so that it takes no more memory than it needs. */

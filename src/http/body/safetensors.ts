@@ -17,9 +17,11 @@ import {
   wrongDataBytes,
 } from "../../wire/safetensors/header.ts";
 import { readOptions } from "../../wire/safetensors/options.ts";
+import type { SizeLimit } from "../content/content-headers.ts";
 import { isLengthKnown, tooLarge } from "../content/content-headers.ts";
 import type { LossContext, ParsedBody } from "../context.ts";
 import type { Engine } from "./admission.ts";
+import { reserveDecoder } from "./inflate.ts";
 import { BodyReader } from "./reader.ts";
 
 /** Safetensors body after its header has been read. */
@@ -39,7 +41,9 @@ export async function readSafetensors(
   { context, headers, query }: FastifyRequest,
   payload: IncomingMessage,
 ): Promise<SafetensorsBody> {
-  const reader = new BodyReader(context, payload, { bytes: engine.streamLimit, setting: "STREAM_LIMIT" });
+  const limit: SizeLimit = { bytes: engine.streamLimit, setting: "STREAM_LIMIT" };
+  reserveDecoder(context.loss!, limit.bytes);
+  const reader = new BodyReader(context, payload, limit);
   const bodyBytes = isLengthKnown(headers, context.loss!.coding)
     ? Number(headers["content-length"])
     : undefined;

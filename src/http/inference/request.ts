@@ -8,6 +8,7 @@ import type { JsonBody } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
 import type { Engine } from "../body/admission.ts";
 import { admitLoss, bodyLimitOf, priceOf } from "../body/admission.ts";
+import { reserveDecoder } from "../body/inflate.ts";
 import type { ParserDone } from "../body/json.ts";
 import { readJson } from "../body/json.ts";
 import { BodyReader } from "../body/reader.ts";
@@ -122,9 +123,11 @@ export function readInference(request: FastifyRequest, payload: IncomingMessage,
 }
 
 async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Promise<InferenceJson> {
-  const { kernel, region, limit, timings } = request.context.loss!;
+  const loss = request.context.loss!;
+  const { kernel, region, limit, timings } = loss;
   const bytes = jsonBytes(request)!;
   let left = bytes;
+  reserveDecoder(loss, limit.bytes);
   const reader = new BodyReader(request.context, payload, limit);
   const piece = new Uint8Array(Math.min(left, PIECE_BYTES));
   const short = (end: number): Problem => shortJson(bytes, end);

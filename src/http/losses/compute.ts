@@ -84,14 +84,10 @@ export function prepare(
 }
 
 /** Runs a loss, in this turn of the event loop if it is short, otherwise in slices. */
-function run(
-  loss: LossContext,
-  { plan, conversions, block }: Prepared,
-  isGone: () => boolean,
-): Members | Promise<Members> {
+function run(loss: LossContext, { plan, conversions, block }: Prepared): Members | Promise<Members> {
   const begun = conversions.map((begin) => begin());
   const { steps, result } = computeWhole(loss.kernel, plan as Plan<LossResult>, block);
-  const pending = runSlices([...begun, ...steps], isGone);
+  const pending = runSlices([...begun, ...steps], loss);
   return pending === undefined ? toMembers(result()) : pending.then(() => toMembers(result()));
 }
 
@@ -111,7 +107,7 @@ export function respond(
   const located = (error: unknown): unknown => (error instanceof LossError ? responder.locate(error) : error);
   loss.timings.enter("compute");
   try {
-    const members = run(loss, prepareLoss(), () => reply.raw.destroyed);
+    const members = run(loss, prepareLoss());
     if (!(members instanceof Promise)) return responder.send(reply, loss, members);
     return members.then(
       async (later) => (await responder.send(reply, loss, later)) ?? reply,

@@ -168,10 +168,9 @@ async function respondToRows(
   { reply, loss, body, fields }: FileRequest,
   strategy: Streaming,
 ): Promise<FastifyReply> {
-  const isGone = (): boolean => reply.raw.destroyed;
   let responder: Responder | undefined;
   try {
-    const stream = await openRows(loss, body, strategy, bodyLimit, isGone, (operands, streamed) => {
+    const stream = await openRows(loss, body, strategy, bodyLimit, (operands, streamed) => {
       const reader = new OperandReader(loss, operands);
       responder = responderOf(operands, fields, () => "nested");
       return { reader, plan: plan(reader, fields as never, streamed), responder };

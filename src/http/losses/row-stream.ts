@@ -41,7 +41,6 @@ export interface RowStream {
   readonly run: Run<LossResult>;
   /** Address of the plan's block. */
   readonly block: number;
-  readonly isGone: () => boolean;
 }
 
 /** Reads the tensors before the input and opens the computation. Rejects rows and other tensors that take more than `limit` bytes. */
@@ -50,7 +49,6 @@ export async function openRows(
   body: SafetensorsBody,
   { trailing }: Streaming,
   limit: number,
-  isGone: () => boolean,
   planRows: PlanRows,
 ): Promise<RowStream> {
   const tensors = new Map<string, Tensor>();
@@ -79,8 +77,8 @@ export async function openRows(
   checkRow(loss, plan, limit);
   const block = allocBlock(loss, planned.reader, plan, planned.responder);
   const run = plan.start(loss.kernel, block);
-  await runSlices(run.begin, isGone);
-  return { loss, body, trailing: late, plan, run, block, isGone };
+  await runSlices(run.begin, loss);
+  return { loss, body, trailing: late, plan, run, block };
 }
 
 /** Rejects a row that does not fit into memory, or into `limit` bytes. */
@@ -100,7 +98,6 @@ async function* foldRows({
   plan,
   run,
   block,
-  isGone,
 }: RowStream): AsyncGenerator<Tensor, void> {
   const { timings } = loss;
   const { u8 } = loss.kernel;
@@ -118,7 +115,7 @@ async function* foldRows({
     await loss.turnIfBusy("later");
     timings.enter("compute");
     const { steps, output } = run.rows(window, first, count);
-    await runSlices(steps, isGone);
+    await runSlices(steps, loss);
     // Holds the output of the last rows until the body ends, because a complete response must mean a complete body.
     if (first + count === outer) await readLast();
     if (output !== undefined) yield output;
@@ -144,8 +141,8 @@ function inTime({ plan, run }: RowStream): TensorInfo[] {
 }
 
 /** Computes the members that the rows did not yield. */
-async function endRows({ run, isGone }: RowStream): Promise<Members> {
-  await runSlices(run.end, isGone);
+async function endRows({ loss, run }: RowStream): Promise<Members> {
+  await runSlices(run.end, loss);
   return { ...toMembers(run.result()), warnings: run.warnings };
 }
 
@@ -154,8 +151,8 @@ async function endRows({ run, isGone }: RowStream): Promise<Members> {
  * that stops reading stops the upload. Content-Length lets the client detect a response that is cut because its body is invalid.
  */
 export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<FastifyReply> {
-  const { run, isGone } = stream;
-  const { kernel, timings } = stream.loss;
+  const { loss, run } = stream;
+  const { kernel, timings } = loss;
   const members = inTime(stream);
   const names = members.map(({ name }) => name);
   const header = responseHeader(members, run.warnings);
@@ -179,7 +176,7 @@ export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<
     for (const page of memberPages(kernel, last, rest)) await write(response, page);
     response.end();
   } catch (error) {
-    noteAbort(reply, error, isGone());
+    noteAbort(reply, error);
     response.destroy();
   }
   return reply;

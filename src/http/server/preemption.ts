@@ -35,10 +35,11 @@ export function evictSlowest(connections: Connections, missing: number, asking: 
 }
 
 /** Returns the progress of a request that waits for its client, or undefined for one that is computed. */
-function progressOf({ request, response, bodyProgress, responseProgress }: Exchange): Progress | undefined {
+function progressOf(exchange: Exchange): Progress | undefined {
+  const { request, response, bodyProgress, responseProgress } = exchange;
   if (request.socket.destroyed) return undefined;
   if (response.writableLength > 0) return responseProgress;
-  return request.complete || request.isPaused() ? undefined : bodyProgress;
+  return exchange.waitsForBody && !request.complete ? bodyProgress : undefined;
 }
 
 /** Bytes per second. Counts one byte for those before the first wait, so that among clients that send nothing the memory decides. */

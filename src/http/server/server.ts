@@ -133,7 +133,7 @@ class ServerLog extends LogController {
   }
 
   override streamError(error: Error, _request: FastifyRequest, reply: FastifyReply): void {
-    noteAbort(reply, error, reply.raw.destroyed);
+    noteAbort(reply, error);
   }
 }
 

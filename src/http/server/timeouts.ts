@@ -53,7 +53,7 @@ function sweepExchange(exchange: Exchange, limits: TimeoutLimits): void {
   const { request, response } = exchange;
   if (response.writableFinished) return;
   if (response.writableLength > 0) sweepResponse(exchange, limits);
-  else if (!request.complete && !request.isPaused()) sweepBody(exchange, limits);
+  else if (!request.complete && exchange.waitsForBody) sweepBody(exchange, limits);
 }
 
 function sweepBody(exchange: Exchange, { graceMs, silenceMs, rate }: TimeoutLimits): void {

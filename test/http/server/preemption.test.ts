@@ -1,5 +1,6 @@
 /** Memory that slow clients hold, when others need it. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { constants, deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
@@ -127,5 +128,44 @@ describe("a large request that waits in vain for memory", () => {
     await expect.poll(() => statusesOf(client.text()), { timeout: 8000 }).toEqual([503]);
     client.socket.write(post("/v1/cross_entropy", '{"input":[[0,0]],"target":[1]}'));
     await expect.poll(() => statusesOf(client.text()), { timeout: 8000 }).toEqual([503, 200]);
+  });
+});
+
+describe("a compressed file whose rows are computed while its client is slow", () => {
+  const MEMORY = 128 * MiB;
+  const shared = useService({ memoryBudget: MEMORY, bodyLimit: 60 * MiB });
+  const CLASSES = 4_000_000;
+  const NUMBERS = 6_500_000;
+
+  it("does not compute in memory that another request has by then", async () => {
+    const row = Float32Array.from({ length: CLASSES }, (_, i) => ((i % 4000) * 7919) % 1000);
+    const header = JSON.stringify({
+      input: { dtype: "F32", shape: [2, CLASSES], data_offsets: [0, 2 * row.byteLength] },
+    });
+    const start = Buffer.alloc(8);
+    start.writeBigUInt64LE(BigInt(header.length));
+    // The first of two rows, flushed, so that the decoder has all of it.
+    const first = deflateSync(Buffer.concat([start, Buffer.from(header), Buffer.from(row.buffer)]), {
+      level: 1,
+      finishFlush: constants.Z_SYNC_FLUSH,
+    });
+    const slow = await dial(shared());
+    const headers = "content-type: application/vnd.safetensors\r\ncontent-encoding: deflate\r\n";
+    slow.socket.write(head("/v1/log_softmax?dim=1&top_k=1000000", 2 * first.length, headers));
+    const PARTS = 55;
+    const size = Math.ceil(first.length / PARTS);
+    for (let at = 0; at < first.length - size; at += size) {
+      slow.socket.write(first.subarray(at, at + size));
+      await sleep(50);
+    }
+    const sent = size * Math.floor((first.length - 1) / size);
+    await sleep(700);
+    slow.socket.write(first.subarray(sent));
+    await sleep(30);
+    const body = `{"dim":0,"format":"flat","input":[${"1,".repeat(NUMBERS - 1)}1]}`;
+    const { status, json } = await shared().post("/v1/log_softmax", body);
+    expect(status).toBe(200);
+    expect(new Set(json.output.data).size).toBe(1);
+    expect(json.output.data[0]).toBeCloseTo(-Math.log(NUMBERS), 3);
   });
 });
