@@ -64,6 +64,24 @@ const FORMS = {
   inference: { "application/json": { schema: Type.Ref("InferenceError#") } },
 } as const;
 
+/** Headers of error responses. */
+const HEADERS: Readonly<Record<number, Readonly<Record<string, object>>>> = {
+  401: { "WWW-Authenticate": { type: "string", description: "The authentication scheme: Bearer." } },
+  415: {
+    "Accept-Encoding": {
+      type: "string",
+      description: "The supported codings, if the Content-Encoding of the body is none of them.",
+    },
+  },
+  503: {
+    "Retry-After": {
+      type: "integer",
+      minimum: 1,
+      description: "Seconds to wait before the request is sent again.",
+    },
+  },
+};
+
 /**
  * Returns the error responses of a route, in the format of its protocol. Adds the error statuses of every path. 431 is always a problem
  * document, because headers that are too large hide the path.
@@ -75,7 +93,11 @@ export function errorResponses(
   return Object.fromEntries(
     [...EVERYWHERE, ...statuses].map((status) => [
       status,
-      { description: MEANINGS[status], content: FORMS[status === 431 ? "problem" : form] },
+      {
+        description: MEANINGS[status],
+        ...(HEADERS[status] && { headers: HEADERS[status] }),
+        content: FORMS[status === 431 ? "problem" : form],
+      },
     ]),
   );
 }

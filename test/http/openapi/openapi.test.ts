@@ -61,6 +61,7 @@ interface Media {
   readonly examples?: Readonly<Record<string, { readonly value: unknown }>>;
 }
 interface Content {
+  readonly headers?: Readonly<Record<string, unknown>>;
   readonly content?: Record<string, Media>;
 }
 interface Operation {
@@ -202,12 +203,17 @@ describe("refusals", () => {
         `${method} ${target} HTTP/1.1\r\nhost: x\r\n${id}${more}\r\n${text}`,
       );
       expect(answer.status, answer.body).toBe(Number(status));
-      const { content = {} } = responses[status]!;
+      const { content = {}, headers = {} } = responses[status]!;
       const type = answer.headers["content-type"]!.replace("; charset=utf-8", "");
       expect(Object.keys(content), `${status}: ${answer.body}`).toContain(type);
       const validate = ajv.getSchema(`contract${content[type]!.schema.$ref}`)!;
       expect(validate(JSON.parse(answer.body)), `${status}: ${answer.body}`).toBe(true);
       expectExample(content[type]!, JSON.parse(answer.body), path);
+      const isCoding = answer.body.includes("unsupported_content_encoding");
+      for (const name of ["Accept-Encoding", "Retry-After", "WWW-Authenticate"]) {
+        const isExpected = name in headers && (name !== "Accept-Encoding" || isCoding);
+        expect(name.toLowerCase() in answer.headers, `${status}: ${name}`).toBe(isExpected);
+      }
     }
     expect(security === undefined, "asks for a token").toBe(statuses.includes("401"));
     // Nor is there one that it leaves out: without a token some paths are open, all others are not.
