@@ -148,7 +148,7 @@ export interface FoldKernel {
   readonly f64: Float64Array;
 }
 
-// Field offsets of class Fold in assembly/struct.ts: 64-bit words first, then 32-bit words.
+// Field offsets of class Fold in assembly/struct.ts, held by test/kernel/records.test.ts: 64-bit words first, then 32-bit words.
 const GRAD_OUTPUT_SCALAR = 0;
 const SMOOTHING = 1;
 const IGNORE_INDEX = 2;

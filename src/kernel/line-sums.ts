@@ -17,7 +17,7 @@ export interface LineExports {
 }
 
 /** Positions of the largest group of a fold, which a step completes before it stops. */
-const MAX_GROUP = 1008;
+const MAX_WIDTH = 1008;
 /** Positions from which on a step over lines stops. The sums of a chunk of them take 400 KiB at most. */
 const CHUNK_POSITIONS = 8192;
 const ARRAYS = 5;
@@ -36,7 +36,7 @@ export function sumsBytes(positions: number, wide: boolean): number {
 
 /** Returns the bytes of one array of {@link Sums}. */
 export function sumsPitch(positions: number, wide: boolean): number {
-  return Math.min(positions, CHUNK_POSITIONS + MAX_GROUP) * (wide ? 8 : 4);
+  return Math.min(positions, CHUNK_POSITIONS + MAX_WIDTH) * (wide ? 8 : 4);
 }
 
 /** Classes of a block of a row, see assembly/lines.ts. */
