@@ -61,7 +61,7 @@ const SERVER = {
     description:
       "Origins whose pages may read responses in a browser, separated by commas (https://app.example.org), or * for all. Without it only the server's own pages may. Cookies are never accepted, but a token in Authorization is.",
   }),
-  COMPRESS_ANSWERS: Type.Enum(["true", "false"], {
+  COMPRESS_RESPONSES: Type.Enum(["true", "false"], {
     default: "false",
     description:
       "Compresses JSON responses over 64 KiB with zstd, br or gzip for every client that offers one in Accept-Encoding. Most HTTP libraries always offer gzip, which compresses 70 MB of digits a second, so it pays on links below 500 Mbit/s and slows down faster links. With false, only clients that exclude identity (gzip, identity;q=0) get compressed responses.",

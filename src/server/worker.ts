@@ -69,7 +69,7 @@ export async function serve(
       queue: new MemoryQueue(arena, waitLimit),
       bodyLimit: config.BODY_LIMIT,
       streamLimit: config.STREAM_LIMIT,
-      compressResponses: config.COMPRESS_ANSWERS === "true",
+      compressResponses: config.COMPRESS_RESPONSES === "true",
     },
     lifecycle,
     logger,

@@ -61,7 +61,7 @@ beforeAll(async () => {
     MEMORY_BUDGET: "16777216",
     WAIT_LIMIT_MS: "5000",
     TOKENS_FILE: join(folder, "tokens"),
-    COMPRESS_ANSWERS: "true",
+    COMPRESS_RESPONSES: "true",
     CORS_ORIGINS: "https://app.example.org",
     KEEP_ALIVE_S: "5",
     OTEL_SDK_DISABLED: "false",

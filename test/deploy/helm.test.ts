@@ -171,7 +171,7 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
   });
 
   it("passes every setting on in digits and words that the server reads", () => {
-    const settings = { BODY_LIMIT: 2 ** 29, STREAM_LIMIT: 2 ** 52, COMPRESS_ANSWERS: "true" };
+    const settings = { BODY_LIMIT: 2 ** 29, STREAM_LIMIT: 2 ** 52, COMPRESS_RESPONSES: "true" };
     const environment = environmentOf(objectsOf({ ...ALL, settings, memoryBudget: 0, drain: DRAIN }));
     const { OTEL_TRACES_SAMPLER, ...own } = environment;
     expect(OTEL_TRACES_SAMPLER).toBe("always_on");

@@ -24,7 +24,7 @@ export interface ServiceOptions {
   readonly memoryBudget?: number;
   readonly bodyLimit?: number;
   readonly streamLimit?: number;
-  readonly compressAnswers?: boolean;
+  readonly compressResponses?: boolean;
   /** Milliseconds. */
   readonly waitLimit?: number;
   /** The clock of admission by time, in milliseconds; default: the real one. */
@@ -109,7 +109,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     queue: new MemoryQueue(arena, waitLimit),
     bodyLimit: options.bodyLimit ?? 64 * MiB,
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
-    compressResponses: options.compressAnswers ?? false,
+    compressResponses: options.compressResponses ?? false,
   };
   const { tokens = [], origins = [], limits = LIMITS, log, logLevel: level = "info" } = options;
   const logger = log === undefined ? pino({ level: "silent" }) : pino({ level }, { write: log });

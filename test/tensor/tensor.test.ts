@@ -56,9 +56,9 @@ it("with the default settings holds three of the largest JSON bodies, as docs/se
   const { BODY_LIMIT } = readConfig({});
   const kernel = loadKernel(DEFAULT_BYTES);
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
-  const price = 4 * BODY_LIMIT + 64 * 1024;
-  for (let held = 0; held < 3; held++) arena.reserve(price);
-  expect(() => arena.reserve(price)).toThrow(ArenaFull);
+  const bytes = 4 * BODY_LIMIT + 64 * 1024;
+  for (let held = 0; held < 3; held++) arena.reserve(bytes);
+  expect(() => arena.reserve(bytes)).toThrow(ArenaFull);
 });
 
 it("plans a reservation that is taken, all or nothing, when its region is first used", () => {

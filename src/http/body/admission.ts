@@ -18,7 +18,6 @@ import { LossContext } from "../context.ts";
 import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { secondsFor } from "../limits/load-estimate.ts";
 import type { MemoryQueue } from "../limits/memory-queue.ts";
-import { ClientGone } from "../turns.ts";
 
 /** Kernel, memory and limits that every loss uses. */
 export interface Engine {
@@ -39,7 +38,7 @@ export function bodyLimitOf({ bodyLimit }: Engine): SizeLimit {
   return { bytes: bodyLimit, setting: "BODY_LIMIT" };
 }
 
-/** Bytes that every reservation adds to its price for the scanner's tables and a loss's scratch memory. */
+/** Bytes that every reservation adds to its cost for the scanner's tables and a loss's scratch memory. */
 const FIXED_BYTES = 64 * 1024;
 
 /** Longest body that is read in one piece, and then computed in the turn of the event loop in which its last byte arrives. */
@@ -49,7 +48,7 @@ export const ONE_PIECE_BYTES = 64 * 1024;
 export const SHORT_BYTES = 768 * 1024;
 
 /** Estimated cost of a request. */
-export interface Price {
+export interface Cost {
   /** Bytes of memory for its tensors. */
   readonly memory: number;
   /** Seconds of one core. */
@@ -58,13 +57,13 @@ export interface Price {
   readonly length: number;
 }
 
-/** Estimates the price of a body with so many bytes of JSON and of binary numbers. */
-export function priceOf(json: number, binary: number): Price {
+/** Estimates the cost of a body with so many bytes of JSON and of binary numbers. */
+export function costOf(json: number, binary: number): Cost {
   return { memory: 4 * json + binary, seconds: secondsFor(json, binary), length: json + binary };
 }
 
-/** Initial price of a JSON body of unknown length, for its text and its numbers. */
-const SHORT_PRICE: Price = { ...priceOf(SHORT_BYTES, 0), memory: 5 * SHORT_BYTES };
+/** Initial cost of a JSON body of unknown length, for its text and its numbers. */
+const SHORT_COST: Cost = { ...costOf(SHORT_BYTES, 0), memory: 5 * SHORT_BYTES };
 
 /** Runs a hook that may wait for memory. */
 export function whenAdmitted(wait: Promise<void> | undefined, done: (error?: Error) => void): void {
@@ -78,9 +77,9 @@ export interface AdmittedOperation {
   readonly targetElement?: string;
 }
 
-/** Price and format of a body, read from its headers. */
+/** Cost and format of a body, read from its headers. */
 export interface Announced {
-  readonly price: Price;
+  readonly cost: Cost;
   readonly responseFormat: BodyFormat;
   readonly coding: Coding | undefined;
   /** The model of an inference request. */
@@ -108,7 +107,7 @@ export function admit(
   if (format === "json") {
     rejectQuery(request.query);
     return admitLoss(engine, operation, request, {
-      price: priceOf(length, 0),
+      cost: costOf(length, 0),
       responseFormat,
       coding,
       mayBeShort: !hasLength,
@@ -116,59 +115,99 @@ export function admit(
   }
   // A file of unknown length may be short.
   const bytes = hasLength ? length : Math.min(length, engine.bodyLimit);
-  const price = { memory: 0, seconds: secondsFor(0, bytes), length: bytes };
-  return admitLoss(engine, operation, request, { price, responseFormat, coding, mayBeShort: false });
+  const cost = { memory: 0, seconds: secondsFor(0, bytes), length: bytes };
+  return admitLoss(engine, operation, request, { cost, responseFormat, coding, mayBeShort: false });
 }
 
 /**
- * Creates the context of a loss. A request reserves all of its memory with the first byte of its body. A large one is queued for it, if there is
- * no room, and then the returned promise resolves. A JSON body of unknown length, which .NET's clients always send, first pays for a
- * short body, because few of the longest would fill the Arena.
+ * Creates the context of a loss and plans its memory, which a request reserves with the first byte of its body. Returns a promise for a large
+ * request, which waits for that byte and, if there is no room, for memory. A JSON body of unknown length, which .NET's clients always send,
+ * first reserves for a short body, because few of the longest would fill the Arena.
  */
 export function admitLoss(
   engine: Engine,
   operation: AdmittedOperation,
   request: FastifyRequest,
-  { price, responseFormat, coding, model, mayBeShort }: Announced,
+  announced: Announced,
 ): Promise<void> | undefined {
-  const { arena, kernel, queue } = engine;
-  const record = (region: Region, limit: SizeLimit): LossContext => {
-    const loss = new LossContext({
-      operation: operation.name,
-      targetElement: operation.targetElement,
-      model,
-      kernel,
-      region,
-      responseFormat,
-      coding,
-      limit,
-      compressResponses: engine.compressResponses ?? false,
-    });
-    request.context.loss = loss;
-    request.context.exchange.region = region;
-    return loss;
-  };
-  if (coding === undefined && !mayBeShort && price.length <= ONE_PIECE_BYTES) {
+  const { arena, queue } = engine;
+  const { cost, coding, mayBeShort } = announced;
+  if (coding === undefined && !mayBeShort && cost.length <= ONE_PIECE_BYTES) {
     // Neither waits for other requests nor makes them wait.
-    checkMemory(arena, price);
-    record(arena.plan(price.memory + FIXED_BYTES), bodyLimitOf(engine));
+    checkMemory(arena, cost);
+    addContext(engine, operation, request, announced, arena.plan(bytesOf(cost)), bodyLimitOf(engine));
     return undefined;
   }
-  const paysShort = mayBeShort && price.memory > SHORT_PRICE.memory;
-  const first = withDecoder(paysShort ? SHORT_PRICE : price, coding);
-  checkPrice(engine, first);
-  const bytes = first.memory + FIXED_BYTES;
-  const isSmall = bytes <= SMALL_BYTES;
-  const region = isSmall ? arena.plan(bytes) : arena.planLater(bytes);
-  const longest = paysShort ? longestPrice(engine, price, coding) : undefined;
-  const loss = record(region, longest?.limit ?? limitOf(engine, price, coding));
+  const reservation = reservationOf(engine, announced);
+  checkCost(engine, reservation.first);
+  const bytes = bytesOf(reservation.first);
+  if (bytes <= SMALL_BYTES) {
+    const loss = addContext(engine, operation, request, announced, arena.plan(bytes), reservation.limit);
+    trackLoad(engine, loss, reservation);
+    return undefined;
+  }
+  const region = arena.planLater(bytes);
+  const loss = addContext(engine, operation, request, announced, region, reservation.limit);
   const begin = (): Promise<void> | undefined => {
-    if (region.isReleased) throw new ClientGone("the client has left");
-    trackLoad(engine, loss, first, longest?.price);
-    return isSmall ? undefined : queue.reserve(region);
+    loss.checkHeld();
+    trackLoad(engine, loss, reservation);
+    return queue.reserve(region);
   };
-  const silence = isSmall ? undefined : firstByte(request);
+  const silence = firstByte(request);
   return silence === undefined ? begin() : silence.then(begin);
+}
+
+/** Adds the context of a loss to its request. */
+function addContext(
+  { kernel, compressResponses = false }: Engine,
+  { name, targetElement }: AdmittedOperation,
+  { context }: FastifyRequest,
+  { model, responseFormat, coding }: Announced,
+  region: Region,
+  limit: SizeLimit,
+): LossContext {
+  const loss = new LossContext({
+    operation: name,
+    targetElement,
+    model,
+    kernel,
+    region,
+    responseFormat,
+    coding,
+    limit,
+    compressResponses,
+  });
+  context.loss = loss;
+  context.exchange.region = region;
+  return loss;
+}
+
+/** Memory and time that are reserved for a body, in two steps if its length is unknown. */
+interface Reservation {
+  readonly first: Cost;
+  /** Replaces `first` once the body is long. */
+  readonly longest: Cost | undefined;
+  /** Maximum size of the inflated body. */
+  readonly limit: SizeLimit;
+}
+
+function reservationOf(engine: Engine, { cost, coding, mayBeShort }: Announced): Reservation {
+  const limit = limitOf(engine, cost, coding);
+  if (!mayBeShort || cost.memory <= SHORT_COST.memory)
+    return { first: withDecoder(cost, coding), longest: undefined, limit };
+  // The longest body that fits the Arena. Alignment may add up to 16 bytes.
+  const room = engine.arena.largest - FIXED_BYTES - (coding?.decoderBytes ?? 0);
+  const bytes = Math.min(cost.length, Math.floor(room / 4) - 16);
+  return {
+    first: withDecoder(SHORT_COST, coding),
+    longest: withDecoder(costOf(bytes, 0), coding),
+    limit: bytes < cost.length ? { bytes, setting: "MEMORY_BUDGET" } : limit,
+  };
+}
+
+/** Returns the bytes that a request with this cost reserves. */
+function bytesOf({ memory }: Cost): number {
+  return memory + FIXED_BYTES;
 }
 
 /**
@@ -192,33 +231,19 @@ function firstByte({ raw, context }: FastifyRequest): Promise<void> | undefined 
   });
 }
 
-function limitOf(engine: Engine, { length }: Price, coding: Coding | undefined): SizeLimit {
+function limitOf(engine: Engine, { length }: Cost, coding: Coding | undefined): SizeLimit {
   const limit = bodyLimitOf(engine);
   return coding === undefined ? limit : inflatedSizeLimit(length, limit);
 }
 
-/** Returns the price of the longest body that fits the Arena, and its limit. */
-function longestPrice(
-  engine: Engine,
-  price: Price,
-  coding: Coding | undefined,
-): { readonly price: Price; readonly limit: SizeLimit } {
-  const room = engine.arena.largest - FIXED_BYTES - (coding?.decoderBytes ?? 0);
-  // Alignment may add up to 16 bytes.
-  const bytes = Math.min(price.length, Math.floor(room / 4) - 16);
-  const limit: SizeLimit =
-    bytes < price.length ? { bytes, setting: "MEMORY_BUDGET" } : limitOf(engine, price, coding);
-  return { price: withDecoder(priceOf(bytes, 0), coding), limit };
-}
-
-/** Counts the request as in progress until it ends, first with the short price and then, if its body is long, with the longest. */
-function trackLoad(engine: Engine, loss: LossContext, first: Price, longest: Price | undefined): void {
+/** Counts the request as in progress until it ends, first with the short cost and then, if its body is long, with the longest. */
+function trackLoad(engine: Engine, loss: LossContext, { first, longest }: Reservation): void {
   let leave = engine.load.add(first.seconds, () => loss.bytes / first.length);
   if (longest !== undefined) {
     loss.reserveLongest = () => {
       leave?.();
-      checkPrice(engine, longest);
-      loss.region.replan(longest.memory + FIXED_BYTES);
+      checkCost(engine, longest);
+      loss.region.replan(bytesOf(longest));
       leave = engine.load.add(longest.seconds, () => loss.bytes / longest.length);
     };
   }
@@ -226,18 +251,18 @@ function trackLoad(engine: Engine, loss: LossContext, first: Price, longest: Pri
 }
 
 /** Adds the memory of a decoder, which uses no more of its window than the inflated body. */
-function withDecoder(price: Price, coding: Coding | undefined): Price {
-  if (coding === undefined) return price;
-  return { ...price, memory: price.memory + Math.min(coding.decoderBytes, price.length) };
+function withDecoder(cost: Cost, coding: Coding | undefined): Cost {
+  if (coding === undefined) return cost;
+  return { ...cost, memory: cost.memory + Math.min(coding.decoderBytes, cost.length) };
 }
 
 /** Rejects a request that can never fit the Arena, or that would wait too long. */
-function checkPrice({ arena, load }: Engine, price: Price): void {
-  checkMemory(arena, price);
-  load.check(price.seconds);
+function checkCost({ arena, load }: Engine, cost: Cost): void {
+  checkMemory(arena, cost);
+  load.check(cost.seconds);
 }
 
-function checkMemory(arena: Arena, { memory, length }: Price): void {
+function checkMemory(arena: Arena, { memory, length }: Cost): void {
   const room = arena.largest - FIXED_BYTES;
   if (memory > room) {
     throw tooLarge(`${memory} bytes that the numbers of a body of ${length} bytes may take`, {

@@ -7,7 +7,7 @@ import { binarySize, DATATYPES, InferenceOperands } from "../../wire/inference/r
 import type { JsonBody } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
 import type { Engine } from "../body/admission.ts";
-import { admitLoss, bodyLimitOf, priceOf } from "../body/admission.ts";
+import { admitLoss, bodyLimitOf, costOf } from "../body/admission.ts";
 import { reserveDecoder } from "../body/inflate.ts";
 import type { ParserDone } from "../body/json.ts";
 import { readJson } from "../body/json.ts";
@@ -81,7 +81,7 @@ export function admitInference(
   }
   const binary = json === undefined ? 0 : length - json;
   return admitLoss(engine, operation, request, {
-    price: priceOf(length - binary, binary),
+    cost: costOf(length - binary, binary),
     responseFormat: "json",
     model: operation.name,
     coding,

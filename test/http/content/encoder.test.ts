@@ -44,7 +44,7 @@ const infer =
 const long = inFormat("nested");
 const OFFER = { "accept-encoding": "gzip, br, zstd, identity;q=0" };
 
-const offering = useService({ compressAnswers: true, origins: ["https://app.example.org"] });
+const offering = useService({ compressResponses: true, origins: ["https://app.example.org"] });
 const plain = useService();
 
 describe.each<[string, Post]>([
@@ -123,7 +123,7 @@ it.each<[string | undefined, string | undefined, boolean]>([
 describe("clients that do not read", () => {
   const failures: string[] = [];
   const impatient = useService({
-    compressAnswers: true,
+    compressResponses: true,
     limits: { ...LIMITS, stallMs: 1500 },
     log: (line) => void (line.includes("failed") && failures.push(line)),
   });

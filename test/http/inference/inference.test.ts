@@ -377,12 +377,12 @@ it.skipIf(!hasClient)(
 );
 
 describe("compression", () => {
-  const compressing = useService({ compressAnswers: true });
+  const compressing = useService({ compressResponses: true });
 
   // Answers in JSON are long enough; bytes are not compressed, and deflate is no coding of answers.
   it.skipIf(!hasClient).each([
     ["", service, 0],
-    [" and COMPRESS_ANSWERS", compressing, 3],
+    [" and COMPRESS_RESPONSES", compressing, 3],
   ] as const)(
     "tritonclient, unmodified, with gzip and deflate both ways%s (needs the Python package tritonclient[http])",
     async (_setting, server, compressed) => {

@@ -9,7 +9,7 @@ const MiB = 1024 * 1024;
 /** The scanner's state, the fixed part of a reservation, and alignment. */
 const FIXED_BYTES = 256 * 1024;
 
-interface Price {
+interface Case {
   readonly title: string;
   readonly operation: "log_softmax" | "nll_loss" | "cross_entropy" | "kl_div";
   readonly tensors: Readonly<Record<string, FileTensor>>;
@@ -21,7 +21,7 @@ interface Price {
 const ones = (dtype: string, shape: readonly number[]): FileTensor => tensor(dtype, shape, () => 1);
 const N = 100_000;
 
-const PAID: readonly Price[] = [
+const CASES: readonly Case[] = [
   {
     title: "uint8 logits cast to float64",
     operation: "log_softmax",
@@ -110,7 +110,7 @@ const UNPAID = [
   [300_000, 0, 1],
 ] as const;
 
-describe("the price of a request", () => {
+describe("the memory of a request", () => {
   let peak = 0;
   const service = useService({
     onTake: () => {
@@ -125,7 +125,7 @@ describe("the price of a request", () => {
   }
 
   /** The same request in every format. */
-  function doors({ operation, tensors, options }: Omit<Price, "title" | "outputs">): [string, Door][] {
+  function doors({ operation, tensors, options }: Omit<Case, "title" | "outputs">): [string, Door][] {
     const path = `/v1/${operation}`;
     const json = { "content-type": "application/json" };
     const write = (form: (tensor: FileTensor) => unknown): Door => {
@@ -163,13 +163,13 @@ describe("the price of a request", () => {
     ];
   }
 
-  for (const price of PAID) {
-    for (const [format, { path, body, headers }] of doors(price)) {
-      it(`${price.title} take 5 times their bytes beside the outputs, in ${format}`, async () => {
+  for (const one of CASES) {
+    for (const [format, { path, body, headers }] of doors(one)) {
+      it(`${one.title} take 5 times their bytes beside the outputs, in ${format}`, async () => {
         peak = 0;
         const { status, text } = await service().send("POST", path, body, headers);
         expect([status, status === 200 ? "" : text]).toEqual([200, ""]);
-        expect(peak - price.outputs).toBeLessThanOrEqual(5 * body.length + FIXED_BYTES);
+        expect(peak - one.outputs).toBeLessThanOrEqual(5 * body.length + FIXED_BYTES);
       });
     }
   }
