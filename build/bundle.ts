@@ -8,6 +8,9 @@ import { build } from "rolldown";
 const DIST = argv[2]!;
 const PLAYGROUND = fileURLToPath(new URL("../playground", import.meta.url));
 
+/** Names that minifying keeps. */
+const NAMES = { function: true, class: true };
+
 /**
  * The server in one file: reading a thousand modules one by one took half of the time to the first answer. The kernels stay beside their
  * WebAssembly; tracing and the commands beside serve are loaded only where they are asked for; packages that look for files of their own stay where they are.
@@ -23,7 +26,13 @@ const server: BuildOptions = {
     /cli\/(?:check|help|send)\.js$/,
     "thread-stream",
   ],
-  output: { file: join(DIST, "cli/run.js"), format: "esm", codeSplitting: false },
+  output: {
+    file: join(DIST, "cli/run.js"),
+    format: "esm",
+    codeSplitting: false,
+    // Halves the text that Node keeps in memory, and with it 3.6 of 84 MiB at rest. Stacks in the log need the names.
+    minify: { compress: { keepNames: NAMES }, mangle: { keepNames: NAMES }, codegen: true },
+  },
 };
 
 /** The page that GET / answers with; its few packages come along. */

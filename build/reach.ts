@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
-const IMPORT = /(?:from |import )"(\.[^"]+)"|import\("(\.[^"]+)"\)/g;
+/** Matches imports as tsc and the minifier write them. */
+const IMPORT = /(?:from|import) ?"(\.[^"]+)"|import\(["`](\.[^"`]+)["`]\)/g;
 
 /** Returns the entries and all files that they import. A file of types reaches files of types. */
 export function reachedFrom(entries: readonly string[]): Set<string> {

@@ -2,9 +2,6 @@
 import { readFileSync } from "node:fs";
 import { parseAst } from "rolldown/parseAst";
 
-/** The names under which bundles call `require`. */
-const REQUIRES = ["require", "__require"];
-
 interface Node {
   readonly type: string;
   readonly name?: string;
@@ -12,22 +9,43 @@ interface Node {
   readonly source?: Node | null;
   readonly callee?: Node;
   readonly arguments?: readonly Node[];
+  readonly id?: Node;
+  readonly init?: Node | null;
+  readonly meta?: Node;
+  readonly object?: Node;
+  readonly quasis?: readonly { readonly value: { readonly cooked: string } }[];
 }
 
 /** Every specifier that a file imports, re-exports or requires by a constant name. */
 export function specifiersOf(file: string): string[] {
   const found: string[] = [];
-  const visit = (part: unknown): void => {
-    if (Array.isArray(part)) part.forEach(visit);
-    if (Array.isArray(part) || part === null || typeof part !== "object") return;
-    const node = part as Node;
-    const isRequire = node.type === "CallExpression" && REQUIRES.includes(node.callee?.name ?? "");
-    const named = isRequire ? node.arguments?.[0] : node.source;
-    if (typeof named?.value === "string") found.push(named.value);
-    Object.values(node).forEach(visit);
-  };
-  visit(parseAst(readFileSync(file, "utf8")));
+  const tree = parseAst(readFileSync(file, "utf8"));
+  const requires = new Set(["require"]);
+  walk(tree, ({ id, init }) => {
+    if (init?.type === "CallExpression" && isOwnUrl(init.arguments?.[0])) requires.add(id!.name!);
+  });
+  walk(tree, (node) => {
+    const isRequire = node.type === "CallExpression" && requires.has(node.callee?.name ?? "");
+    const named = textOf(isRequire ? node.arguments?.[0] : node.source);
+    if (named !== undefined) found.push(named);
+  });
   return found;
+}
+
+function walk(part: unknown, visit: (node: Node) => void): void {
+  if (part === null || typeof part !== "object") return;
+  if (!Array.isArray(part)) visit(part as Node);
+  for (const child of Object.values(part)) walk(child, visit);
+}
+
+/** Whether an argument is `import.meta.url`, of which bundles make their `require` under a name of their own. */
+function isOwnUrl(node: Node | undefined): boolean {
+  return node?.object?.meta?.name === "import";
+}
+
+function textOf(node: Node | null | undefined): string | undefined {
+  if (typeof node?.value === "string") return node.value;
+  return node?.quasis?.length === 1 ? node.quasis[0]!.value.cooked : undefined;
 }
 
 /** The package of a specifier; undefined for files and for Node's own modules. */
