@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable, TransformCallback } from "node:stream";
 import { Transform } from "node:stream";
+import { isMarkedAsUntransferable } from "node:worker_threads";
 import { Problem } from "../../problems.ts";
 import type { Coding, Decoder } from "../content/content-coding.ts";
 import { FREE_BYTES, inflatedLimit, MAX_RATIO } from "../content/content-coding.ts";
@@ -41,14 +42,15 @@ export function reserveDecoder({ coding, region }: LossContext, maxBytes: number
 
 /**
  * Frees the memory of a used chunk of {@link openBody}, if it is alone in its buffer or the last in a decoder's buffer. The garbage collector
- * would let the chunks of large bodies grow to 80 MiB and then run full collections.
+ * would let the chunks of large bodies grow to 80 MiB and then run full collections. Short chunks that were joined lie in Node's pool.
  */
 export function freeChunk(
   { buffer, byteOffset, byteLength }: Buffer<ArrayBuffer>,
   coding: Coding | undefined,
 ): void {
   const isLast = byteOffset + byteLength === buffer.byteLength;
-  if (isLast && (coding !== undefined || byteOffset === 0)) buffer.transfer(0);
+  const isOwn = byteOffset === 0 || (coding !== undefined && !isMarkedAsUntransferable(buffer));
+  if (isLast && isOwn) buffer.transfer(0);
 }
 
 /** Converts the failure of a body's stream into a problem. */
