@@ -1,5 +1,6 @@
 /** Promises about slow, greedy, absent and ambiguous clients. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { constants, deflateSync } from "node:zlib";
 import { dial, head } from "./connection.ts";
 import type { Promised } from "./promise.ts";
 import { probing, quantile, waitFor, withServer } from "./server.ts";
@@ -196,4 +197,47 @@ export const CLIENTS: readonly Promised[] = [
         return { value: `200 after ${waits.join(" and ")}`, holds };
       }),
   },
+  {
+    id: "R37",
+    text: "a large request takes the memory of a slow client whose compressed file is being computed or awaited: all of its numbers are right, in six trials",
+    prove: () =>
+      withServer({ MEMORY_BUDGET: String(128 * MB), BODY_LIMIT: String(60 * MB) }, async ({ port, url }) => {
+        const count = 6_500_000;
+        const body = `{"dim":0,"format":"flat","input":[${"1,".repeat(count - 1)}1]}`;
+        const first = firstRow(4_000_000);
+        let right = 0;
+        let evicted = 0;
+        for (let trial = 0; trial < 6; trial++) {
+          const line = await dial(port);
+          const headers = "content-type: application/vnd.safetensors\r\ncontent-encoding: deflate\r\n";
+          line.socket.write(head("/v1/log_softmax?dim=1&top_k=1000000", 2 * first.length, headers));
+          for (let at = 0; at < first.length; at += first.length / 54) {
+            line.socket.write(first.subarray(at, at + first.length / 54));
+            await sleep(50);
+          }
+          const response = await fetch(`${url}/v1/log_softmax`, { method: "POST", headers: JSON_TYPE, body });
+          const { output } = (await response.json()) as { output: { data: number[] } };
+          const [one] = output.data;
+          if (output.data.length === count && output.data.every((value) => value === one)) right++;
+          await line.until(/\r\n\r\n/, 2000);
+          if (line.text().includes(" 408 ")) evicted++;
+          line.socket.destroy();
+        }
+        return { value: `${right} of 6 right, ${evicted} evicted`, holds: right === 6 && evicted > 0 };
+      }),
+  },
 ];
+
+/** Returns the compressed beginning of a file: the first of two rows of float32, flushed, so that a decoder has all of it. */
+function firstRow(classes: number): Buffer {
+  const row = Float32Array.from({ length: classes }, (_, at) => ((at % 4000) * 7919) % 1000);
+  const header = JSON.stringify({
+    input: { dtype: "F32", shape: [2, classes], data_offsets: [0, 2 * row.byteLength] },
+  });
+  const prefix = Buffer.alloc(8);
+  prefix.writeBigUInt64LE(BigInt(header.length));
+  return deflateSync(Buffer.concat([prefix, Buffer.from(header), Buffer.from(row.buffer)]), {
+    level: 1,
+    finishFlush: constants.Z_SYNC_FLUSH,
+  });
+}

@@ -111,6 +111,7 @@ export class BodyReader {
       this.#chunk ??= await this.next("later");
       const chunk = this.#chunk;
       if (chunk === undefined) throw short(this.#loss.bytes);
+      this.#loss.checkHeld();
       const piece = chunk.subarray(this.#used, this.#used + into.length - filled);
       into.set(piece, filled);
       filled += piece.length;

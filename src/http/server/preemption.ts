@@ -1,4 +1,5 @@
 /** Evicts requests that hold memory and wait for a slow client, when another request needs the memory. */
+import type { ServerResponse } from "node:http";
 import { Problem } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
 import type { Connections, Exchange, Progress } from "../connection.ts";
@@ -38,8 +39,13 @@ export function evictSlowest(connections: Connections, missing: number, asking: 
 function progressOf(exchange: Exchange): Progress | undefined {
   const { request, response, bodyProgress, responseProgress } = exchange;
   if (request.socket.destroyed) return undefined;
-  if (response.writableLength > 0) return responseProgress;
+  if (isUnread(response)) return responseProgress;
   return exchange.waitsForBody && !request.complete ? bodyProgress : undefined;
+}
+
+/** Whether the client has not read a response that has begun, which 100 Continue is not. */
+function isUnread({ headersSent, writableLength }: ServerResponse): boolean {
+  return headersSent && writableLength > 0;
 }
 
 /** Bytes per second. Counts one byte for those before the first wait, so that among clients that send nothing the memory decides. */
@@ -49,7 +55,7 @@ function rateOf({ bytes, waitedMs, stalledMs }: Progress): number {
 
 /** Returns the memory at once, because nothing reads or writes it after the rejection of the body or the end of the socket. */
 function evict({ request, response, onSlowBody, region }: Exchange): void {
-  if (response.writableLength > 0 || onSlowBody === undefined) request.socket.destroy();
+  if (isUnread(response) || onSlowBody === undefined) request.socket.destroy();
   else
     onSlowBody(
       new Problem("request_timeout", "other requests need the memory for which this body is too slow"),
