@@ -25,8 +25,8 @@ export class BodyReader {
   /** Chunk from which {@link fill} reads, and its bytes that have been read. */
   #chunk: Buffer<ArrayBuffer> | undefined;
   #used = 0;
-  /** Resumes {@link next} when a chunk, the end or a failure has arrived. */
-  #wake: (() => void) | undefined;
+  /** Resolves the wait of {@link next} for a chunk, the end or a failure. */
+  #resolve: (() => void) | undefined;
   /** Whether the last chunk was tiny. */
   #isTiny = false;
   #hasEnded = false;
@@ -47,7 +47,7 @@ export class BodyReader {
     this.#body.on("data", (chunk: Buffer<ArrayBuffer>) => this.#add(chunk));
     this.#body.once("end", () => {
       this.#hasEnded = true;
-      this.#wake?.();
+      this.#wake();
     });
     this.#body.on("error", (error) => this.#fail(bodyProblem(error, coding)));
     this.#body.once("close", () => {
@@ -80,14 +80,17 @@ export class BodyReader {
     if (this.#isTiny && this.#chunks.length === 0 && this.#body.isPaused()) this.#body.read();
     if (this.#chunks.length > 0 || this.#hasEnded || this.#failure !== undefined) return undefined;
     return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#wake = undefined;
-        this.#exchange.waitsForBody = false;
-        resolve();
-      };
+      this.#resolve = resolve;
       this.#exchange.waitsForBody = true;
       this.#body.resume();
     });
+  }
+
+  #wake(): void {
+    const resolve = this.#resolve;
+    this.#resolve = undefined;
+    this.#exchange.waitsForBody = false;
+    resolve?.();
   }
 
   #add(chunk: Buffer<ArrayBuffer>): void {
@@ -98,7 +101,7 @@ export class BodyReader {
       return;
     }
     this.#chunks.push(chunk);
-    if (this.#wake === undefined) this.#body.pause();
+    if (this.#resolve === undefined) this.#body.pause();
     else this.#wake();
   }
 
@@ -138,6 +141,6 @@ export class BodyReader {
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    this.#wake?.();
+    this.#wake();
   }
 }
