@@ -17,8 +17,9 @@ it("lets work run at once while its turn is not used up, and wait afterwards", a
   const wait = turnIfBusy("begun");
   expect(wait).toBeInstanceOf(Promise);
   // Waits behind the other work although a new turn has room.
-  expect(turnIfBusy("begun")).toBeInstanceOf(Promise);
-  await wait;
+  const next = turnIfBusy("begun");
+  expect(next).toBeInstanceOf(Promise);
+  await Promise.all([wait, next]);
 });
 
 it("resumes all waiting work, in order, and of nine pieces eight that have begun", async () => {
