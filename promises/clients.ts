@@ -1,6 +1,6 @@
 /** Promises about slow, greedy, absent and ambiguous clients. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { constants, deflateSync } from "node:zlib";
+import { compressedRow } from "../test/conformance/files.ts";
 import { dial, head } from "./connection.ts";
 import type { Promised } from "./promise.ts";
 import { probing, quantile, waitFor, withServer } from "./server.ts";
@@ -204,7 +204,7 @@ export const CLIENTS: readonly Promised[] = [
       withServer({ MEMORY_BUDGET: String(128 * MB), BODY_LIMIT: String(60 * MB) }, async ({ port, url }) => {
         const count = 6_500_000;
         const body = `{"dim":0,"format":"flat","input":[${"1,".repeat(count - 1)}1]}`;
-        const first = firstRow(4_000_000);
+        const first = compressedRow(4_000_000);
         let right = 0;
         let evicted = 0;
         for (let trial = 0; trial < 6; trial++) {
@@ -227,17 +227,3 @@ export const CLIENTS: readonly Promised[] = [
       }),
   },
 ];
-
-/** Returns the compressed beginning of a file: the first of two rows of float32, flushed, so that a decoder has all of it. */
-function firstRow(classes: number): Buffer {
-  const row = Float32Array.from({ length: classes }, (_, at) => ((at % 4000) * 7919) % 1000);
-  const header = JSON.stringify({
-    input: { dtype: "F32", shape: [2, classes], data_offsets: [0, 2 * row.byteLength] },
-  });
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(header.length));
-  return deflateSync(Buffer.concat([prefix, Buffer.from(header), Buffer.from(row.buffer)]), {
-    level: 1,
-    finishFlush: constants.Z_SYNC_FLUSH,
-  });
-}

@@ -60,6 +60,11 @@ export class Exchange {
     this.holdsBody = request.headers.expect !== undefined && request.httpVersionMinor === 1;
   }
 
+  /** Whether the client is due to send more of the body, so the time is the client's. */
+  get isBodyDue(): boolean {
+    return this.waitsForBody && !this.request.complete;
+  }
+
   /** Asks for the body, if the client holds it back, and begins the wait for it, which is bounded. */
   expectBody(onSlow: (problem: Problem) => void): void {
     this.onSlowBody = onSlow;

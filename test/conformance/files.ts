@@ -1,4 +1,5 @@
 /** safetensors files: written by the test, and read from an answer, without any of the service's code. */
+import { constants, deflateSync } from "node:zlib";
 import type { CaseTensor } from "./case.ts";
 import { bytesOf } from "./forms.ts";
 
@@ -67,6 +68,18 @@ export function fileBegin(header: unknown): Buffer {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(json.length));
   return Buffer.concat([length, json]);
+}
+
+/** The compressed beginning of a file: the first of two rows of float32, flushed, so that a decoder has all of it. */
+export function compressedRow(classes: number): Buffer {
+  const row = Float32Array.from({ length: classes }, (_, at) => ((at % 4000) * 7919) % 1000);
+  const begin = fileBegin({
+    input: { dtype: "F32", shape: [2, classes], data_offsets: [0, 2 * row.byteLength] },
+  });
+  return deflateSync(Buffer.concat([begin, Buffer.from(row.buffer)]), {
+    level: 1,
+    finishFlush: constants.Z_SYNC_FLUSH,
+  });
 }
 
 /** The tensors and the metadata of a file. */

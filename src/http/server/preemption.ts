@@ -40,7 +40,7 @@ function progressOf(exchange: Exchange): Progress | undefined {
   const { request, response, bodyProgress, responseProgress } = exchange;
   if (request.socket.destroyed) return undefined;
   if (isUnread(response)) return responseProgress;
-  return exchange.waitsForBody && !request.complete ? bodyProgress : undefined;
+  return exchange.isBodyDue ? bodyProgress : undefined;
 }
 
 /** Whether the client has not read a response that has begun, which 100 Continue is not. */

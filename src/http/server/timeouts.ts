@@ -50,10 +50,10 @@ function sweep(connection: Connection, limits: TimeoutLimits): void {
 }
 
 function sweepExchange(exchange: Exchange, limits: TimeoutLimits): void {
-  const { request, response } = exchange;
+  const { response } = exchange;
   if (response.writableFinished) return;
   if (response.writableLength > 0) sweepResponse(exchange, limits);
-  else if (!request.complete && exchange.waitsForBody) sweepBody(exchange, limits);
+  else if (exchange.isBodyDue) sweepBody(exchange, limits);
 }
 
 function sweepBody(exchange: Exchange, { graceMs, silenceMs, rate }: TimeoutLimits): void {

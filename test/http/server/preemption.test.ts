@@ -1,8 +1,7 @@
 /** Memory that slow clients hold, when others need it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { constants, deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { tensor, writeTestFile } from "../../conformance/files.ts";
+import { compressedRow, tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
 import { dial, head, post, statusesOf } from "../../support/socket.ts";
 
@@ -138,17 +137,7 @@ describe("a compressed file whose rows are computed while its client is slow", (
   const NUMBERS = 6_500_000;
 
   it("does not compute in memory that another request has by then", async () => {
-    const row = Float32Array.from({ length: CLASSES }, (_, i) => ((i % 4000) * 7919) % 1000);
-    const header = JSON.stringify({
-      input: { dtype: "F32", shape: [2, CLASSES], data_offsets: [0, 2 * row.byteLength] },
-    });
-    const start = Buffer.alloc(8);
-    start.writeBigUInt64LE(BigInt(header.length));
-    // The first of two rows, flushed, so that the decoder has all of it.
-    const first = deflateSync(Buffer.concat([start, Buffer.from(header), Buffer.from(row.buffer)]), {
-      level: 1,
-      finishFlush: constants.Z_SYNC_FLUSH,
-    });
+    const first = compressedRow(CLASSES);
     const slow = await dial(shared());
     const headers = "content-type: application/vnd.safetensors\r\ncontent-encoding: deflate\r\n";
     slow.socket.write(head("/v1/log_softmax?dim=1&top_k=1000000", 2 * first.length, headers));
