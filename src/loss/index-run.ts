@@ -56,8 +56,7 @@ export class IndexRun implements Run<LossResult> {
     this.#terms = new TermsRun(plan.terms, kernel, block);
     this.#gradTargetWeight = plan.gradTargetWeight && atSlot(block, plan.gradTargetWeight);
     this.warnings = [...plan.warnings];
-    const gradOutputSteps = this.#gradOutput?.begin(() => this.#divisor()) ?? [];
-    this.begin = [...this.#targetSteps(), () => this.#rejectGrad(), ...gradOutputSteps];
+    this.begin = this.#beginSteps();
     this.end = plan.weightComesLast ? this.#weighSteps() : [];
   }
 
@@ -146,15 +145,30 @@ export class IndexRun implements Run<LossResult> {
     return this.#plan.loss.reduction === "mean" ? this.#totalWeight!.value : 1;
   }
 
-  /** Steps that need the weight. If it comes last, they run at the end and the targets are checked twice. */
-  #targetSteps(): Step[] {
-    const { weightComesLast } = this.#plan;
-    if (weightComesLast) return [...this.#shiftTarget(), this.#checkTargets(undefined, () => {})];
-    const begin = [...this.#shiftTarget(), ...this.#castWeight(), ...this.#terms.begin];
-    const takeTotal = (total: number): void => this.#takeTotal(total);
-    const { sparse } = this.#plan.loss;
-    if (sparse === undefined) return [...begin, this.#checkTargets(this.#weight, takeTotal)];
-    return [...begin, this.#checkTargets(undefined, () => {}), this.#sumSamples(sparse, takeTotal)];
+  /** Steps before the rows. A weight that comes last is cast and summed at the end, where the targets are checked again. */
+  #beginSteps(): readonly Step[] {
+    const { weightComesLast, gradFault } = this.#plan;
+    const { shift, target, sparse } = this.#plan.loss;
+    const steps: Step[] = [];
+    if (shift !== undefined) steps.push(shiftStep(this.#kernel, target, this.#target, shift));
+    if (weightComesLast) steps.push(this.#checkTargets(undefined, () => {}));
+    else {
+      const takeTotal = (total: number): void => this.#takeTotal(total);
+      steps.push(...this.#castWeight(), ...this.#terms.begin);
+      if (sparse === undefined) steps.push(this.#checkTargets(this.#weight, takeTotal));
+      else
+        steps.push(
+          this.#checkTargets(undefined, () => {}),
+          this.#sumSamples(sparse, takeTotal),
+        );
+    }
+    if (gradFault !== undefined) {
+      steps.push(() => {
+        throw gradFault;
+      });
+    }
+    if (this.#gradOutput !== undefined) steps.push(...this.#gradOutput.begin(() => this.#divisor()));
+    return steps;
   }
 
   /** Sums the sample weights of all positions with a kept class. */
@@ -172,16 +186,6 @@ export class IndexRun implements Run<LossResult> {
       },
       take,
     );
-  }
-
-  #shiftTarget(): Step[] {
-    const { shift, target } = this.#plan.loss;
-    return shift === undefined ? [] : [shiftStep(this.#kernel, target, this.#target, shift)];
-  }
-
-  #rejectGrad(): true {
-    if (this.#plan.gradFault !== undefined) throw this.#plan.gradFault;
-    return true;
   }
 
   #weighSteps(): Step[] {

@@ -122,7 +122,7 @@ export function computeWhole<Result>(
   const run = plan.start(kernel, block);
   const { steps, output } = run.rows(plan.input.address, 0, plan.axis.outer);
   return {
-    steps: [...run.begin, ...steps, ...run.end],
+    steps: run.begin.concat(steps, run.end),
     result: () => {
       const result = { ...run.result(), warnings: run.warnings };
       if (plan.rowsOutput === undefined) return result;

@@ -87,7 +87,7 @@ export function prepare(
 function run(loss: LossContext, { plan, conversions, block }: Prepared): Members | Promise<Members> {
   const begun = conversions.map((begin) => begin());
   const { steps, result } = computeWhole(loss.kernel, plan as Plan<LossResult>, block);
-  const pending = runSlices([...begun, ...steps], loss);
+  const pending = runSlices(begun.concat(steps), loss);
   return pending === undefined ? toMembers(result()) : pending.then(() => toMembers(result()));
 }
 
