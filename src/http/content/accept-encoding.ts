@@ -17,7 +17,7 @@ export interface CodingChoice {
 
 const IDENTITY: CodingChoice = { coding: undefined, isRequired: false };
 
-/** Characters of Accept-Encoding that are read, because parsing takes time by its length. */
+/** Characters of Accept-Encoding that are read at most, because parsing takes time by its length. */
 const MAX_ACCEPT_ENCODING_CHARS = 1024;
 
 /** Adds the parameter that the types of negotiator 1.0 lack, the order among codings of equal quality. */
@@ -27,16 +27,23 @@ interface EncodingNegotiator {
 
 /**
  * Chooses the coding of the highest quality, and among equals the first of {@link RESPONSE_CODINGS}. A header that is absent or empty means
- * identity. So does a header that rejects every coding and identity too, which section 12.4.1 lets the server disregard.
+ * identity. So does a header that rejects every coding and identity too, which section 12.4.1 lets the server disregard. Names and `q` are
+ * case-insensitive, but negotiator reads only a lower-case `q`.
  */
 export function chooseCoding(header: string | undefined): CodingChoice {
   if (header === undefined || header === "") return IDENTITY;
-  const headers = { "accept-encoding": header.slice(0, MAX_ACCEPT_ENCODING_CHARS) };
+  const headers = { "accept-encoding": shorten(header).toLowerCase() };
   const negotiator: EncodingNegotiator = new Negotiator({ headers });
   const found = negotiator.encoding([...RESPONSE_CODINGS, "identity"], { preferred: RESPONSE_CODINGS });
   const coding = RESPONSE_CODINGS.find((name) => name === found);
   if (coding === undefined) return IDENTITY;
   return { coding, isRequired: negotiator.encoding(["identity"]) === undefined };
+}
+
+/** Drops the codings that do not fit whole, because a cut one could lose its quality of 0. */
+function shorten(header: string): string {
+  if (header.length <= MAX_ACCEPT_ENCODING_CHARS) return header;
+  return header.slice(0, Math.max(header.lastIndexOf(",", MAX_ACCEPT_ENCODING_CHARS), 0));
 }
 
 /** Adds Accept-Encoding to Vary, which may already name Origin. */

@@ -111,11 +111,16 @@ it.each<[string | undefined, string | undefined, boolean]>([
   ["gzip;q=0.5, br;q=0.2", "gzip", false],
   ["gzip;q=0.5, identity", undefined, false],
   ["gzip;q=0", undefined, false],
+  ["gzip;Q=0", undefined, false],
   ["gzip, identity;q=0", "gzip", true],
   ["*;q=0, gzip;q=0.1", "gzip", true],
   ["identity;q=0", undefined, false],
   ["*;q=0", undefined, false],
   [`${"x,".repeat(10_000)}gzip`, undefined, false],
+  // The limit of 1024 characters cuts before the quality, and a single coding that is longer than the limit.
+  [`${"x,".repeat(510)}gzip;q=0`, undefined, false],
+  [`gzip,${"x,".repeat(510)}br`, "gzip", false],
+  ["g".repeat(2000), undefined, false],
 ])("Accept-Encoding %j means %s", (header, coding, isRequired) => {
   expect(chooseCoding(header)).toEqual({ coding, isRequired });
 });
