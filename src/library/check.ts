@@ -80,18 +80,23 @@ export function checkTensor(where: string, value: unknown): ArrayTensor {
   const { name } = ARRAYS[known];
   if (!ArrayBuffer.isView(data) || tagOf(data) !== name)
     throw wrong(`${where}.data`, `${withArticle(name)} for ${known}`, data);
+  // As after a transfer to another thread. Engines from before 2024 lack `detached` and throw later.
+  if ((data.buffer as ArrayBuffer).detached)
+    throw new TypeError(`${where}.data: expected an array with memory, got a detached one`);
   return { dtype: known, shape: sizes, data: data as TypedArrays[DType] } as ArrayTensor;
 }
 
 function checkShape(where: string, value: unknown): number[] {
   if (!Array.isArray(value)) throw wrong(where, SIZES, value);
-  if (value.length > MAX_RANK) throw new TypeError(`${where}: expected ${SIZES}, got ${value.length}`);
-  const sizes: unknown[] = [...value];
-  for (const [axis, size] of sizes.entries()) {
+  // Read once and by index, because the array may be a proxy or have an iterator of its own.
+  const { length } = value;
+  if (length > MAX_RANK) throw new TypeError(`${where}: expected ${SIZES}, got ${length}`);
+  return Array.from({ length }, (_, axis) => {
+    const size: unknown = value[axis];
     if (!Number.isSafeInteger(size) || (size as number) < 0)
       throw wrong(`${where}[${axis}]`, "an integer from 0 on", size);
-  }
-  return sizes as number[];
+    return size as number;
+  });
 }
 
 const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };

@@ -89,6 +89,20 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
     () => logSoftmax({ ...x, shape: [1, 1, 1, 1, 1, 1, 1, 1, 3] }),
     `logSoftmax: input.shape: ${RANK} 9`,
   ],
+  [
+    "a shape that iterates over more than it has",
+    () => logSoftmax({ ...x, shape: Object.assign([1, -1], { [Symbol.iterator]: () => [1, 3].values() }) }),
+    `logSoftmax: input.shape[1]: ${SIZE} -1`,
+  ],
+  [
+    "an array whose memory was transferred",
+    () => {
+      const data = Float32Array.of(1, 2, 3);
+      structuredClone(data, { transfer: [data.buffer] });
+      return crossEntropy({ ...x, data }, t);
+    },
+    "crossEntropy: input.data: expected an array with memory, got a detached one",
+  ],
   ["a number as shape", () => logSoftmax({ ...x, shape: 3 }), `logSoftmax: input.shape: ${RANK} 3`],
 
   [
