@@ -71,7 +71,10 @@ export class Heartbeats {
       this.#missed.set(worker, missed + 1);
       if (this.isSilent(worker)) this.#busy.delete(worker);
       if (missed + 1 !== KILL_CHECKS) continue;
-      this.#logger.error({ worker: worker.id, pid: worker.process.pid }, "worker is silent, killing it");
+      this.#logger.error(
+        { worker: worker.id, worker_pid: worker.process.pid },
+        "worker is silent, killing it",
+      );
       worker.kill("SIGKILL");
     }
   }

@@ -58,7 +58,11 @@ it("kills a silent worker, which ends the requests that it held, logs one line a
   freeze(silent);
   expect(new Set(await all())).toContain("lost");
   await expect.poll(pids, { timeout: 30_000 }).toHaveLength(3);
-  expect(killsOf(running)).toMatchObject([{ pid: silent, level: 50 }]);
+  expect(killsOf(running)).toMatchObject([{ worker_pid: silent, level: 50 }]);
+  const repeated = lines.filter(
+    (line) => (line.match(/"(?:level|time|pid|hostname|msg)":/g) ?? []).length > 5,
+  );
+  expect(repeated, "lines with a member twice").toEqual([]);
   expect(new Set(await all())).toEqual(new Set([200]));
 }, 60_000);
 
