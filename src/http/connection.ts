@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Problem } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
+import { discard } from "./chunks.ts";
 import { sendNow } from "./turns.ts";
 
 /** Requests that a client may pipeline ahead of their responses on one connection. */
@@ -127,7 +128,7 @@ export class Connection {
   /** Starts a request once those before it have their responses. Discards a request behind the last response. */
   begin(request: IncomingMessage, response: ServerResponse, start: Start): void {
     if (this.#isClosing) {
-      request.resume();
+      discard(request);
       return;
     }
     // A pipelining client has its responses in the order of its requests, so the next one starts when this one is sent.
@@ -184,7 +185,7 @@ export class Connection {
     else {
       this.#linger();
       // Node discards only bodies of which nothing has been read, and the wait for the first byte is a read.
-      this.exchange?.request.resume();
+      if (this.exchange !== undefined) discard(this.exchange.request);
     }
     if (this.socket.destroyed) this.#waiting.length = 0;
     const next = this.#waiting.shift();
@@ -209,7 +210,7 @@ export class Connection {
     if (last === undefined) this.socket.end();
     else this.socket.end(last);
     // Bodies of requests that will not start would fill their buffers and stop the reading.
-    for (const { request } of this.#waiting.splice(0)) request.resume();
+    for (const { request } of this.#waiting.splice(0)) discard(request);
   }
 
   #linger(): void {

@@ -2,8 +2,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable, TransformCallback } from "node:stream";
 import { Transform } from "node:stream";
-import { isMarkedAsUntransferable } from "node:worker_threads";
 import { Problem } from "../../problems.ts";
+import { discard } from "../chunks.ts";
 import type { Coding, Decoder } from "../content/content-coding.ts";
 import { FREE_BYTES, inflatedLimit, MAX_RATIO } from "../content/content-coding.ts";
 import type { LossContext } from "../context.ts";
@@ -30,7 +30,7 @@ export function openBody(payload: IncomingMessage, coding: Coding | undefined): 
   payload.once("error", () => decoder.destroy(endedEarly()));
   decoder.once("close", () => {
     payload.unpipe(decoder);
-    payload.resume();
+    discard(payload);
   });
   return payload.pipe(decoder);
 }
@@ -38,19 +38,6 @@ export function openBody(payload: IncomingMessage, coding: Coding | undefined): 
 /** Counts the memory of a decoder in a region, although it is outside of the Arena. Its window is no longer than the body. */
 export function reserveDecoder({ coding, region }: LossContext, maxBytes: number): void {
   if (coding !== undefined) region.alloc(Math.min(coding.decoderBytes, maxBytes));
-}
-
-/**
- * Frees the memory of a used chunk of {@link openBody}, if it is alone in its buffer or the last in a decoder's buffer. The garbage collector
- * would let the chunks of large bodies grow to 80 MiB and then run full collections. Short chunks that were joined lie in Node's pool.
- */
-export function freeChunk(
-  { buffer, byteOffset, byteLength }: Buffer<ArrayBuffer>,
-  coding: Coding | undefined,
-): void {
-  const isLast = byteOffset + byteLength === buffer.byteLength;
-  const isOwn = byteOffset === 0 || (coding !== undefined && !isMarkedAsUntransferable(buffer));
-  if (isLast && isOwn) buffer.transfer(0);
 }
 
 /** Converts the failure of a body's stream into a problem. */

@@ -4,9 +4,10 @@ import type { FastifyRequest } from "fastify";
 import { Problem, rejectAt } from "../../problems.ts";
 import type { JsonBody, JsonMode } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
+import { freeChunk } from "../chunks.ts";
 import type { LossContext } from "../context.ts";
 import { ONE_PIECE_BYTES, SHORT_BYTES } from "./admission.ts";
-import { endedEarly, freeChunk } from "./inflate.ts";
+import { endedEarly } from "./inflate.ts";
 import { BodyReader } from "./reader.ts";
 
 /** The callback of Fastify's content-type parsers. */

@@ -2,13 +2,14 @@
 import type { IncomingMessage } from "node:http";
 import type { Readable } from "node:stream";
 import type { Problem } from "../../problems.ts";
+import { freeChunk } from "../chunks.ts";
 import type { Exchange } from "../connection.ts";
 import type { SizeLimit } from "../content/content-headers.ts";
 import { tooLarge } from "../content/content-headers.ts";
 import type { LossContext, RequestContext } from "../context.ts";
 import type { Urgency } from "../turns.ts";
 import { ClientGone } from "../turns.ts";
-import { bodyProblem, endedEarly, freeChunk, openBody } from "./inflate.ts";
+import { bodyProblem, endedEarly, openBody } from "./inflate.ts";
 
 /** Size of a chunk below which the following ones are joined. Joining copies, and leaves the copied chunks to the garbage collector. */
 const TINY_BYTES = 1024;

@@ -1,7 +1,10 @@
 /** The memory of used chunks, which is freed at once. */
+import { once } from "node:events";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
-import { freeChunk } from "../../../src/http/body/inflate.ts";
-import { codingOf } from "../../../src/http/content/content-coding.ts";
+import { discard, freeChunk } from "../../src/http/chunks.ts";
+import { codingOf } from "../../src/http/content/content-coding.ts";
 
 const gzip = codingOf("gzip");
 
@@ -33,5 +36,21 @@ describe("the memory of a used chunk", () => {
     const chunk = endOfPool();
     freeChunk(chunk, coding);
     expect(chunk.length).toBe(8);
+  });
+});
+
+describe("the discarded rest of a body", () => {
+  it("is freed chunk by chunk, and no other reader sees it", async () => {
+    const request = new IncomingMessage(new Socket());
+    const seen: number[] = [];
+    request.on("data", (chunk: Buffer) => void seen.push(chunk.length));
+    const chunks = Array.from({ length: 3 }, () => Buffer.alloc(64 * 1024));
+    discard(request);
+    discard(request);
+    for (const chunk of chunks) request.push(chunk);
+    request.push(null);
+    await once(request, "end");
+    expect(chunks.map(({ length }) => length)).toEqual([0, 0, 0]);
+    expect(seen).toEqual([]);
   });
 });
