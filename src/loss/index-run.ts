@@ -156,11 +156,10 @@ export class IndexRun implements Run<LossResult> {
       const takeTotal = (total: number): void => this.#takeTotal(total);
       steps.push(...this.#castWeight(), ...this.#terms.begin);
       if (sparse === undefined) steps.push(this.#checkTargets(this.#weight, takeTotal));
-      else
-        steps.push(
-          this.#checkTargets(undefined, () => {}),
-          this.#sumSamples(sparse, takeTotal),
-        );
+      else {
+        steps.push(this.#checkTargets(undefined, () => {}));
+        steps.push(this.#sumSamples(sparse, takeTotal));
+      }
     }
     if (gradFault !== undefined) {
       steps.push(() => {
