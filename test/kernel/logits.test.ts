@@ -14,6 +14,10 @@ const MOST_ULPS = 4;
 const ulps = (got: number, want: number, dtype: FloatDType): number =>
   Math.abs(got - want) / 2 ** (Math.max(Math.floor(Math.log2(Math.abs(want))), -14) - DIGITS[dtype]);
 
+/** Divides as PyTorch does: in float32 for the half types, which are then rounded a second time. */
+const quotient = (value: number, by: number, dtype: FloatDType): number =>
+  dtype === "float64" ? value / by : Math.fround(value / by);
+
 /** Magnitudes from 1e-4 to 40, three hundred to a factor of ten. */
 const inputs = Array.from({ length: 1681 }, (_, at) => 10 ** (at / 300 - 4)).flatMap((x) => [x, -x]);
 
@@ -68,7 +72,7 @@ describe.each(Object.keys(DIGITS) as FloatDType[])("%s", (dtype) => {
           inRegion((region) => {
             const tensor = place(region, dtype, [numbers.length], numbers);
             const by = dtype === "float64" ? temperature : Math.fround(temperature);
-            const want = read(tensor).map((value) => value / by);
+            const want = read(tensor).map((value) => quotient(value, by, dtype));
             const rounded = read(place(region, dtype, [numbers.length], want));
             const step = transformStep(kernel, tensor, { softcap: undefined, temperature });
             while (!step(budget));
@@ -92,4 +96,10 @@ describe.each(Object.keys(DIGITS) as FloatDType[])("%s", (dtype) => {
     });
     expect(parts).toEqual(whole);
   });
+});
+
+it("rounds the quotient of a half number to float32 first, as PyTorch does", () => {
+  // PyTorch 2.15: torch.tensor([-129 * 2**-24]).half() / 0.01. Rounded once, it would be the next number.
+  const { y } = transform("float16", [-129 * 2 ** -24], { softcap: undefined, temperature: 0.01 });
+  expect(y).toEqual([-0.0007686614990234375]);
 });
