@@ -1,4 +1,4 @@
-/** Frees the chunks of bodies, which the garbage collector would let grow to tens of megabytes. */
+/** Frees the chunks of bodies: used ones, and those of a rest that nobody reads. */
 import type { IncomingMessage } from "node:http";
 import { isMarkedAsUntransferable } from "node:worker_threads";
 import type { Coding } from "./content/content-coding.ts";
