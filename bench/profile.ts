@@ -150,7 +150,7 @@ function compute(work: Work, operation: Operation, json: JsonBody): Parameters<t
   const value = json.value as Readonly<Record<string, unknown>>;
   const operand = (name: string, dtype: DType): Tensor => {
     const { tensor, convert } = toTensor(work, describeTensor(json, value[name], `/${name}`), dtype);
-    if (convert !== undefined) runToEnd([convert()]);
+    if (convert !== undefined) runToEnd([convert]);
     return tensor;
   };
   const input = operand("input", "float32");

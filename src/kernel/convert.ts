@@ -2,6 +2,7 @@
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Step } from "./step.ts";
+import { sliced } from "./step.ts";
 
 /** Exports of `assembly/convert.ts`. Addresses are in bytes, dtypes are the codes of `tensor/dtype.ts`. */
 export interface ConvertExports {
@@ -35,19 +36,15 @@ export function convertStep(
 ): Step {
   const source = DTYPES[from.dtype];
   const result = DTYPES[to.dtype];
-  let at = 0;
-  return (budget) => {
-    const n = Math.min(budget, count - at);
+  return sliced(count, (at, n) =>
     run.convert(
       from.address + at * source.bytes,
       source.code,
       to.address + at * result.bytes,
       result.code,
       n,
-    );
-    at += n;
-    return at >= count;
-  };
+    ),
+  );
 }
 
 /**
@@ -62,12 +59,8 @@ export function convertToIntegersStep(
   reject: (element: number) => never,
 ): Step {
   const { code, bytes } = DTYPES[to.dtype];
-  let at = 0;
-  return (budget) => {
-    const n = Math.min(budget, count - at);
+  return sliced(count, (at, n) => {
     const bad = run.toIntegers(from + at * 8, to.address + at * bytes, code, n);
     if (bad >= 0) reject(at + bad);
-    at += n;
-    return at >= count;
-  };
+  });
 }

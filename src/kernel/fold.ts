@@ -5,6 +5,7 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
+import { sliced } from "./step.ts";
 
 /** Exports of `assembly/fold.ts`. A step continues for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
@@ -187,6 +188,7 @@ export function foldStep(
       isOpen = true;
     }
     if (step(at, budget) === 0) return false;
+    isOpen = false;
     const { f64 } = kernel;
     take({
       loss: readSum(f64, at / 8 + LOSS_SUM),
@@ -274,19 +276,14 @@ export function checkTargetsStep(
   const wide = Number(factors?.dtype === "float64");
   const weights = weight?.address ?? 0;
   const sampleBytes = sampleWeight === undefined ? 0 : DTYPES[sampleWeight.dtype].bytes;
-  let at = 0;
-  return (budget) => {
+  return sliced(count, (at, n) => {
     if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
-    const n = Math.min(budget, count - at);
     const from = target.address + at * bytes;
     const samples = sampleWeight === undefined ? 0 : sampleWeight.address + at * sampleBytes;
     const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, samples, wide, result);
     if (bad >= 0) reject(at + bad, readIndex(kernel, target, at + bad));
-    at += n;
-    if (at < count) return false;
-    take(totalOf(readSum(kernel.f64, result / 8)));
-    return true;
-  };
+    if (at + n === count) take(totalOf(readSum(kernel.f64, result / 8)));
+  });
 }
 
 /** Positions whose sample weights are added up. */
@@ -311,17 +308,13 @@ export function sampleSumStep(
   const wide = Number(sampleWeight?.dtype === "float64");
   const samples = sampleWeight?.address ?? 0;
   const { picks = 0, inner = 1 } = sparse ?? {};
-  let at = 0;
-  return (budget) => {
+  const from = target?.address ?? 0;
+  const add = (at: number, n: number): void => {
     if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
-    const n = Math.min(Math.ceil(budget / (picks + 1)), positions - at);
-    const from = target?.address ?? 0;
     kernel.run.addSamples(from, code, at, n, picks, inner, ignoreIndex, samples, wide, result);
-    at += n;
-    if (at < positions) return false;
-    take(totalOf(readSum(kernel.f64, result / 8)));
-    return true;
+    if (at + n === positions) take(totalOf(readSum(kernel.f64, result / 8)));
   };
+  return sliced(positions, add, picks + 1);
 }
 
 function readIndex(kernel: FoldKernel, { dtype, address }: Tensor, element: number): bigint {
@@ -351,10 +344,8 @@ export function weighLossesStep(
   const [loss, index] = [DTYPES[losses.dtype], DTYPES[target.dtype]];
   const wide = Number(weight.dtype === "float64");
   const count = elementCount(losses.shape);
-  let at = 0;
-  return (budget) => {
+  return sliced(count, (at, n) => {
     if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
-    const n = Math.min(budget, count - at);
     kernel.run.weighLosses(
       losses.address + at * loss.bytes,
       loss.code,
@@ -366,9 +357,6 @@ export function weighLossesStep(
       wide,
       result,
     );
-    at += n;
-    if (at < count) return false;
-    take(readSum(kernel.f64, result / 8));
-    return true;
-  };
+    if (at + n === count) take(readSum(kernel.f64, result / 8));
+  });
 }

@@ -5,6 +5,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Sum } from "./fold.ts";
 import { NO_SUM } from "./fold.ts";
 import type { Step } from "./step.ts";
+import { begun } from "./step.ts";
 
 /** Exports of `assembly/kl-div.ts`. */
 export interface KlDivExports {
@@ -57,14 +58,12 @@ export function klDivStep(
   describe: () => KlDiv,
   take: (sum: Sum) => void,
 ): Step {
-  let isOpen = false;
-  return (budget) => {
-    if (!isOpen) writeRun(kernel, at, describe());
-    isOpen = true;
+  const step: Step = (budget) => {
     if (kernel.run.klDivStep(at, budget) === 0) return false;
     take({ sum: kernel.f64[at / 8 + LOSS_SUM]!, rest: kernel.f64[at / 8 + LOSS_SUM + 1]! });
     return true;
   };
+  return begun(() => writeRun(kernel, at, describe()), step);
 }
 
 // Field offsets of class KlDiv in assembly/kl-div.ts: 64-bit words first, then 32-bit words.

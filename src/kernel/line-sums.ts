@@ -5,6 +5,7 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { FoldKernel } from "./fold.ts";
 import { writeFold } from "./fold.ts";
 import type { Step } from "./step.ts";
+import { begun } from "./step.ts";
 
 /** Exports of `assembly/fold.ts` for lines. */
 export interface LineExports {
@@ -126,19 +127,15 @@ export class LineFolds {
   /** Writes the gradient of a chunk of lines that has been summed. */
   gradient({ first, end }: Chunk, gradients: LineGradients): Step {
     const { axis, wide, x } = this.#lines;
-    let isOpen = false;
-    return (budget) => {
-      if (!isOpen) {
-        const { out, gradOutput } = gradients;
-        writeFold(this.#kernel, this.#gradientAt, { axis, wide, x, out, target: gradOutput });
-        const { i32, run } = this.#kernel;
-        i32[(this.#gradientAt + run.linesOffset) / 4] = this.#linesAt;
-        i32[(this.#gradientAt + run.positionOffset) / 4] = first;
-        this.#writeLines(first, end, gradients);
-        isOpen = true;
-      }
-      return this.#kernel.run.lineGradStep(this.#gradientAt, budget) !== 0;
+    const begin = (): void => {
+      const { out, gradOutput } = gradients;
+      writeFold(this.#kernel, this.#gradientAt, { axis, wide, x, out, target: gradOutput });
+      const { i32, run } = this.#kernel;
+      i32[(this.#gradientAt + run.linesOffset) / 4] = this.#linesAt;
+      i32[(this.#gradientAt + run.positionOffset) / 4] = first;
+      this.#writeLines(first, end, gradients);
     };
+    return begun(begin, (budget) => this.#kernel.run.lineGradStep(this.#gradientAt, budget) !== 0);
   }
 
   #writeLines(first: number, stop: number, gradients: LineGradients | undefined): void {

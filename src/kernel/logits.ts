@@ -3,6 +3,7 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
+import { sliced } from "./step.ts";
 
 /** Exports of `assembly/logits.ts`. A `softcap` of 0 means none, a `temperature` of 1 has no effect. */
 export interface LogitsExports {
@@ -34,14 +35,9 @@ interface LogitsKernel {
 export function transformStep({ run }: LogitsKernel, logits: Tensor, transform: LogitTransform): Step {
   const { code, bytes } = DTYPES[logits.dtype];
   const { softcap = 0, temperature = 1 } = transform;
-  const count = elementCount(logits.shape);
-  let at = 0;
-  return (budget) => {
-    const n = Math.min(budget, count - at);
-    run.transformLogits(logits.address + at * bytes, code, n, softcap, temperature);
-    at += n;
-    return at >= count;
-  };
+  return sliced(elementCount(logits.shape), (at, n) =>
+    run.transformLogits(logits.address + at * bytes, code, n, softcap, temperature),
+  );
 }
 
 /** Converts a gradient with respect to transformed logits into that of `logits`, in place. */
@@ -54,13 +50,8 @@ export function transformGradStep(
   const x = DTYPES[logits.dtype];
   const g = DTYPES[grad.dtype];
   const { softcap = 0, temperature = 1 } = transform;
-  const count = elementCount(grad.shape);
-  let at = 0;
-  return (budget) => {
-    const n = Math.min(budget, count - at);
+  return sliced(elementCount(grad.shape), (at, n) => {
     const from = logits.address + at * x.bytes;
     run.transformLogitsGrad(from, x.code, grad.address + at * g.bytes, g.code, n, softcap, temperature);
-    at += n;
-    return at >= count;
-  };
+  });
 }

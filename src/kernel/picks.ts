@@ -5,6 +5,7 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { Chunk, Sums } from "./line-sums.ts";
 import { ROW_BLOCK } from "./line-sums.ts";
 import type { Step } from "./step.ts";
+import { begun } from "./step.ts";
 
 /** Exports of `assembly/gather.ts` and `assembly/top-k.ts`. */
 export interface PickExports {
@@ -78,14 +79,10 @@ export function picksStep(
   chunk: Chunk,
 ): Step {
   const step = kernel.run[`${name}Step`];
-  let isOpen = false;
-  return (budget) => {
-    if (!isOpen) {
-      writePicks(kernel, at, picks, chunk);
-      isOpen = true;
-    }
-    return step(at, budget) !== 0;
-  };
+  return begun(
+    () => writePicks(kernel, at, picks, chunk),
+    (budget) => step(at, budget) !== 0,
+  );
 }
 
 function writePicks(kernel: PickKernel, at: number, picks: Picks, { first, end }: Chunk): void {

@@ -27,7 +27,6 @@ import { shiftStep, unshiftedIndex } from "./shift.ts";
 export class IndexRun implements Run<LossResult> {
   readonly begin: readonly Step[];
   readonly end: readonly Step[];
-  readonly warnings: string[];
   readonly #plan: IndexPlan;
   readonly #kernel: LossKernel;
   readonly #scratch: number;
@@ -43,6 +42,7 @@ export class IndexRun implements Run<LossResult> {
   /** Known after `begin` unless the weight comes last. */
   #totalWeight: Scalar | undefined;
   #sums = NO_SUMS;
+  #warnings: string[] = [];
 
   constructor(plan: IndexPlan, kernel: LossKernel, block: number) {
     this.#plan = plan;
@@ -55,7 +55,6 @@ export class IndexRun implements Run<LossResult> {
     this.#gradOutput = plan.gradOutput && new GradOutputReader(plan.gradOutput, kernel, block, this.#scratch);
     this.#terms = new TermsRun(plan.terms, kernel, block);
     this.#gradTargetWeight = plan.gradTargetWeight && atSlot(block, plan.gradTargetWeight);
-    this.warnings = [...plan.warnings];
     this.begin = this.#beginSteps();
     this.end = plan.weightComesLast ? this.#weighSteps() : [];
   }
@@ -107,6 +106,10 @@ export class IndexRun implements Run<LossResult> {
     });
   }
 
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
   known(): Partial<LossResult> {
     return this.#totalWeight === undefined ? {} : { totalWeight: this.#totalWeight };
   }
@@ -145,11 +148,17 @@ export class IndexRun implements Run<LossResult> {
     return this.#plan.loss.reduction === "mean" ? this.#totalWeight!.value : 1;
   }
 
+  #begin(): true {
+    this.#sums = NO_SUMS;
+    this.#warnings = [...this.#plan.warnings];
+    return true;
+  }
+
   /** Steps before the rows. A weight that comes last is cast and summed at the end, where the targets are checked again. */
   #beginSteps(): readonly Step[] {
     const { weightComesLast, gradFault } = this.#plan;
     const { shift, target, sparse } = this.#plan.loss;
-    const steps: Step[] = [];
+    const steps: Step[] = [() => this.#begin()];
     if (shift !== undefined) steps.push(shiftStep(this.#kernel, target, this.#target, shift));
     if (weightComesLast) steps.push(this.#checkTargets(undefined, () => {}));
     else {
@@ -225,14 +234,14 @@ export class IndexRun implements Run<LossResult> {
     const { reduction, weight, terms } = this.#plan.loss;
     if (reduction !== "mean" || this.#totalWeight.value !== 0) return;
     if (elementCount(this.#plan.lossShape) === 0) {
-      this.warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
+      this.#warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
       return;
     }
     const reason =
       weight === undefined && terms.sampleWeight === undefined
         ? "every target equals ignore_index"
         : "the weights of the targets add up to 0";
-    this.warnings.push(`${reason}, so the mean divides by 0, as in PyTorch`);
+    this.#warnings.push(`${reason}, so the mean divides by 0, as in PyTorch`);
   }
 
   #round(dtype: FloatDType, value: number): Scalar {

@@ -125,7 +125,12 @@ class KlDivRun implements Run<LossResult> {
     this.#losses = plan.losses && atSlot(block, plan.losses);
     this.#gradOutput = plan.gradOutput && new GradOutputReader(plan.gradOutput, kernel, block, this.#scratch);
     this.warnings = plan.warnings;
-    this.begin = this.#gradOutput?.begin(() => 1) ?? [];
+    this.begin = [() => this.#begin(), ...(this.#gradOutput?.begin(() => 1) ?? [])];
+  }
+
+  #begin(): true {
+    this.#sum = NO_SUM;
+    return true;
   }
 
   rows(address: number, first: number, count: number): RowsRun {

@@ -8,7 +8,8 @@ import { LINE_RECORDS_BYTES, LineFolds } from "../kernel/line-sums.ts";
 import { transformGradStep } from "../kernel/logits.ts";
 import type { Picks } from "../kernel/picks.ts";
 import { picksStep } from "../kernel/picks.ts";
-import type { Step } from "../kernel/step.ts";
+import type { Step, Work } from "../kernel/step.ts";
+import { chain } from "../kernel/step.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { partOf } from "../tensor/tensor.ts";
 import { indexError } from "./line-checks.ts";
@@ -23,12 +24,6 @@ import { atSlot } from "./plan.ts";
 export const SLAB_ELEMENTS = 65_536;
 /** Class that every index check skips because it always exists. */
 const FIRST_CLASS = 0n;
-
-/** Step with its size in elements. */
-interface Work {
-  readonly step: Step;
-  readonly elements: number;
-}
 
 /** Rows of a slab, with the part of each tensor that belongs to them. */
 interface Slab {
@@ -97,7 +92,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
   rows(address: number, first: number, count: number): RowsRun {
     const { axis, dtype, castRows, values } = this.#plan;
     const elements = count * axis.length * axis.inner;
-    const steps = [inTurn(this.#slabs(address, first, count))];
+    const steps = [chain(() => this.#slabs(address, first, count))];
     if (values !== undefined) return { steps, output: undefined };
     const at = castRows === undefined ? address : this.#block + castRows.offset;
     return { steps, output: { dtype, shape: [elements], address: at } };
@@ -239,19 +234,4 @@ export class LinesRun implements Run<LogSoftmaxResult> {
     );
     return { step, elements: axis.outer * axis.length * axis.inner };
   }
-}
-
-/** Runs works one after the other in slices. A generator may read the result of a work when it is asked for the next. */
-function inTurn(works: Iterator<Work>): Step {
-  let work: Work | undefined;
-  let isOpen = false;
-  return (budget) => {
-    if (!isOpen) work = works.next().value ?? undefined;
-    isOpen = true;
-    for (let left = budget; work !== undefined; work = works.next().value ?? undefined) {
-      if (left <= 0 || !work.step(left)) return false;
-      left -= work.elements;
-    }
-    return true;
-  };
 }

@@ -2,6 +2,7 @@
 import { convertStep } from "../kernel/convert.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
+import { sliced } from "../kernel/step.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../tensor/tensor.ts";
@@ -59,13 +60,7 @@ export function writeOneStep({ run, f64 }: LossKernel, scratch: number, to: Tens
 /** Writes zeros to the first `count` elements of a tensor. */
 export function clearStep({ u8 }: LossKernel, { dtype, address }: Tensor, count: number): Step {
   const { bytes } = DTYPES[dtype];
-  let at = 0;
-  return (budget) => {
-    const n = Math.min(budget, count - at);
-    u8.fill(0, address + at * bytes, address + (at + n) * bytes);
-    at += n;
-    return at >= count;
-  };
+  return sliced(count, (at, n) => u8.fill(0, address + at * bytes, address + (at + n) * bytes));
 }
 
 /**

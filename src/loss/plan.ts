@@ -86,7 +86,10 @@ export function planWindow(layout: Layout, { dtype }: Tensor, axis: Axis, window
   return { rows, rowBytes, slot: layout.add(dtype, [rows * row]) };
 }
 
-/** Run of a loss: `begin`, `rows` in order, `end`. Results are bit-identical for every division of the rows. */
+/**
+ * Run of a loss: `begin`, `rows` in order, `end`, and again from `begin` on for other numbers at the same addresses. Results are bit-identical for
+ * every division of the rows.
+ */
 export interface Run<Result> {
   /** Checks of operands' elements, casts, and sums that the rows need. */
   readonly begin: readonly Step[];
@@ -107,7 +110,7 @@ export interface RowsRun {
   readonly output: Tensor | undefined;
 }
 
-/** Loss whose whole input is in memory. */
+/** Loss whose whole input is in memory. Its steps may run again once they have all ended, but not after an error. */
 export interface Computation<Result> {
   readonly steps: readonly Step[];
   result(): Result;
@@ -119,14 +122,11 @@ export function computeWhole<Result>(
   plan: Plan<Result>,
   block: number,
 ): Computation<Result> {
+  const { input, axis, rowsOutput } = plan;
   const run = plan.start(kernel, block);
-  const { steps, output } = run.rows(plan.input.address, 0, plan.axis.outer);
-  return {
-    steps: run.begin.concat(steps, run.end),
-    result: () => {
-      const result = { ...run.result(), warnings: run.warnings };
-      if (plan.rowsOutput === undefined) return result;
-      return { ...result, [plan.rowsOutput]: { ...output, shape: plan.input.shape } };
-    },
-  };
+  const rows = run.rows(input.address, 0, axis.outer);
+  const steps = [...run.begin, ...rows.steps, ...run.end];
+  if (rowsOutput === undefined) return { steps, result: () => run.result() };
+  const output = { ...rows.output, shape: input.shape };
+  return { steps, result: () => ({ ...run.result(), [rowsOutput]: output }) };
 }

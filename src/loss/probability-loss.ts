@@ -121,7 +121,6 @@ function lossDType(input: FloatDType, target: FloatDType, weight: Tensor | undef
 class ProbabilityRun implements Run<LossResult> {
   readonly begin: readonly Step[];
   readonly end: readonly Step[] = [];
-  readonly warnings: string[];
   readonly #plan: ProbabilityPlan;
   readonly #kernel: LossKernel;
   readonly #block: number;
@@ -134,6 +133,7 @@ class ProbabilityRun implements Run<LossResult> {
   #totalWeight: Scalar | undefined;
   readonly #gradOutput: GradOutputReader | undefined;
   #sums = NO_SUMS;
+  #warnings: string[] = [];
 
   constructor(plan: ProbabilityPlan, kernel: LossKernel, block: number) {
     const { castWeight, losses, gradOutput, axis, loss } = plan;
@@ -145,15 +145,25 @@ class ProbabilityRun implements Run<LossResult> {
     this.#losses = losses && atSlot(block, losses);
     this.#gradOutput = gradOutput && new GradOutputReader(gradOutput, kernel, block, this.#scratch);
     this.#terms = new TermsRun(plan.terms, kernel, block);
-    this.warnings = [...plan.warnings];
     const cast = castWeight === undefined ? [] : [castStep(kernel, loss.weight!, this.#weight!)];
     const divisor = (): number => this.#totalWeight?.value ?? axis.outer * axis.inner;
     this.begin = [
+      () => this.#begin(),
       ...cast,
       ...this.#terms.begin,
       ...this.#sumSamples(),
       ...(this.#gradOutput?.begin(divisor) ?? []),
     ];
+  }
+
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  #begin(): true {
+    this.#sums = NO_SUMS;
+    this.#warnings = [...this.#plan.warnings];
+    return true;
   }
 
   /** Sums the sample weights, if there are any. */
@@ -164,7 +174,7 @@ class ProbabilityRun implements Run<LossResult> {
     const take = (total: number): void => {
       this.#totalWeight = roundTo(this.#kernel, this.#scratch, this.#plan.compute, total);
       if (positions > 0 && total === 0 && this.#plan.loss.reduction === "mean")
-        this.warnings.push("the sample weights add up to 0, so the mean divides by 0");
+        this.#warnings.push("the sample weights add up to 0, so the mean divides by 0");
     };
     return [sampleSumStep(this.#kernel, this.#scratch, { positions, sampleWeight }, take)];
   }

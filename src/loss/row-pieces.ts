@@ -7,7 +7,7 @@ import { convertStep } from "../kernel/convert.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import { transformGradStep } from "../kernel/logits.ts";
-import type { Step } from "../kernel/step.ts";
+import type { Step, Work } from "../kernel/step.ts";
 import { chain } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
@@ -73,10 +73,15 @@ export interface PieceRows {
 
 /** Folds rows piece by piece. Clears the gradient of rows without a target. */
 export function foldPieces(kernel: LossKernel, plan: PiecePlan, block: number, rows: PieceRows): Step {
-  return chain(pieceSteps(kernel, plan, block, rows));
+  return chain(() => pieceWorks(kernel, plan, block, rows));
 }
 
-function* pieceSteps(kernel: LossKernel, plan: PiecePlan, block: number, rows: PieceRows): Generator<Step> {
+function* pieceWorks(
+  kernel: LossKernel,
+  plan: PiecePlan,
+  block: number,
+  rows: PieceRows,
+): Generator<Work, void> {
   const { rowElements, transform, shift } = plan;
   const { input, returnsGrad, fold } = rows;
   const buffer = plan.buffer && atSlot(block, plan.buffer);
@@ -86,20 +91,22 @@ function* pieceSteps(kernel: LossKernel, plan: PiecePlan, block: number, rows: P
     const count = Math.min(plan.rows, rows.count - at);
     const kept = keptRows(first, shift);
     const size = keptRows(first + count, shift) - kept;
-    const piece = partOf(input, at * rowElements, size * rowElements);
+    const all = count * rowElements;
+    const elements = size * rowElements;
+    const piece = partOf(input, at * rowElements, elements);
     const inPlace = { address: piece.address, first, count, rowBytes };
-    if (shift !== undefined) yield gatherStep(kernel, inPlace, piece.address, shift);
+    if (shift !== undefined) yield { step: gatherStep(kernel, inPlace, piece.address, shift), elements: all };
     if (buffer === undefined) {
-      yield fold(piece, kept, size);
+      yield { step: fold(piece, kept, size), elements };
     } else {
-      const x = partOf(buffer, 0, size * rowElements);
-      yield* fillSteps(kernel, piece, x, size * rowElements, transform);
-      yield fold(x, kept, size);
+      const x = partOf(buffer, 0, elements);
+      for (const step of fillSteps(kernel, piece, x, elements, transform)) yield { step, elements };
+      yield { step: fold(x, kept, size), elements };
       if (returnsGrad) {
-        if (transform !== undefined) yield transformGradStep(kernel, piece, x, transform);
-        yield convertStep(kernel, x, piece, size * rowElements);
+        if (transform !== undefined) yield { step: transformGradStep(kernel, piece, x, transform), elements };
+        yield { step: convertStep(kernel, x, piece, elements), elements };
       }
     }
-    if (shift !== undefined && returnsGrad) yield spreadStep(kernel, inPlace, shift);
+    if (shift !== undefined && returnsGrad) yield { step: spreadStep(kernel, inPlace, shift), elements: all };
   }
 }

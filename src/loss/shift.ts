@@ -4,6 +4,7 @@
  */
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
+import { begun } from "../kernel/step.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
@@ -70,7 +71,10 @@ const MOVE_ELEMENTS = 32;
 export function gatherStep({ u8 }: LossKernel, rows: SequenceRows, to: number, { length, by }: Shift): Step {
   const { address, first, count, rowBytes } = rows;
   let [at, next] = [0, to];
-  return (budget) => {
+  const begin = (): void => {
+    [at, next] = [0, to];
+  };
+  return begun(begin, (budget) => {
     for (let left = budget; at < count && left > 0; left -= length + MOVE_ELEMENTS) {
       const step = (first + at) % length;
       const bytes = Math.max(0, Math.min(length - by - step, count - at)) * rowBytes;
@@ -80,16 +84,19 @@ export function gatherStep({ u8 }: LossKernel, rows: SequenceRows, to: number, {
       at += length - step;
     }
     return at >= count;
-  };
+  });
 }
 
 /** Moves gathered rows at `rows.address` back to their places, the last ones first, and clears the rows between them. */
 export function spreadStep({ u8 }: LossKernel, rows: SequenceRows, shift: Shift): Step {
   const { address, first, count, rowBytes } = rows;
   const { length, by } = shift;
-  let end = count;
-  let next = address + (keptRows(first + count, shift) - keptRows(first, shift)) * rowBytes;
-  return (budget) => {
+  const gatheredEnd = address + (keptRows(first + count, shift) - keptRows(first, shift)) * rowBytes;
+  let [end, next] = [count, gatheredEnd];
+  const begin = (): void => {
+    [end, next] = [count, gatheredEnd];
+  };
+  return begun(begin, (budget) => {
     for (let left = budget; end > 0 && left > 0; left -= length + MOVE_ELEMENTS) {
       const at = Math.max(0, end - 1 - ((first + end - 1) % length));
       const bytes = Math.max(0, Math.min(length - by - ((first + at) % length), end - at)) * rowBytes;
@@ -100,7 +107,7 @@ export function spreadStep({ u8 }: LossKernel, rows: SequenceRows, shift: Shift)
       end = at;
     }
     return end === 0;
-  };
+  });
 }
 
 /** Copies the targets from position `by` on of each sequence. `to` has the shape of the losses. */

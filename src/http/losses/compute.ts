@@ -1,10 +1,9 @@
 /** Prepares a loss: reads its operands, plans it and allocates its memory. Then runs the kernels, and responds. */
 import type { FastifyReply } from "fastify";
-import type { BeginStep } from "../../kernel/step.ts";
 import type { LossResult } from "../../loss/index-loss.ts";
 import type { LogSoftmaxResult } from "../../loss/log-softmax.ts";
 import { LossError } from "../../loss/loss-error.ts";
-import type { Plan } from "../../loss/plan.ts";
+import type { Computation, Plan } from "../../loss/plan.ts";
 import { computeWhole } from "../../loss/plan.ts";
 import { Problem, rejectAt } from "../../problems.ts";
 import { byteLength, elementCount } from "../../tensor/tensor.ts";
@@ -60,14 +59,11 @@ export interface Responder {
   locate(error: LossError): Problem;
 }
 
-/** Loss whose operands have been checked, with a place in memory for each of its tensors. Has no state, so it can run again. */
-export interface Prepared {
+/** Loss whose operands have been checked, with a place in memory for each of its tensors. */
+export interface Prepared extends Computation<LossResult> {
   readonly responder: Responder;
-  readonly plan: LossPlan;
-  /** Conversions of the operands' elements to their dtypes. */
-  readonly conversions: readonly BeginStep[];
-  /** Address of the plan's block. */
-  readonly block: number;
+  /** Called when the loss has been computed, after which it may run again, see `repeats.ts`. */
+  readonly onEnd?: () => void;
 }
 
 /** Reads and checks the operands, plans the loss and allocates its memory. */
@@ -80,15 +76,20 @@ export function prepare(
   const reader = new OperandReader(loss, operands);
   const plan = planLoss(reader);
   const block = allocBlock(loss, reader, plan, responder);
-  return { responder, plan, conversions: reader.conversions, block };
+  const { steps, result } = computeWhole(loss.kernel, plan as Plan<LossResult>, block);
+  return { responder, steps: [...reader.conversions, ...steps], result };
 }
 
 /** Runs a loss, in this turn of the event loop if it is short, otherwise in slices. */
-function run(loss: LossContext, { plan, conversions, block }: Prepared): Members | Promise<Members> {
-  const begun = conversions.map((begin) => begin());
-  const { steps, result } = computeWhole(loss.kernel, plan as Plan<LossResult>, block);
-  const pending = runSlices(begun.concat(steps), loss);
-  return pending === undefined ? toMembers(result()) : pending.then(() => toMembers(result()));
+function run(loss: LossContext, prepared: Prepared): Members | Promise<Members> {
+  const pending = runSlices(prepared.steps, loss);
+  return pending === undefined ? endRun(prepared) : pending.then(() => endRun(prepared));
+}
+
+function endRun({ result, onEnd }: Prepared): Members {
+  const members = toMembers(result());
+  onEnd?.();
+  return members;
 }
 
 /** Converts a loss's error into a problem with a pointer to the field or the element. */

@@ -1,5 +1,5 @@
 /** Reads the operands and options of a loss from the fields of a body. */
-import type { BeginStep } from "../../kernel/step.ts";
+import type { Step } from "../../kernel/step.ts";
 import type { LossOptions } from "../../loss/index-loss.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { isFloat } from "../../tensor/dtype.ts";
@@ -30,7 +30,7 @@ export function lossDType({ dtype }: LossFields, input: Tensor): DType {
 export class OperandReader {
   readonly operands: Operands;
   /** Steps that convert the elements of the operands to their dtypes. */
-  readonly conversions: BeginStep[] = [];
+  readonly conversions: Step[] = [];
   /** Total bytes of the operands. An operand without elements counts with the nested lists that were sent. */
   bytes = 0;
   readonly #loss: LossContext;

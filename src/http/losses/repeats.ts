@@ -7,7 +7,7 @@ import type { JsonBody } from "../../wire/json/reader.ts";
 import type { LossContext } from "../context.ts";
 import type { Prepared } from "./compute.ts";
 
-/** Loss of the last body with a skeleton. */
+/** Loss of the last body with a skeleton. Taken from it while it runs, because its steps have state, and not returned after an error. */
 interface Repeat {
   /** Route that prepared the loss. */
   readonly route: object;
@@ -27,12 +27,13 @@ export function recall(loss: LossContext, route: object, body: JsonBody): Prepar
   if (repeat === undefined || repeat.route !== route || repeat.kernel !== kernel) return undefined;
   if (repeat.start !== region.next || repeat.bytes > region.left) return undefined;
   if (!areEqual(repeat.records, body.records)) return undefined;
+  body.skeleton.repeat = undefined;
   region.alloc(repeat.bytes);
   loss.input = repeat.input;
   return repeat.prepared;
 }
 
-/** Prepares the loss of a body, and keeps it for repetitions unless it needed more memory than the request had reserved. */
+/** Prepares the loss of a body, and keeps it for repetitions once it has run, unless it needed more memory than the request had reserved. */
 export function remember(
   loss: LossContext,
   route: object,
@@ -43,12 +44,21 @@ export function remember(
   const { next: start, left } = region;
   const prepared = prepareLoss();
   const bytes = region.next - start;
-  if (bytes === left - region.left) {
-    const records = body.records.slice();
-    const repeat: Repeat = { route, prepared, kernel, input: loss.input, records, start, bytes };
-    body.skeleton.repeat = repeat;
-  }
-  return prepared;
+  if (bytes !== left - region.left) return prepared;
+  const { skeleton } = body;
+  const onEnd = (): void => {
+    skeleton.repeat = repeat;
+  };
+  const repeat: Repeat = {
+    route,
+    prepared: { ...prepared, onEnd },
+    kernel,
+    input: loss.input,
+    records: body.records.slice(),
+    start,
+    bytes,
+  };
+  return repeat.prepared;
 }
 
 /** Compares records, of which most bodies have two. */

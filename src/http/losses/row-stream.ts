@@ -143,7 +143,7 @@ function inTime({ plan, run }: RowStream): TensorInfo[] {
 /** Computes the members that the rows did not yield. */
 async function endRows({ loss, run }: RowStream): Promise<Members> {
   await runSlices(run.end, loss);
-  return { ...toMembers(run.result()), warnings: run.warnings };
+  return toMembers(run.result());
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Reads the three formats of a tensor in JSON: a number or nested lists, `data` with a shape, `base64` with a shape. */
 import { convertStep, convertToIntegersStep } from "../../kernel/convert.ts";
 import type { Kernel } from "../../kernel/load.ts";
-import type { BeginStep, Step } from "../../kernel/step.ts";
+import type { Step } from "../../kernel/step.ts";
+import { begun } from "../../kernel/step.ts";
 import { excerpt, rejectAt } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
 import type { DType } from "../../tensor/dtype.ts";
@@ -93,10 +94,10 @@ export function checkElementCount(shape: readonly number[], pointer: string): nu
   return elementCount(shape);
 }
 
-/** Tensor with the step that converts its elements, if they need one. The step begins with the numbers of the body. */
+/** Tensor with the step that converts its elements, if they need one. */
 export interface ReadTensor {
   readonly tensor: Tensor;
-  readonly convert: BeginStep | undefined;
+  readonly convert: Step | undefined;
 }
 
 /** Bytes of a number before its conversion. */
@@ -109,13 +110,12 @@ export function toTensor({ kernel, region }: Work, text: TensorText, dtype: DTyp
   if (numbers?.kind === "base64") return { tensor: base64Tensor(text, numbers, named), convert: undefined };
   const address = numbers?.address ?? region.alloc(NUMBER_BYTES);
   const tensor: Tensor = { dtype: named, shape, address };
-  const convert: BeginStep = () => conversion(kernel, text, tensor);
+  const convert = conversion(kernel, text, tensor);
   if (numbers !== undefined) return { tensor, convert };
-  const place: BeginStep = () => {
+  const place = (): void => {
     kernel.f64[address / NUMBER_BYTES] = scalar;
-    return convert();
   };
-  return { tensor, convert: place };
+  return { tensor, convert: begun(place, convert) };
 }
 
 /** Converts the numbers of a text in place to the dtype of `tensor`. Rejects numbers that an integer dtype does not hold. */

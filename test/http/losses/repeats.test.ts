@@ -130,7 +130,35 @@ describe("a body with the text of an earlier one", () => {
       expect((await service().post("/v1/cross_entropy", body([1, 0]))).status).toBe(200);
       const { status, json } = await service().post("/v1/cross_entropy", body([...target]));
       expect([status, json.errors[0].pointer]).toEqual([422, pointer]);
+      // The refused run stopped in the middle, so nothing of it may be left.
+      expect(await ask("/v1/cross_entropy", body([0, 1]))).toEqual(
+        await ask("/v1/cross_entropy", body([0, 1]), other),
+      );
     }
+  });
+
+  it("has its own warning, once", async () => {
+    for (const target of [[-100], [0], [-100], [-100]]) {
+      const { json } = await service().post("/v1/cross_entropy", { input: [[0, 1]], target });
+      expect(json.warnings?.length ?? 0).toBe(target[0] === 0 ? 0 : 1);
+    }
+  });
+
+  it("has its own numbers beside long ones that run in slices at the same time", async () => {
+    const rows = 300;
+    const classes = 1000;
+    const body = (seed: number) => ({
+      input: Array.from({ length: rows }, (_, row) =>
+        Array.from({ length: classes }, (_, column) => ((row * 31 + column * 17 + seed * 7) % 41) / 8),
+      ),
+      target: Array.from({ length: rows }, (_, row) => (row * 13 + seed) % classes),
+      temperature: 2,
+    });
+    const answers = [];
+    for (const seed of [1, 2, 3, 4]) answers.push(await ask("/v1/cross_entropy", body(seed), other));
+    const asked = [1, 2, 3, 4].map((seed) => ask("/v1/cross_entropy", body(seed)));
+    expect(await Promise.all(asked)).toEqual(answers);
+    expect(new Set(answers.map(([, text]) => text)).size).toBe(4);
   });
 
   it("is answered by the memory of its own service", async () => {

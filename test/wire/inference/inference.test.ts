@@ -26,7 +26,7 @@ function readInput(shape: readonly number[], datatype: Datatype, data: string): 
         shape,
       ]);
       const { tensor, convert } = operands.tensor({ kernel, region }, "input", "float32");
-      if (convert !== undefined) runToEnd([convert()]);
+      if (convert !== undefined) runToEnd([convert]);
       const { dtype, address } = tensor;
       const count = shape.reduce((product, size) => product * size, 1);
       const bytes = kernel.u8.slice(address, address + count * DTYPES[dtype].bytes);

@@ -31,7 +31,7 @@ function read(input: string, dtype: DType = "float64"): Read | Problem {
       const body = scan(region, `{"input":${input}}`);
       const text = describeTensor(body, (body.value as { input: unknown }).input, "/input");
       const { tensor, convert } = toTensor({ kernel, region }, text, dtype);
-      if (convert !== undefined) runToEnd([convert()]);
+      if (convert !== undefined) runToEnd([convert]);
       const { address, dtype: got, shape } = tensor;
       const bytes = Buffer.from(kernel.u8.slice(address, address + elementCount(shape) * DTYPES[got].bytes));
       return { format: text.format, dtype: got, shape, numbers: elements(got, bytes) };
