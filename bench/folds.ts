@@ -105,15 +105,7 @@ export function prepare(bench: Bench, plan: Plan, { dtype, shape, classAxis }: I
       const check = { classes: axis.length, target: checked, weight: undefined, ignoreIndex: IGNORE_INDEX };
       runToEnd([checkTargetsStep(kernel, at, { ...check, reject }, () => {})]);
     }
-    runToEnd([
-      foldStep(
-        kernel,
-        at,
-        plan.name,
-        () => fold,
-        () => {},
-      ),
-    ]);
+    runToEnd([foldStep(kernel, at, plan.name, fold)]);
     record.release();
   };
   return { run, release: () => region.release() };

@@ -5,7 +5,7 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
-import { sliced } from "./step.ts";
+import { begun, sliced } from "./step.ts";
 
 /** Exports of `assembly/fold.ts`. A step continues for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
@@ -90,9 +90,8 @@ export interface Fold {
   readonly losses?: Tensor | undefined;
   /** Dtype of each loss. */
   readonly lossDType?: FloatDType;
-  /** Upstream gradient of each position in the compute dtype. Undefined means `gradOutputScalar` for all. */
+  /** Upstream gradient of each position in the compute dtype. Undefined means {@link FoldStart.gradOutputScalar} for all. */
   readonly gradOutput?: Tensor | undefined;
-  readonly gradOutputScalar?: number;
   /** Label smoothing, 0 for none. */
   readonly smoothing?: number;
   readonly ignoreIndex?: bigint;
@@ -108,8 +107,20 @@ export interface Fold {
   /** Outputs for the class of each position's largest logit, int64, and whether it is the target, uint8. */
   readonly predictions?: Tensor | undefined;
   readonly correct?: Tensor | undefined;
+}
+
+/** Numbers that are known when a fold begins. */
+export interface FoldStart {
+  /** Upstream gradient of all positions. Default 1. */
+  readonly gradOutputScalar?: number;
   /** Sums of the previous rows. Default 0. */
-  readonly sums?: FoldSums | undefined;
+  readonly sums?: FoldSums;
+}
+
+/** Calls at the first and after the last slice of a fold. */
+export interface FoldHooks {
+  readonly begin?: () => FoldStart;
+  readonly end?: (sums: FoldSums) => void;
 }
 
 /**
@@ -160,43 +171,46 @@ const SQUARE_SUM = 8;
 const WORDS = 20;
 
 /**
- * Runs a fold over the operands that `describe` returns at the first step. `at` is the address of `foldBytes` bytes
- * reserved for it. Results are bit-identical for every division into steps, and for every division of the rows if the
- * sums are passed on.
+ * Runs a fold. `at` is the address of `foldBytes` bytes reserved for it. Results are bit-identical for every division into steps, and for
+ * every division of the rows if the sums are passed on.
  */
 export function foldStep(
   kernel: FoldKernel,
   at: number,
   name: FoldName,
-  describe: () => Fold,
-  take: (sums: FoldSums) => void,
+  fold: Fold,
+  { begin = () => NO_START, end = () => {} }: FoldHooks = {},
 ): Step {
+  if (hasNoResult(fold)) {
+    return () => {
+      end(begin().sums ?? NO_SUMS);
+      return true;
+    };
+  }
+  const write = foldWriter(kernel, at, fold);
   const step = kernel.run[`${name}Step`];
-  let isOpen = false;
-  return (budget) => {
-    if (!isOpen) {
-      const fold = describe();
-      const { outer, length, inner } = fold.axis;
-      // Skips empty tensors without a result for each line because they may have billions of lines.
-      const { losses, correct, gradTargetWeight } = fold;
-      const results = losses ?? correct ?? gradTargetWeight;
-      if (outer * length * inner === 0 && results === undefined) {
-        take(fold.sums ?? NO_SUMS);
-        return true;
-      }
-      writeFold(kernel, at, fold);
-      isOpen = true;
-    }
-    if (step(at, budget) === 0) return false;
-    isOpen = false;
-    const { f64 } = kernel;
-    take({
-      loss: readSum(f64, at / 8 + LOSS_SUM),
-      smooth: readSum(f64, at / 8 + SMOOTH_SUM),
-      square: readSum(f64, at / 8 + SQUARE_SUM),
-    });
-    return true;
-  };
+  const fields = at / 8;
+  return begun(
+    () => write(begin()),
+    (budget) => {
+      if (step(at, budget) === 0) return false;
+      const { f64 } = kernel;
+      end({
+        loss: readSum(f64, fields + LOSS_SUM),
+        smooth: readSum(f64, fields + SMOOTH_SUM),
+        square: readSum(f64, fields + SQUARE_SUM),
+      });
+      return true;
+    },
+  );
+}
+
+const NO_START: FoldStart = {};
+
+/** Whether tensors are empty and no line has a result of its own. Such a fold is skipped because it may have billions of lines. */
+function hasNoResult({ axis, losses, correct, gradTargetWeight }: Fold): boolean {
+  const { outer, length, inner } = axis;
+  return outer * length * inner === 0 && (losses ?? correct ?? gradTargetWeight) === undefined;
 }
 
 function readSum(f64: Float64Array, index: number): Sum {
@@ -208,18 +222,10 @@ function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): void {
   f64[index + 1] = rest;
 }
 
-/** Writes the record of a fold without progress. */
-export function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
-  kernel.u8.fill(0, at, at + kernel.run.foldBytes);
-  kernel.f64[at / 8 + GRAD_OUTPUT_SCALAR] = fold.gradOutputScalar ?? 1;
-  kernel.f64[at / 8 + SMOOTHING] = fold.smoothing ?? 0;
-  kernel.i64[at / 8 + IGNORE_INDEX] = fold.ignoreIndex ?? 0n;
-  writeSum(kernel.f64, at / 8 + LOSS_SUM, fold.sums?.loss ?? NO_SUM);
-  writeSum(kernel.f64, at / 8 + SMOOTH_SUM, fold.sums?.smooth ?? NO_SUM);
-  kernel.f64[at / 8 + SQUARE_SCALE] = fold.squareScale ?? 0;
-  writeSum(kernel.f64, at / 8 + SQUARE_SUM, fold.sums?.square ?? NO_SUM);
-  const { axis, x, target } = fold;
-  const words = [
+/** Returns a function that writes the record of a fold without progress. */
+export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?: FoldStart) => void {
+  const { axis, x, target, smoothing = 0, ignoreIndex = 0n, squareScale = 0 } = fold;
+  const words = Int32Array.of(
     axis.outer,
     axis.length,
     axis.inner,
@@ -242,8 +248,20 @@ export function writeFold(kernel: FoldKernel, at: number, fold: Fold): void {
     fold.gradTargetWeight?.address ?? 0,
     fold.predictions?.address ?? 0,
     fold.correct?.address ?? 0,
-  ];
-  kernel.i32.set(words, at / 4 + WORDS);
+  );
+  return ({ gradOutputScalar = 1, sums = NO_SUMS } = NO_START) => {
+    const { u8, i32, i64, f64, run } = kernel;
+    const fields = at / 8;
+    u8.fill(0, at, at + run.foldBytes);
+    f64[fields + GRAD_OUTPUT_SCALAR] = gradOutputScalar;
+    f64[fields + SMOOTHING] = smoothing;
+    i64[fields + IGNORE_INDEX] = ignoreIndex;
+    writeSum(f64, fields + LOSS_SUM, sums.loss);
+    writeSum(f64, fields + SMOOTH_SUM, sums.smooth);
+    f64[fields + SQUARE_SCALE] = squareScale;
+    writeSum(f64, fields + SQUARE_SUM, sums.square);
+    i32.set(words, at / 4 + WORDS);
+  };
 }
 
 /** Operands of {@link checkTargetsStep}. */

@@ -32,11 +32,16 @@ export interface KlDiv {
   readonly gradInput?: Tensor | undefined;
   /** Output for the gradient with respect to `target`, in its dtype. */
   readonly gradTarget?: Tensor | undefined;
-  /** Upstream gradient of each loss in the compute dtype. Undefined means `gradOutputScalar` for all. */
+  /** Upstream gradient of each loss in the compute dtype. Undefined means {@link KlDivStart.gradOutputScalar} for all. */
   readonly gradOutput?: Tensor | undefined;
+}
+
+/** Numbers that are known when the first element is computed. */
+export interface KlDivStart {
+  /** Upstream gradient of all losses. Default 1. */
   readonly gradOutputScalar?: number;
   /** Sum of the previous elements. Default 0. */
-  readonly sum?: Sum | undefined;
+  readonly sum?: Sum;
 }
 
 /** Kernel exports and memory views for the operands. */
@@ -47,32 +52,33 @@ export interface KlDivKernel {
 }
 
 /**
- * Computes `xlogy(t, t) - t * x`, or `exp(t) * (t - x)` with `logTarget`, over the operands that `describe` returns at
- * the first step. `at` is the address of `klDivBytes` bytes reserved for it. Each operation rounds to the dtype that
- * PyTorch stores. Results are bit-identical for every division into steps, and for every division of the elements if the
+ * Computes `xlogy(t, t) - t * x`, or `exp(t) * (t - x)` with `logTarget`. Calls `begin` at the first slice and `end` after the last. `at` is the
+ * address of `klDivBytes` bytes reserved for it. Each operation rounds to the dtype that PyTorch stores. Results are bit-identical for every division into steps, and for every division of the elements if the
  * sum is passed on.
  */
 export function klDivStep(
   kernel: KlDivKernel,
   at: number,
-  describe: () => KlDiv,
-  take: (sum: Sum) => void,
+  operands: KlDiv,
+  begin: () => KlDivStart,
+  end: (sum: Sum) => void,
 ): Step {
   const step: Step = (budget) => {
     if (kernel.run.klDivStep(at, budget) === 0) return false;
-    take({ sum: kernel.f64[at / 8 + LOSS_SUM]!, rest: kernel.f64[at / 8 + LOSS_SUM + 1]! });
+    end({ sum: kernel.f64[at / 8 + LOSS_SUM]!, rest: kernel.f64[at / 8 + LOSS_SUM + 1]! });
     return true;
   };
-  return begun(() => writeRun(kernel, at, describe()), step);
+  return begun(() => writeRun(kernel, at, operands, begin()), step);
 }
 
 // Field offsets of class KlDiv in assembly/kl-div.ts: 64-bit words first, then 32-bit words.
 const LOSS_SUM = 2;
 const WORDS = 8;
 
-function writeRun({ f64, i32 }: KlDivKernel, at: number, run: KlDiv): void {
-  const { x, target, sum = NO_SUM } = run;
-  f64.set([run.gradOutputScalar ?? 1, run.divisor ?? 1, sum.sum, sum.rest], at / 8);
+function writeRun({ f64, i32 }: KlDivKernel, at: number, run: KlDiv, start: KlDivStart): void {
+  const { x, target, divisor = 1 } = run;
+  const { gradOutputScalar = 1, sum = NO_SUM } = start;
+  f64.set([gradOutputScalar, divisor, sum.sum, sum.rest], at / 8);
   const words = [
     run.count,
     Number(run.logTarget),

@@ -3,7 +3,7 @@
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { FoldKernel } from "./fold.ts";
-import { writeFold } from "./fold.ts";
+import { foldWriter } from "./fold.ts";
 import type { Step } from "./step.ts";
 import { begun } from "./step.ts";
 
@@ -99,7 +99,7 @@ export class LineFolds {
     this.#gradientAt = at + foldBytes;
     this.#linesAt = at + 2 * foldBytes;
     const { axis, wide, x, out } = lines;
-    writeFold(kernel, this.#at, { axis, wide, x, out });
+    foldWriter(kernel, this.#at, { axis, wide, x, out })();
     kernel.i32[(this.#at + kernel.run.linesOffset) / 4] = this.#linesAt;
   }
 
@@ -127,9 +127,10 @@ export class LineFolds {
   /** Writes the gradient of a chunk of lines that has been summed. */
   gradient({ first, end }: Chunk, gradients: LineGradients): Step {
     const { axis, wide, x } = this.#lines;
+    const { out, gradOutput } = gradients;
+    const write = foldWriter(this.#kernel, this.#gradientAt, { axis, wide, x, out, target: gradOutput });
     const begin = (): void => {
-      const { out, gradOutput } = gradients;
-      writeFold(this.#kernel, this.#gradientAt, { axis, wide, x, out, target: gradOutput });
+      write();
       const { i32, run } = this.#kernel;
       i32[(this.#gradientAt + run.linesOffset) / 4] = this.#linesAt;
       i32[(this.#gradientAt + run.positionOffset) / 4] = first;

@@ -82,7 +82,7 @@ export class IndexRun implements Run<LossResult> {
       return partOf(tensor, kept * each * inner, count * each * inner);
     };
     const each = this.#gradOutput?.each;
-    const describe = () => ({
+    const fold = {
       axis: { outer: count, length, inner },
       wide: this.#plan.compute === "float64",
       x,
@@ -95,14 +95,15 @@ export class IndexRun implements Run<LossResult> {
       losses: this.#losses && part(this.#losses),
       lossDType: dtype,
       gradOutput: each && part(each),
-      gradOutputScalar: this.#gradOutput?.scalar ?? 0,
       smoothing,
       ignoreIndex,
       ...this.#terms.operands(part),
-      sums: this.#sums,
-    });
-    return foldStep(this.#kernel, this.#scratch, op, describe, (sums) => {
-      this.#sums = sums;
+    };
+    return foldStep(this.#kernel, this.#scratch, op, fold, {
+      begin: () => ({ gradOutputScalar: this.#gradOutput?.scalar ?? 0, sums: this.#sums }),
+      end: (sums) => {
+        this.#sums = sums;
+      },
     });
   }
 

@@ -183,7 +183,7 @@ class KlDivRun implements Run<LossResult> {
   ): Step {
     const { loss, dtype } = this.#plan;
     const each = this.#gradOutput?.each;
-    const describe = () => ({
+    const operands = {
       count: elementCount(x.shape),
       x,
       target,
@@ -194,10 +194,9 @@ class KlDivRun implements Run<LossResult> {
       gradInput,
       gradTarget,
       gradOutput: each && part(each),
-      gradOutputScalar: this.#gradOutputScalar(),
-      sum: this.#sum,
-    });
-    return klDivStep(this.#kernel, this.#scratch, describe, (sum) => {
+    };
+    const begin = () => ({ gradOutputScalar: this.#gradOutputScalar(), sum: this.#sum });
+    return klDivStep(this.#kernel, this.#scratch, operands, begin, (sum) => {
       this.#sum = sum;
     });
   }
@@ -224,8 +223,13 @@ class KlDivRun implements Run<LossResult> {
   }
 
   #fold(name: "logSoftmax" | "logSoftmaxGrad", x: Tensor, axis: Axis, target: Tensor | undefined): Step {
-    const describe = () => ({ axis, wide: x.dtype === "float64", x, out: x, target });
-    return foldStep(this.#kernel, this.#scratch, name, describe, () => {});
+    return foldStep(this.#kernel, this.#scratch, name, {
+      axis,
+      wide: x.dtype === "float64",
+      x,
+      out: x,
+      target,
+    });
   }
 
   #divide(tensor: Tensor, temperature: number): Step[] {

@@ -225,13 +225,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
   /** Writes the output over the logits, or the gradient over its upstream gradient. */
   #fold(name: "logSoftmax" | "logSoftmaxGrad", { axis, x }: Slab, out: Tensor): Work {
     const wide = this.#plan.compute === "float64";
-    const step = foldStep(
-      this.#kernel,
-      this.#scratch,
-      name,
-      () => ({ axis, wide, x, out, target: out }),
-      () => {},
-    );
+    const step = foldStep(this.#kernel, this.#scratch, name, { axis, wide, x, out, target: out });
     return { step, elements: axis.outer * axis.length * axis.inner };
   }
 }

@@ -1,5 +1,6 @@
 /** `torch.nn.functional.log_softmax`: checks in PyTorch's order, plan and run. */
 
+import type { Fold } from "../kernel/fold.ts";
 import { foldStep } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
@@ -156,13 +157,13 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
       address: castRows === undefined ? address : this.#block + castRows.offset,
     };
     const fill = castRows === undefined ? [] : fillSteps(this.#kernel, rows, output, elements, transform);
-    const describe = () => ({
+    const fold = {
       axis: { ...axis, outer: count },
       wide: dtype === "float64",
       x: output,
       out: output,
-    });
-    return { steps: [...fill, this.#fold("logSoftmax", describe)], output };
+    };
+    return { steps: [...fill, this.#fold("logSoftmax", fold)], output };
   }
 
   known(): Partial<LogSoftmaxResult> {
@@ -186,7 +187,7 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
       steps.push(writeOneStep(this.#kernel, this.#block + this.#plan.scratch.offset, grad));
     else if (slot !== undefined) steps.push(castStep(this.#kernel, gradOutput, grad));
     const wide = dtype === "float64";
-    steps.push(this.#fold("logSoftmaxGrad", () => ({ axis, wide, x: output, target: grad, out: grad })));
+    steps.push(this.#fold("logSoftmaxGrad", { axis, wide, x: output, target: grad, out: grad }));
     if (transform !== undefined) steps.push(transformGradStep(this.#kernel, input, grad, transform));
     this.#gradInput = grad;
     if (isCast) {
@@ -196,8 +197,8 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
     return steps;
   }
 
-  #fold(name: "logSoftmax" | "logSoftmaxGrad", describe: Parameters<typeof foldStep>[3]): Step {
-    return foldStep(this.#kernel, this.#block + this.#plan.scratch.offset, name, describe, () => {});
+  #fold(name: "logSoftmax" | "logSoftmaxGrad", fold: Fold): Step {
+    return foldStep(this.#kernel, this.#block + this.#plan.scratch.offset, name, fold);
   }
 }
 

@@ -196,7 +196,7 @@ class ProbabilityRun implements Run<LossResult> {
     const positions = (tensor: Tensor): Tensor => partOf(tensor, first * inner, count * inner);
     const target = partOf(loss.target, first * length * inner, count * length * inner);
     const each = this.#gradOutput?.each;
-    const describe = () => ({
+    const fold = {
       axis: { ...axis, outer: count },
       wide: compute === "float64",
       x,
@@ -207,13 +207,14 @@ class ProbabilityRun implements Run<LossResult> {
       losses: this.#losses && positions(this.#losses),
       lossDType: dtype,
       gradOutput: each && positions(each),
-      gradOutputScalar: this.#gradOutput?.scalar ?? 0,
       smoothing: loss.smoothing,
       ...this.#terms.operands(positions),
-      sums: this.#sums,
-    });
-    return foldStep(this.#kernel, this.#scratch, "softTarget", describe, (sums) => {
-      this.#sums = sums;
+    };
+    return foldStep(this.#kernel, this.#scratch, "softTarget", fold, {
+      begin: () => ({ gradOutputScalar: this.#gradOutput?.scalar ?? 0, sums: this.#sums }),
+      end: (sums) => {
+        this.#sums = sums;
+      },
     });
   }
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Sum } from "../../src/kernel/fold.ts";
 import { NO_SUM, totalOf } from "../../src/kernel/fold.ts";
-import type { KlDiv } from "../../src/kernel/kl-div.ts";
+import type { KlDiv, KlDivStart } from "../../src/kernel/kl-div.ts";
 import { klDivStep } from "../../src/kernel/kl-div.ts";
 import type { FloatDType } from "../../src/tensor/dtype.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -58,13 +58,18 @@ function promote(a: FloatDType, b: FloatDType): FloatDType {
 }
 
 /** Runs the kernel to its end over parts of `each` elements; returns the total. */
-function run(operands: Omit<KlDiv, "count" | "sum">, count: number, budget: number, each = count): Sum {
+function run(
+  { gradOutputScalar = 1, ...operands }: Omit<KlDiv, "count"> & KlDivStart,
+  count: number,
+  budget: number,
+  each = count,
+): Sum {
   let sum = NO_SUM;
   const at = kernel.run.outputAt;
   for (let first = 0; first === 0 || first < count; first += Math.max(each, 1)) {
     const n = Math.min(each, count - first);
     const part = (tensor: Tensor): Tensor => partOf(tensor, first, n);
-    const describe = () => ({
+    const places = {
       ...operands,
       count: n,
       x: part(operands.x),
@@ -73,9 +78,9 @@ function run(operands: Omit<KlDiv, "count" | "sum">, count: number, budget: numb
       gradInput: operands.gradInput && part(operands.gradInput),
       gradTarget: operands.gradTarget && part(operands.gradTarget),
       gradOutput: operands.gradOutput && part(operands.gradOutput),
-      sum,
-    });
-    const step = klDivStep(kernel, at, describe, (result) => {
+    };
+    const begin = () => ({ gradOutputScalar, sum });
+    const step = klDivStep(kernel, at, places, begin, (result) => {
       sum = result;
     });
     while (!step(budget));
@@ -165,7 +170,8 @@ it("stops after a block once the budget is spent", () => {
     const step = klDivStep(
       kernel,
       kernel.run.outputAt,
-      () => operands,
+      operands,
+      () => ({}),
       () => {},
     );
     let steps = 1;

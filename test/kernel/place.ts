@@ -1,6 +1,6 @@
 /** Tensors in the kernels' memory for the tests: written and read with DataView, without any of the service's code. */
 
-import type { Fold, FoldName, FoldSums } from "../../src/kernel/fold.ts";
+import type { Fold, FoldName, FoldStart, FoldSums } from "../../src/kernel/fold.ts";
 import { foldStep } from "../../src/kernel/fold.ts";
 import type { Kernel } from "../../src/kernel/load.ts";
 import { loadKernel } from "../../src/kernel/load.ts";
@@ -41,7 +41,7 @@ export function read({ dtype, shape, address }: Tensor): number[] {
 }
 
 /** Runs a fold to its end in steps of `budget` elements; gives its sums. */
-export function fold(region: Region, name: FoldName, operands: Fold, budget?: number): FoldSums {
+export function fold(region: Region, name: FoldName, operands: Fold & FoldStart, budget?: number): FoldSums {
   return foldInSteps(region, name, operands, budget).sums;
 }
 
@@ -49,20 +49,17 @@ export function fold(region: Region, name: FoldName, operands: Fold, budget?: nu
 export function foldInSteps(
   region: Region,
   name: FoldName,
-  operands: Fold,
+  operands: Fold & FoldStart,
   budget = 1 << 18,
 ): { readonly sums: FoldSums; readonly steps: number } {
   let sums: FoldSums | undefined;
   const at = region.alloc(kernel.run.foldBytes);
-  const step = foldStep(
-    kernel,
-    at,
-    name,
-    () => operands,
-    (result) => {
+  const step = foldStep(kernel, at, name, operands, {
+    begin: () => operands,
+    end: (result) => {
       sums = result;
     },
-  );
+  });
   let steps = 1;
   while (!step(budget)) steps++;
   return { sums: sums!, steps };
