@@ -51,8 +51,9 @@ export class Exchange {
   waitsForBody = false;
   /** Memory of the request's tensors, if it has any. */
   region: Region | undefined;
-  readonly bodyProgress = new Progress(0);
-  readonly responseProgress = new Progress();
+  /** Progress since the first sweep that found the exchange waiting. */
+  bodyProgress: Progress | undefined;
+  responseProgress: Progress | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
     this.request = request;

@@ -49,6 +49,12 @@ interface Extent {
 export class Arena {
   readonly start: number;
   readonly end: number;
+  /** Total bytes. */
+  readonly capacity: number;
+  /** Limit of one request's reservations. */
+  readonly largest: number;
+  /** Limit of all reservations above {@link TINY_BYTES} together. */
+  readonly #most: number;
   readonly #onTake: ((start: number, end: number) => void) | undefined;
   #free: Extent[];
   #reserved = 0;
@@ -63,22 +69,10 @@ export class Arena {
     this.#onTake = onTake;
     this.start = alignUp(start);
     this.end = end;
+    this.capacity = end - this.start;
+    this.#most = Math.max(this.capacity * (1 - TINY_SHARE), Math.min(this.capacity, TINY_BYTES));
+    this.largest = Math.max(this.capacity * (1 - SMALL_SHARE), Math.min(this.#most, SMALL_BYTES));
     this.#free = [{ start: this.start, end }];
-  }
-
-  /** Total bytes. */
-  get capacity(): number {
-    return this.end - this.start;
-  }
-
-  /** Limit of one request's reservations. */
-  get largest(): number {
-    return Math.max(this.capacity * (1 - SMALL_SHARE), Math.min(this.#most, SMALL_BYTES));
-  }
-
-  /** Limit of all reservations above {@link TINY_BYTES} together. */
-  get #most(): number {
-    return Math.max(this.capacity * (1 - TINY_SHARE), Math.min(this.capacity, TINY_BYTES));
   }
 
   /** Bytes in use. */

@@ -51,15 +51,20 @@ export const SHORT_BYTES = 768 * 1024;
 export interface Cost {
   /** Bytes of memory for its tensors. */
   readonly memory: number;
-  /** Seconds of one core. */
-  readonly seconds: number;
   /** Bytes of its body, as announced. */
   readonly length: number;
+  /** Bytes of binary numbers among them. */
+  readonly binary: number;
 }
 
 /** Estimates the cost of a body with so many bytes of JSON and of binary numbers. */
 export function costOf(json: number, binary: number): Cost {
-  return { memory: 4 * json + binary, seconds: secondsFor(json, binary), length: json + binary };
+  return { memory: 4 * json + binary, length: json + binary, binary };
+}
+
+/** Estimates the seconds of one core. */
+function secondsOf({ length, binary }: Cost): number {
+  return secondsFor(length - binary, binary);
 }
 
 /** Initial cost of a JSON body of unknown length, for its text and its numbers. */
@@ -115,7 +120,7 @@ export function admit(
   }
   // A file of unknown length may be short.
   const bytes = hasLength ? length : Math.min(length, engine.bodyLimit);
-  const cost = { memory: 0, seconds: secondsFor(0, bytes), length: bytes };
+  const cost = { memory: 0, length: bytes, binary: bytes };
   return admitLoss(engine, operation, request, { cost, responseFormat, coding, mayBeShort: false });
 }
 
@@ -238,13 +243,13 @@ function limitOf(engine: Engine, { length }: Cost, coding: Coding | undefined): 
 
 /** Counts the request as in progress until it ends, first with the short cost and then, if its body is long, with the longest. */
 function trackLoad(engine: Engine, loss: LossContext, { first, longest }: Reservation): void {
-  let leave = engine.load.add(first.seconds, () => loss.bytes / first.length);
+  let leave = engine.load.add(secondsOf(first), () => loss.bytes / first.length);
   if (longest !== undefined) {
     loss.reserveLongest = () => {
       leave?.();
       checkCost(engine, longest);
       loss.region.replan(bytesOf(longest));
-      leave = engine.load.add(longest.seconds, () => loss.bytes / longest.length);
+      leave = engine.load.add(secondsOf(longest), () => loss.bytes / longest.length);
     };
   }
   if (leave !== undefined || longest !== undefined) loss.onEnd(() => leave?.());
@@ -259,7 +264,7 @@ function withDecoder(cost: Cost, coding: Coding | undefined): Cost {
 /** Rejects a request that can never fit the Arena, or that would wait too long. */
 function checkCost({ arena, load }: Engine, cost: Cost): void {
   checkMemory(arena, cost);
-  load.check(cost.seconds);
+  load.check(secondsOf(cost));
 }
 
 function checkMemory(arena: Arena, { memory, length }: Cost): void {

@@ -77,7 +77,7 @@ function readInOnePiece(
   exchange.expectBody((problem) => {
     if (!isOver) end(problem);
   });
-  payload.on("data", onData).once("close", () => {
+  payload.on("data", onData).on("close", () => {
     if (!isOver) end(endedEarly());
   });
   if (length === 0) scan();

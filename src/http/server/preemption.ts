@@ -35,7 +35,7 @@ export function evictSlowest(connections: Connections, missing: number, asking: 
   return true;
 }
 
-/** Returns the progress of a request that waits for its client, or undefined for one that is computed. */
+/** Returns the progress of a request that waits for its client, or undefined for one that is computed or has just begun to wait. */
 function progressOf(exchange: Exchange): Progress | undefined {
   const { request, response, bodyProgress, responseProgress } = exchange;
   if (request.socket.destroyed) return undefined;

@@ -4,6 +4,7 @@
  */
 import { Problem } from "../../problems.ts";
 import type { Connection, Connections, Exchange } from "../connection.ts";
+import { Progress } from "../connection.ts";
 
 /** Limits of a connection. */
 export interface TimeoutLimits {
@@ -57,9 +58,11 @@ function sweepExchange(exchange: Exchange, limits: TimeoutLimits): void {
 }
 
 function sweepBody(exchange: Exchange, { graceMs, silenceMs, rate }: TimeoutLimits): void {
-  const { request, bytesBefore, onSlowBody, bodyProgress } = exchange;
+  const { request, bytesBefore, onSlowBody } = exchange;
   if (onSlowBody === undefined) return;
   const bytes = request.socket.bytesRead - bytesBefore;
+  exchange.bodyProgress ??= new Progress(0);
+  const { bodyProgress } = exchange;
   bodyProgress.wait(SWEEP_MS, bytes);
   // Bytes that came with the head are not counted.
   const patience = bytes === 0 && !request.readableDidRead ? Math.min(silenceMs, graceMs) : graceMs;
@@ -75,7 +78,10 @@ function sweepRest(connection: Connection, { lingerMs, lingerBytes }: TimeoutLim
   if (connection.lingeredMs > lingerMs || bytes > lingerBytes) socket.destroy();
 }
 
-function sweepResponse({ request, response, responseProgress }: Exchange, { stallMs }: TimeoutLimits): void {
+function sweepResponse(exchange: Exchange, { stallMs }: TimeoutLimits): void {
+  const { request, response } = exchange;
+  exchange.responseProgress ??= new Progress();
+  const { responseProgress } = exchange;
   responseProgress.wait(SWEEP_MS, request.socket.bytesWritten - response.writableLength);
   if (responseProgress.stalledMs >= stallMs) request.socket.destroy();
 }
