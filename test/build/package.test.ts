@@ -48,6 +48,11 @@ it("holds the built server and library, the contract, the licence and what descr
   expect(files.toSorted()).toEqual([...built, ...others].sort());
 });
 
+it("has a server in ASCII, because Node keeps any other source in two bytes for each character", () => {
+  const server = readFileSync(join(ROOT, "dist/cli/run.js"));
+  expect(server.findIndex((byte) => byte > 127)).toBe(-1);
+});
+
 it("has nothing that publint finds fault with", async () => {
   const { buffer: tarball } = new Uint8Array(readFileSync(join(folder, `lossd-${VERSION}.tgz`)));
   const { messages } = await publint({ pack: { tarball } });
