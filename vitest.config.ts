@@ -6,6 +6,8 @@ import { SETTING_ENTRIES } from "./src/config.ts";
 
 const testTimeout = 30_000;
 const plain = ["test/plain/*.test.ts"];
+/** Tests with compilers of the SDKs' languages and with a browser. */
+const peers = ["test/sdk/*.test.ts", "test/browser/*.test.ts"];
 const packages = "**/node_modules/**";
 
 // The person's own settings and collectors are for their servers; what the tests start inherits this environment.
@@ -29,7 +31,15 @@ export default defineConfig({
     // One worker for each of two cores: ports are chosen by process, so test files can run side by side.
     maxWorkers: 2,
     projects: [
-      { test: { name: "lossd", include: ["test/**/*.test.ts"], exclude: [...plain, packages], testTimeout } },
+      {
+        test: {
+          name: "lossd",
+          include: ["test/**/*.test.ts"],
+          exclude: [...plain, ...peers, packages],
+          testTimeout,
+        },
+      },
+      { test: { name: "peers", include: peers, testTimeout } },
       {
         test: {
           name: "plain SIMD",
