@@ -1,6 +1,6 @@
 /** Converts whole tensors between element types, in slices. */
-import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
 import { sliced } from "./step.ts";
 
@@ -18,11 +18,8 @@ export interface ConvertExports {
   toIntegers(from: number, to: number, dtype: number, n: number): number;
 }
 
-/** Address and type of elements. */
-export interface Elements {
-  readonly dtype: DType;
-  readonly address: number;
-}
+/** Dtype and address of elements. */
+type Elements = Pick<Tensor, "dtype" | "address">;
 
 /**
  * Converts the first `count` elements of `from` to the float dtype of `to`, each rounded once to nearest even. Works in

@@ -5,7 +5,7 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
-import { begun, sliced } from "./step.ts";
+import { once, sliced, withInit } from "./step.ts";
 
 /** Exports of `assembly/fold.ts`. A step continues for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
@@ -179,23 +179,18 @@ export function foldStep(
   at: number,
   name: FoldName,
   fold: Fold,
-  { begin = () => NO_START, end = () => {} }: FoldHooks = {},
+  { begin, end }: FoldHooks = {},
 ): Step {
-  if (hasNoResult(fold)) {
-    return () => {
-      end(begin().sums ?? NO_SUMS);
-      return true;
-    };
-  }
+  if (hasNoResult(fold)) return once(() => end?.(begin?.().sums ?? NO_SUMS));
   const write = foldWriter(kernel, at, fold);
   const step = kernel.run[`${name}Step`];
   const fields = at / 8;
-  return begun(
-    () => write(begin()),
+  return withInit(
+    () => write(begin?.()),
     (budget) => {
       if (step(at, budget) === 0) return false;
       const { f64 } = kernel;
-      end({
+      end?.({
         loss: readSum(f64, fields + LOSS_SUM),
         smooth: readSum(f64, fields + SMOOTH_SUM),
         square: readSum(f64, fields + SQUARE_SUM),
@@ -204,8 +199,6 @@ export function foldStep(
     },
   );
 }
-
-const NO_START: FoldStart = {};
 
 /** Whether tensors are empty and no line has a result of its own. Such a fold is skipped because it may have billions of lines. */
 function hasNoResult({ axis, losses, correct, gradTargetWeight }: Fold): boolean {
@@ -249,7 +242,7 @@ export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?:
     fold.predictions?.address ?? 0,
     fold.correct?.address ?? 0,
   );
-  return ({ gradOutputScalar = 1, sums = NO_SUMS } = NO_START) => {
+  return ({ gradOutputScalar = 1, sums = NO_SUMS } = {}) => {
     const { u8, i32, i64, f64, run } = kernel;
     const fields = at / 8;
     u8.fill(0, at, at + run.foldBytes);
@@ -286,7 +279,7 @@ export function checkTargetsStep(
   kernel: FoldKernel,
   result: number,
   { classes, target, weight, sampleWeight, ignoreIndex, reject }: TargetCheck,
-  take: (totalWeight: number) => void,
+  onTotal: (totalWeight: number) => void,
 ): Step {
   const { code, bytes } = DTYPES[target.dtype];
   const count = elementCount(target.shape);
@@ -300,7 +293,7 @@ export function checkTargetsStep(
     const samples = sampleWeight === undefined ? 0 : sampleWeight.address + at * sampleBytes;
     const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, samples, wide, result);
     if (bad >= 0) reject(at + bad, readIndex(kernel, target, at + bad));
-    if (at + n === count) take(totalOf(readSum(kernel.f64, result / 8)));
+    if (at + n === count) onTotal(totalOf(readSum(kernel.f64, result / 8)));
   });
 }
 
@@ -319,7 +312,7 @@ export function sampleSumStep(
   kernel: FoldKernel,
   result: number,
   { positions, sampleWeight, sparse, ignoreIndex = 0n }: SampleSum,
-  take: (total: number) => void,
+  onTotal: (total: number) => void,
 ): Step {
   const target = sparse?.target;
   const code = DTYPES[target?.dtype ?? "int64"].code;
@@ -330,7 +323,7 @@ export function sampleSumStep(
   const add = (at: number, n: number): void => {
     if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
     kernel.run.addSamples(from, code, at, n, picks, inner, ignoreIndex, samples, wide, result);
-    if (at + n === positions) take(totalOf(readSum(kernel.f64, result / 8)));
+    if (at + n === positions) onTotal(totalOf(readSum(kernel.f64, result / 8)));
   };
   return sliced(positions, add, picks + 1);
 }
@@ -357,7 +350,7 @@ export function weighLossesStep(
   kernel: FoldKernel,
   result: number,
   { losses, target, weight, ignoreIndex }: LossWeighing,
-  take: (lossSum: Sum) => void,
+  onSum: (lossSum: Sum) => void,
 ): Step {
   const [loss, index] = [DTYPES[losses.dtype], DTYPES[target.dtype]];
   const wide = Number(weight.dtype === "float64");
@@ -375,6 +368,6 @@ export function weighLossesStep(
       wide,
       result,
     );
-    if (at + n === count) take(readSum(kernel.f64, result / 8));
+    if (at + n === count) onSum(readSum(kernel.f64, result / 8));
   });
 }

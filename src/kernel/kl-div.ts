@@ -5,7 +5,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Sum } from "./fold.ts";
 import { NO_SUM } from "./fold.ts";
 import type { Step } from "./step.ts";
-import { begun } from "./step.ts";
+import { withInit } from "./step.ts";
 
 /** Exports of `assembly/kl-div.ts`. */
 export interface KlDivExports {
@@ -68,7 +68,7 @@ export function klDivStep(
     end({ sum: kernel.f64[at / 8 + LOSS_SUM]!, rest: kernel.f64[at / 8 + LOSS_SUM + 1]! });
     return true;
   };
-  return begun(() => writeRun(kernel, at, operands, begin()), step);
+  return withInit(() => writeRun(kernel, at, operands, begin()), step);
 }
 
 // Field offsets of class KlDiv in assembly/kl-div.ts: 64-bit words first, then 32-bit words.

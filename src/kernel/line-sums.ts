@@ -5,7 +5,7 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { FoldKernel } from "./fold.ts";
 import { foldWriter } from "./fold.ts";
 import type { Step } from "./step.ts";
-import { begun } from "./step.ts";
+import { withInit } from "./step.ts";
 
 /** Exports of `assembly/fold.ts` for lines. */
 export interface LineExports {
@@ -129,14 +129,14 @@ export class LineFolds {
     const { axis, wide, x } = this.#lines;
     const { out, gradOutput } = gradients;
     const write = foldWriter(this.#kernel, this.#gradientAt, { axis, wide, x, out, target: gradOutput });
-    const begin = (): void => {
+    const init = (): void => {
       write();
       const { i32, run } = this.#kernel;
       i32[(this.#gradientAt + run.linesOffset) / 4] = this.#linesAt;
       i32[(this.#gradientAt + run.positionOffset) / 4] = first;
       this.#writeLines(first, end, gradients);
     };
-    return begun(begin, (budget) => this.#kernel.run.lineGradStep(this.#gradientAt, budget) !== 0);
+    return withInit(init, (budget) => this.#kernel.run.lineGradStep(this.#gradientAt, budget) !== 0);
   }
 
   #writeLines(first: number, stop: number, gradients: LineGradients | undefined): void {

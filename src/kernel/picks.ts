@@ -5,7 +5,7 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { Chunk, Sums } from "./line-sums.ts";
 import { ROW_BLOCK } from "./line-sums.ts";
 import type { Step } from "./step.ts";
-import { begun } from "./step.ts";
+import { withInit } from "./step.ts";
 
 /** Exports of `assembly/gather.ts` and `assembly/top-k.ts`. */
 export interface PickExports {
@@ -79,7 +79,7 @@ export function picksStep(
   chunk: Chunk,
 ): Step {
   const step = kernel.run[`${name}Step`];
-  return begun(
+  return withInit(
     () => writePicks(kernel, at, picks, chunk),
     (budget) => step(at, budget) !== 0,
   );

@@ -4,7 +4,7 @@
 export type Step = (budget: number) => boolean;
 
 /** Step with its size. */
-export interface Work {
+export interface SizedStep {
   readonly step: Step;
   readonly elements: number;
 }
@@ -15,6 +15,14 @@ export const SLICE_ELEMENTS = 1 << 18;
 /** Runs all steps in order without yielding. */
 export function runToEnd(steps: Iterable<Step>): void {
   for (const step of steps) while (!step(SLICE_ELEMENTS));
+}
+
+/** Step without elements, which is done at once. */
+export function once(work: () => void): Step {
+  return () => {
+    work();
+    return true;
+  };
 }
 
 /** Step over `count` elements. `work` takes the next `n` of them, from element `at` on. An element may `cost` as much as several. */
@@ -30,30 +38,30 @@ export function sliced(count: number, work: (at: number, n: number) => void, cos
   };
 }
 
-/** Step that calls `begin` before its first slice. */
-export function begun(begin: () => void, step: Step): Step {
+/** Step that calls `init` before its first slice. */
+export function withInit(init: () => void, step: Step): Step {
   let isBegun = false;
   return (budget) => {
-    if (!isBegun) begin();
+    if (!isBegun) init();
     isBegun = !step(budget);
     return !isBegun;
   };
 }
 
-/** Runs works in order as one step. A generator may read the result of a work when it is asked for the next. */
-export function chain(begin: () => Iterator<Work, void>): Step {
-  let works: Iterator<Work> | undefined;
-  let work: Work | undefined;
+/** Runs steps in order as one. `start` is called at the beginning. A generator may read the result of a step when it is asked for the next. */
+export function chain(start: () => Iterator<SizedStep, void>): Step {
+  let rest: Iterator<SizedStep, void> | undefined;
+  let next: SizedStep | undefined;
   return (budget) => {
-    if (works === undefined) {
-      works = begin();
-      work = works.next().value ?? undefined;
+    if (rest === undefined) {
+      rest = start();
+      next = rest.next().value ?? undefined;
     }
-    for (let left = budget; work !== undefined; work = works.next().value ?? undefined) {
-      if (left <= 0 || !work.step(left)) return false;
-      left -= work.elements;
+    for (let left = budget; next !== undefined; next = rest.next().value ?? undefined) {
+      if (left <= 0 || !next.step(left)) return false;
+      left -= next.elements;
     }
-    works = undefined;
+    rest = undefined;
     return true;
   };
 }

@@ -1,4 +1,5 @@
 /** Checks of `cross_entropy` in PyTorch's order, for each kind of target. */
+import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES, isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
@@ -8,25 +9,27 @@ import type { IndexLoss, SparseTarget } from "./index-loss.ts";
 import { IGNORE_INDEX } from "./index-loss.ts";
 import { floatFault, formatShape, LossError } from "./loss-error.ts";
 import { checkTerms } from "./position-terms.ts";
+import type { ProbabilityLoss } from "./probability-loss.ts";
 import type { Reduction } from "./reduction.ts";
 import { resolveShift } from "./shift.ts";
 
-/** Checked operands and options of a target of class indices. */
-type CheckedTarget = Omit<IndexLoss, "input" | "dtype" | "classAxis" | "transform">;
+/** Properties of a loss over class indices that depend on the kind of target. */
+type CheckedTarget = Pick<IndexLoss, "op" | "shift" | "sparse" | "terms" | "ignoreIndex" | "smoothing">;
 
-export function checkIndexPath(
-  input: Tensor,
+/** Checks a target of one class index for each position. */
+export function checkIndexTarget(
+  logits: Tensor,
   classAxis: number,
   target: Tensor,
   reduction: Reduction,
   options: CrossEntropyOptions,
 ): CheckedTarget {
-  const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
+  const { weight, ignoreIndex = IGNORE_INDEX } = options;
   const smoothing = checkSmoothing(options.labelSmoothing);
-  checkLogits(input);
-  checkIndexOperands(input, classAxis, target, weight);
-  const shift = resolveShift(input, classAxis, options.shift);
-  if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(input, target, weight, reduction);
+  checkLogits(logits);
+  checkIndexOperands(logits, classAxis, target, weight);
+  const shift = resolveShift(logits, classAxis, options.shift);
+  if (smoothing > 0 && weight !== undefined) checkSmoothedWeight(logits, target, weight, reduction);
   if (options.returnGradTarget) {
     throw new LossError(
       "option_not_applicable",
@@ -37,15 +40,10 @@ export function checkIndexPath(
   return {
     op: "crossEntropy",
     shift,
-    target,
     sparse: undefined,
-    terms: checkTerms(options, target.shape, input.shape[classAxis]!, true),
-    weight,
-    reduction,
+    terms: checkTerms(options, target.shape, logits.shape[classAxis]!, true),
     ignoreIndex,
     smoothing,
-    returnGrad,
-    gradOutput,
   };
 }
 
@@ -56,15 +54,14 @@ const MAX_PICKS = 1024;
  * Checks a sparse target: class indices in the input's shape but for the class dimension, weights of its shape, and no
  * option for one class per position.
  */
-export function checkSparsePath(
-  input: Tensor,
+export function checkSparseTarget(
+  logits: Tensor,
   classAxis: number,
   target: Tensor,
-  reduction: Reduction,
   options: CrossEntropyOptions,
 ): CheckedTarget {
-  const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
-  checkLogits(input);
+  const { weight, ignoreIndex = IGNORE_INDEX } = options;
+  checkLogits(logits);
   const picks = target.shape[classAxis];
   if (picks! > MAX_PICKS) {
     throw new LossError(
@@ -73,8 +70,8 @@ export function checkSparsePath(
       `Expected at most ${MAX_PICKS} classes for each position. Got: ${picks}`,
     );
   }
-  if (picks === undefined || !sameShape(target.shape, input.shape.with(classAxis, picks))) {
-    const expected = input.shape.map((size, axis) => (axis === classAxis ? "K" : size)).join(", ");
+  if (picks === undefined || !sameShape(target.shape, logits.shape.with(classAxis, picks))) {
+    const expected = logits.shape.map((size, axis) => (axis === classAxis ? "K" : size)).join(", ");
     throw new LossError(
       "shape_mismatch",
       "target",
@@ -83,8 +80,8 @@ export function checkSparsePath(
   }
   checkTargetDType(target);
   checkTargetWeight(target, options.targetWeight!);
-  checkClassWeight(input, classAxis, weight);
-  checkWeightDType(input, weight);
+  checkClassWeight(logits, classAxis, weight);
+  checkWeightDType(logits, weight);
   const smoothing = checkSmoothing(options.labelSmoothing);
   for (const [field, isSet] of [
     ["label_smoothing", smoothing > 0],
@@ -94,23 +91,18 @@ export function checkSparsePath(
     if (isSet)
       throw new LossError("option_not_applicable", field, `${field} is not supported with target_weight`);
   }
-  const positions = input.shape.toSpliced(classAxis, 1);
+  const positions = logits.shape.toSpliced(classAxis, 1);
   return {
     op: "sparseTarget",
     shift: undefined,
-    target,
     sparse: {
       picks,
       weight: options.targetWeight as SparseTarget["weight"],
       returnGrad: options.returnGradTargetWeight ?? false,
     },
-    terms: checkTerms(options, positions, input.shape[classAxis]!, false),
-    weight,
-    reduction,
+    terms: checkTerms(options, positions, logits.shape[classAxis]!, false),
     ignoreIndex,
     smoothing: 0,
-    returnGrad,
-    gradOutput,
   };
 }
 
@@ -143,12 +135,13 @@ function checkLogits(input: Tensor): void {
   );
 }
 
-export function checkProbabilityOperands(
-  input: Tensor,
+/** Checks a target of probabilities, of the input's shape. */
+export function checkProbabilityTarget(
+  logits: Tensor,
   classAxis: number,
   target: Tensor,
   options: CrossEntropyOptions,
-): void {
+): Pick<ProbabilityLoss, "target" | "terms" | "smoothing"> {
   if (!isFloat(target.dtype)) {
     throw new LossError(
       "dtype_not_supported",
@@ -163,7 +156,7 @@ export function checkProbabilityOperands(
       "ignore_index is not supported for floating point target",
     );
   }
-  if (input.shape.length === 0) {
+  if (logits.shape.length === 0) {
     throw new LossError(
       "dim_out_of_range",
       "input",
@@ -177,13 +170,17 @@ export function checkProbabilityOperands(
       "shift is not supported for probabilities: it needs a target of class indices",
     );
   }
-  checkClassWeight(input, classAxis, options.weight);
-  checkLogits(input);
+  checkClassWeight(logits, classAxis, options.weight);
+  checkLogits(logits);
+  const smoothing = checkSmoothing(options.labelSmoothing);
+  const positions = logits.shape.toSpliced(classAxis, 1);
+  const terms = checkTerms(options, positions, logits.shape[classAxis]!, false);
+  return { target: target as Tensor & { dtype: FloatDType }, terms, smoothing };
 }
 
 function checkClassWeight(input: Tensor, classAxis: number, weight: Tensor | undefined): void {
   const classes = input.shape[classAxis];
-  if (weight === undefined || (weight.shape.length === 1 && weight.shape[0] === classes)) return;
+  if (weight === undefined || sameShape(weight.shape, [classes!])) return;
   throw new LossError(
     "shape_mismatch",
     "weight",
@@ -192,7 +189,7 @@ function checkClassWeight(input: Tensor, classAxis: number, weight: Tensor | und
 }
 
 /** Returns the effective smoothing, 0 for values up to 0 as in PyTorch. Rejects values over 1. */
-export function checkSmoothing(labelSmoothing = 0): number {
+function checkSmoothing(labelSmoothing = 0): number {
   if (labelSmoothing > 1) {
     throw new LossError(
       "option_out_of_range",

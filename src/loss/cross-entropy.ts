@@ -2,12 +2,7 @@
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { sameShape } from "../tensor/tensor.ts";
-import {
-  checkIndexPath,
-  checkProbabilityOperands,
-  checkSmoothing,
-  checkSparsePath,
-} from "./cross-entropy-checks.ts";
+import { checkIndexTarget, checkProbabilityTarget, checkSparseTarget } from "./cross-entropy-checks.ts";
 import { checkGradRequest } from "./grad-output.ts";
 import type { IndexStreaming, LossOptions, LossResult } from "./index-loss.ts";
 import { IndexPlan } from "./index-loss.ts";
@@ -18,7 +13,6 @@ import { LossError } from "./loss-error.ts";
 import { castInput } from "./numbers.ts";
 import type { Plan } from "./plan.ts";
 import type { TermOptions } from "./position-terms.ts";
-import { checkTerms } from "./position-terms.ts";
 import { ProbabilityPlan } from "./probability-loss.ts";
 import { resolveReduction } from "./reduction.ts";
 
@@ -66,9 +60,10 @@ export function planCrossEntropy(
   const classAxis = resolveClassAxis(input, options.dim);
   const transform = resolveTransform(options);
   const dtype = logits.dtype as FloatDType;
+  const operands = { input, dtype, classAxis, transform, target, weight, reduction, returnGrad, gradOutput };
   if (options.targetWeight !== undefined) {
-    const checked = checkSparsePath(logits, classAxis, target, reduction, options);
-    return new IndexPlan({ ...checked, input, dtype, classAxis, transform }, warnings, streaming);
+    const checked = checkSparseTarget(logits, classAxis, target, options);
+    return new IndexPlan({ ...operands, ...checked }, warnings, streaming);
   }
   if (returnGradTargetWeight) {
     throw new LossError(
@@ -78,21 +73,9 @@ export function planCrossEntropy(
     );
   }
   if (!sameShape(input.shape, target.shape)) {
-    const checked = checkIndexPath(logits, classAxis, target, reduction, options);
-    return new IndexPlan({ ...checked, input, dtype, classAxis, transform }, warnings, streaming);
+    const checked = checkIndexTarget(logits, classAxis, target, reduction, options);
+    return new IndexPlan({ ...operands, ...checked }, warnings, streaming);
   }
-  checkProbabilityOperands(logits, classAxis, target, options);
-  const smoothing = checkSmoothing(options.labelSmoothing);
-  const positions = input.shape.toSpliced(classAxis, 1);
-  const operands = {
-    input,
-    dtype,
-    classAxis,
-    transform,
-    target: target as Tensor & { dtype: FloatDType },
-    terms: checkTerms(options, positions, input.shape[classAxis]!, false),
-    weight,
-    gradOutput,
-  };
-  return new ProbabilityPlan({ ...operands, reduction, smoothing, returnGrad, returnGradTarget }, warnings);
+  const checked = checkProbabilityTarget(logits, classAxis, target, options);
+  return new ProbabilityPlan({ ...operands, ...checked, returnGradTarget }, warnings);
 }

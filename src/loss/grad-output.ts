@@ -1,6 +1,7 @@
 /** Upstream gradient (`grad_output`) with autograd's checks. */
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
+import { once } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -124,14 +125,13 @@ export class GradOutputReader {
     const steps: Step[] = [];
     if (stored !== undefined) steps.push(castStep(this.#kernel, given!, this.#stored!));
     if (each !== undefined) steps.push(castStep(this.#kernel, this.#stored!, this.each!));
-    steps.push(() => {
+    const setScalar = (): void => {
       const one =
         this.#stored === undefined || this.each !== undefined
           ? 1
           : firstElement(this.#kernel, this.#scratch, this.#stored);
       this.scalar = reduction === "mean" ? one / divisor() : one;
-      return true;
-    });
-    return steps;
+    };
+    return [...steps, once(setScalar)];
   }
 }

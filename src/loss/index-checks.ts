@@ -8,8 +8,8 @@ import { formatShape, LossError } from "./loss-error.ts";
 
 /**
  * Checks the operands of `nll_loss` in the order of PyTorch 2.15: rank, batch size, rank of the target, its dtype, its
- * sizes, the weight's shape, the input's dtype, the weight's dtype. For 3-D, 5-D and higher inputs, the target's sizes
- * come before its dtype. PyTorch 2.15 accepts a 1-D input with a target of shape (1), which is rejected here because it
+ * sizes, the weight's shape, the input's dtype, the weight's dtype. For 4-D inputs, the weight's shape comes before the
+ * target's sizes, and for 3-D, 5-D and higher inputs, the target's sizes come before its dtype. PyTorch 2.15 accepts a 1-D input with a target of shape (1), which is rejected here because it
  * is always a mistake. Another class dimension than PyTorch's has its own order: the target's shape, its dtype, the
  * weight's shape, the dtypes.
  */
@@ -54,9 +54,7 @@ function checkRows(input: Tensor, target: Tensor, weight: Tensor | undefined): v
       `Dimension specified as 0 but tensor has no dimensions: the target of a batch has shape [${input.shape[0]}], got []`,
     );
   }
-  if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes)) {
-    throw weightError(weight, `either for all ${classes} classes or no classes`);
-  }
+  checkWeightShape(weight, classes);
 }
 
 function checkImages(input: Tensor, target: Tensor, weight: Tensor | undefined): void {
@@ -91,10 +89,13 @@ function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined)
 function checkMoved(input: Tensor, axis: number, target: Tensor, weight: Tensor | undefined): void {
   checkTargetShape(input, axis, target);
   checkTargetDType(target);
-  const classes = input.shape[axis];
-  if (weight !== undefined && !(weight.shape.length === 1 && weight.shape[0] === classes))
-    throw weightError(weight, `either for all ${classes} classes or no classes`);
+  checkWeightShape(weight, input.shape[axis]!);
   checkDTypes(input, weight);
+}
+
+function checkWeightShape(weight: Tensor | undefined, classes: number): void {
+  if (weight === undefined || sameShape(weight.shape, [classes])) return;
+  throw weightError(weight, `either for all ${classes} classes or no classes`);
 }
 
 function checkWeightCount(input: Tensor, weight: Tensor | undefined): void {

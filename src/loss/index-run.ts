@@ -10,6 +10,7 @@ import {
 } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
+import { once } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../tensor/tensor.ts";
 import { elementCount, partOf } from "../tensor/tensor.ts";
@@ -42,7 +43,6 @@ export class IndexRun implements Run<LossResult> {
   /** Known after `begin` unless the weight comes last. */
   #totalWeight: Scalar | undefined;
   #sums = NO_SUMS;
-  #warnings: string[] = [];
 
   constructor(plan: IndexPlan, kernel: LossKernel, block: number) {
     this.#plan = plan;
@@ -77,7 +77,7 @@ export class IndexRun implements Run<LossResult> {
     const { op, dtype, sparse, returnGrad, smoothing, ignoreIndex } = this.#plan.loss;
     const { length, inner } = this.#plan.axis;
     const part = (tensor: Tensor): Tensor => partOf(tensor, kept * inner, count * inner);
-    const picks = (tensor: Tensor): Tensor => {
+    const targetPart = (tensor: Tensor): Tensor => {
       const { picks: each = 1 } = sparse ?? {};
       return partOf(tensor, kept * each * inner, count * each * inner);
     };
@@ -87,10 +87,10 @@ export class IndexRun implements Run<LossResult> {
       wide: this.#plan.compute === "float64",
       x,
       out: returnGrad ? x : undefined,
-      target: picks(this.#target),
+      target: targetPart(this.#target),
       picks: sparse?.picks,
-      targetWeight: sparse && picks(sparse.weight),
-      gradTargetWeight: this.#gradTargetWeight && picks(this.#gradTargetWeight),
+      targetWeight: sparse && targetPart(sparse.weight),
+      gradTargetWeight: this.#gradTargetWeight && targetPart(this.#gradTargetWeight),
       weight: this.#plan.weightComesLast ? undefined : this.#weight,
       losses: this.#losses && part(this.#losses),
       lossDType: dtype,
@@ -108,7 +108,15 @@ export class IndexRun implements Run<LossResult> {
   }
 
   get warnings(): readonly string[] {
-    return this.#warnings;
+    const { loss, lossShape, warnings } = this.#plan;
+    if (loss.reduction !== "mean" || this.#totalWeight?.value !== 0) return warnings;
+    if (elementCount(lossShape) === 0)
+      return [...warnings, "the mean over no elements is 0/0 = NaN, as in PyTorch"];
+    const reason =
+      loss.weight === undefined && loss.terms.sampleWeight === undefined
+        ? "every target equals ignore_index"
+        : "the weights of the targets add up to 0";
+    return [...warnings, `${reason}, so the mean divides by 0, as in PyTorch`];
   }
 
   known(): Partial<LossResult> {
@@ -149,26 +157,24 @@ export class IndexRun implements Run<LossResult> {
     return this.#plan.loss.reduction === "mean" ? this.#totalWeight!.value : 1;
   }
 
-  #begin(): true {
-    this.#sums = NO_SUMS;
-    this.#warnings = [...this.#plan.warnings];
-    return true;
-  }
-
   /** Steps before the rows. A weight that comes last is cast and summed at the end, where the targets are checked again. */
   #beginSteps(): readonly Step[] {
     const { weightComesLast, gradFault } = this.#plan;
     const { shift, target, sparse } = this.#plan.loss;
-    const steps: Step[] = [() => this.#begin()];
+    const steps: Step[] = [
+      once(() => {
+        this.#sums = NO_SUMS;
+      }),
+    ];
     if (shift !== undefined) steps.push(shiftStep(this.#kernel, target, this.#target, shift));
     if (weightComesLast) steps.push(this.#checkTargets(undefined, () => {}));
     else {
-      const takeTotal = (total: number): void => this.#takeTotal(total);
+      const setTotal = (total: number): void => this.#setTotal(total);
       steps.push(...this.#castWeight(), ...this.#terms.begin);
-      if (sparse === undefined) steps.push(this.#checkTargets(this.#weight, takeTotal));
+      if (sparse === undefined) steps.push(this.#checkTargets(this.#weight, setTotal));
       else {
         steps.push(this.#checkTargets(undefined, () => {}));
-        steps.push(this.#sumSamples(sparse, takeTotal));
+        steps.push(this.#sumSamples(sparse, setTotal));
       }
     }
     if (gradFault !== undefined) {
@@ -181,7 +187,7 @@ export class IndexRun implements Run<LossResult> {
   }
 
   /** Sums the sample weights of all positions with a kept class. */
-  #sumSamples({ picks }: SparseTarget, take: (total: number) => void): Step {
+  #sumSamples({ picks }: SparseTarget, onTotal: (total: number) => void): Step {
     const { lossShape, axis, loss } = this.#plan;
     return sampleSumStep(
       this.#kernel,
@@ -193,7 +199,7 @@ export class IndexRun implements Run<LossResult> {
         sparse: { target: this.#target, picks, inner: axis.inner },
         ignoreIndex: loss.ignoreIndex,
       },
-      take,
+      onTotal,
     );
   }
 
@@ -203,7 +209,7 @@ export class IndexRun implements Run<LossResult> {
     const weigh = weighLossesStep(this.#kernel, this.#scratch, operands, (lossSum) => {
       this.#sums = { ...NO_SUMS, loss: lossSum };
     });
-    const check = this.#checkTargets(this.#weight, (total) => this.#takeTotal(total));
+    const check = this.#checkTargets(this.#weight, (total) => this.#setTotal(total));
     return [...this.#castWeight(), check, weigh];
   }
 
@@ -213,7 +219,7 @@ export class IndexRun implements Run<LossResult> {
   }
 
   /** Sums the weights of all targets that are not ignored. Rejects the first target in row-major order that is no class. */
-  #checkTargets(weight: Tensor | undefined, take: (total: number) => void): Step {
+  #checkTargets(weight: Tensor | undefined, onTotal: (total: number) => void): Step {
     const { ignoreIndex, shift, sparse } = this.#plan.loss;
     const classes = this.#plan.axis.length;
     const reject = (element: number, value: bigint): never => {
@@ -227,22 +233,11 @@ export class IndexRun implements Run<LossResult> {
     // A sparse target's classes have weights of their own.
     const sampleWeight = sparse === undefined ? this.#terms.sampleWeight : undefined;
     const check = { classes, target: this.#target, weight, sampleWeight, ignoreIndex, reject };
-    return checkTargetsStep(this.#kernel, this.#scratch, check, take);
+    return checkTargetsStep(this.#kernel, this.#scratch, check, onTotal);
   }
 
-  #takeTotal(total: number): void {
+  #setTotal(total: number): void {
     this.#totalWeight = this.#round(this.#plan.compute, total);
-    const { reduction, weight, terms } = this.#plan.loss;
-    if (reduction !== "mean" || this.#totalWeight.value !== 0) return;
-    if (elementCount(this.#plan.lossShape) === 0) {
-      this.#warnings.push("the mean over no elements is 0/0 = NaN, as in PyTorch");
-      return;
-    }
-    const reason =
-      weight === undefined && terms.sampleWeight === undefined
-        ? "every target equals ignore_index"
-        : "the weights of the targets add up to 0";
-    this.#warnings.push(`${reason}, so the mean divides by 0, as in PyTorch`);
   }
 
   #round(dtype: FloatDType, value: number): Scalar {

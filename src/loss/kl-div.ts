@@ -5,6 +5,7 @@ import type { LossKernel } from "../kernel/kernel.ts";
 import { klDivStep } from "../kernel/kl-div.ts";
 import { transformStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
+import { once } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { axisOf, elementCount, partOf } from "../tensor/tensor.ts";
@@ -125,12 +126,12 @@ class KlDivRun implements Run<LossResult> {
     this.#losses = plan.losses && atSlot(block, plan.losses);
     this.#gradOutput = plan.gradOutput && new GradOutputReader(plan.gradOutput, kernel, block, this.#scratch);
     this.warnings = plan.warnings;
-    this.begin = [() => this.#begin(), ...(this.#gradOutput?.begin(() => 1) ?? [])];
-  }
-
-  #begin(): true {
-    this.#sum = NO_SUM;
-    return true;
+    this.begin = [
+      once(() => {
+        this.#sum = NO_SUM;
+      }),
+      ...(this.#gradOutput?.begin(() => 1) ?? []),
+    ];
   }
 
   rows(address: number, first: number, count: number): RowsRun {
@@ -157,10 +158,6 @@ class KlDivRun implements Run<LossResult> {
       ...this.#logSoftmaxGrad(target, gradLogTarget, lines, logits),
     ];
     return { steps, output };
-  }
-
-  known(): Partial<LossResult> {
-    return {};
   }
 
   result(): LossResult {

@@ -8,7 +8,7 @@ import { LINE_RECORDS_BYTES, LineFolds } from "../kernel/line-sums.ts";
 import { transformGradStep } from "../kernel/logits.ts";
 import type { Picks } from "../kernel/picks.ts";
 import { picksStep } from "../kernel/picks.ts";
-import type { Step, Work } from "../kernel/step.ts";
+import type { SizedStep, Step } from "../kernel/step.ts";
 import { chain } from "../kernel/step.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { partOf } from "../tensor/tensor.ts";
@@ -98,10 +98,6 @@ export class LinesRun implements Run<LogSoftmaxResult> {
     return { steps, output: { dtype, shape: [elements], address: at } };
   }
 
-  known(): Partial<LogSoftmaxResult> {
-    return {};
-  }
-
   result(): LogSoftmaxResult {
     return this.#result;
   }
@@ -111,7 +107,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
   }
 
   /** Computes rows slab by slab, so that everything about a row is done while it is in the cache. */
-  *#slabs(address: number, first: number, count: number): Generator<Work, void> {
+  *#slabs(address: number, first: number, count: number): Generator<SizedStep, void> {
     const { axis, slabRows, input, castRows, dtype, transform, values, lse, entropy } = this.#plan;
     const row = axis.length * axis.inner;
     // Skips lines without elements unless they have a result, because there may be billions.
@@ -138,7 +134,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
     }
   }
 
-  *#slab(slab: Slab): Generator<Work, void> {
+  *#slab(slab: Slab): Generator<SizedStep, void> {
     const { axis, x, part } = slab;
     const { length, inner } = axis;
     const { values, base, records } = this.#plan;
@@ -194,7 +190,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
   }
 
   /** Computes the values of a chunk of lines, and scatters their upstream gradient. */
-  *#pick(picks: Picks, chunk: Chunk): Generator<Work, void> {
+  *#pick(picks: Picks, chunk: Chunk): Generator<SizedStep, void> {
     const { shapes, base, records } = this.#plan;
     const { axis, count } = picks;
     const { index } = shapes.selection!;
@@ -223,7 +219,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
   }
 
   /** Writes the output over the logits, or the gradient over its upstream gradient. */
-  #fold(name: "logSoftmax" | "logSoftmaxGrad", { axis, x }: Slab, out: Tensor): Work {
+  #fold(name: "logSoftmax" | "logSoftmaxGrad", { axis, x }: Slab, out: Tensor): SizedStep {
     const wide = this.#plan.compute === "float64";
     const step = foldStep(this.#kernel, this.#scratch, name, { axis, wide, x, out, target: out });
     return { step, elements: axis.outer * axis.length * axis.inner };

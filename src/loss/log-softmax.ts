@@ -166,10 +166,6 @@ class LogSoftmaxRun implements Run<LogSoftmaxResult> {
     return { steps: [...fill, this.#fold("logSoftmax", fold)], output };
   }
 
-  known(): Partial<LogSoftmaxResult> {
-    return {};
-  }
-
   /** Returns the result without the output, because the rows wrote that. */
   result(): LogSoftmaxResult {
     const gradInput = this.#gradInput;

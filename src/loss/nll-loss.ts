@@ -19,7 +19,7 @@ import { resolveShift } from "./shift.ts";
  * class dimension. The input need not hold log-probabilities. The gradient overwrites the input.
  *
  * Rejects in PyTorch's order: unknown reduction, gradient of integers, `dtype`, `dim`, mismatched shapes, weight that is not (C),
- * unsupported dtype, `gradOutput` with another shape than the output. The run also rejects a target that is no class.
+ * unsupported dtype. The run rejects a target that is no class, then `gradOutput` with another shape than the output.
  * With `streaming`, only the input's shape and dtype are used.
  */
 export function planNllLoss(

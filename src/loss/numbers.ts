@@ -2,7 +2,7 @@
 import { convertStep } from "../kernel/convert.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
-import { sliced } from "../kernel/step.ts";
+import { once, sliced } from "../kernel/step.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../tensor/tensor.ts";
@@ -50,11 +50,10 @@ export function castStep(kernel: LossKernel, from: Tensor, to: Tensor): Step {
 
 /** Writes 1 to a tensor of one element. `scratch` is the address of a double. */
 export function writeOneStep({ run, f64 }: LossKernel, scratch: number, to: Tensor): Step {
-  return () => {
+  return once(() => {
     f64[scratch / 8] = 1;
     run.convert(scratch, DTYPES.float64.code, to.address, DTYPES[to.dtype].code, 1);
-    return true;
-  };
+  });
 }
 
 /** Writes zeros to the first `count` elements of a tensor. */

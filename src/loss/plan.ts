@@ -96,11 +96,11 @@ export interface Run<Result> {
   /** Computes `count` rows from row `first` on at `address`, which may be overwritten afterwards. */
   rows(address: number, first: number, count: number): RowsRun;
   readonly end: readonly Step[];
-  /** Outputs known after `begin`. */
-  known(): Partial<Result>;
+  /** Outputs known after `begin`, if there can be any. */
+  known?(): Partial<Result>;
   /** All outputs after `end`, except {@link Plan.rowsOutput}. */
   result(): Result;
-  /** Grows until the end. */
+  /** Complete after `end`. */
   readonly warnings: readonly string[];
 }
 

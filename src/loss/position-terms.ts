@@ -131,14 +131,14 @@ export interface TermResults {
 
 /** Plan of the terms: sample weights as the kernels read them, and outputs. */
 export interface TermsPlan {
-  readonly terms: PositionTerms;
-  readonly shift: Shift | undefined;
+  readonly options: PositionTerms;
+  readonly shift?: Shift | undefined;
   /** Sample weights without those that a shift leaves out. */
-  readonly shifted: Slot | undefined;
-  readonly cast: Slot<ComputeDType> | undefined;
-  readonly zLosses: Slot | undefined;
-  readonly predictions: Slot | undefined;
-  readonly correct: Slot | undefined;
+  readonly shifted?: Slot | undefined;
+  readonly cast?: Slot<ComputeDType> | undefined;
+  readonly zLosses?: Slot | undefined;
+  readonly predictions?: Slot | undefined;
+  readonly correct?: Slot | undefined;
   readonly outputs: readonly Output<keyof TermResults>[];
 }
 
@@ -152,16 +152,7 @@ export interface TermsLoss {
 }
 
 /** Plan without terms. */
-const NO_PLAN: TermsPlan = {
-  terms: NO_TERMS,
-  shift: undefined,
-  shifted: undefined,
-  cast: undefined,
-  zLosses: undefined,
-  predictions: undefined,
-  correct: undefined,
-  outputs: [],
-};
+const NO_PLAN: TermsPlan = { options: NO_TERMS, outputs: [] };
 
 export function planTerms(layout: Layout, terms: PositionTerms, loss: TermsLoss): TermsPlan {
   if (terms === NO_TERMS) return NO_PLAN;
@@ -177,7 +168,7 @@ export function planTerms(layout: Layout, terms: PositionTerms, loss: TermsLoss)
   const outputs = (Object.keys(slots) as (keyof typeof slots)[]).flatMap((name) =>
     slots[name] === undefined ? [] : [{ name, dtype: slots[name].dtype, shape: lossShape }],
   );
-  return { terms, shift, shifted, cast, ...slots, outputs };
+  return { options: terms, shift, shifted, cast, ...slots, outputs };
 }
 
 /** Tensors of the terms in a plan's block. */
@@ -192,7 +183,7 @@ export class TermsRun {
     this.#plan = plan;
     if (plan === NO_PLAN) return;
     const { shift, shifted, cast } = plan;
-    const { sampleWeight } = plan.terms;
+    const { sampleWeight } = plan.options;
     const kept = shifted === undefined ? sampleWeight : atSlot(block, shifted);
     this.sampleWeight = cast === undefined ? kept : atSlot(block, cast);
     this.begin = [
@@ -212,7 +203,7 @@ export class TermsRun {
     const { zLosses, predictions, correct } = this.#results;
     return {
       sampleWeight: this.sampleWeight && part(this.sampleWeight),
-      squareScale: this.#plan.terms.squareScale,
+      squareScale: this.#plan.options.squareScale,
       squares: zLosses && part(zLosses),
       predictions: predictions && part(predictions),
       correct: correct && part(correct),

@@ -5,6 +5,7 @@ import { foldStep, NO_SUMS, sampleSumStep, totalOf } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
+import { once } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
 import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
@@ -133,7 +134,6 @@ class ProbabilityRun implements Run<LossResult> {
   #totalWeight: Scalar | undefined;
   readonly #gradOutput: GradOutputReader | undefined;
   #sums = NO_SUMS;
-  #warnings: string[] = [];
 
   constructor(plan: ProbabilityPlan, kernel: LossKernel, block: number) {
     const { castWeight, losses, gradOutput, axis, loss } = plan;
@@ -148,7 +148,9 @@ class ProbabilityRun implements Run<LossResult> {
     const cast = castWeight === undefined ? [] : [castStep(kernel, loss.weight!, this.#weight!)];
     const divisor = (): number => this.#totalWeight?.value ?? axis.outer * axis.inner;
     this.begin = [
-      () => this.#begin(),
+      once(() => {
+        this.#sums = NO_SUMS;
+      }),
       ...cast,
       ...this.#terms.begin,
       ...this.#sumSamples(),
@@ -157,13 +159,10 @@ class ProbabilityRun implements Run<LossResult> {
   }
 
   get warnings(): readonly string[] {
-    return this.#warnings;
-  }
-
-  #begin(): true {
-    this.#sums = NO_SUMS;
-    this.#warnings = [...this.#plan.warnings];
-    return true;
+    const { loss, lossShape, warnings } = this.#plan;
+    const dividesByZero = loss.reduction === "mean" && this.#totalWeight?.value === 0;
+    if (!dividesByZero || elementCount(lossShape) === 0) return warnings;
+    return [...warnings, "the sample weights add up to 0, so the mean divides by 0"];
   }
 
   /** Sums the sample weights, if there are any. */
@@ -171,12 +170,10 @@ class ProbabilityRun implements Run<LossResult> {
     const { sampleWeight } = this.#terms;
     if (sampleWeight === undefined) return [];
     const positions = elementCount(this.#plan.lossShape);
-    const take = (total: number): void => {
+    const onTotal = (total: number): void => {
       this.#totalWeight = roundTo(this.#kernel, this.#scratch, this.#plan.compute, total);
-      if (positions > 0 && total === 0 && this.#plan.loss.reduction === "mean")
-        this.#warnings.push("the sample weights add up to 0, so the mean divides by 0");
     };
-    return [sampleSumStep(this.#kernel, this.#scratch, { positions, sampleWeight }, take)];
+    return [sampleSumStep(this.#kernel, this.#scratch, { positions, sampleWeight }, onTotal)];
   }
 
   rows(address: number, first: number, count: number): RowsRun {
@@ -216,10 +213,6 @@ class ProbabilityRun implements Run<LossResult> {
         this.#sums = sums;
       },
     });
-  }
-
-  known(): Partial<LossResult> {
-    return {};
   }
 
   result(): LossResult {

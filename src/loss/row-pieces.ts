@@ -7,7 +7,7 @@ import { convertStep } from "../kernel/convert.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import { transformGradStep } from "../kernel/logits.ts";
-import type { Step, Work } from "../kernel/step.ts";
+import type { SizedStep, Step } from "../kernel/step.ts";
 import { chain } from "../kernel/step.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
@@ -73,15 +73,15 @@ export interface PieceRows {
 
 /** Folds rows piece by piece. Clears the gradient of rows without a target. */
 export function foldPieces(kernel: LossKernel, plan: PiecePlan, block: number, rows: PieceRows): Step {
-  return chain(() => pieceWorks(kernel, plan, block, rows));
+  return chain(() => pieceSteps(kernel, plan, block, rows));
 }
 
-function* pieceWorks(
+function* pieceSteps(
   kernel: LossKernel,
   plan: PiecePlan,
   block: number,
   rows: PieceRows,
-): Generator<Work, void> {
+): Generator<SizedStep, void> {
   const { rowElements, transform, shift } = plan;
   const { input, returnsGrad, fold } = rows;
   const buffer = plan.buffer && atSlot(block, plan.buffer);

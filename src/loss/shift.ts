@@ -4,7 +4,7 @@
  */
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
-import { begun } from "../kernel/step.ts";
+import { withInit } from "../kernel/step.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
@@ -71,10 +71,10 @@ const MOVE_ELEMENTS = 32;
 export function gatherStep({ u8 }: LossKernel, rows: SequenceRows, to: number, { length, by }: Shift): Step {
   const { address, first, count, rowBytes } = rows;
   let [at, next] = [0, to];
-  const begin = (): void => {
+  const init = (): void => {
     [at, next] = [0, to];
   };
-  return begun(begin, (budget) => {
+  return withInit(init, (budget) => {
     for (let left = budget; at < count && left > 0; left -= length + MOVE_ELEMENTS) {
       const step = (first + at) % length;
       const bytes = Math.max(0, Math.min(length - by - step, count - at)) * rowBytes;
@@ -93,10 +93,10 @@ export function spreadStep({ u8 }: LossKernel, rows: SequenceRows, shift: Shift)
   const { length, by } = shift;
   const gatheredEnd = address + (keptRows(first + count, shift) - keptRows(first, shift)) * rowBytes;
   let [end, next] = [count, gatheredEnd];
-  const begin = (): void => {
+  const init = (): void => {
     [end, next] = [count, gatheredEnd];
   };
-  return begun(begin, (budget) => {
+  return withInit(init, (budget) => {
     for (let left = budget; end > 0 && left > 0; left -= length + MOVE_ELEMENTS) {
       const at = Math.max(0, end - 1 - ((first + end - 1) % length));
       const bytes = Math.max(0, Math.min(length - by - ((first + at) % length), end - at)) * rowBytes;

@@ -1,7 +1,7 @@
 /** Tensors of a request by name, independent of their format. */
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ReadTensor, Work } from "./json/tensors.ts";
+import type { ReadTensor, Workspace } from "./json/tensors.ts";
 import { elementPath } from "./json/tensors.ts";
 
 /** Names of the tensors that a request can have. */
@@ -30,7 +30,7 @@ export interface Operands {
   /** Returns whether the request has a tensor as nested lists. */
   isNested(name: string): boolean;
   /** Returns a tensor in its own dtype, or in `dtype` if it has none. */
-  tensor(work: Work, name: string, dtype: DType): ReadTensor;
+  tensor(workspace: Workspace, name: string, dtype: DType): ReadTensor;
   /** Returns the JSON pointer to an element, given its row-major index, in the request's format. */
   elementPointer(name: string, element: number): string;
 }
@@ -55,7 +55,7 @@ export class TensorOperands implements Operands {
     return false;
   }
 
-  tensor(_work: Work, name: string): ReadTensor {
+  tensor(_workspace: Workspace, name: string): ReadTensor {
     return { tensor: this.#tensors.get(name)!, convert: undefined };
   }
 

@@ -29,7 +29,7 @@ export function secondsFor(json: number, binary: number): number {
   return json * SECONDS_PER_BYTE.json + binary * SECONDS_PER_BYTE.binary;
 }
 
-interface Work {
+interface RequestInProgress {
   readonly seconds: number;
   readonly arrived: () => number;
   readonly since: number;
@@ -38,7 +38,7 @@ interface Work {
 export class LoadEstimate {
   readonly #limit: number;
   readonly #now: () => number;
-  readonly #works = new Set<Work>();
+  readonly #requests = new Set<RequestInProgress>();
   /** Utilization of the event loop. Starts at 1, so estimates count in full until senders prove slower. */
   #busy = 1;
   /** Received share of the announced bytes of recent requests, which weights announcements. */
@@ -69,11 +69,12 @@ export class LoadEstimate {
   /** Counts a request as in progress until the returned function is called. `arrived` returns the received part of its body. Returns undefined for small requests, which do not count. */
   add(seconds: number, arrived: () => number): (() => void) | undefined {
     if (seconds <= SMALL_REQUEST_S) return undefined;
-    const work = { seconds, arrived, since: this.#now() };
-    this.#works.add(work);
+    const request = { seconds, arrived, since: this.#now() };
+    this.#requests.add(request);
     this.#timer ??= this.#watchLoop();
     return () => {
-      if (this.#works.delete(work)) this.#trust += (Math.min(arrived(), 1) - this.#trust) * TRUST_WEIGHT;
+      if (this.#requests.delete(request))
+        this.#trust += (Math.min(arrived(), 1) - this.#trust) * TRUST_WEIGHT;
     };
   }
 
@@ -81,12 +82,12 @@ export class LoadEstimate {
   #wait(seconds: number): number {
     const now = this.#now();
     let wait = 0;
-    for (const work of this.#works) wait += this.#cost(work, now, seconds);
+    for (const request of this.#requests) wait += this.#cost(request, now, seconds);
     return wait;
   }
 
   /** Seconds by which a request in progress delays a request of `own` seconds. */
-  #cost({ seconds, arrived, since }: Work, now: number, own: number): number {
+  #cost({ seconds, arrived, since }: RequestInProgress, now: number, own: number): number {
     const part = arrived();
     const announced = now - since <= FRESH_MS ? this.#trust : 0;
     // Half of the time passes as the body arrives, the other half until the response is sent.
@@ -103,7 +104,7 @@ export class LoadEstimate {
       const now = performance.eventLoopUtilization();
       this.#busy = performance.eventLoopUtilization(now, last).utilization;
       last = now;
-      this.#quiet = this.#works.size > 0 ? 0 : this.#quiet + 1;
+      this.#quiet = this.#requests.size > 0 ? 0 : this.#quiet + 1;
       if (this.#quiet >= MAX_IDLE_POLLS) this.#rest();
     }, POLL_MS).unref();
   }

@@ -83,7 +83,7 @@ const CrossEntropyResult = Type.Object(
   { $id: "CrossEntropyResult", title: "CrossEntropyResult" },
 );
 
-/** POST /v1/cross_entropy */
+/** Reads the operands and options of cross_entropy, and plans the loss. */
 function crossEntropyPlan(
   reader: OperandReader,
   body: Static<typeof CrossEntropyRequest>,

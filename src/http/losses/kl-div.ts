@@ -68,7 +68,7 @@ const KlDivResult = Type.Object(
   { $id: "KlDivResult", title: "KlDivResult" },
 );
 
-/** POST /v1/kl_div */
+/** Reads the operands and options of kl_div, and plans the loss. */
 function klDivPlan(
   reader: OperandReader,
   body: Static<typeof KlDivRequest>,

@@ -93,7 +93,7 @@ const LogSoftmaxResult = Type.Object(
   { $id: "LogSoftmaxResult", title: "LogSoftmaxResult" },
 );
 
-/** POST /v1/log_softmax */
+/** Reads the operands and options of log_softmax, and plans the loss. */
 function logSoftmaxPlan(
   reader: OperandReader,
   body: Static<typeof LogSoftmaxRequest>,

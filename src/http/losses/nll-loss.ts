@@ -29,7 +29,7 @@ const NllLossResult = Type.Object(
   { $id: "NllLossResult", title: "NllLossResult" },
 );
 
-/** POST /v1/nll_loss */
+/** Reads the operands and options of nll_loss, and plans the loss. */
 function nllLossPlan(
   reader: OperandReader,
   body: Static<typeof NllLossRequest>,

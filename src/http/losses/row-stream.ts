@@ -130,8 +130,7 @@ export async function computeRows(stream: RowStream): Promise<Members> {
 }
 
 /** Sorts the members of a response by the time at which they are known: before the rows, the rows, after them. */
-function inTime({ plan, run }: RowStream): TensorInfo[] {
-  const known = toMembers(run.known());
+function inTime({ plan }: RowStream, known: Members): TensorInfo[] {
   const time = (name: string): number => {
     if (known[name] !== undefined) return 0;
     return name === MEMBERS[plan.rowsOutput!] ? 1 : 2;
@@ -153,7 +152,8 @@ async function endRows({ loss, run }: RowStream): Promise<Members> {
 export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<FastifyReply> {
   const { loss, run } = stream;
   const { kernel, timings } = loss;
-  const members = inTime(stream);
+  const known = toMembers(run.known?.() ?? {});
+  const members = inTime(stream, known);
   const names = members.map(({ name }) => name);
   const header = responseHeader(members, run.warnings);
   const length = members.reduce((sum, member) => sum + byteLength(member), header.length);
@@ -164,7 +164,6 @@ export async function sendRows(reply: FastifyReply, stream: RowStream): Promise<
   const response = reply.raw.writeHead(200, reply.getHeaders() as OutgoingHttpHeaders);
   try {
     // Writes in file order: members known from the start, members of the rows, members known at the end.
-    const known = toMembers(run.known());
     await write(response, Buffer.concat([header, ...memberPages(kernel, known, names)]));
     for (; !part.done; part = await parts.next()) {
       const { dtype, shape, address } = part.value;

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Connection } from "../connection.ts";
 import type { Outcome } from "../context.ts";
 
-/** Status of nginx for a client that disconnected before its response, used only in logs and metrics. */
+/** Status of nginx for a client that disconnected before its response, so it is seen only in logs, metrics and spans. */
 export const CLIENT_GONE = 499;
 
 /** Reads the outcome when the response has closed. Node sets `writableFinished` once the kernel has all bytes of the response. */

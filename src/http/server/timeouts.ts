@@ -65,8 +65,8 @@ function sweepBody(exchange: Exchange, { graceMs, silenceMs, rate }: TimeoutLimi
   const { bodyProgress } = exchange;
   bodyProgress.wait(SWEEP_MS, bytes);
   // Bytes that came with the head are not counted.
-  const patience = bytes === 0 && !request.readableDidRead ? Math.min(silenceMs, graceMs) : graceMs;
-  if (bodyProgress.waitedMs <= patience + (bytes / rate) * 1000) return;
+  const waitLimitMs = bytes === 0 && !request.readableDidRead ? Math.min(silenceMs, graceMs) : graceMs;
+  if (bodyProgress.waitedMs <= waitLimitMs + (bytes / rate) * 1000) return;
   const detail = `the body came slower than ${rate} bytes a second: ${bytes} bytes in ${bodyProgress.waitedMs / 1000} s of waiting`;
   onSlowBody(new Problem("request_timeout", detail));
 }

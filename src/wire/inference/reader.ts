@@ -5,7 +5,7 @@ import { DTYPES } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { JsonBody, NumberRun } from "../json/reader.ts";
-import type { ReadTensor, TensorText, Work } from "../json/tensors.ts";
+import type { ReadTensor, TensorText, Workspace } from "../json/tensors.ts";
 import { checkElementCount, elementPointer, toTensor } from "../json/tensors.ts";
 import type { Operands } from "../operands.ts";
 
@@ -72,9 +72,9 @@ export class InferenceOperands implements Operands {
     return false;
   }
 
-  tensor(work: Work, name: string, dtype: DType): ReadTensor {
+  tensor(workspace: Workspace, name: string, dtype: DType): ReadTensor {
     const input = this.#inputs.get(name)!;
-    return "address" in input ? { tensor: input, convert: undefined } : toTensor(work, input, dtype);
+    return "address" in input ? { tensor: input, convert: undefined } : toTensor(workspace, input, dtype);
   }
 
   elementPointer(name: string, element: number): string {

@@ -2,7 +2,7 @@
 import { convertStep, convertToIntegersStep } from "../../kernel/convert.ts";
 import type { Kernel } from "../../kernel/load.ts";
 import type { Step } from "../../kernel/step.ts";
-import { begun } from "../../kernel/step.ts";
+import { withInit } from "../../kernel/step.ts";
 import { excerpt, rejectAt } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
 import type { DType } from "../../tensor/dtype.ts";
@@ -27,7 +27,7 @@ export interface TensorText {
 }
 
 /** Kernel and memory for reading bodies. */
-export interface Work {
+export interface Workspace {
   readonly kernel: Kernel;
   readonly region: Region;
 }
@@ -104,7 +104,7 @@ export interface ReadTensor {
 const NUMBER_BYTES = 8;
 
 /** Returns a tensor in its own dtype, or in `dtype` if it has none. Converts the elements in place. */
-export function toTensor({ kernel, region }: Work, text: TensorText, dtype: DType): ReadTensor {
+export function toTensor({ kernel, region }: Workspace, text: TensorText, dtype: DType): ReadTensor {
   const named = text.dtype ?? dtype;
   const { shape, numbers, scalar } = text;
   if (numbers?.kind === "base64") return { tensor: base64Tensor(text, numbers, named), convert: undefined };
@@ -115,7 +115,7 @@ export function toTensor({ kernel, region }: Work, text: TensorText, dtype: DTyp
   const place = (): void => {
     kernel.f64[address / NUMBER_BYTES] = scalar;
   };
-  return { tensor, convert: begun(place, convert) };
+  return { tensor, convert: withInit(place, convert) };
 }
 
 /** Converts the numbers of a text in place to the dtype of `tensor`. Rejects numbers that an integer dtype does not hold. */
@@ -193,8 +193,8 @@ export class JsonOperands {
     return this.format(name) === "nested";
   }
 
-  tensor(work: Work, name: string, dtype: DType): ReadTensor {
-    return toTensor(work, this.#text(name), dtype);
+  tensor(workspace: Workspace, name: string, dtype: DType): ReadTensor {
+    return toTensor(workspace, this.#text(name), dtype);
   }
 
   elementPointer(name: string, element: number): string {
