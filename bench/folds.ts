@@ -1,10 +1,11 @@
 /** Prepares the losses' kernel calls for repeated runs. */
 import { convertStep } from "../src/kernel/convert.ts";
 import type { Fold, FoldName } from "../src/kernel/fold.ts";
-import { checkTargetsStep, foldStep } from "../src/kernel/fold.ts";
+import { foldStep } from "../src/kernel/fold.ts";
 import type { Kernel } from "../src/kernel/load.ts";
 import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
+import { checkTargetsStep } from "../src/kernel/targets.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { DType, FloatDType } from "../src/tensor/dtype.ts";
 import { isFloat } from "../src/tensor/dtype.ts";

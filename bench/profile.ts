@@ -2,17 +2,17 @@
 
 import { runToEnd } from "../src/kernel/step.ts";
 import { planCrossEntropy } from "../src/loss/cross-entropy.ts";
-import type { LossResult } from "../src/loss/index-loss.ts";
 import { planLogSoftmax } from "../src/loss/log-softmax.ts";
+import type { LossResult } from "../src/loss/loss-result.ts";
 import type { Plan } from "../src/loss/plan.ts";
 import { computeWhole } from "../src/loss/plan.ts";
 import type { DType } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import type { JsonBody } from "../src/wire/json/reader.ts";
 import { JsonReader } from "../src/wire/json/reader.ts";
-import type { Workspace } from "../src/wire/json/tensors.ts";
 import { describeTensor, toTensor } from "../src/wire/json/tensors.ts";
 import { writeJson } from "../src/wire/json/writer.ts";
+import type { TensorMemory } from "../src/wire/operands.ts";
 import { rowsBody, SMALL } from "./bodies.ts";
 import type { Bench } from "./folds.ts";
 import { CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT, prepare } from "./folds.ts";
@@ -123,7 +123,7 @@ function measureStages({ kernel, arena }: Bench, operation: Operation, body: Buf
   const samples: [number[], number[], number[]] = [[], [], []];
   const end = performance.now() + 2 * TIME;
   while (performance.now() < end) {
-    const work: Workspace = { kernel, region: arena.reserve(4 * body.length + PIECE) };
+    const work: TensorMemory = { kernel, region: arena.reserve(4 * body.length + PIECE) };
     const start = performance.now();
     const json = read(work, body);
     const hasRead = performance.now();
@@ -139,14 +139,14 @@ function measureStages({ kernel, arena }: Bench, operation: Operation, body: Buf
   return samples.map(median);
 }
 
-function read({ kernel, region }: Workspace, body: Buffer): JsonBody {
+function read({ kernel, region }: TensorMemory, body: Buffer): JsonBody {
   const reader = new JsonReader(kernel, region, "contract");
   for (let at = 0; at < body.length; at += PIECE) reader.push(body.subarray(at, at + PIECE));
   return reader.end();
 }
 
 /** Computes the response's tensors from the parsed doubles. */
-function compute(work: Workspace, operation: Operation, json: JsonBody): Parameters<typeof writeJson>[1] {
+function compute(work: TensorMemory, operation: Operation, json: JsonBody): Parameters<typeof writeJson>[1] {
   const value = json.value as Readonly<Record<string, unknown>>;
   const operand = (name: string, dtype: DType): Tensor => {
     const { tensor, convert } = toTensor(work, describeTensor(json, value[name], `/${name}`), dtype);
@@ -160,7 +160,7 @@ function compute(work: Workspace, operation: Operation, json: JsonBody): Paramet
   return { loss, total_weight: totalWeight };
 }
 
-function run<Result>({ kernel, region }: Workspace, plan: Plan<Result>): Result {
+function run<Result>({ kernel, region }: TensorMemory, plan: Plan<Result>): Result {
   const { steps, result } = computeWhole(kernel, plan, region.alloc(plan.bytes));
   runToEnd(steps);
   return result();

@@ -3,9 +3,8 @@
 import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
-import { elementCount } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
-import { once, sliced, withInit } from "./step.ts";
+import { once, withInit } from "./step.ts";
 
 /** Exports of `assembly/fold.ts`. A step continues for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
@@ -16,49 +15,6 @@ export interface FoldExports {
   crossEntropyStep(fold: number, budget: number): number;
   softTargetStep(fold: number, budget: number): number;
   sparseTargetStep(fold: number, budget: number): number;
-  /**
-   * Adds the weights of all targets that are not ignored, times their `samples` (1 each if an address is 0), to the sum
-   * at `result`. Returns the index of the first invalid target, or -1.
-   */
-  checkTargets(
-    target: number,
-    dtype: number,
-    n: number,
-    classes: number,
-    ignoreIndex: bigint,
-    weight: number,
-    samples: number,
-    wide: number,
-    result: number,
-  ): number;
-  /**
-   * Adds the `samples` (1 each if 0) of `n` positions from `first` on to the sum at `result`. With a `target` of `picks`
-   * classes per position, leaves out positions whose classes are all ignored.
-   */
-  addSamples(
-    target: number,
-    dtype: number,
-    first: number,
-    n: number,
-    picks: number,
-    inner: number,
-    ignoreIndex: bigint,
-    samples: number,
-    wide: number,
-    result: number,
-  ): void;
-  /** Multiplies losses in place by the weights of their classes and adds them to the sum at `result`. */
-  weighLosses(
-    losses: number,
-    dtype: number,
-    target: number,
-    targetDtype: number,
-    n: number,
-    ignoreIndex: bigint,
-    weight: number,
-    wide: number,
-    result: number,
-  ): void;
 }
 
 /** Names of the folds. */
@@ -206,11 +162,11 @@ function hasNoResult({ axis, losses, correct, gradTargetWeight }: Fold): boolean
   return outer * length * inner === 0 && (losses ?? correct ?? gradTargetWeight) === undefined;
 }
 
-function readSum(f64: Float64Array, index: number): Sum {
+export function readSum(f64: Float64Array, index: number): Sum {
   return { sum: f64[index]!, rest: f64[index + 1]! };
 }
 
-function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): void {
+export function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): void {
   f64[index] = sum;
   f64[index + 1] = rest;
 }
@@ -255,119 +211,4 @@ export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?:
     writeSum(f64, fields + SQUARE_SUM, sums.square);
     i32.set(words, at / 4 + WORDS);
   };
-}
-
-/** Operands of {@link checkTargetsStep}. */
-export interface TargetCheck {
-  readonly classes: number;
-  /** Class indices, int64, int32 or uint8. */
-  readonly target: Tensor;
-  /** Weight of each class in the compute dtype. */
-  readonly weight: Tensor | undefined;
-  /** Factor of each target in the compute dtype. */
-  readonly sampleWeight?: Tensor | undefined;
-  readonly ignoreIndex: bigint;
-  /** Called for the first invalid target in row-major order. */
-  readonly reject: (element: number, value: bigint) => never;
-}
-
-/**
- * Checks class indices in row-major order and sums the weights of all that are not ignored. `result` is the address of
- * a {@link Sum}.
- */
-export function checkTargetsStep(
-  kernel: FoldKernel,
-  result: number,
-  { classes, target, weight, sampleWeight, ignoreIndex, reject }: TargetCheck,
-  onTotal: (totalWeight: number) => void,
-): Step {
-  const { code, bytes } = DTYPES[target.dtype];
-  const count = elementCount(target.shape);
-  const factors = weight ?? sampleWeight;
-  const wide = Number(factors?.dtype === "float64");
-  const weights = weight?.address ?? 0;
-  const sampleBytes = sampleWeight === undefined ? 0 : DTYPES[sampleWeight.dtype].bytes;
-  return sliced(count, (at, n) => {
-    if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
-    const from = target.address + at * bytes;
-    const samples = sampleWeight === undefined ? 0 : sampleWeight.address + at * sampleBytes;
-    const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, samples, wide, result);
-    if (bad >= 0) reject(at + bad, readIndex(kernel, target, at + bad));
-    if (at + n === count) onTotal(totalOf(readSum(kernel.f64, result / 8)));
-  });
-}
-
-/** Positions whose sample weights are added up. */
-export interface SampleSum {
-  readonly positions: number;
-  /** Factor of each position in the compute dtype. Undefined means 1. */
-  readonly sampleWeight: Tensor | undefined;
-  /** Sparse target with the classes per position, of which those with `ignoreIndex` do not count. */
-  readonly sparse?: { readonly target: Tensor; readonly picks: number; readonly inner: number } | undefined;
-  readonly ignoreIndex?: bigint;
-}
-
-/** Adds up the sample weights of the positions that count. `result` is the address of a {@link Sum}. */
-export function sampleSumStep(
-  kernel: FoldKernel,
-  result: number,
-  { positions, sampleWeight, sparse, ignoreIndex = 0n }: SampleSum,
-  onTotal: (total: number) => void,
-): Step {
-  const target = sparse?.target;
-  const code = DTYPES[target?.dtype ?? "int64"].code;
-  const wide = Number(sampleWeight?.dtype === "float64");
-  const samples = sampleWeight?.address ?? 0;
-  const { picks = 0, inner = 1 } = sparse ?? {};
-  const from = target?.address ?? 0;
-  const add = (at: number, n: number): void => {
-    if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
-    kernel.run.addSamples(from, code, at, n, picks, inner, ignoreIndex, samples, wide, result);
-    if (at + n === positions) onTotal(totalOf(readSum(kernel.f64, result / 8)));
-  };
-  return sliced(positions, add, picks + 1);
-}
-
-function readIndex(kernel: FoldKernel, { dtype, address }: Tensor, element: number): bigint {
-  if (dtype === "int64") return kernel.i64[address / 8 + element]!;
-  return BigInt(dtype === "int32" ? kernel.i32[address / 4 + element]! : kernel.u8[address + element]!);
-}
-
-/** Operands of {@link weighLossesStep}: losses and targets of the same positions. */
-export interface LossWeighing {
-  readonly losses: Tensor;
-  readonly target: Tensor;
-  /** Weight of each class in the compute dtype. */
-  readonly weight: Tensor;
-  readonly ignoreIndex: bigint;
-}
-
-/**
- * Multiplies unweighted losses in place by the weights of their classes and sums them, with the same bits as a weighted
- * fold. `result` is the address of a {@link Sum}.
- */
-export function weighLossesStep(
-  kernel: FoldKernel,
-  result: number,
-  { losses, target, weight, ignoreIndex }: LossWeighing,
-  onSum: (lossSum: Sum) => void,
-): Step {
-  const [loss, index] = [DTYPES[losses.dtype], DTYPES[target.dtype]];
-  const wide = Number(weight.dtype === "float64");
-  const count = elementCount(losses.shape);
-  return sliced(count, (at, n) => {
-    if (at === 0) writeSum(kernel.f64, result / 8, NO_SUM);
-    kernel.run.weighLosses(
-      losses.address + at * loss.bytes,
-      loss.code,
-      target.address + at * index.bytes,
-      index.code,
-      n,
-      ignoreIndex,
-      weight.address,
-      wide,
-      result,
-    );
-    if (at + n === count) onSum(readSum(kernel.f64, result / 8));
-  });
 }

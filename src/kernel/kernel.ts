@@ -8,6 +8,7 @@ import type { KlDivExports } from "./kl-div.ts";
 import type { LineExports } from "./line-sums.ts";
 import type { LogitsExports } from "./logits.ts";
 import type { PickExports } from "./picks.ts";
+import type { TargetExports } from "./targets.ts";
 
 /** Exports of `assembly/losses.ts`. Addresses are bytes in the kernels' memory, dtypes are the codes of `tensor/dtype.ts`. */
 export interface LossExports
@@ -16,7 +17,8 @@ export interface LossExports
     KlDivExports,
     LineExports,
     LogitsExports,
-    PickExports {
+    PickExports,
+    TargetExports {
   readonly heapBase: number;
 }
 

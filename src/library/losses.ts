@@ -1,8 +1,8 @@
 /** Losses on typed arrays. The caller's arrays are never changed. */
 import { planCrossEntropy } from "../loss/cross-entropy.ts";
-import type { LossResult as EngineResult } from "../loss/index-loss.ts";
 import { planKlDiv } from "../loss/kl-div.ts";
 import { planLogSoftmax } from "../loss/log-softmax.ts";
+import type { LossResult as EngineResult } from "../loss/loss-result.ts";
 import { planNllLoss } from "../loss/nll-loss.ts";
 import type { Plan } from "../loss/plan.ts";
 import type { DType, FloatDType } from "../tensor/dtype.ts";

@@ -1,7 +1,7 @@
 /** Computes `log_softmax` with results of each line slab by slab, see {@link LinesPlan}. */
 
 import { convertStep } from "../kernel/convert.ts";
-import { checkTargetsStep, foldStep } from "../kernel/fold.ts";
+import { foldStep } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { Chunk, LineGradients } from "../kernel/line-sums.ts";
 import { LINE_RECORDS_BYTES, LineFolds } from "../kernel/line-sums.ts";
@@ -10,6 +10,7 @@ import type { Picks } from "../kernel/picks.ts";
 import { picksStep } from "../kernel/picks.ts";
 import type { SizedStep, Step } from "../kernel/step.ts";
 import { chain } from "../kernel/step.ts";
+import { checkTargetsStep } from "../kernel/targets.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { partOf } from "../tensor/tensor.ts";
 import { indexError } from "./line-checks.ts";

@@ -1,19 +1,20 @@
 /** Cross entropy with probability targets, after PyTorch's checks. */
 
 import type { Sum } from "../kernel/fold.ts";
-import { foldStep, NO_SUMS, sampleSumStep, totalOf } from "../kernel/fold.ts";
+import { foldStep, NO_SUMS, totalOf } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
 import { once } from "../kernel/step.ts";
+import { sampleSumStep } from "../kernel/targets.ts";
 import type { FloatDType } from "../tensor/dtype.ts";
 import { isFloat } from "../tensor/dtype.ts";
 import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
 import { axisOf, elementCount, partOf } from "../tensor/tensor.ts";
 import type { GradOutputPlan } from "./grad-output.ts";
 import { checkGradOutput, GradOutputReader, planGradOutput, promote } from "./grad-output.ts";
-import type { LossResult } from "./index-loss.ts";
 import { lossShapeOf } from "./loss-axis.ts";
+import type { LossResult } from "./loss-result.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
 import type { Output, Plan, RowsRun, Run, Slot } from "./plan.ts";
@@ -67,7 +68,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
     const { input, classAxis, target, weight, reduction, gradOutput, returnGrad, returnGradTarget } = loss;
     this.loss = loss;
     this.input = input;
-    this.dtype = lossDType(loss.dtype, target.dtype, weight);
+    this.dtype = promotedDType(loss.dtype, target.dtype, weight);
     this.compute = this.dtype === "float64" ? this.dtype : computeDType(loss, target);
     this.axis = axisOf(input.shape, classAxis);
     const lossShape = lossShapeOf(input.shape, classAxis, undefined);
@@ -114,7 +115,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
 }
 
 /** Applies `torch.promote_types` to logits, probabilities and weight. An integer weight does not widen a float. */
-function lossDType(input: FloatDType, target: FloatDType, weight: Tensor | undefined): FloatDType {
+function promotedDType(input: FloatDType, target: FloatDType, weight: Tensor | undefined): FloatDType {
   const both = promote(input, target);
   return weight !== undefined && isFloat(weight.dtype) ? promote(both, weight.dtype) : both;
 }

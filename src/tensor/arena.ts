@@ -82,19 +82,19 @@ export class Arena {
 
   /** Reserves `bytes` at once. Rejects with {@link ArenaFull}. */
   reserve(bytes: number): Region {
-    const region = this.plan(bytes);
-    region.open();
+    const region = this.reserveLazily(bytes);
+    region.commit();
     return region;
   }
 
-  /** Plans a region that reserves `bytes` when it is first used. Rejects with {@link ArenaFull} if there is no room now. */
-  plan(bytes: number): Region {
+  /** Returns a region that reserves `bytes` when it is first used. Rejects with {@link ArenaFull} if there is no room now. */
+  reserveLazily(bytes: number): Region {
     this.#place(bytes, undefined);
     return new Region(this, bytes);
   }
 
-  /** Plans a region that reserves `bytes` when it is first used, whether there is room now or not. */
-  planLater(bytes: number): Region {
+  /** Returns a region that reserves `bytes` when it is first used, whether there is room now or not. */
+  reserveLazilyUnchecked(bytes: number): Region {
     return new Region(this, bytes);
   }
 
@@ -164,8 +164,8 @@ export class Region {
     this.#planned = planned;
   }
 
-  /** Reserves the planned bytes unless that has happened. Rejects with {@link ArenaFull}. */
-  open(): void {
+  /** Reserves the bytes unless that has happened. Rejects with {@link ArenaFull}. */
+  commit(): void {
     this.#checkUse();
     if (this.#planned === undefined) return;
     this.#grow(this.#planned);
@@ -220,7 +220,7 @@ export class Region {
   /** Allocates aligned memory and reserves more if necessary. Rejects with {@link ArenaFull}. */
   alloc(bytes: number): number {
     this.#checkUse();
-    this.open();
+    this.commit();
     const size = alignUp(bytes);
     if (this.#next + size > this.#end) this.#grow(size);
     const address = this.#next;
@@ -228,8 +228,8 @@ export class Region {
     return address;
   }
 
-  /** Returns the reservation and plans `bytes` instead. Addresses from before become invalid. */
-  replan(bytes: number): void {
+  /** Returns the reservation. The next use reserves `bytes` instead. Addresses from before become invalid. */
+  replaceLazily(bytes: number): void {
     this.#checkUse();
     this.#return();
     this.#planned = bytes;

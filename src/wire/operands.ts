@@ -1,8 +1,9 @@
 /** Tensors of a request by name, independent of their format. */
+import type { Kernel } from "../kernel/load.ts";
+import type { Step } from "../kernel/step.ts";
+import type { Region } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ReadTensor, Workspace } from "./json/tensors.ts";
-import { elementPath } from "./json/tensors.ts";
 
 /** Names of the tensors that a request can have. */
 export const OPERANDS = [
@@ -22,6 +23,18 @@ export function isOperand(name: string): name is OperandName {
   return (OPERANDS as readonly string[]).includes(name);
 }
 
+/** Kernel and memory for reading bodies. */
+export interface TensorMemory {
+  readonly kernel: Kernel;
+  readonly region: Region;
+}
+
+/** Tensor with the step that converts its elements, if they need one. */
+export interface ReadTensor {
+  readonly tensor: Tensor;
+  readonly convert: Step | undefined;
+}
+
 export interface Operands {
   /** Returns whether the request has this tensor. */
   has(name: string): boolean;
@@ -30,7 +43,7 @@ export interface Operands {
   /** Returns whether the request has a tensor as nested lists. */
   isNested(name: string): boolean;
   /** Returns a tensor in its own dtype, or in `dtype` if it has none. */
-  tensor(workspace: Workspace, name: string, dtype: DType): ReadTensor;
+  tensor(memory: TensorMemory, name: string, dtype: DType): ReadTensor;
   /** Returns the JSON pointer to an element, given its row-major index, in the request's format. */
   elementPointer(name: string, element: number): string;
 }
@@ -55,11 +68,22 @@ export class TensorOperands implements Operands {
     return false;
   }
 
-  tensor(_workspace: Workspace, name: string): ReadTensor {
+  tensor(_memory: TensorMemory, name: string): ReadTensor {
     return { tensor: this.#tensors.get(name)!, convert: undefined };
   }
 
   elementPointer(name: string, element: number): string {
     return `/${name}${elementPath(this.shape(name), element)}`;
   }
+}
+
+/** Returns the path from a nested list to an element, given its row-major index. */
+export function elementPath(shape: readonly number[], element: number): string {
+  let rest = element;
+  let path = "";
+  for (const size of shape.toReversed()) {
+    path = `/${rest % size}${path}`;
+    rest = Math.floor(rest / size);
+  }
+  return path;
 }

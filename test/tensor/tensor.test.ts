@@ -63,12 +63,16 @@ it("with the default settings holds three of the largest JSON bodies, as docs/se
 
 it("plans a reservation that is taken, all or nothing, when its region is first used", () => {
   const arena = new Arena(0, 65_536);
-  const [first, second, never] = [arena.plan(40_000), arena.plan(40_000), arena.plan(40_000)];
+  const [first, second, never] = [
+    arena.reserveLazily(40_000),
+    arena.reserveLazily(40_000),
+    arena.reserveLazily(40_000),
+  ];
   expect(arena.reserved).toBe(0);
   first.alloc(16);
   expect([arena.reserved, first.left]).toEqual([40_000, 40_000 - 16]);
   expect(() => second.alloc(16)).toThrow(ArenaFull);
-  expect(() => arena.plan(40_000)).toThrow(ArenaFull);
+  expect(() => arena.reserveLazily(40_000)).toThrow(ArenaFull);
   for (const region of [second, never, first]) region.release();
   expect(arena.reserved).toBe(0);
   expect(() => never.alloc(16)).toThrow("released");
@@ -76,9 +80,9 @@ it("plans a reservation that is taken, all or nothing, when its region is first 
 
 it("reserves nothing for a region that has been released before its first use", () => {
   const arena = new Arena(0, 100 * MiB);
-  const region = arena.plan(MiB);
+  const region = arena.reserveLazily(MiB);
   region.release();
-  expect(() => region.open()).toThrow("the region has been released");
+  expect(() => region.commit()).toThrow("the region has been released");
   expect(() => region.alloc(16)).toThrow("the region has been released");
   expect(arena.reserved).toBe(0);
 });
@@ -93,8 +97,8 @@ it("reclaims memory for a reservation without room, as long as others return som
     last?.release();
     return last !== undefined;
   };
-  const region = arena.planLater(40 * MiB);
-  region.open();
+  const region = arena.reserveLazilyUnchecked(40 * MiB);
+  region.commit();
   expect(calls).toEqual([
     [40 * MiB, region],
     [15 * MiB, region],

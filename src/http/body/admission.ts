@@ -140,18 +140,32 @@ export function admitLoss(
   if (coding === undefined && !mayBeShort && cost.length <= ONE_PIECE_BYTES) {
     // Neither waits for other requests nor makes them wait.
     checkMemory(arena, cost);
-    addContext(engine, operation, request, announced, arena.plan(bytesOf(cost)), bodyLimitOf(engine));
+    addContext(
+      engine,
+      operation,
+      request,
+      announced,
+      arena.reserveLazily(bytesOf(cost)),
+      bodyLimitOf(engine),
+    );
     return undefined;
   }
   const reservation = reservationOf(engine, announced);
   checkCost(engine, reservation.first);
   const bytes = bytesOf(reservation.first);
   if (bytes <= SMALL_BYTES) {
-    const loss = addContext(engine, operation, request, announced, arena.plan(bytes), reservation.limit);
+    const loss = addContext(
+      engine,
+      operation,
+      request,
+      announced,
+      arena.reserveLazily(bytes),
+      reservation.limit,
+    );
     trackLoad(engine, loss, reservation);
     return undefined;
   }
-  const region = arena.planLater(bytes);
+  const region = arena.reserveLazilyUnchecked(bytes);
   const loss = addContext(engine, operation, request, announced, region, reservation.limit);
   const begin = (): Promise<void> | undefined => {
     loss.checkHeld();
@@ -248,7 +262,7 @@ function trackLoad(engine: Engine, loss: LossContext, { first, longest }: Reserv
     loss.reserveLongest = () => {
       leave?.();
       checkCost(engine, longest);
-      loss.region.replan(bytesOf(longest));
+      loss.region.replaceLazily(bytesOf(longest));
       leave = engine.load.add(secondsOf(longest), () => loss.bytes / longest.length);
     };
   }

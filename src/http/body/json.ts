@@ -68,7 +68,7 @@ function readInOnePiece(
     }
     try {
       // Reserves memory with the first part of a body, as for a long body.
-      loss.region.open();
+      loss.region.commit();
     } catch (error) {
       end(error as Error);
     }

@@ -14,7 +14,7 @@ import type { Prepared, Responder } from "../losses/compute.ts";
 import { prepare, problemOf, respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
 import { OPERATIONS } from "../losses/operations.ts";
-import { recall, remember } from "../losses/repeats.ts";
+import { prepareAndKeep, takePrepared } from "../losses/repeats.ts";
 import { statisticsOf } from "../observe/inferences.ts";
 import type { Sending } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
@@ -230,7 +230,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
   app.post(`${path}/infer`, options, (asked: FastifyRequest, reply: FastifyReply) => {
     const loss = asked.context.loss!;
     const json = asked.body as InferenceJson;
-    const repeated = json.reader === undefined ? recall(loss, options, json) : undefined;
+    const repeated = json.reader === undefined ? takePrepared(loss, options, json) : undefined;
     if (repeated !== undefined) return respond(reply, loss, repeated.responder, () => repeated);
     const body = givenMembers(json.value as InferenceBody);
     checkModel(name, body);
@@ -242,7 +242,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
         prepare(loss, operands, responder, (reader) => plan(reader, fields as never));
       const isJson = json.reader === undefined;
       return respond(reply, loss, responder, () =>
-        isJson ? remember(loss, options, json, prepareLoss) : prepareLoss(),
+        isJson ? prepareAndKeep(loss, options, json, prepareLoss) : prepareLoss(),
       );
     };
     const operands = readOperands(asked, json, body);

@@ -75,7 +75,7 @@ export class MemoryQueue {
 
 function opens(region: Region): boolean {
   try {
-    region.open();
+    region.commit();
     return true;
   } catch (error) {
     if (error instanceof ArenaFull) return false;

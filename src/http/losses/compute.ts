@@ -1,8 +1,8 @@
 /** Prepares a loss: reads its operands, plans it and allocates its memory. Then runs the kernels, and responds. */
 import type { FastifyReply } from "fastify";
-import type { LossResult } from "../../loss/index-loss.ts";
 import type { LogSoftmaxResult } from "../../loss/log-softmax.ts";
 import { LossError } from "../../loss/loss-error.ts";
+import type { LossResult } from "../../loss/loss-result.ts";
 import type { Computation, Plan } from "../../loss/plan.ts";
 import { computeWhole } from "../../loss/plan.ts";
 import { Problem, rejectAt } from "../../problems.ts";

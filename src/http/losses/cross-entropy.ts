@@ -1,15 +1,22 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
 import { planCrossEntropy } from "../../loss/cross-entropy.ts";
-import type { LossResult } from "../../loss/index-loss.ts";
+import type { LossResult } from "../../loss/loss-result.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { OperandReader } from "./operand-reader.ts";
-import { lossDType } from "./operand-reader.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";
-import { flag, lossOptions, lossResult, realOf, transformOptions } from "./options.ts";
+import {
+  flag,
+  lossDType,
+  lossRequestFields,
+  lossResult,
+  readLossOptions,
+  realOf,
+  transformOptions,
+} from "./options.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import type { StreamedInput } from "./streaming.ts";
 import { lossStreaming } from "./streaming.ts";
@@ -23,7 +30,7 @@ const CrossEntropyRequest = Type.Object(
     target: tensorField(
       "Class indices in [0, C), the input's shape without the class dimension; or probabilities of the input's shape, including one-hot rows; or with target_weight K class indices for each position, the input's shape with K classes, at most 1024.",
     ),
-    ...lossOptions,
+    ...lossRequestFields,
     label_smoothing: optional(
       realField(
         "Share of the target that is spread evenly over all classes, up to 1. 0, negative values and NaN disable it.",
@@ -95,7 +102,7 @@ function crossEntropyPlan(
   const isProbabilities = !isSparse && sameShape(input.shape, reader.operands.shape("target"));
   const target = reader.tensor("target", isProbabilities ? lossDType(body, input) : "int64");
   const options = {
-    ...reader.lossOptions(body, input),
+    ...readLossOptions(reader, body, input),
     labelSmoothing: realOf(body.label_smoothing),
     temperature: realOf(body.temperature),
     softcap: realOf(body.softcap),

@@ -1,7 +1,7 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import type { LossResult } from "../../loss/index-loss.ts";
 import { planKlDiv } from "../../loss/kl-div.ts";
+import type { LossResult } from "../../loss/loss-result.ts";
 import type { Plan } from "../../loss/plan.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
 import type { OperandReader } from "./operand-reader.ts";

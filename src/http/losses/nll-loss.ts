@@ -1,12 +1,12 @@
 import type { Static } from "typebox";
 import { Type } from "typebox";
-import type { LossResult } from "../../loss/index-loss.ts";
+import type { LossResult } from "../../loss/loss-result.ts";
 import { planNllLoss } from "../../loss/nll-loss.ts";
 import type { Plan } from "../../loss/plan.ts";
 import type { OperandReader } from "./operand-reader.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL } from "./operation.ts";
-import { lossOptions, lossResult } from "./options.ts";
+import { lossRequestFields, lossResult, readLossOptions } from "./options.ts";
 import type { StreamedInput } from "./streaming.ts";
 import { lossStreaming } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
@@ -19,7 +19,7 @@ const NllLossRequest = Type.Object(
     target: tensorField(
       "Class indices in [0, C), the input's shape without the class dimension: int64, int32 or uint8.",
     ),
-    ...lossOptions,
+    ...lossRequestFields,
   },
   { $id: "NllLossRequest", title: "NllLossRequest", additionalProperties: false },
 );
@@ -37,7 +37,7 @@ function nllLossPlan(
 ): Plan<LossResult> {
   const input = reader.tensor("input", "float32");
   const target = reader.tensor("target", "int64");
-  return planNllLoss(input, target, reader.lossOptions(body, input), streamed);
+  return planNllLoss(input, target, readLossOptions(reader, body, input), streamed);
 }
 
 /** POST /v1/nll_loss and the model nll_loss. */

@@ -1,30 +1,11 @@
-/** Reads the operands and options of a loss from the fields of a body. */
+/** Reads the operands of a loss from the fields of a body. */
 import type { Step } from "../../kernel/step.ts";
-import type { LossOptions } from "../../loss/index-loss.ts";
 import type { DType } from "../../tensor/dtype.ts";
-import { isFloat } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength, elementCount } from "../../tensor/tensor.ts";
 import { emptyListBytes } from "../../wire/json/writer.ts";
 import type { OperandName, Operands } from "../../wire/operands.ts";
 import type { LossContext } from "../context.ts";
-
-/** Options of nll_loss and cross_entropy in a body. */
-export interface LossFields {
-  readonly dim?: number;
-  readonly shift?: number;
-  readonly dtype?: DType;
-  readonly ignore_index?: number;
-  readonly reduction?: string;
-  readonly size_average?: boolean | null;
-  readonly reduce?: boolean | null;
-  readonly return_grad?: boolean;
-}
-
-/** Returns the dtype of the losses: `dtype` or the input's. An integer `dtype` is rejected later. */
-export function lossDType({ dtype }: LossFields, input: Tensor): DType {
-  return dtype !== undefined && isFloat(dtype) ? dtype : input.dtype;
-}
 
 /** Reads the operands of a request, and collects the conversions that their elements need. */
 export class OperandReader {
@@ -53,23 +34,5 @@ export class OperandReader {
 
   optional(name: OperandName, dtype: DType): Tensor | undefined {
     return this.operands.has(name) ? this.tensor(name, dtype) : undefined;
-  }
-
-  /** Reads the options that nll_loss and cross_entropy share. Tensors without a dtype take that of the losses. */
-  lossOptions(fields: LossFields, input: Tensor): LossOptions {
-    const dtype = lossDType(fields, input);
-    return {
-      dim: fields.dim,
-      shift: fields.shift,
-      dtype: fields.dtype,
-      weight: this.optional("weight", dtype),
-      sampleWeight: this.optional("sample_weight", dtype),
-      gradOutput: this.optional("grad_output", dtype),
-      ignoreIndex: fields.ignore_index === undefined ? undefined : BigInt(fields.ignore_index),
-      reduction: fields.reduction,
-      sizeAverage: fields.size_average,
-      reduce: fields.reduce,
-      returnGrad: fields.return_grad,
-    };
   }
 }

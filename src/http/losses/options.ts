@@ -1,6 +1,12 @@
 /** Options that several operations share, with PyTorch's names and defaults. */
+import type { Static, TObject } from "typebox";
 import { Type } from "typebox";
+import type { LossOptions } from "../../loss/index-loss.ts";
 import type { DType } from "../../tensor/dtype.ts";
+import { isFloat } from "../../tensor/dtype.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { TensorFormat } from "../../wire/json/tensors.ts";
+import type { OperandReader } from "./operand-reader.ts";
 import { optional } from "./optional.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import { realField, tensorField } from "./tensor-schemas.ts";
@@ -57,7 +63,7 @@ export const gradOutput = optional(
 );
 
 export const format = optional(
-  Type.Unsafe<"nested" | "flat" | "base64">({
+  Type.Unsafe<TensorFormat>({
     $ref: "Format#",
     description: "Format of the tensors in the response.",
   }),
@@ -96,7 +102,7 @@ export const transformOptions = {
 };
 
 /** Request fields that nll_loss and cross_entropy share. */
-export const lossOptions = {
+export const lossRequestFields = {
   weight: optional(
     tensorField("Factor of each class, shape (C), in `dtype` or the input's dtype. Default: 1 for each."),
   ),
@@ -135,6 +141,36 @@ export const lossOptions = {
   format,
   non_finite: nonFinite,
 };
+
+/** Values of {@link lossRequestFields}. */
+export type LossFields = Static<TObject<typeof lossRequestFields>>;
+
+/** Returns the dtype of the losses: `dtype` or the input's. An integer `dtype` is rejected later. */
+export function lossDType({ dtype }: Pick<LossFields, "dtype">, input: Tensor): DType {
+  return dtype !== undefined && isFloat(dtype) ? dtype : input.dtype;
+}
+
+/** Reads the options that nll_loss and cross_entropy share. Tensors without a dtype take that of the losses. */
+export function readLossOptions(
+  reader: OperandReader,
+  fields: LossFields,
+  input: Tensor,
+): Required<LossOptions> {
+  const dtype = lossDType(fields, input);
+  return {
+    dim: fields.dim,
+    shift: fields.shift,
+    dtype: fields.dtype,
+    weight: reader.optional("weight", dtype),
+    sampleWeight: reader.optional("sample_weight", dtype),
+    gradOutput: reader.optional("grad_output", dtype),
+    ignoreIndex: fields.ignore_index === undefined ? undefined : BigInt(fields.ignore_index),
+    reduction: fields.reduction,
+    sizeAverage: fields.size_average,
+    reduce: fields.reduce,
+    returnGrad: fields.return_grad,
+  };
+}
 
 /** Response members that nll_loss and cross_entropy share. */
 export const lossResult = {

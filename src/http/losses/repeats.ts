@@ -20,8 +20,8 @@ interface Repeat {
   readonly bytes: number;
 }
 
-/** Returns the loss that a body repeats, with its memory allocated, or undefined. `route` is the same as in {@link remember}. */
-export function recall(loss: LossContext, route: object, body: JsonBody): Prepared | undefined {
+/** Takes the loss that a body repeats, with its memory allocated, or undefined. `route` is the same as in {@link prepareAndKeep}. */
+export function takePrepared(loss: LossContext, route: object, body: JsonBody): Prepared | undefined {
   const repeat = body.skeleton.repeat as Repeat | undefined;
   const { kernel, region } = loss;
   if (repeat === undefined || repeat.route !== route || repeat.kernel !== kernel) return undefined;
@@ -34,7 +34,7 @@ export function recall(loss: LossContext, route: object, body: JsonBody): Prepar
 }
 
 /** Prepares the loss of a body, and keeps it for repetitions once it has run, unless it needed more memory than the request had reserved. */
-export function remember(
+export function prepareAndKeep(
   loss: LossContext,
   route: object,
   body: JsonBody,

@@ -28,7 +28,7 @@ import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { withoutNulls } from "./optional.ts";
 import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
-import { recall, remember } from "./repeats.ts";
+import { prepareAndKeep, takePrepared } from "./repeats.ts";
 import { RESULT_SCHEMAS } from "./result-schemas.ts";
 import { computeRows, openRows, sendRows } from "./row-stream.ts";
 import type { NotStreamable, Streaming } from "./streaming.ts";
@@ -96,14 +96,14 @@ function respondToJson(
   body: JsonBody,
 ): Sending {
   const isJson = loss.responseFormat === "json";
-  const repeated = isJson ? recall(loss, operation, body) : undefined;
+  const repeated = isJson ? takePrepared(loss, operation, body) : undefined;
   if (repeated !== undefined) return respond(reply, loss, repeated.responder, () => repeated);
   const fields = withoutNulls(body.value as JsonFields);
   if (!isJson) rejectJsonOptions(fields);
   const operands = new JsonOperands(body, fields);
   const responder = jsonResponderOf(operands, fields);
   return respond(reply, loss, responder, () =>
-    remember(loss, operation, body, () =>
+    prepareAndKeep(loss, operation, body, () =>
       prepare(loss, operands, responder, (reader) => operation.plan(reader, fields as never)),
     ),
   );

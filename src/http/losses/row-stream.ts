@@ -1,7 +1,7 @@
 /** Streams safetensors bodies of any size: computes rows as they arrive, and sends the response meanwhile. */
 import type { OutgoingHttpHeaders } from "node:http";
 import type { FastifyReply } from "fastify";
-import type { LossResult } from "../../loss/index-loss.ts";
+import type { LossResult } from "../../loss/loss-result.ts";
 import type { Plan, Run } from "../../loss/plan.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";

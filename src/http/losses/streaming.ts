@@ -2,7 +2,7 @@
 import type { IndexStreaming } from "../../loss/index-loss.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
-import type { LossFields } from "./operand-reader.ts";
+import type { LossFields } from "./options.ts";
 
 /** Plan for computing the rows of a body as they arrive. */
 export interface Streaming {

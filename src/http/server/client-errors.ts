@@ -4,6 +4,7 @@ import { Problem } from "../../problems.ts";
 import type { Connection } from "../connection.ts";
 import { requestId } from "../observe/log.ts";
 import { rawProblem } from "./send-problem.ts";
+import { HEADERS_TIMEOUT_MS } from "./timeouts.ts";
 
 /** Problem codes of Node's error codes. Every other error is a malformed request. */
 const CODES: Readonly<Record<string, ProblemCode>> = {
@@ -13,9 +14,6 @@ const CODES: Readonly<Record<string, ProblemCode>> = {
 
 /** Maximum size of a request's headers. */
 export const MAX_HEADER_BYTES = 16 * 1024;
-
-/** Time for the headers of a request to arrive. */
-export const HEADERS_TIMEOUT_MS = 5000;
 
 const DETAILS: Partial<Record<ProblemCode, string>> = {
   headers_too_large: `expected at most ${MAX_HEADER_BYTES} bytes of headers`,

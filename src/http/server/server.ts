@@ -17,7 +17,7 @@ import { noteAbort } from "../send-result.ts";
 import { AcceptQueue } from "./accept-queue.ts";
 import type { AcceptedTokens } from "./auth.ts";
 import { checkToken } from "./auth.ts";
-import { HEADERS_TIMEOUT_MS, handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
+import { handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
 import type { Origins } from "./cors.ts";
 import { isPreflight, respondToPreflight, shareResponse } from "./cors.ts";
 import { checkExpectation, checkHead, checkNoBody } from "./head-checks.ts";
@@ -27,7 +27,7 @@ import { evictSlowest } from "./preemption.ts";
 import { handleError, rawProblem } from "./send-problem.ts";
 import type { Lifecycle } from "./shutdown.ts";
 import type { TimeoutLimits } from "./timeouts.ts";
-import { watchTimeouts } from "./timeouts.ts";
+import { HEADERS_TIMEOUT_MS, watchTimeouts } from "./timeouts.ts";
 import { compileLazily } from "./validation.ts";
 
 export interface ServerOptions {

@@ -6,6 +6,9 @@ import { Problem } from "../../problems.ts";
 import type { Connection, Connections, Exchange } from "../connection.ts";
 import { Progress } from "../connection.ts";
 
+/** Milliseconds for the headers of a request to arrive, which Node enforces. */
+export const HEADERS_TIMEOUT_MS = 5000;
+
 /** Limits of a connection. */
 export interface TimeoutLimits {
   /** Milliseconds that a body may keep its reader waiting, in addition to its bytes divided by `rate`. */

@@ -5,9 +5,9 @@ import { DTYPES } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { JsonBody, NumberRun } from "../json/reader.ts";
-import type { ReadTensor, TensorText, Workspace } from "../json/tensors.ts";
+import type { TensorText } from "../json/tensors.ts";
 import { checkElementCount, elementPointer, toTensor } from "../json/tensors.ts";
-import type { Operands } from "../operands.ts";
+import type { Operands, ReadTensor, TensorMemory } from "../operands.ts";
 
 /** Protocol names of the element types. BF16 is Triton's. */
 export const DATATYPES = {
@@ -72,9 +72,9 @@ export class InferenceOperands implements Operands {
     return false;
   }
 
-  tensor(workspace: Workspace, name: string, dtype: DType): ReadTensor {
+  tensor(memory: TensorMemory, name: string, dtype: DType): ReadTensor {
     const input = this.#inputs.get(name)!;
-    return "address" in input ? { tensor: input, convert: undefined } : toTensor(workspace, input, dtype);
+    return "address" in input ? { tensor: input, convert: undefined } : toTensor(memory, input, dtype);
   }
 
   elementPointer(name: string, element: number): string {

@@ -4,11 +4,12 @@ import type { Kernel } from "../../kernel/load.ts";
 import type { Step } from "../../kernel/step.ts";
 import { withInit } from "../../kernel/step.ts";
 import { excerpt, rejectAt } from "../../problems.ts";
-import type { Region } from "../../tensor/arena.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { elementCount, MAX_RANK } from "../../tensor/tensor.ts";
+import type { Operands, ReadTensor, TensorMemory } from "../operands.ts";
+import { elementPath } from "../operands.ts";
 import type { JsonBody, NumberRun } from "./reader.ts";
 
 /** Format of a tensor in JSON. */
@@ -24,12 +25,6 @@ export interface TensorText {
   /** Value of a bare number. */
   readonly scalar: number;
   readonly pointer: string;
-}
-
-/** Kernel and memory for reading bodies. */
-export interface Workspace {
-  readonly kernel: Kernel;
-  readonly region: Region;
 }
 
 /** Reads format and shape of a validated field. Rejects a shape that does not match its data. */
@@ -94,17 +89,11 @@ export function checkElementCount(shape: readonly number[], pointer: string): nu
   return elementCount(shape);
 }
 
-/** Tensor with the step that converts its elements, if they need one. */
-export interface ReadTensor {
-  readonly tensor: Tensor;
-  readonly convert: Step | undefined;
-}
-
 /** Bytes of a number before its conversion. */
 const NUMBER_BYTES = 8;
 
 /** Returns a tensor in its own dtype, or in `dtype` if it has none. Converts the elements in place. */
-export function toTensor({ kernel, region }: Workspace, text: TensorText, dtype: DType): ReadTensor {
+export function toTensor({ kernel, region }: TensorMemory, text: TensorText, dtype: DType): ReadTensor {
   const named = text.dtype ?? dtype;
   const { shape, numbers, scalar } = text;
   if (numbers?.kind === "base64") return { tensor: base64Tensor(text, numbers, named), convert: undefined };
@@ -154,19 +143,8 @@ export function elementPointer({ format, pointer, shape }: TensorText, element: 
   return pointer + elementPath(shape, element);
 }
 
-/** Returns the path from a nested list to an element, given its row-major index. */
-export function elementPath(shape: readonly number[], element: number): string {
-  let rest = element;
-  let path = "";
-  for (const size of shape.toReversed()) {
-    path = `/${rest % size}${path}`;
-    rest = Math.floor(rest / size);
-  }
-  return path;
-}
-
 /** Fields of a validated JSON body without those that are null. */
-export class JsonOperands {
+export class JsonOperands implements Operands {
   readonly #body: JsonBody;
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #texts = new Map<string, TensorText>();
@@ -193,8 +171,8 @@ export class JsonOperands {
     return this.format(name) === "nested";
   }
 
-  tensor(workspace: Workspace, name: string, dtype: DType): ReadTensor {
-    return toTensor(workspace, this.#text(name), dtype);
+  tensor(memory: TensorMemory, name: string, dtype: DType): ReadTensor {
+    return toTensor(memory, this.#text(name), dtype);
   }
 
   elementPointer(name: string, element: number): string {

@@ -21,7 +21,7 @@ it("reserves in order, each request at the latest when all before it have ended"
       const arena = new Arena(0, CAPACITY);
       const line = new MemoryQueue(arena, 10);
       const served: number[] = [];
-      const regions = requests.map((size) => arena.planLater(size * MiB));
+      const regions = requests.map((size) => arena.reserveLazilyUnchecked(size * MiB));
       const waits = regions.map((region, index) =>
         Promise.resolve(line.reserve(region)).then(() => served.push(index)),
       );
@@ -43,10 +43,10 @@ it("reserves in order, each request at the latest when all before it have ended"
 it("lets a small request behind a large one wait, too, so that the large one is not starved", async () => {
   const arena = new Arena(0, CAPACITY);
   const line = new MemoryQueue(arena, 10);
-  const first = arena.planLater(200 * MiB);
+  const first = arena.reserveLazilyUnchecked(200 * MiB);
   expect(line.reserve(first)).toBeUndefined();
-  const large = line.reserve(arena.planLater(250 * MiB));
-  const small = arena.planLater(20 * MiB);
+  const large = line.reserve(arena.reserveLazilyUnchecked(250 * MiB));
+  const small = arena.reserveLazilyUnchecked(20 * MiB);
   const wait = line.reserve(small);
   await settle();
   expect(small.bytes).toBe(0);
@@ -59,8 +59,8 @@ it("lets a small request behind a large one wait, too, so that the large one is 
 it("rejects after the limit, with a Retry-After of 1 to 5 s", async () => {
   const arena = new Arena(0, CAPACITY);
   const line = new MemoryQueue(arena, 0.1);
-  line.reserve(arena.planLater(ROOM * MiB));
-  const problem = await line.reserve(arena.planLater(ROOM * MiB))!.catch((error) => error);
+  line.reserve(arena.reserveLazilyUnchecked(ROOM * MiB));
+  const problem = await line.reserve(arena.reserveLazilyUnchecked(ROOM * MiB))!.catch((error) => error);
   expect(problem).toBeInstanceOf(Problem);
   expect(problem.message).toContain("no memory became free for this request in 0.1 s");
   expect([1, 2, 3, 4, 5]).toContain(problem.retryAfter);
@@ -69,7 +69,7 @@ it("rejects after the limit, with a Retry-After of 1 to 5 s", async () => {
 it("rejects more than 64 at once", () => {
   const arena = new Arena(0, CAPACITY);
   const line = new MemoryQueue(arena, 10);
-  const enter = () => line.reserve(arena.planLater(ROOM * MiB));
+  const enter = () => line.reserve(arena.reserveLazilyUnchecked(ROOM * MiB));
   enter();
   for (let count = 0; count < 64; count++) enter()?.catch(() => {});
   expect(enter).toThrow("64 requests wait for memory");
@@ -78,11 +78,11 @@ it("rejects more than 64 at once", () => {
 it("passes over a request whose region has been released", async () => {
   const arena = new Arena(0, CAPACITY);
   const line = new MemoryQueue(arena, 10);
-  const first = arena.planLater(ROOM * MiB);
+  const first = arena.reserveLazilyUnchecked(ROOM * MiB);
   line.reserve(first);
-  const gone = arena.planLater(ROOM * MiB);
+  const gone = arena.reserveLazilyUnchecked(ROOM * MiB);
   const wait = line.reserve(gone)!;
-  const next = line.reserve(arena.planLater(100 * MiB));
+  const next = line.reserve(arena.reserveLazilyUnchecked(100 * MiB));
   gone.release();
   first.release();
   await expect(wait).rejects.toBeInstanceOf(ClientGone);

@@ -2,8 +2,8 @@
 import pino from "pino";
 import { afterAll, expect, it } from "vitest";
 import { buildAdmin } from "../../../src/http/server/admin.ts";
-import { HEADERS_TIMEOUT_MS } from "../../../src/http/server/client-errors.ts";
 import type { Lifecycle } from "../../../src/http/server/shutdown.ts";
+import { HEADERS_TIMEOUT_MS } from "../../../src/http/server/timeouts.ts";
 import { exchange } from "../../support/socket.ts";
 
 const lifecycle: Lifecycle = { phase: "ready" };

@@ -1,6 +1,6 @@
 /** Every code of the problem table, provoked through real HTTP, with its pointer. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HEADERS_TIMEOUT_MS } from "../../../src/http/server/client-errors.ts";
+import { HEADERS_TIMEOUT_MS } from "../../../src/http/server/timeouts.ts";
 import type { ProblemCode } from "../../../src/problems.ts";
 import { PROBLEMS } from "../../../src/problems.ts";
 import { fileBegin } from "../../conformance/files.ts";
