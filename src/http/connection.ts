@@ -9,9 +9,6 @@ import { sendNow } from "./turns.ts";
 /** Requests that a client may pipeline ahead of their responses on one connection. */
 const MAX_PIPELINED = 64;
 
-/** Matches the only supported expectation, as Node does before it emits `checkContinue`. */
-export const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
-
 /** Progress of a body or a response while it waits for its client. */
 export class Progress {
   /** Bytes that have moved, and milliseconds of waiting for them. */

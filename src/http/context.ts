@@ -19,6 +19,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Loss of a route, which names its requests in logs, metrics and spans also if they are rejected before admission. */
     operation?: LossName;
+    /** Description of an element of the target, for error texts. */
+    targetElement?: string | undefined;
   }
 }
 
@@ -83,8 +85,6 @@ export interface Tracing {
 /** Decisions of admission, made from a request's headers. */
 export interface Admitted {
   readonly operation: LossName;
-  /** Description of a target element for error texts. */
-  readonly targetElement?: string | undefined;
   /** The model of an inference request. */
   readonly model?: string | undefined;
   readonly kernel: Kernel;
@@ -108,7 +108,6 @@ export interface ParsedBody {
 /** Admitted loss with its memory, body size and timings. */
 export class LossContext implements Admitted {
   readonly operation: LossName;
-  readonly targetElement: string | undefined;
   readonly model: string | undefined;
   readonly kernel: Kernel;
   readonly region: Region;
@@ -127,7 +126,6 @@ export class LossContext implements Admitted {
 
   constructor(admitted: Admitted) {
     this.operation = admitted.operation;
-    this.targetElement = admitted.targetElement;
     this.model = admitted.model;
     this.kernel = admitted.kernel;
     this.region = admitted.region;

@@ -40,7 +40,7 @@ function compare(texts: readonly string[], separator: string): void {
   const region = arena.reserve(1 << 23);
   const reader = new JsonReader(kernel, region, "contract");
   reader.push(Buffer.from(`{"input":${list}}`));
-  const { address, length } = reader.end().numberRuns[0]!;
+  const { address, length } = reader.end().numberSpans[0]!;
   for (let k = 0; k < COUNT; k++) {
     if (length === COUNT && kernel.i64[address / 8 + k] === wantBits[k]) continue;
     console.log(`${texts[k]} read as ${kernel.f64[address / 8 + k]}`);

@@ -55,7 +55,7 @@ function check(from: number, n: number): void {
   if (bytes === 4) compareReference(at, from, n, text);
   const reader = new JsonReader(kernel, region, "contract");
   for (const piece of [Buffer.from('{"input":['), text, Buffer.from("]}")]) reader.push(piece);
-  const cut = reader.end().numberRuns[0]!;
+  const cut = reader.end().numberSpans[0]!;
   kernel.run.convert(cut.address, DTYPES.float64.code, cut.address, code, cut.length);
   if (cut.length !== n) failures.push(`${n} patterns from ${from} were read as ${cut.length} numbers`);
   else for (let i = 0; i < n; i++) compare(from + i, words[cut.address / bytes + i]!);

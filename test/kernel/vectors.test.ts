@@ -10,8 +10,8 @@ import { inRegion, kernel, readNumbers, scan } from "../wire/json/reading.ts";
 function outcome(body: string, pieces: Pieces): string {
   return inRegion((region) => {
     try {
-      const { value, numberRuns } = scan(region, body, "contract", pieces);
-      const tensors = numberRuns.map(({ address, length, ...rest }) => ({
+      const { value, numberSpans } = scan(region, body, "contract", pieces);
+      const tensors = numberSpans.map(({ address, length, ...rest }) => ({
         ...rest,
         length,
         bits: Buffer.from(kernel.u8.subarray(address, address + 8 * length)).toString("hex"),

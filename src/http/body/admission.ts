@@ -76,14 +76,8 @@ export function whenAdmitted(wait: Promise<void> | undefined, done: (error?: Err
   else wait.then(() => done(), done);
 }
 
-/** Properties of an operation that admission needs. */
-export interface AdmittedOperation {
-  readonly name: LossName;
-  readonly targetElement?: string;
-}
-
-/** Cost and format of a body, read from its headers. */
-export interface Announced {
+/** Cost and format of a body, estimated from its headers. */
+export interface BodyEstimate {
   readonly cost: Cost;
   readonly responseFormat: BodyFormat;
   readonly coding: Coding | undefined;
@@ -99,7 +93,7 @@ export interface Announced {
  */
 export function admit(
   engine: Engine,
-  operation: AdmittedOperation,
+  operation: LossName,
   request: FastifyRequest,
 ): Promise<void> | undefined {
   const { headers } = request;
@@ -131,26 +125,19 @@ export function admit(
  */
 export function admitLoss(
   engine: Engine,
-  operation: AdmittedOperation,
+  operation: LossName,
   request: FastifyRequest,
-  announced: Announced,
+  estimate: BodyEstimate,
 ): Promise<void> | undefined {
   const { arena, queue } = engine;
-  const { cost, coding, mayBeShort } = announced;
+  const { cost, coding, mayBeShort } = estimate;
   if (coding === undefined && !mayBeShort && cost.length <= ONE_PIECE_BYTES) {
     // Neither waits for other requests nor makes them wait.
     checkMemory(arena, cost);
-    addContext(
-      engine,
-      operation,
-      request,
-      announced,
-      arena.reserveLazily(bytesOf(cost)),
-      bodyLimitOf(engine),
-    );
+    addContext(engine, operation, request, estimate, arena.reserveLazily(bytesOf(cost)), bodyLimitOf(engine));
     return undefined;
   }
-  const reservation = reservationOf(engine, announced);
+  const reservation = reservationOf(engine, estimate);
   checkCost(engine, reservation.first);
   const bytes = bytesOf(reservation.first);
   if (bytes <= SMALL_BYTES) {
@@ -158,7 +145,7 @@ export function admitLoss(
       engine,
       operation,
       request,
-      announced,
+      estimate,
       arena.reserveLazily(bytes),
       reservation.limit,
     );
@@ -166,7 +153,7 @@ export function admitLoss(
     return undefined;
   }
   const region = arena.reserveLazilyUnchecked(bytes);
-  const loss = addContext(engine, operation, request, announced, region, reservation.limit);
+  const loss = addContext(engine, operation, request, estimate, region, reservation.limit);
   const begin = (): Promise<void> | undefined => {
     loss.checkHeld();
     trackLoad(engine, loss, reservation);
@@ -179,15 +166,14 @@ export function admitLoss(
 /** Adds the context of a loss to its request. */
 function addContext(
   { kernel, compressResponses = false }: Engine,
-  { name, targetElement }: AdmittedOperation,
+  operation: LossName,
   { context }: FastifyRequest,
-  { model, responseFormat, coding }: Announced,
+  { model, responseFormat, coding }: BodyEstimate,
   region: Region,
   limit: SizeLimit,
 ): LossContext {
   const loss = new LossContext({
-    operation: name,
-    targetElement,
+    operation,
     model,
     kernel,
     region,
@@ -210,7 +196,7 @@ interface Reservation {
   readonly limit: SizeLimit;
 }
 
-function reservationOf(engine: Engine, { cost, coding, mayBeShort }: Announced): Reservation {
+function reservationOf(engine: Engine, { cost, coding, mayBeShort }: BodyEstimate): Reservation {
   const limit = limitOf(engine, cost, coding);
   if (!mayBeShort || cost.memory <= SHORT_COST.memory)
     return { first: withDecoder(cost, coding), longest: undefined, limit };

@@ -53,7 +53,7 @@ function readInOnePiece(
       for (const chunk of chunks) reader.push(chunk);
       body = reader.end();
     } catch (error) {
-      end(describeTarget(error, loss) as Error);
+      end(describeTarget(error, request) as Error);
       return;
     }
     end(null, body);
@@ -85,10 +85,11 @@ function readInOnePiece(
 
 /** Scans a body chunk by chunk. It is never held as a whole. */
 async function readInChunks(
-  { context }: FastifyRequest,
+  request: FastifyRequest,
   payload: IncomingMessage,
   mode: JsonMode,
 ): Promise<JsonBody> {
+  const { context } = request;
   const loss = context.loss!;
   const { coding, limit, timings } = loss;
   const body = new BodyReader(context, payload, limit);
@@ -103,7 +104,7 @@ async function readInChunks(
       timings.enter("read");
     }
   } catch (error) {
-    throw describeTarget(error, loss);
+    throw describeTarget(error, request);
   }
 }
 
@@ -161,7 +162,8 @@ class ChunkScan {
 }
 
 /** Describes an invalid element of the target for clients that send class names, because the scanner does not know the field's meaning. */
-function describeTarget(error: unknown, { targetElement }: LossContext): unknown {
+function describeTarget(error: unknown, { routeOptions }: FastifyRequest): unknown {
+  const { targetElement } = routeOptions.config;
   if (targetElement === undefined || !(error instanceof Problem) || error.code !== "invalid_element")
     return error;
   const [first] = error.errors;

@@ -80,7 +80,7 @@ export function admitInference(
     throw shortJson(json, length);
   }
   const binary = json === undefined ? 0 : length - json;
-  return admitLoss(engine, operation, request, {
+  return admitLoss(engine, operation.name, request, {
     cost: costOf(length - binary, binary),
     responseFormat: "json",
     model: operation.name,

@@ -1,6 +1,6 @@
 /**
  * Runs a loss again that was prepared for an earlier body, because clients send the same options and shapes many times. A repetition has the
- * skeleton of the earlier body and its number runs at the same addresses, so only the numbers differ, which no check before the run reads.
+ * skeleton of the earlier body and its number spans at the same addresses, so only the numbers differ, which no check before the run reads.
  */
 import type { Kernel } from "../../kernel/load.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
@@ -15,7 +15,7 @@ interface Repeat {
   readonly kernel: Kernel;
   readonly input: LossContext["input"];
   readonly records: Int32Array;
-  /** Memory that the preparation allocated behind the number runs. */
+  /** Memory that the preparation allocated behind the number spans. */
   readonly start: number;
   readonly bytes: number;
 }

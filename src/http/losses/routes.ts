@@ -56,12 +56,12 @@ interface JsonFields {
 }
 
 function registerOperation(app: FastifyInstance, engine: Engine, operation: Operation): void {
-  const { name, operationId, summary, description, request, response } = operation;
+  const { name, operationId, summary, description, request, response, targetElement } = operation;
   app.addSchema(request);
   app.addSchema(response);
   const options: RouteShorthandOptions = {
-    onRequest: (request, _reply, done) => whenAdmitted(admit(engine, operation, request), done),
-    config: { operation: name },
+    onRequest: (request, _reply, done) => whenAdmitted(admit(engine, name, request), done),
+    config: { operation: name, targetElement },
     schema: {
       operationId,
       tags: ["lossd"],

@@ -5,7 +5,7 @@ import { DTYPES } from "../../tensor/dtype.ts";
 import { MAX_RANK } from "../../tensor/tensor.ts";
 import { optional } from "./optional.ts";
 
-/** Tensor's value in a valid body. Its numbers are already in the Arena, so `[k]` or `"k"` stands for number run k. */
+/** Tensor's value in a valid body. Its numbers are already in the Arena, so `[k]` or `"k"` stands for number span k. */
 export type TensorJson = number | string | readonly unknown[] | TensorObject;
 
 /** Flat or base64 format. Has exactly one of `data` and `base64`, which the reader checks. */

@@ -2,7 +2,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { excerpt, Problem } from "../../problems.ts";
 import type { Exchange } from "../connection.ts";
-import { CONTINUE } from "../connection.ts";
 
 /** Forms of a request target (RFC 9112, section 3.2): a path, or a URL that clients of proxies send. Neither has a fragment. */
 const TARGET = /^(?:\/|https?:\/\/[^/?#]+(?:[/?]|$))[^#]*$/i;
@@ -66,6 +65,9 @@ export function hasBody({
 }: IncomingHttpHeaders): boolean {
   return coding !== undefined || (length !== undefined && length !== "0");
 }
+
+/** Matches the only supported expectation, as Node does before it emits `checkContinue`. */
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
 
 /** Rejects every expectation but 100-continue. */
 export function checkExpectation({ request, holdsBody }: Exchange): void {

@@ -45,7 +45,7 @@ class Scan {
   state: i32;
   depth: i32;
   inference: i32;
-  /** Bytes in the skeleton, number runs extracted, members in all objects. */
+  /** Bytes in the skeleton, number spans extracted, members in all objects. */
   skeleton: u32;
   runs: i32;
   members: i32;

@@ -4,7 +4,7 @@ import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sameShape } from "../../tensor/tensor.ts";
-import type { JsonBody, NumberRun } from "../json/reader.ts";
+import type { JsonBody, NumberSpan } from "../json/reader.ts";
 import type { TensorText } from "../json/tensors.ts";
 import { checkElementCount, elementPointer, toTensor } from "../json/tensors.ts";
 import type { Operands, ReadTensor, TensorMemory } from "../operands.ts";
@@ -27,7 +27,7 @@ export function datatypeOf(dtype: DType): Datatype {
   return (Object.keys(DATATYPES) as Datatype[]).find((name) => DATATYPES[name] === dtype)!;
 }
 
-/** Input of a validated request. `[k]` in `data` refers to number run k. */
+/** Input of a validated request. `[k]` in `data` refers to number span k. */
 export interface InferenceInput {
   readonly name: string;
   readonly shape: readonly number[];
@@ -42,7 +42,7 @@ export class InferenceOperands implements Operands {
 
   /** Adds an input in JSON. Rejects data that do not match its shape. */
   addText(body: JsonBody, { name, shape, datatype, data }: InferenceInput, pointer: string): void {
-    const numbers = body.numberRuns[data![0]!]!;
+    const numbers = body.numberSpans[data![0]!]!;
     checkData(numbers, shape, pointer);
     const text = {
       format: "flat" as const,
@@ -84,7 +84,7 @@ export class InferenceOperands implements Operands {
 }
 
 /** Checks that `data` is flat or nested as its shape. */
-function checkData({ length, shape: lists }: NumberRun, shape: readonly number[], pointer: string): void {
+function checkData({ length, shape: lists }: NumberSpan, shape: readonly number[], pointer: string): void {
   const expected = checkElementCount(shape, `${pointer}/shape`);
   const isFlat = lists.length === 1;
   if (length === expected && (isFlat || sameShape(lists, shape))) return;

@@ -1,4 +1,4 @@
-/** JSON reader: turns the bytes of a body into number runs and options. `writer.ts` is its counterpart. */
+/** JSON reader: turns the bytes of a body into number spans and options. `writer.ts` is its counterpart. */
 import type { Kernel } from "../../kernel/load.ts";
 import type { ProblemCode } from "../../problems.ts";
 import { excerpt, Problem, pointerStep, rejectAt } from "../../problems.ts";
@@ -10,7 +10,7 @@ import { MAX_RANK } from "../../tensor/tensor.ts";
 export type JsonMode = "contract" | "inference";
 
 /** Numbers of one tensor, extracted from a body into the Arena as doubles or as the bytes of a base64 text. */
-export interface NumberRun {
+export interface NumberSpan {
   readonly kind: "numbers" | "base64";
   readonly address: number;
   /** Count of numbers or bytes. */
@@ -24,33 +24,33 @@ export interface NumberRun {
 /** Scanned body. */
 export class JsonBody {
   readonly skeleton: Skeleton;
-  /** Records of its number runs, as the scanner wrote them. Bodies with equal records and the same skeleton differ in their numbers only. */
+  /** Records of its number spans, as the scanner wrote them. Bodies with equal records and the same skeleton differ in their numbers only. */
   readonly records: Int32Array;
-  #numberRuns: readonly NumberRun[] | undefined;
+  #numberSpans: readonly NumberSpan[] | undefined;
 
   constructor(skeleton: Skeleton, records: Int32Array) {
     this.skeleton = skeleton;
     this.records = records;
   }
 
-  /** The value of JSON.parse, with `[k]` or `"k"` in place of number run k. */
+  /** The value of JSON.parse, with `[k]` or `"k"` in place of number span k. */
   get value(): unknown {
     return this.skeleton.value;
   }
 
-  get numberRuns(): readonly NumberRun[] {
-    this.#numberRuns ??= numberRunsOf(this.records);
-    return this.#numberRuns;
+  get numberSpans(): readonly NumberSpan[] {
+    this.#numberSpans ??= numberSpansOf(this.records);
+    return this.#numberSpans;
   }
 }
 
-function numberRunsOf(records: Int32Array): NumberRun[] {
-  const numberRuns: NumberRun[] = [];
-  for (let at = 0; at < records.length; at += RUN_WORDS) {
+function numberSpansOf(records: Int32Array): NumberSpan[] {
+  const numberSpans: NumberSpan[] = [];
+  for (let at = 0; at < records.length; at += SPAN_WORDS) {
     const rounded = records[at]!;
     const shape: number[] = [];
     for (let axis = 0; axis < records[at + 3]!; axis++) shape.push(records[at + 4 + axis]! >>> 0);
-    numberRuns.push({
+    numberSpans.push({
       kind: rounded < 0 ? "base64" : "numbers",
       rounded: rounded > 0 ? rounded - 1 : undefined,
       address: records[at + 1]! >>> 0,
@@ -58,7 +58,7 @@ function numberRunsOf(records: Int32Array): NumberRun[] {
       shape,
     });
   }
-  return numberRuns;
+  return numberSpans;
 }
 
 /** Error codes by the error numbers of `assembly/scan.ts`. */
@@ -99,14 +99,14 @@ const VALUE = 0;
 const STATE = 0;
 const DEPTH = 1;
 const SKELETON_LENGTH = 3;
-const CUT_COUNT = 4;
+const SPAN_COUNT = 4;
 const MEMBERS = 5;
 const NEXT = 6;
 const STOP = 9;
 const STOP_BYTE = 10;
 const LEVEL = 11;
 const FRAME_WORDS = 3;
-const RUN_WORDS = 12;
+const SPAN_WORDS = 12;
 const OBJECT = 123;
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -206,7 +206,7 @@ export class JsonReader {
   #records(): Int32Array {
     const { i32, run } = this.#kernel;
     const first = (this.#scan + run.scanRuns) / 4;
-    return i32.subarray(first, first + this.#word(CUT_COUNT) * RUN_WORDS);
+    return i32.subarray(first, first + this.#word(SPAN_COUNT) * SPAN_WORDS);
   }
 
   #error(result: number): Error {

@@ -10,7 +10,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { elementCount, MAX_RANK } from "../../tensor/tensor.ts";
 import type { Operands, ReadTensor, TensorMemory } from "../operands.ts";
 import { elementPath } from "../operands.ts";
-import type { JsonBody, NumberRun } from "./reader.ts";
+import type { JsonBody, NumberSpan } from "./reader.ts";
 
 /** Format of a tensor in JSON. */
 export type TensorFormat = "nested" | "flat" | "base64";
@@ -21,7 +21,7 @@ export interface TensorText {
   readonly shape: readonly number[];
   /** Dtype given in the body. */
   readonly dtype: DType | undefined;
-  readonly numbers: NumberRun | undefined;
+  readonly numbers: NumberSpan | undefined;
   /** Value of a bare number. */
   readonly scalar: number;
   readonly pointer: string;
@@ -31,7 +31,7 @@ export interface TensorText {
 export function describeTensor(body: JsonBody, value: unknown, pointer: string): TensorText {
   const none = { dtype: undefined, numbers: undefined, scalar: Number.NaN, pointer };
   if (Array.isArray(value)) {
-    const numbers = body.numberRuns[value[0] as number]!;
+    const numbers = body.numberSpans[value[0] as number]!;
     return { ...none, format: "nested", shape: numbers.shape, numbers };
   }
   if (value === null || typeof value !== "object") {
@@ -47,7 +47,7 @@ export function describeTensor(body: JsonBody, value: unknown, pointer: string):
   if (isFlat === isGiven(base64)) {
     throw rejectAt("invalid_request", pointer, "expected exactly one of data and base64");
   }
-  const numbers = body.numberRuns[isFlat ? data[0]! : Number(base64)]!;
+  const numbers = body.numberSpans[isFlat ? data[0]! : Number(base64)]!;
   if (numbers.kind === "numbers") checkFlat(numbers, shape, `${pointer}/data`, `${pointer}/shape`);
   return { ...none, format: isFlat ? "flat" : "base64", shape, dtype: dtype ?? undefined, numbers };
 }
@@ -57,7 +57,7 @@ function isGiven<Value>(member: Value | null | undefined): member is Value {
   return member !== null && member !== undefined;
 }
 
-function checkFlat(numbers: NumberRun, shape: readonly number[], data: string, at: string): void {
+function checkFlat(numbers: NumberSpan, shape: readonly number[], data: string, at: string): void {
   if (numbers.shape.length > 1)
     throw rejectAt("invalid_element", `${data}/0`, "expected a flat list of numbers, got a list in it");
   const expected = checkElementCount(shape, at);
@@ -124,7 +124,7 @@ function conversion(kernel: Kernel, text: TensorText, tensor: Tensor): Step {
   };
 }
 
-function base64Tensor({ shape, pointer }: TensorText, numbers: NumberRun, dtype: DType): Tensor {
+function base64Tensor({ shape, pointer }: TensorText, numbers: NumberSpan, dtype: DType): Tensor {
   const expected = checkElementCount(shape, `${pointer}/shape`) * DTYPES[dtype].bytes;
   if (expected !== numbers.length) {
     throw rejectAt(

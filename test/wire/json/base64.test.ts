@@ -11,7 +11,7 @@ function decode(text: string, size?: number): number[] | string {
   if (reading instanceof Problem) {
     return reading.code === "invalid_base64" ? reading.errors[0]!.pointer : reading.code;
   }
-  return [...reading.numberRuns[0]!.contents];
+  return [...reading.numberSpans[0]!.contents];
 }
 
 function encode(bytes: Uint8Array): string {
@@ -58,7 +58,7 @@ describe("base64", () => {
           const sextet = alphabet.indexOf(byte);
           const bit = place * 6;
           expected.writeUInt16BE((sextet << 10) >> (bit % 8), bit >> 3);
-          expect(!(reading instanceof Problem) && Buffer.from(reading.numberRuns[0]!.contents)).toEqual(
+          expect(!(reading instanceof Problem) && Buffer.from(reading.numberSpans[0]!.contents)).toEqual(
             expected,
           );
         } else expect((reading as Problem).code, `${byte} at ${place}`).toBe("invalid_base64");

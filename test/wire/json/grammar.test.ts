@@ -20,7 +20,7 @@ function expectAsJsonParse(text: string): void {
   const reading = read(text);
   const parsed = parse(text);
   if (parsed === undefined) expect(reading, text).toBeInstanceOf(Problem);
-  else expect(reading, text).toEqual({ value: parsed.value, numberRuns: [] });
+  else expect(reading, text).toEqual({ value: parsed.value, numberSpans: [] });
 }
 
 const VALUES_TAKEN: readonly string[] = [
@@ -234,7 +234,7 @@ describe("the grammar of JSON", () => {
           ).toBe(true);
         } else {
           expect(parsed, text).toBeDefined();
-          if (reading.numberRuns.length === 0) expect(reading.value).toEqual(parsed!.value);
+          if (reading.numberSpans.length === 0) expect(reading.value).toEqual(parsed!.value);
         }
       }),
       { numRuns: 20_000, seed: 7 },
@@ -291,6 +291,6 @@ describe("the grammar of JSON", () => {
       { a: 2 ** 53 + 2, b: -(2 ** 53) - 2 },
     ],
   ])("takes %s", (_name, body, value) => {
-    expect(read(body)).toEqual({ value, numberRuns: [] });
+    expect(read(body)).toEqual({ value, numberSpans: [] });
   });
 });

@@ -27,10 +27,10 @@ describe("tensors in a JSON body", () => {
     ["names of non-finite numbers", '["NaN","Infinity","-Infinity",1]', numbers([4], [nan, inf, -inf, 1])],
     ["the bare tokens of Python", "[NaN, Infinity, -Infinity, -1]", numbers([4], [nan, inf, -inf, -1])],
   ])("reads %s", (_name, text, cut) => {
-    expect(read(`{"input":${text}}`)).toEqual({ value: { input: [0] }, numberRuns: [cut] });
+    expect(read(`{"input":${text}}`)).toEqual({ value: { input: [0] }, numberSpans: [cut] });
     expect(read(`{"a":1,"input":${text},"b":[2]}`)).toEqual({
       value: { a: 1, input: [0], b: [1] },
-      numberRuns: [cut, numbers([1], [2])],
+      numberSpans: [cut, numbers([1], [2])],
     });
   });
 
@@ -43,7 +43,7 @@ describe("tensors in a JSON body", () => {
         target: { shape: [5], base64: "1" },
         o: { a: { data: [1], base64: "!" } },
       },
-      numberRuns: [numbers([2], [1, 2]), bytes("hello")],
+      numberSpans: [numbers([2], [1, 2]), bytes("hello")],
     });
   });
 
@@ -51,16 +51,16 @@ describe("tensors in a JSON body", () => {
     const reading = read('{"input":[0],"target":{"data":[7],"base64":"MA=="},"base64":"0","data":"1"}');
     expect(reading).toEqual({
       value: { input: [0], target: { data: [1], base64: "2" }, base64: "0", data: "1" },
-      numberRuns: [numbers([1], [0]), numbers([1], [7]), bytes("0")],
+      numberSpans: [numbers([1], [0]), numbers([1], [7]), bytes("0")],
     });
   });
 
-  it("counts 32 number runs in the order of the text", () => {
+  it("counts 32 number spans in the order of the text", () => {
     const names = Array.from({ length: 32 }, (_, at) => `a${at}`);
     const reading = read(`{${names.map((name, at) => `"${name}":[${at}]`).join()}}`);
     expect(reading).toEqual({
       value: Object.fromEntries(names.map((name, at) => [name, [at]])),
-      numberRuns: names.map((_, at) => numbers([1], [at])),
+      numberSpans: names.map((_, at) => numbers([1], [at])),
     });
   });
 
@@ -77,7 +77,7 @@ describe("tensors in a JSON body", () => {
         data: [[3]],
         parameters: { a: [1] },
       },
-      numberRuns: [numbers([1, 2], [1, 2]), numbers([1], [0])],
+      numberSpans: [numbers([1, 2], [1, 2]), numbers([1], [0])],
     });
     const problem = read('{"inputs":[{"data":[1]},{"data":[1,null]}]}', "inference") as Problem;
     expect(problem.errors[0]!.pointer).toBe("/inputs/1/data/1");
@@ -177,7 +177,7 @@ describe("tensors in a JSON body", () => {
           o: { base64: "1" },
           '"\\/\né"': true,
         },
-        numberRuns: [numbers([2], [1, 2]), { kind: "base64", shape: [], contents: [0, 0] }],
+        numberSpans: [numbers([2], [1, 2]), { kind: "base64", shape: [], contents: [0, 0] }],
       });
     }
   });
@@ -215,7 +215,7 @@ describe("tensors in a JSON body", () => {
     ];
     for (const body of bodies) {
       inRegion(
-        (region) => expect(scan(region, body).numberRuns.length).toBeGreaterThan(0),
+        (region) => expect(scan(region, body).numberSpans.length).toBeGreaterThan(0),
         4 * body.length + 65_536,
       );
     }
@@ -259,7 +259,7 @@ describe("a JSON body in pieces", () => {
     const body = JSON.stringify({ input: list, o: { base64: text.toString("base64") } });
     const expected = {
       value: { input: [0], o: { base64: "1" } },
-      numberRuns: [numbers([60_000], list), { kind: "base64", shape: [], contents: [...text] }],
+      numberSpans: [numbers([60_000], list), { kind: "base64", shape: [], contents: [...text] }],
     };
     for (const size of [Number.POSITIVE_INFINITY, 65_536, 66_561, 1000, 997]) {
       expect(read(body, "contract", { size })).toEqual(expected);
@@ -285,7 +285,7 @@ describe("a JSON body in pieces", () => {
         const parsed = (JSON.parse(body) as { input: unknown[] }).input.flat(8) as number[];
         expect(read(body, "contract", { size })).toEqual({
           value: { input: [0] },
-          numberRuns: [numbers(shape, parsed)],
+          numberSpans: [numbers(shape, parsed)],
         });
       }),
       { numRuns: 500, seed: 8 },
@@ -304,15 +304,15 @@ describe("a JSON body in pieces", () => {
       const [first, second] = readers.map((reader) => reader.end());
       expect(first!.value).toEqual({ input: [0], a: "first" });
       expect(second!.value).toEqual({ input: [0], b: "second" });
-      expect(kernel.f64[first!.numberRuns[0]!.address / 8]).toBe(1234.5678);
-      expect(kernel.f64[second!.numberRuns[0]!.address / 8]).toBe(-8765.4321);
+      expect(kernel.f64[first!.numberSpans[0]!.address / 8]).toBe(1234.5678);
+      expect(kernel.f64[second!.numberSpans[0]!.address / 8]).toBe(-8765.4321);
       other.release();
     });
   });
 
   it("takes empty pieces", () => {
     const pieces: Pieces = { at: 0 };
-    expect(read('{"a":1}', "contract", pieces)).toEqual({ value: { a: 1 }, numberRuns: [] });
+    expect(read('{"a":1}', "contract", pieces)).toEqual({ value: { a: 1 }, numberSpans: [] });
     expect((read("") as Problem).code).toBe("malformed_json");
     expect((read("") as Problem).message).toBe("byte 0: expected a JSON object, got the end of the body");
   });

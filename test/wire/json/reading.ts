@@ -5,7 +5,7 @@ import { loadKernel } from "../../../src/kernel/load.ts";
 import { Problem } from "../../../src/problems.ts";
 import type { Region } from "../../../src/tensor/arena.ts";
 import { Arena } from "../../../src/tensor/arena.ts";
-import type { JsonBody, JsonMode, NumberRun } from "../../../src/wire/json/reader.ts";
+import type { JsonBody, JsonMode, NumberSpan } from "../../../src/wire/json/reader.ts";
 import { JsonReader } from "../../../src/wire/json/reader.ts";
 
 export const kernel: Kernel = loadKernel(48 * 1024 * 1024);
@@ -45,24 +45,24 @@ export function scan(
 }
 
 /** The numbers or bytes of a numbers. */
-export function contents({ kind, address, length }: NumberRun): number[] {
+export function contents({ kind, address, length }: NumberSpan): number[] {
   if (kind === "base64") return [...kernel.u8.subarray(address, address + length)];
   return [...kernel.f64.subarray(address / 8, address / 8 + length)];
 }
 
 export interface Reading {
   readonly value: unknown;
-  readonly numberRuns: readonly { kind: string; shape: readonly number[]; contents: readonly number[] }[];
+  readonly numberSpans: readonly { kind: string; shape: readonly number[]; contents: readonly number[] }[];
 }
 
 /** What a body says, with the contents of its tensors, or how it is refused. */
 export function read(text: string | Uint8Array, mode?: JsonMode, pieces?: Pieces): Reading | Problem {
   return inRegion((region) => {
     try {
-      const { value, numberRuns } = scan(region, text, mode, pieces);
+      const { value, numberSpans } = scan(region, text, mode, pieces);
       return {
         value,
-        numberRuns: numberRuns.map((numbers) => ({
+        numberSpans: numberSpans.map((numbers) => ({
           kind: numbers.kind,
           shape: numbers.shape,
           contents: contents(numbers),
@@ -79,5 +79,5 @@ export function read(text: string | Uint8Array, mode?: JsonMode, pieces?: Pieces
 export function readNumbers(list: string): readonly number[] {
   const reading = read(`{"input":[${list}]}`);
   if (reading instanceof Problem) throw reading;
-  return reading.numberRuns[0]!.contents;
+  return reading.numberSpans[0]!.contents;
 }
