@@ -159,7 +159,7 @@ export function foldStep(
 /** Whether tensors are empty and no line has a result of its own. Such a fold is skipped because it may have billions of lines. */
 function hasNoResult({ axis, losses, correct, gradTargetWeight }: Fold): boolean {
   const { outer, length, inner } = axis;
-  return outer * length * inner === 0 && (losses ?? correct ?? gradTargetWeight) === undefined;
+  return outer * length * inner === 0 && !(losses ?? correct ?? gradTargetWeight);
 }
 
 export function readSum(f64: Float64Array, index: number): Sum {

@@ -91,7 +91,7 @@ export function planWindow(layout: Layout, { dtype }: Tensor, axis: Axis, window
  * every division of the rows.
  */
 export interface Run<Result> {
-  /** Checks of operands' elements, casts, and sums that the rows need. */
+  /** Checks of operands' elements, casts, and sums that the rows need. Sets all state anew, so that nothing of an earlier run is left. */
   readonly begin: readonly Step[];
   /** Computes `count` rows from row `first` on at `address`, which may be overwritten afterwards. */
   rows(address: number, first: number, count: number): RowsRun;
