@@ -104,7 +104,7 @@ export function prepare(bench: Bench, plan: Plan, { dtype, shape, classAxis }: I
     const at = record.alloc(RECORD_BYTES);
     if (checked !== undefined) {
       const check = { classes: axis.length, target: checked, weight: undefined, ignoreIndex: IGNORE_INDEX };
-      runToEnd([checkTargetsStep(kernel, at, { ...check, reject }, () => {})]);
+      runToEnd([checkTargetsStep(kernel, at, { ...check, reject })]);
     }
     runToEnd([foldStep(kernel, at, plan.name, fold)]);
     record.release();

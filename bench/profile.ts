@@ -123,15 +123,15 @@ function measureStages({ kernel, arena }: Bench, operation: Operation, body: Buf
   const samples: [number[], number[], number[]] = [[], [], []];
   const end = performance.now() + 2 * TIME;
   while (performance.now() < end) {
-    const work: TensorMemory = { kernel, region: arena.reserve(4 * body.length + PIECE) };
+    const memory: TensorMemory = { kernel, region: arena.reserve(4 * body.length + PIECE) };
     const start = performance.now();
-    const json = read(work, body);
+    const json = read(memory, body);
     const hasRead = performance.now();
-    const response = compute(work, operation, json);
+    const response = compute(memory, operation, json);
     const hasComputed = performance.now();
     for (const _page of writeJson(kernel, response, "nested"));
     const hasPrinted = performance.now();
-    work.region.release();
+    memory.region.release();
     samples[0].push(hasRead - start);
     samples[1].push(hasComputed - hasRead);
     samples[2].push(hasPrinted - hasComputed);
@@ -146,17 +146,21 @@ function read({ kernel, region }: TensorMemory, body: Buffer): JsonBody {
 }
 
 /** Computes the response's tensors from the parsed doubles. */
-function compute(work: TensorMemory, operation: Operation, json: JsonBody): Parameters<typeof writeJson>[1] {
+function compute(
+  memory: TensorMemory,
+  operation: Operation,
+  json: JsonBody,
+): Parameters<typeof writeJson>[1] {
   const value = json.value as Readonly<Record<string, unknown>>;
   const operand = (name: string, dtype: DType): Tensor => {
-    const { tensor, convert } = toTensor(work, describeTensor(json, value[name], `/${name}`), dtype);
+    const { tensor, convert } = toTensor(memory, describeTensor(json, value[name], `/${name}`), dtype);
     if (convert !== undefined) runToEnd([convert]);
     return tensor;
   };
   const input = operand("input", "float32");
-  if (operation === "log_softmax") return { output: run(work, planLogSoftmax(input, { dim: 1 })).output };
+  if (operation === "log_softmax") return { output: run(memory, planLogSoftmax(input, { dim: 1 })).output };
   const plan = planCrossEntropy(input, operand("target", "int64"), {});
-  const { loss, totalWeight }: LossResult = run(work, plan);
+  const { loss, totalWeight }: LossResult = run(memory, plan);
   return { loss, total_weight: totalWeight };
 }
 

@@ -20,6 +20,8 @@ const toAscii: Plugin = {
   generateBundle(_options, bundle) {
     for (const chunk of Object.values(bundle)) {
       if (chunk.type !== "chunk") continue;
+      if (/\\[\u0080-\uffff]/.test(chunk.code))
+        throw new Error("an escaped character cannot be escaped again");
       chunk.code = chunk.code.replace(
         NOT_ASCII,
         (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,

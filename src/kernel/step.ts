@@ -1,6 +1,6 @@
 /** Slices of long work, so that the caller can yield between them. */
 
-/** Works on about `budget` elements and returns true when done. The next call begins again. Results are bit-identical for every division. */
+/** Works on about `budget` elements and returns true when done. The call after that begins again. Results are bit-identical for every division. */
 export type Step = (budget: number) => boolean;
 
 /** Step with its size. */
@@ -48,7 +48,7 @@ export function withInit(init: () => void, step: Step): Step {
   };
 }
 
-/** Runs steps in order as one. `start` is called at the beginning. A generator may read the result of a step when it is asked for the next. */
+/** Runs steps in order as one. `start` is called at the beginning. A generator may read the result of a step when it is asked for the next. Steps of 0 elements cost nothing, so it must not yield many of them. */
 export function chain(start: () => Iterator<SizedStep, void>): Step {
   let rest: Iterator<SizedStep, void> | undefined;
   let next: SizedStep | undefined;

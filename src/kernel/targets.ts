@@ -102,7 +102,7 @@ export function checkTargetsStep(
   kernel: TargetKernel,
   result: number,
   { classes, target, weight, sampleWeight, ignoreIndex, reject }: TargetCheck,
-  onTotal: (totalWeight: number) => void,
+  onTotal?: (totalWeight: number) => void,
 ): Step {
   const { code, bytes } = DTYPES[target.dtype];
   const count = elementCount(target.shape);
@@ -116,7 +116,7 @@ export function checkTargetsStep(
     const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, samples, wide, result);
     if (bad >= 0) reject(at + bad, readIndex(kernel, target, at + bad));
   };
-  return sumStep(kernel, result, count, add, (sum) => onTotal(totalOf(sum)));
+  return sumStep(kernel, result, count, add, (sum) => onTotal?.(totalOf(sum)));
 }
 
 /** Positions whose sample weights are added up. */

@@ -24,7 +24,7 @@ export interface TextExports {
   readonly scanBytes: number;
   readonly scanCounts: number;
   readonly scanStack: number;
-  readonly scanRuns: number;
+  readonly scanSpans: number;
   readonly scanSkeleton: number;
   readonly inputAt: number;
   readonly inputBytes: number;

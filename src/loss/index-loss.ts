@@ -217,8 +217,8 @@ class IndexRun implements Run<LossResult> {
     const { length, inner } = this.#plan.axis;
     const part = (tensor: Tensor): Tensor => partOf(tensor, kept * inner, count * inner);
     const targetPart = (tensor: Tensor): Tensor => {
-      const { picks: each = 1 } = sparse ?? {};
-      return partOf(tensor, kept * each * inner, count * each * inner);
+      const { picks: perPosition = 1 } = sparse ?? {};
+      return partOf(tensor, kept * perPosition * inner, count * perPosition * inner);
     };
     const each = this.#gradOutput?.each;
     const fold = {
@@ -303,16 +303,17 @@ class IndexRun implements Run<LossResult> {
     const steps: Step[] = [
       once(() => {
         this.#sums = NO_SUMS;
+        this.#totalWeight = undefined;
       }),
     ];
     if (shift !== undefined) steps.push(shiftStep(this.#kernel, target, this.#target, shift));
-    if (weightComesLast) steps.push(this.#checkTargets(undefined, () => {}));
+    if (weightComesLast) steps.push(this.#checkTargets(undefined));
     else {
       const setTotal = (total: number): void => this.#setTotal(total);
       steps.push(...this.#castWeight(), ...this.#terms.begin);
       if (sparse === undefined) steps.push(this.#checkTargets(this.#weight, setTotal));
       else {
-        steps.push(this.#checkTargets(undefined, () => {}));
+        steps.push(this.#checkTargets(undefined));
         steps.push(this.#sumSamples(sparse, setTotal));
       }
     }
@@ -358,7 +359,7 @@ class IndexRun implements Run<LossResult> {
   }
 
   /** Sums the weights of all targets that are not ignored. Rejects the first target in row-major order that is no class. */
-  #checkTargets(weight: Tensor | undefined, onTotal: (total: number) => void): Step {
+  #checkTargets(weight: Tensor | undefined, onTotal?: (total: number) => void): Step {
     const { ignoreIndex, shift, sparse } = this.#plan.loss;
     const classes = this.#plan.axis.length;
     const reject = (element: number, value: bigint): never => {

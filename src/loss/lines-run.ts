@@ -82,7 +82,7 @@ export class LinesRun implements Run<LogSoftmaxResult> {
         throw indexError(element, value, dim, classes);
       };
       const check = { classes, target: index, weight: undefined, ignoreIndex: FIRST_CLASS, reject };
-      steps.push(checkTargetsStep(this.#kernel, this.#scratch, check, () => {}));
+      steps.push(checkTargetsStep(this.#kernel, this.#scratch, check));
     }
     if (one !== undefined) steps.push(writeOneStep(this.#kernel, this.#scratch, atSlot(this.#block, one)));
     if (grad !== undefined && options.gradOutput !== undefined)

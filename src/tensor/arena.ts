@@ -153,23 +153,23 @@ export class Region {
   readonly #arena: Arena;
   readonly #extents: Extent[] = [];
   /** Bytes to reserve on the first use, undefined after it. */
-  #planned: number | undefined;
+  #lazyBytes: number | undefined;
   #isReleased = false;
   #next = 0;
   #end = 0;
 
   /** @internal */
-  constructor(arena: Arena, planned: number) {
+  constructor(arena: Arena, lazyBytes: number) {
     this.#arena = arena;
-    this.#planned = planned;
+    this.#lazyBytes = lazyBytes;
   }
 
   /** Reserves the bytes unless that has happened. Rejects with {@link ArenaFull}. */
   commit(): void {
     this.#checkUse();
-    if (this.#planned === undefined) return;
-    this.#grow(this.#planned);
-    this.#planned = undefined;
+    if (this.#lazyBytes === undefined) return;
+    this.#grow(this.#lazyBytes);
+    this.#lazyBytes = undefined;
   }
 
   /** Reserves another extent and returns the rest of the last one to the Arena. */
@@ -232,7 +232,7 @@ export class Region {
   replaceLazily(bytes: number): void {
     this.#checkUse();
     this.#return();
-    this.#planned = bytes;
+    this.#lazyBytes = bytes;
   }
 
   /** Returns every byte to the Arena. Idempotent. */

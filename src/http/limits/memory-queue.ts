@@ -32,7 +32,7 @@ export class MemoryQueue {
 
   /** Reserves a region at once and returns undefined, or waits for it behind earlier requests. Rejects with `overloaded` after the limit. */
   reserve(region: Region): Promise<void> | undefined {
-    if (this.#waiting.length === 0 && opens(region)) return undefined;
+    if (this.#waiting.length === 0 && commits(region)) return undefined;
     if (this.#waiting.length >= MAX_WAITING) throw overloaded(`${MAX_WAITING} requests wait for memory`);
     if (this.#waiting.length === 0) this.#watch();
     return new Promise((resolve, reject) => {
@@ -64,7 +64,7 @@ export class MemoryQueue {
       if (region.isReleased) reject(new ClientGone("the client has left"));
       else if (now > deadline)
         reject(overloaded(`no memory became free for this request in ${this.#limitMs / 1000} s`));
-      else if (opens(region)) resolve();
+      else if (commits(region)) resolve();
       else return;
       this.#waiting.shift();
     }
@@ -73,7 +73,7 @@ export class MemoryQueue {
   }
 }
 
-function opens(region: Region): boolean {
+function commits(region: Region): boolean {
   try {
     region.commit();
     return true;

@@ -62,7 +62,7 @@ export interface Responder {
 /** Loss whose operands have been checked, with a place in memory for each of its tensors. */
 export interface Prepared extends Computation<LossResult> {
   readonly responder: Responder;
-  /** Called when the loss has been computed, after which it may run again, see `repeats.ts`. */
+  /** Called when the loss has been computed, after which it may run again, see `repeats.ts`, but only for a request with the memory of this one. */
   readonly onEnd?: () => void;
 }
 

@@ -20,13 +20,13 @@ export interface NotStreamable {
   readonly reason: string;
 }
 
-interface LossOptions extends LossFields {
+interface StreamFields extends LossFields {
   readonly label_smoothing?: number | string;
   readonly lse_square_scale?: number | string;
 }
 
 /** Decides how nll_loss or cross_entropy reads a body, from the order of its tensors. */
-export function lossStreaming(options: LossOptions, { entries }: Header): Streaming | NotStreamable {
+export function lossStreaming(options: StreamFields, { entries }: Header): Streaming | NotStreamable {
   const names = entries.map(({ name }) => name);
   const comesLast = (name: string): boolean => names.indexOf(name) > names.indexOf("input");
   const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);

@@ -35,7 +35,7 @@ const DONE: i32 = 12;
 
 const MAX_DEPTH: i32 = 32;
 const MAX_RANK: i32 = 8;
-const MAX_RUNS: i32 = 32;
+const MAX_SPANS: i32 = 32;
 const SKELETON_BYTES: usize = 16384;
 
 /** State of one scan. The loader reads it by field offset. */
@@ -47,12 +47,12 @@ class Scan {
   inference: i32;
   /** Bytes in the skeleton, number spans extracted, members in all objects. */
   skeleton: u32;
-  runs: i32;
+  spans: i32;
   members: i32;
-  /** Address of the next number, end of the memory, and start of the current run. */
+  /** Address of the next number, end of the memory, and start of the current span. */
   next: usize;
   end: usize;
-  runStart: usize;
+  spanStart: usize;
   /** Address in the current piece at which scanning stopped, and the byte found there, -1 at the end. */
   stop: usize;
   stopByte: i32;
@@ -71,7 +71,7 @@ class Scan {
   escape: i32;
   /** Remaining hex digits of an escape. */
   hex: i32;
-  /** 1 + the index of the first number of the current run that was rounded to 2^53, 0 for none. */
+  /** 1 + the index of the first number of the current span that was rounded to 2^53, 0 for none. */
   rounded: i32;
   /** Whether the current escape belongs to a field name, and its hex digits so far. */
   inKey: i32;
@@ -83,14 +83,14 @@ const COUNTS: usize = 96; // i32 per level of the number array from level 1 on, 
 const DIMS: usize = COUNTS + 36; // i32 per level, length of its first list or -1
 const STACK: usize = DIMS + 36; // per open bracket of the skeleton: i32 kind, u32 offset of the last key, i32 items
 const FRAME: usize = 12;
-const RUNS: usize = STACK + FRAME * 33; // per run: i32 rounded (-1 for base64), u32 address, u32 length, i32 rank, i32 dims[8]
-const RUN_BYTES: usize = 48;
-const SKELETON: usize = RUNS + RUN_BYTES * 32;
+const SPANS: usize = STACK + FRAME * 33; // per span: i32 rounded (-1 for base64), u32 address, u32 length, i32 rank, i32 dims[8]
+const SPAN_BYTES: usize = 48;
+const SKELETON: usize = SPANS + SPAN_BYTES * 32;
 
 export const scanBytes: usize = SKELETON + SKELETON_BYTES + 16;
 export const scanCounts: usize = COUNTS;
 export const scanStack: usize = STACK;
-export const scanRuns: usize = RUNS;
+export const scanSpans: usize = SPANS;
 export const scanSkeleton: usize = SKELETON;
 
 /** Begins a scan whose numbers are written to [next, end). */
@@ -396,14 +396,14 @@ const ITEM: i32 = 1;
 const COMMA_OR_CLOSE: i32 = 2;
 
 function startNumbers(s: Scan): i32 {
-  if (s.runs == MAX_RUNS) return LONG_OPTIONS;
+  if (s.spans == MAX_SPANS) return LONG_OPTIONS;
   s.level = 0;
   s.deepest = 0;
   s.leaf = 0;
   s.expect = ITEM;
   s.rounded = 0;
   s.next = (s.next + 15) & ~15;
-  s.runStart = s.next;
+  s.spanStart = s.next;
   for (let level: usize = 0; level <= 8; level++) store<i32>(changetype<usize>(s) + DIMS + (level << 2), -1);
   s.state = NUMBERS;
   return GOES_ON;
@@ -533,7 +533,7 @@ function scanOneByOne(s: Scan, p: usize, end: usize): i32 {
     if (c == 32) c = load<u8>(++p);
     if (c - 48 >= 10 && c != 45) break;
   }
-  if (numberRounded != 0 && s.rounded == 0) s.rounded = i32((numberRounded - s.runStart) >> 3) + 1;
+  if (numberRounded != 0 && s.rounded == 0) s.rounded = i32((numberRounded - s.spanStart) >> 3) + 1;
   scannerRead(i32((next - s.next) >> 3));
   count(s, next);
   s.stop = p;
@@ -577,20 +577,20 @@ function closeList(s: Scan): i32 {
 }
 
 function endNumbers(s: Scan): i32 {
-  const run = changetype<usize>(s) + RUNS + usize(s.runs) * RUN_BYTES;
-  store<i32>(run, s.rounded);
-  store<u32>(run, u32(s.runStart), 4);
-  store<u32>(run, u32((s.next - s.runStart) >> 3), 8);
-  store<i32>(run, s.deepest, 12);
-  memory.copy(run + 16, changetype<usize>(s) + DIMS + 4, 32);
+  const span = changetype<usize>(s) + SPANS + usize(s.spans) * SPAN_BYTES;
+  store<i32>(span, s.rounded);
+  store<u32>(span, u32(s.spanStart), 4);
+  store<u32>(span, u32((s.next - s.spanStart) >> 3), 8);
+  store<i32>(span, s.deepest, 12);
+  memory.copy(span + 16, changetype<usize>(s) + DIMS + 4, 32);
   const fits = put(s, 91) && putIndex(s) && put(s, 93);
-  s.runs++;
+  s.spans++;
   ended(s);
   return fits ? GOES_ON : LONG_OPTIONS;
 }
 
 function putIndex(s: Scan): bool {
-  return (s.runs < 10 || put(s, 48 + s.runs / 10)) && put(s, 48 + (s.runs % 10));
+  return (s.spans < 10 || put(s, 48 + s.spans / 10)) && put(s, 48 + (s.spans % 10));
 }
 
 let specialState: i32 = 0;
@@ -621,9 +621,9 @@ function failedSpecial(p: usize, end: usize, quoted: bool): usize {
 // ---- base64
 
 function startBase64(s: Scan): i32 {
-  if (s.runs == MAX_RUNS) return LONG_OPTIONS;
+  if (s.spans == MAX_SPANS) return LONG_OPTIONS;
   s.next = (s.next + 15) & ~15;
-  s.runStart = s.next;
+  s.spanStart = s.next;
   s.sextets = 0;
   s.bits = 0;
   s.padding = 0;
@@ -717,13 +717,13 @@ function takeSextet(s: Scan, c: u32): i32 {
 }
 
 function endBase64(s: Scan): i32 {
-  const run = changetype<usize>(s) + RUNS + usize(s.runs) * RUN_BYTES;
-  store<i32>(run, -1);
-  store<u32>(run, u32(s.runStart), 4);
-  store<u32>(run, u32(s.next - s.runStart), 8);
-  store<i32>(run, 0, 12);
+  const span = changetype<usize>(s) + SPANS + usize(s.spans) * SPAN_BYTES;
+  store<i32>(span, -1);
+  store<u32>(span, u32(s.spanStart), 4);
+  store<u32>(span, u32(s.next - s.spanStart), 8);
+  store<i32>(span, 0, 12);
   const fits = put(s, 34) && putIndex(s) && put(s, 34);
-  s.runs++;
+  s.spans++;
   ended(s);
   return fits ? GOES_ON : LONG_OPTIONS;
 }

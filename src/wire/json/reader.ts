@@ -205,7 +205,7 @@ export class JsonReader {
 
   #records(): Int32Array {
     const { i32, run } = this.#kernel;
-    const first = (this.#scan + run.scanRuns) / 4;
+    const first = (this.#scan + run.scanSpans) / 4;
     return i32.subarray(first, first + this.#word(SPAN_COUNT) * SPAN_WORDS);
   }
 
