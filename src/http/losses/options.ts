@@ -151,11 +151,7 @@ export function lossDType({ dtype }: Pick<LossFields, "dtype">, input: Tensor): 
 }
 
 /** Reads the options that nll_loss and cross_entropy share. Tensors without a dtype take that of the losses. */
-export function readLossOptions(
-  reader: OperandReader,
-  fields: LossFields,
-  input: Tensor,
-): Required<LossOptions> {
+export function readLossOptions(reader: OperandReader, fields: LossFields, input: Tensor): LossOptions {
   const dtype = lossDType(fields, input);
   return {
     dim: fields.dim,
@@ -169,7 +165,7 @@ export function readLossOptions(
     sizeAverage: fields.size_average,
     reduce: fields.reduce,
     returnGrad: fields.return_grad,
-  };
+  } satisfies Record<keyof LossOptions, unknown>;
 }
 
 /** Response members that nll_loss and cross_entropy share. */
