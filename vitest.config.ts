@@ -6,7 +6,8 @@ import { SETTING_ENTRIES } from "./src/config.ts";
 
 const testTimeout = 30_000;
 const plain = ["test/plain/*.test.ts"];
-/** Tests with compilers of the SDKs' languages and with a browser. */
+/** Project of the tests with compilers of the SDKs' languages and with a browser. */
+const PEERS = "peers";
 const peers = ["test/sdk/*.test.ts", "test/browser/*.test.ts"];
 const packages = "**/node_modules/**";
 
@@ -19,7 +20,7 @@ for (const name of Object.keys(process.env))
 /** Begins with the SDKs and the browser, which take longest, so that the workers end at about the same time. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isLong = ({ moduleId }: TestSpecification) => /\/test\/(sdk|browser)\//.test(moduleId);
+    const isLong = ({ project }: TestSpecification) => project.name === PEERS;
     const sorted = await super.sort(files);
     return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
   }
@@ -39,7 +40,7 @@ export default defineConfig({
           testTimeout,
         },
       },
-      { test: { name: "peers", include: peers, testTimeout } },
+      { test: { name: PEERS, include: peers, testTimeout } },
       {
         test: {
           name: "plain SIMD",

@@ -23,7 +23,7 @@ import type { PositionTerms, SampleOptions, TermsPlan } from "./position-terms.t
 import { planTerms, TermsRun } from "./position-terms.ts";
 import type { Reduction, ReductionOptions } from "./reduction.ts";
 import type { PiecePlan } from "./row-pieces.ts";
-import { foldPieces, planPieces } from "./row-pieces.ts";
+import { foldRows, planPieces } from "./row-pieces.ts";
 import type { Shift } from "./shift.ts";
 import { shiftStep, unshiftedIndex } from "./shift.ts";
 
@@ -199,16 +199,11 @@ class IndexRun implements Run<LossResult> {
   }
 
   rows(address: number, first: number, count: number): RowsRun {
-    const { returnGrad } = this.#plan.loss;
-    const { dtype } = this.#plan.input;
-    const { length, inner } = this.#plan.axis;
-    const input = { dtype, shape: [count * length * inner], address };
-    const output = returnGrad ? input : undefined;
-    const { pieces } = this.#plan;
-    if (pieces === undefined) return { steps: [this.#fold(input, first, count)], output };
+    const { axis, loss, pieces } = this.#plan;
+    const input = { dtype: loss.input.dtype, shape: [count * axis.length * axis.inner], address };
     const fold = (x: Tensor, kept: number, size: number): Step => this.#fold(x, kept, size);
-    const rows = { input, first, count, returnsGrad: returnGrad, fold };
-    return { steps: [foldPieces(this.#kernel, pieces, this.#block, rows)], output };
+    const rows = { input, first, count, returnsGrad: loss.returnGrad, fold };
+    return foldRows(this.#kernel, pieces, this.#block, rows);
   }
 
   /** Folds `count` rows `x` in place, of which the first has the target of row `kept`. */

@@ -23,7 +23,7 @@ import type { PositionTerms, TermsPlan } from "./position-terms.ts";
 import { planTerms, TermsRun } from "./position-terms.ts";
 import type { Reduction } from "./reduction.ts";
 import type { PiecePlan } from "./row-pieces.ts";
-import { foldPieces, planPieces } from "./row-pieces.ts";
+import { foldRows, planPieces } from "./row-pieces.ts";
 
 /** Checked operands. `target` has the input's shape, and a `smoothing` of 0 disables it. */
 export interface ProbabilityLoss {
@@ -180,11 +180,9 @@ class ProbabilityRun implements Run<LossResult> {
   rows(address: number, first: number, count: number): RowsRun {
     const { axis, loss, pieces } = this.#plan;
     const input = { dtype: loss.input.dtype, shape: [count * axis.length * axis.inner], address };
-    const output = loss.returnGrad ? input : undefined;
-    if (pieces === undefined) return { steps: [this.#fold(input, first, count)], output };
     const fold = (x: Tensor, at: number, size: number): Step => this.#fold(x, at, size);
     const rows = { input, first, count, returnsGrad: loss.returnGrad, fold };
-    return { steps: [foldPieces(this.#kernel, pieces, this.#block, rows)], output };
+    return foldRows(this.#kernel, pieces, this.#block, rows);
   }
 
   /** Folds `count` rows `x` from row `first` on, in place. */

@@ -14,7 +14,7 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { partOf } from "../tensor/tensor.ts";
 import { fillSteps } from "./logit-transform.ts";
-import type { Layout, Slot } from "./plan.ts";
+import type { Layout, RowsRun, Slot } from "./plan.ts";
 import { atSlot } from "./plan.ts";
 import type { Shift } from "./shift.ts";
 import { gatherStep, keptRows, spreadStep } from "./shift.ts";
@@ -71,9 +71,17 @@ export interface PieceRows {
   readonly fold: (x: Tensor, kept: number, count: number) => Step;
 }
 
-/** Folds rows piece by piece. Clears the gradient of rows without a target. */
-export function foldPieces(kernel: LossKernel, plan: PiecePlan, block: number, rows: PieceRows): Step {
-  return chain(() => pieceSteps(kernel, plan, block, rows));
+/** Folds rows in place, piece by piece if there is a plan for pieces. Clears the gradient of rows without a target. */
+export function foldRows(
+  kernel: LossKernel,
+  plan: PiecePlan | undefined,
+  block: number,
+  rows: PieceRows,
+): RowsRun {
+  const { input, first, count, returnsGrad, fold } = rows;
+  const step =
+    plan === undefined ? fold(input, first, count) : chain(() => pieceSteps(kernel, plan, block, rows));
+  return { steps: [step], output: returnsGrad ? input : undefined };
 }
 
 function* pieceSteps(

@@ -70,7 +70,8 @@ const MOVE_ELEMENTS = 32;
 /** Moves the rows that have a target, without gaps, to `to`, which may be the address of the rows. */
 export function gatherStep({ u8 }: LossKernel, rows: SequenceRows, to: number, { length, by }: Shift): Step {
   const { address, first, count, rowBytes } = rows;
-  let [at, next] = [0, to];
+  let at: number;
+  let next: number;
   const init = (): void => {
     [at, next] = [0, to];
   };
@@ -92,7 +93,8 @@ export function spreadStep({ u8 }: LossKernel, rows: SequenceRows, shift: Shift)
   const { address, first, count, rowBytes } = rows;
   const { length, by } = shift;
   const gatheredEnd = address + (keptRows(first + count, shift) - keptRows(first, shift)) * rowBytes;
-  let [end, next] = [count, gatheredEnd];
+  let end: number;
+  let next: number;
   const init = (): void => {
     [end, next] = [count, gatheredEnd];
   };
