@@ -84,18 +84,24 @@ export class Upload {
   }
 
   async #write(path: string, onProgress: (sent: number) => void): Promise<void> {
-    // Sends the announced length even if the file grows meanwhile.
-    const body = createReadStream(path, { highWaterMark: 256 * 1024, end: this.#size - 1 });
-    body.on("error", (error) => this.#fail(`the file cannot be read: ${error.message}`));
-    const count = async function* (this: Upload, pieces: AsyncIterable<Buffer>) {
-      for await (const piece of pieces) {
+    await pipeline(this.#pieces(path, onProgress), this.#request);
+  }
+
+  /** Reads the announced length even if the file grows meanwhile. */
+  async *#pieces(path: string, onProgress: (sent: number) => void): AsyncGenerator<Buffer> {
+    try {
+      for await (const piece of createReadStream(path, { highWaterMark: 256 * 1024, end: this.#size - 1 })) {
         yield piece;
         this.#sent += piece.length;
         onProgress(this.#sent);
+        // Ends with the last byte instead of the closed file, because the server may close the connection before.
+        if (this.#sent === this.#size) return;
       }
-      if (this.#sent < this.#size) this.#fail(`the file became shorter than ${this.#size} bytes`);
-    };
-    await pipeline(body, count.bind(this), this.#request);
+    } catch (error) {
+      this.#fail(`the file cannot be read: ${(error as Error).message}`);
+      return;
+    }
+    this.#fail(`the file became shorter than ${this.#size} bytes`);
   }
 
   #onTimeout(socket: Socket, timeout: number): void {

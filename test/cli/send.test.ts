@@ -218,6 +218,14 @@ describe("lossd send", () => {
     expect(out).toBe('{"a":"\\u009b2J\\u007f", \n\t"b":"\\"}"}\n');
   });
 
+  it("accepts a response that closes the connection while the file is still open", async () => {
+    const url = await fakeBytes(`${JSON_OK}\r\n{}`);
+    const file = small();
+    const four = Array.from({ length: 4 }, () => lossd(["send", file, url]));
+    for (const { code, err } of await Promise.all(four))
+      expect([code, err]).toEqual([0, expect.stringContaining("100 %")]);
+  });
+
   it("shows a refusal without control characters", async () => {
     const detail = JSON.stringify("\x1b[2J\u009b\n");
     const url = await fakeBytes(`HTTP/1.1 422 No\r\n\r\n{"code":"c","detail":${detail}}`);
