@@ -30,8 +30,9 @@ async function largest(how: string, ...flags: string[]): Promise<number> {
 }
 
 it("is limited without a flag, as with it", async () => {
-  expect(await largest("unlimited")).toBeGreaterThan(16 * MiB);
-  // Two halves of up to 5 MiB, and pages that move while a collection runs. One growth would double it.
-  expect(await largest("limited")).toBeLessThanOrEqual(12 * MiB);
+  // Two halves of up to 5 MiB, and pages that move while a collection runs: up to 15.5 MiB on a busy machine, and 128 MiB without a limit.
+  const between = 24 * MiB;
+  expect(await largest("unlimited")).toBeGreaterThan(between);
+  expect(await largest("limited")).toBeLessThan(between);
   expect(await largest("limited", HEAP_FLAG)).toBeLessThanOrEqual(8 * MiB);
 });
