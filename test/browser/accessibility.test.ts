@@ -1,15 +1,15 @@
 /** The playground and the guide without faults that axe finds, and without sideways scrolling. Skipped without chromium. */
-import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../playground/request/examples.ts";
+import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
 import type { VisitOptions } from "./visit.ts";
-import { CHROMIUM, choose, faultsOf, fill, log2SizeOf, useVisits } from "./visit.ts";
+import { choose, faultsOf, fill, log2SizeOf, useVisits } from "./visit.ts";
 
 const GUIDE_PAGES = ["", "start", "losses", "sdk", "sdk-java", "options"];
 
-describe.skipIf(!existsSync(CHROMIUM))("in chromium", () => {
+describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
   const service = useService();
   const visit = useVisits(service);
 

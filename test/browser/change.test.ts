@@ -1,15 +1,15 @@
 /** Changes in the playground, as they are shown and announced. Skipped without chromium. */
-import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, fill, useVisits } from "./visit.ts";
+import { fill, useVisits } from "./visit.ts";
 
 const LOSS = "Loss 1.285.";
 /** A result is said once nothing has been typed or said for a second. */
 const SOON = { timeout: 5000 };
 
-describe.skipIf(!existsSync(CHROMIUM))("a change in the playground", () => {
+describe.skipIf(!HAS_CHROMIUM)("a change in the playground", () => {
   const visit = useVisits(useService());
 
   const spoken = (page: Page): Promise<string | null> => page.textContent("#spoken");

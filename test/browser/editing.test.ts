@@ -1,13 +1,13 @@
 /** Scores that are edited in their cells, and cells that are lit. Skipped without chromium. */
-import { existsSync } from "node:fs";
 import type { Locator, Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, cells, fill, sampleOf, useVisits } from "./visit.ts";
+import { cells, fill, sampleOf, useVisits } from "./visit.ts";
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
 
-describe.skipIf(!existsSync(CHROMIUM))("a score in its cell", () => {
+describe.skipIf(!HAS_CHROMIUM)("a score in its cell", () => {
   const service = useService();
   const visit = useVisits(service);
 
@@ -217,7 +217,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a score in its cell", () => {
     }, PHONE));
 });
 
-describe.skipIf(!existsSync(CHROMIUM))("a cell that is pointed at", () => {
+describe.skipIf(!HAS_CHROMIUM)("a cell that is pointed at", () => {
   const visit = useVisits(useService());
   const lit = (page: Page, name: string): Promise<string[]> =>
     page

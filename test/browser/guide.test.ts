@@ -1,16 +1,16 @@
 /** The guide in chromium. Skipped without chromium. */
-import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, faultsOf, log2SizeOf, OWN_CONTEXT, useVisits } from "./visit.ts";
+import { faultsOf, log2SizeOf, OWN_CONTEXT, useVisits } from "./visit.ts";
 
 /** For the first search of a page, which loads the index. */
 const PATIENCE = { timeout: 10_000 };
 /** Milliseconds for a visit of every page. */
 const TOUR_MS = 90_000;
 
-describe.skipIf(!existsSync(CHROMIUM))("the guide in chromium", () => {
+describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
   const service = useService();
   const visit = useVisits(service, null);
   const open = (page: Page, name: string) => page.goto(`${service().url}/guide/${name}`);

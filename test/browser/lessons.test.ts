@@ -1,11 +1,11 @@
 /** Training, shared lessons and the comparison with the server. Skipped without chromium. */
-import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../src/http/server/auth.ts";
 import { crossEntropy } from "../../src/runtimes/node.ts";
+import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, cells, faultsOf, fill, OWN_CONTEXT, sampleOf, useVisits } from "./visit.ts";
+import { cells, faultsOf, fill, OWN_CONTEXT, sampleOf, useVisits } from "./visit.ts";
 
 /** Time for what the page does in several frames, or asks the server for. */
 const SOON = { timeout: 20_000 };
@@ -26,7 +26,7 @@ function lossesByLibrary(rate: number, steps: number): { losses: number[]; score
   }
 }
 
-describe.skipIf(!existsSync(CHROMIUM))("training in the playground", () => {
+describe.skipIf(!HAS_CHROMIUM)("training in the playground", () => {
   const visit = useVisits(useService());
   const sentence = (page: Page): Promise<string | null> => page.textContent("#steps-sentence");
   const scores = async (page: Page): Promise<number[]> =>
@@ -119,7 +119,7 @@ describe.skipIf(!existsSync(CHROMIUM))("training in the playground", () => {
     }));
 });
 
-describe.skipIf(!existsSync(CHROMIUM))("a lesson's link", () => {
+describe.skipIf(!HAS_CHROMIUM)("a lesson's link", () => {
   const service = useService();
   const visit = useVisits(service);
 
@@ -202,7 +202,7 @@ describe.skipIf(!existsSync(CHROMIUM))("a lesson's link", () => {
     }));
 });
 
-describe.skipIf(!existsSync(CHROMIUM))("asking the server", () => {
+describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
   const service = useService();
   const guarded = useService({ tokens: digestTokens(["sesame"]) });
   const visit = useVisits(service);

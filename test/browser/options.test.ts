@@ -1,10 +1,10 @@
 /** The playground's controls of the options in chromium. Skipped without chromium. */
-import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { shortNumber } from "../../playground/tensors/arithmetic.ts";
+import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, cells, choose, fill, useVisits } from "./visit.ts";
+import { cells, choose, fill, useVisits } from "./visit.ts";
 
 const BASE = { input: [[[2, -1], [0.5, 1.25]]], target: [[1, 0]] }; // biome-ignore format: two rows
 const SPARSE = { input: [[2, -1, 0.3]], target: [[0, 2]], target_weight: [[0.7, 0.3]] };
@@ -66,7 +66,7 @@ async function setField(page: Page, field: string, value: unknown): Promise<void
   else await fill(page, `#${field}`, JSON.stringify(value));
 }
 
-describe.skipIf(!existsSync(CHROMIUM))("the options of the playground in chromium", () => {
+describe.skipIf(!HAS_CHROMIUM)("the options of the playground in chromium", () => {
   const service = useService();
   const visit = useVisits(service);
 

@@ -1,15 +1,15 @@
-/** The playground in Debian's chromium, driven through playwright-core. Skipped without chromium. */
+/** The playground in Debian's chromium. Skipped without chromium. */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { EXAMPLES } from "../../playground/request/examples.ts";
+import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, cells, choose, fill, OWN_CONTEXT, sampleOf, useVisits } from "./visit.ts";
+import { cells, choose, fill, OWN_CONTEXT, sampleOf, useVisits } from "./visit.ts";
 
 const run = promisify(execFile);
 
-describe.skipIf(!existsSync(CHROMIUM))("the playground in chromium", () => {
+describe.skipIf(!HAS_CHROMIUM)("the playground in chromium", () => {
   const service = useService();
   const visit = useVisits(service);
 

@@ -1,9 +1,9 @@
 /** The reference in chromium. Skipped without chromium. */
-import { existsSync } from "node:fs";
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { CHROMIUM, faultsOf, log2SizeOf, useVisits } from "./visit.ts";
+import { faultsOf, log2SizeOf, useVisits } from "./visit.ts";
 
 /** One of each part that the page repeats, because axe takes half a minute for all of it. */
 const PARTS =
@@ -12,7 +12,7 @@ const PARTS =
 /** Milliseconds for so large a page, beside other tests. */
 const LARGE_PAGE_MS = 90_000;
 
-describe.skipIf(!existsSync(CHROMIUM))("the reference in chromium", () => {
+describe.skipIf(!HAS_CHROMIUM)("the reference in chromium", () => {
   const service = useService();
   const visit = useVisits(service, null);
 

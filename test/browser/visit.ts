@@ -1,12 +1,11 @@
 /** Visits of the playground by Debian's chromium, and actions on the page. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import type { Browser, BrowserContext, Page, Request } from "playwright-core";
-import { chromium } from "playwright-core";
-import { afterAll, beforeAll, expect } from "vitest";
+import type { BrowserContext, Page, Request } from "playwright-core";
+import { expect } from "vitest";
+import { useBrowser } from "../support/chromium.ts";
 import type { Service } from "../support/service.ts";
 
-export const CHROMIUM = "/usr/bin/chromium";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** The lesson with which most visits begin. */
@@ -42,15 +41,11 @@ interface Tab {
  * begins in an empty tab.
  */
 export function useVisits(service: () => Service, start: string | null = START): Visit {
-  let browser: Browser;
+  const browser = useBrowser();
   let shared: Tab | undefined;
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-  }, 60_000);
-  afterAll(() => browser?.close());
 
   async function openTab(options?: VisitOptions): Promise<Tab> {
-    const context = await browser.newContext(options);
+    const context = await browser().newContext(options);
     return { context, page: await context.newPage() };
   }
 

@@ -1,22 +1,16 @@
 /** The examples of docs/library.md and of lossd-core's README that need a page, a Worker, or the packed library. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { chromium } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { CHROMIUM } from "../browser/visit.ts";
+import { expect, it } from "vitest";
 import type { Block } from "../support/blocks.ts";
 import { blocksOf, readPage } from "../support/blocks.ts";
+import { HAS_CHROMIUM, useBrowser } from "../support/chromium.ts";
 import { NO_TOOLS, run, toolPath, useProject } from "./project.ts";
 import { startSite } from "./site.ts";
 import { startWorker } from "./worker.ts";
 
 const project = useProject();
-let browser: Browser;
-beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
-}, 60_000);
-afterAll(() => browser?.close());
+const browser = useBrowser();
 
 /** The only block of a language, and the block behind it, which has its result. */
 function exampleOf(page: string, language: string): { readonly text: string; readonly result: string } {
@@ -27,18 +21,22 @@ function exampleOf(page: string, language: string): { readonly text: string; rea
   return { text: block.text, result: next.text.trim() };
 }
 
-it("docs/library.md: the page shows its loss", async () => {
-  const { text, result } = exampleOf("docs/library.md", "html");
-  const site = await startSite({ folder: project(), page: text });
-  const page = await browser.newPage();
-  try {
-    await page.goto(site.url);
-    await expect.poll(() => page.textContent("output"), { timeout: 10_000 }).toBe(result);
-  } finally {
-    await page.close();
-    site.stop();
-  }
-}, 30_000);
+it.skipIf(!HAS_CHROMIUM)(
+  "docs/library.md: the page shows its loss",
+  async () => {
+    const { text, result } = exampleOf("docs/library.md", "html");
+    const site = await startSite({ folder: project(), page: text });
+    const page = await browser().newPage();
+    try {
+      await page.goto(site.url);
+      await expect.poll(() => page.textContent("output"), { timeout: 10_000 }).toBe(result);
+    } finally {
+      await page.close();
+      site.stop();
+    }
+  },
+  30_000,
+);
 
 it("docs/library.md: the Worker returns log-probabilities", async ({ skip }) => {
   const { text, result } = exampleOf("docs/library.md", "js");
