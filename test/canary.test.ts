@@ -213,11 +213,11 @@ describe.each([
       services.push(
         await startService({
           memoryBudget: 64 * MiB,
-          onTake: ({ u8, run }, start, end) => {
+          onTake: ({ u8, exports }, start, end) => {
             takes++;
             u8.fill(pattern, start, end);
-            u8.fill(pattern, run.inputAt, run.inputAt + run.inputBytes);
-            u8.fill(pattern, run.outputAt, run.outputAt + run.outputBytes);
+            u8.fill(pattern, exports.inputAt, exports.inputAt + exports.inputBytes);
+            u8.fill(pattern, exports.outputAt, exports.outputAt + exports.outputBytes);
           },
         }),
       );

@@ -42,9 +42,9 @@ export function sendMembers(
 
 /** Sends JSON in one write with Content-Length if it fits a page, otherwise page by page. */
 export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPages): Sending {
-  const { run, u8 } = loss.kernel;
-  const end = pages.print(run.outputAt, run.outputAt + run.outputBytes);
-  const printed = Buffer.from(u8.buffer, run.outputAt, end - run.outputAt);
+  const { exports, u8 } = loss.kernel;
+  const end = pages.print(exports.outputAt, exports.outputAt + exports.outputBytes);
+  const printed = Buffer.from(u8.buffer, exports.outputAt, end - exports.outputAt);
   reply.header("content-type", JSON_TYPE);
   if (!pages.isDone) return sendPages(reply, loss, Buffer.from(printed), pages);
   loss.timings.enter("write");
@@ -128,9 +128,9 @@ function allocPage(region: Region): number | undefined {
   }
 }
 
-function printPage({ run, u8 }: Kernel, pages: JsonPages, start: number | undefined): Uint8Array {
+function printPage({ exports, u8 }: Kernel, pages: JsonPages, start: number | undefined): Uint8Array {
   if (start !== undefined) return u8.subarray(start, pages.print(start, start + PAGE_BYTES - SLACK_BYTES));
-  return u8.slice(run.outputAt, pages.print(run.outputAt, run.outputAt + run.outputBytes));
+  return u8.slice(exports.outputAt, pages.print(exports.outputAt, exports.outputAt + exports.outputBytes));
 }
 
 /** Bytes that the printers may write beyond the last character. */

@@ -26,7 +26,7 @@ type Elements = Pick<Tensor, "dtype" | "address">;
  * place if elements do not grow.
  */
 export function convertStep(
-  { run }: { readonly run: Pick<ConvertExports, "convert"> },
+  { exports }: { readonly exports: Pick<ConvertExports, "convert"> },
   from: Elements,
   to: Elements,
   count: number,
@@ -34,7 +34,7 @@ export function convertStep(
   const source = DTYPES[from.dtype];
   const result = DTYPES[to.dtype];
   return sliced(count, (at, n) =>
-    run.convert(
+    exports.convert(
       from.address + at * source.bytes,
       source.code,
       to.address + at * result.bytes,
@@ -49,7 +49,7 @@ export function convertStep(
  * index of the first that is not an integer in range (±2^53 for int64).
  */
 export function convertToIntegersStep(
-  { run }: { readonly run: ConvertExports },
+  { exports }: { readonly exports: ConvertExports },
   from: number,
   to: Elements,
   count: number,
@@ -57,7 +57,7 @@ export function convertToIntegersStep(
 ): Step {
   const { code, bytes } = DTYPES[to.dtype];
   return sliced(count, (at, n) => {
-    const bad = run.toIntegers(from + at * 8, to.address + at * bytes, code, n);
+    const bad = exports.toIntegers(from + at * 8, to.address + at * bytes, code, n);
     if (bad >= 0) reject(at + bad);
   });
 }

@@ -109,7 +109,7 @@ export const NO_SUMS: FoldSums = { loss: NO_SUM, smooth: NO_SUM, square: NO_SUM 
 
 /** Kernel exports and memory views for the operands of a fold. */
 export interface FoldKernel {
-  readonly run: FoldExports;
+  readonly exports: FoldExports;
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly i64: BigInt64Array;
@@ -139,7 +139,7 @@ export function foldStep(
 ): Step {
   if (hasNoResult(fold)) return once(() => end?.(begin?.().sums ?? NO_SUMS));
   const write = foldWriter(kernel, at, fold);
-  const step = kernel.run[`${name}Step`];
+  const step = kernel.exports[`${name}Step`];
   const fields = at / 8;
   return withInit(
     () => write(begin?.()),
@@ -199,9 +199,9 @@ export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?:
     fold.correct?.address ?? 0,
   );
   return ({ gradOutputScalar = 1, sums = NO_SUMS } = {}) => {
-    const { u8, i32, i64, f64, run } = kernel;
+    const { u8, i32, i64, f64, exports } = kernel;
     const fields = at / 8;
-    u8.fill(0, at, at + run.foldBytes);
+    u8.fill(0, at, at + exports.foldBytes);
     f64[fields + GRAD_OUTPUT_SCALAR] = gradOutputScalar;
     f64[fields + SMOOTHING] = smoothing;
     i64[fields + IGNORE_INDEX] = ignoreIndex;

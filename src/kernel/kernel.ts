@@ -33,7 +33,7 @@ export interface Views {
 
 /** Kernels of the losses with their memory and views of it. */
 export interface LossKernel<Exports extends LossExports = LossExports> extends Views {
-  readonly run: Exports;
+  readonly exports: Exports;
   /** First address after the kernels' own data. */
   readonly heapBase: number;
   readonly memory: WebAssembly.Memory;
@@ -69,6 +69,6 @@ export function instantiate<Exports extends LossExports>(
   host: WebAssembly.ModuleImports = {},
 ): LossKernel<Exports> {
   const instance = new WebAssembly.Instance(module, { env: { memory }, host });
-  const run = withNumbers(instance.exports) as Exports;
-  return { run, heapBase: run.heapBase, memory, ...viewsOf(memory) };
+  const exports = withNumbers(instance.exports) as Exports;
+  return { exports, heapBase: exports.heapBase, memory, ...viewsOf(memory) };
 }

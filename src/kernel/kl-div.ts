@@ -11,7 +11,7 @@ import { withInit } from "./step.ts";
 export interface KlDivExports {
   readonly klDivBytes: number;
   /** Continues for about `budget` elements and returns 1 when all are done. */
-  klDivStep(run: number, budget: number): number;
+  klDivStep(kl: number, budget: number): number;
 }
 
 /** Operands of {@link klDivStep}: tensors of `count` elements. A gradient may overwrite its operand, but nothing else may overlap. */
@@ -46,7 +46,7 @@ export interface KlDivStart {
 
 /** Kernel exports and memory views for the operands. */
 export interface KlDivKernel {
-  readonly run: KlDivExports;
+  readonly exports: KlDivExports;
   readonly i32: Int32Array;
   readonly f64: Float64Array;
 }
@@ -64,33 +64,33 @@ export function klDivStep(
   end: (sum: Sum) => void,
 ): Step {
   const step: Step = (budget) => {
-    if (kernel.run.klDivStep(at, budget) === 0) return false;
+    if (kernel.exports.klDivStep(at, budget) === 0) return false;
     end({ sum: kernel.f64[at / 8 + LOSS_SUM]!, rest: kernel.f64[at / 8 + LOSS_SUM + 1]! });
     return true;
   };
-  return withInit(() => writeRun(kernel, at, operands, begin()), step);
+  return withInit(() => writeRecord(kernel, at, operands, begin()), step);
 }
 
 // Field offsets of class KlDiv in assembly/kl-div.ts: 64-bit words first, then 32-bit words.
 const LOSS_SUM = 2;
 const WORDS = 8;
 
-function writeRun({ f64, i32 }: KlDivKernel, at: number, run: KlDiv, start: KlDivStart): void {
-  const { x, target, divisor = 1 } = run;
+function writeRecord({ f64, i32 }: KlDivKernel, at: number, kl: KlDiv, start: KlDivStart): void {
+  const { x, target, divisor = 1 } = kl;
   const { gradOutputScalar = 1, sum = NO_SUM } = start;
   f64.set([gradOutputScalar, divisor, sum.sum, sum.rest], at / 8);
   const words = [
-    run.count,
-    Number(run.logTarget),
+    kl.count,
+    Number(kl.logTarget),
     x.address,
     DTYPES[x.dtype].code,
     target.address,
     DTYPES[target.dtype].code,
-    run.losses?.address ?? 0,
-    DTYPES[run.lossDType].code,
-    run.gradInput?.address ?? 0,
-    run.gradTarget?.address ?? 0,
-    run.gradOutput?.address ?? 0,
+    kl.losses?.address ?? 0,
+    DTYPES[kl.lossDType].code,
+    kl.gradInput?.address ?? 0,
+    kl.gradTarget?.address ?? 0,
+    kl.gradOutput?.address ?? 0,
     0,
   ];
   i32.set(words, at / 4 + WORDS);

@@ -84,15 +84,15 @@ export const LINE_RECORDS_BYTES = 2 * 576 + 64;
 
 /** Records of both folds, at an address of {@link LINE_RECORDS_BYTES} bytes. */
 export class LineFolds {
-  readonly #kernel: FoldKernel & { readonly run: LineExports };
+  readonly #kernel: FoldKernel & { readonly exports: LineExports };
   readonly #lines: Lines;
   /** Fold that sums, fold of the gradient, and record of lines. */
   readonly #at: number;
   readonly #gradientAt: number;
   readonly #linesAt: number;
 
-  constructor(kernel: FoldKernel & { readonly run: LineExports }, at: number, lines: Lines) {
-    const { foldBytes } = kernel.run;
+  constructor(kernel: FoldKernel & { readonly exports: LineExports }, at: number, lines: Lines) {
+    const { foldBytes } = kernel.exports;
     this.#kernel = kernel;
     this.#lines = lines;
     this.#at = at;
@@ -100,7 +100,7 @@ export class LineFolds {
     this.#linesAt = at + 2 * foldBytes;
     const { axis, wide, x, out } = lines;
     foldWriter(kernel, this.#at, { axis, wide, x, out })();
-    kernel.i32[(this.#at + kernel.run.linesOffset) / 4] = this.#linesAt;
+    kernel.i32[(this.#at + kernel.exports.linesOffset) / 4] = this.#linesAt;
   }
 
   /** Returns whether all positions have been summed. */
@@ -110,8 +110,8 @@ export class LineFolds {
   }
 
   get #position(): number {
-    const { i32, run } = this.#kernel;
-    return i32[(this.#at + run.positionOffset) / 4]! >>> 0;
+    const { i32, exports } = this.#kernel;
+    return i32[(this.#at + exports.positionOffset) / 4]! >>> 0;
   }
 
   /** Sums the next chunk of lines, about `elements` of them, and writes their outputs. */
@@ -120,7 +120,7 @@ export class LineFolds {
     const first = this.#position;
     const most = Math.min(CHUNK_POSITIONS, Math.floor(elements / Math.max(axis.length, 1)));
     this.#writeLines(first, first + Math.max(most, 1), undefined);
-    const step: Step = (budget) => this.#kernel.run.lineSumsStep(this.#at, budget) !== 0;
+    const step: Step = (budget) => this.#kernel.exports.lineSumsStep(this.#at, budget) !== 0;
     return { step, chunk: () => ({ first, end: this.#position }) };
   }
 
@@ -131,12 +131,12 @@ export class LineFolds {
     const write = foldWriter(this.#kernel, this.#gradientAt, { axis, wide, x, out, target: gradOutput });
     const init = (): void => {
       write();
-      const { i32, run } = this.#kernel;
-      i32[(this.#gradientAt + run.linesOffset) / 4] = this.#linesAt;
-      i32[(this.#gradientAt + run.positionOffset) / 4] = first;
+      const { i32, exports } = this.#kernel;
+      i32[(this.#gradientAt + exports.linesOffset) / 4] = this.#linesAt;
+      i32[(this.#gradientAt + exports.positionOffset) / 4] = first;
       this.#writeLines(first, end, gradients);
     };
-    return withInit(init, (budget) => this.#kernel.run.lineGradStep(this.#gradientAt, budget) !== 0);
+    return withInit(init, (budget) => this.#kernel.exports.lineGradStep(this.#gradientAt, budget) !== 0);
   }
 
   #writeLines(first: number, stop: number, gradients: LineGradients | undefined): void {

@@ -32,8 +32,8 @@ export function loadKernel(size: number): Kernel {
   const parseNumber = (at: number, length: number): number =>
     Number(bytes.toString("latin1", at, at + length));
   const kernel = instantiate<KernelExports>(compiled, memory, { parseNumber });
-  writePowers(kernel.run, memory);
-  kernel.run.fillPrintTables();
-  kernel.run.fillReadTables();
+  writePowers(kernel.exports, memory);
+  kernel.exports.fillPrintTables();
+  kernel.exports.fillReadTables();
   return kernel;
 }

@@ -28,21 +28,21 @@ export interface LogitTransform {
 }
 
 interface LogitsKernel {
-  readonly run: LogitsExports;
+  readonly exports: LogitsExports;
 }
 
 /** Transforms all logits in place. */
-export function transformStep({ run }: LogitsKernel, logits: Tensor, transform: LogitTransform): Step {
+export function transformStep({ exports }: LogitsKernel, logits: Tensor, transform: LogitTransform): Step {
   const { code, bytes } = DTYPES[logits.dtype];
   const { softcap = 0, temperature = 1 } = transform;
   return sliced(elementCount(logits.shape), (at, n) =>
-    run.transformLogits(logits.address + at * bytes, code, n, softcap, temperature),
+    exports.transformLogits(logits.address + at * bytes, code, n, softcap, temperature),
   );
 }
 
 /** Converts a gradient with respect to transformed logits into that of `logits`, in place. */
 export function transformGradStep(
-  { run }: LogitsKernel,
+  { exports }: LogitsKernel,
   logits: Tensor,
   grad: Tensor,
   transform: LogitTransform,
@@ -52,6 +52,6 @@ export function transformGradStep(
   const { softcap = 0, temperature = 1 } = transform;
   return sliced(elementCount(grad.shape), (at, n) => {
     const from = logits.address + at * x.bytes;
-    run.transformLogitsGrad(from, x.code, grad.address + at * g.bytes, g.code, n, softcap, temperature);
+    exports.transformLogitsGrad(from, x.code, grad.address + at * g.bytes, g.code, n, softcap, temperature);
   });
 }

@@ -59,7 +59,7 @@ function capacityOf(count: number, { length, inner }: Axis, wide: boolean): numb
 }
 
 interface PickKernel {
-  readonly run: PickExports;
+  readonly exports: PickExports;
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
 }
@@ -78,7 +78,7 @@ export function picksStep(
   picks: Picks,
   chunk: Chunk,
 ): Step {
-  const step = kernel.run[`${name}Step`];
+  const step = kernel.exports[`${name}Step`];
   return withInit(
     () => writePicks(kernel, at, picks, chunk),
     (budget) => step(at, budget) !== 0,
@@ -87,7 +87,7 @@ export function picksStep(
 
 function writePicks(kernel: PickKernel, at: number, picks: Picks, { first, end }: Chunk): void {
   const { axis, x, sums, index, values, grad, base } = picks;
-  kernel.u8.fill(0, at, at + kernel.run.picksBytes);
+  kernel.u8.fill(0, at, at + kernel.exports.picksBytes);
   const words = [
     x.address,
     DTYPES[x.dtype].code,

@@ -56,7 +56,7 @@ export interface TargetExports {
 
 /** Kernel exports and memory views for class indices. */
 export interface TargetKernel {
-  readonly run: TargetExports;
+  readonly exports: TargetExports;
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly i64: BigInt64Array;
@@ -113,7 +113,17 @@ export function checkTargetsStep(
   const add = (at: number, n: number): void => {
     const from = target.address + at * bytes;
     const samples = sampleWeight === undefined ? 0 : sampleWeight.address + at * sampleBytes;
-    const bad = kernel.run.checkTargets(from, code, n, classes, ignoreIndex, weights, samples, wide, result);
+    const bad = kernel.exports.checkTargets(
+      from,
+      code,
+      n,
+      classes,
+      ignoreIndex,
+      weights,
+      samples,
+      wide,
+      result,
+    );
     if (bad >= 0) reject(at + bad, readIndex(kernel, target, at + bad));
   };
   return sumStep(kernel, result, count, add, (sum) => onTotal?.(totalOf(sum)));
@@ -143,7 +153,7 @@ export function sampleSumStep(
   const { picks = 0, inner = 1 } = sparse ?? {};
   const from = target?.address ?? 0;
   const add = (at: number, n: number): void => {
-    kernel.run.addSamples(from, code, at, n, picks, inner, ignoreIndex, samples, wide, result);
+    kernel.exports.addSamples(from, code, at, n, picks, inner, ignoreIndex, samples, wide, result);
   };
   return sumStep(kernel, result, positions, add, (sum) => onTotal(totalOf(sum)), picks + 1);
 }
@@ -176,7 +186,7 @@ export function weighLossesStep(
   const wide = Number(weight.dtype === "float64");
   const count = elementCount(losses.shape);
   const weigh = (at: number, n: number): void => {
-    kernel.run.weighLosses(
+    kernel.exports.weighLosses(
       losses.address + at * loss.bytes,
       loss.code,
       target.address + at * index.bytes,

@@ -40,17 +40,17 @@ const POWERS = { from: -342, to: 308 };
 const SCALES = { from: -324, to: 293 };
 
 /** Writes the powers of ten into the kernels' memory. 20 KB take a millisecond, so no generated source file is needed. */
-export function writePowers(run: TextExports, memory: WebAssembly.Memory): void {
+export function writePowers(exports: TextExports, memory: WebAssembly.Memory): void {
   const view = new DataView(memory.buffer);
   const put = (at: number, value: bigint, low: bigint): void => {
     view.setBigUint64(at, value >> low, true);
     view.setBigUint64(at + 8, value & ((1n << low) - 1n), true);
   };
   for (let q = POWERS.from; q <= POWERS.to; q++) {
-    put(run.powersAt + (q - POWERS.from) * 16, upperBits(q, 128n) + (q < 0 ? 1n : 0n), 64n);
+    put(exports.powersAt + (q - POWERS.from) * 16, upperBits(q, 128n) + (q < 0 ? 1n : 0n), 64n);
   }
   for (let k = SCALES.from; k <= SCALES.to; k++) {
-    put(run.scalesAt + (k - SCALES.from) * 16, upperBits(-k, 126n) + 1n, 63n);
+    put(exports.scalesAt + (k - SCALES.from) * 16, upperBits(-k, 126n) + 1n, 63n);
   }
 }
 

@@ -21,16 +21,16 @@ export function computeDType(...operands: readonly (Pick<Tensor, "dtype"> | unde
 export function roundTo(kernel: LossKernel, scratch: number, dtype: FloatDType, value: number): Scalar {
   if (dtype === "float64") return { dtype, value };
   if (dtype === "float32") return { dtype, value: Math.fround(value) };
-  const { run, f64 } = kernel;
+  const { exports, f64 } = kernel;
   f64[scratch / 8] = value;
-  run.convert(scratch, DTYPES.float64.code, scratch, DTYPES[dtype].code, 1);
-  run.convert(scratch, DTYPES[dtype].code, scratch, DTYPES.float64.code, 1);
+  exports.convert(scratch, DTYPES.float64.code, scratch, DTYPES[dtype].code, 1);
+  exports.convert(scratch, DTYPES[dtype].code, scratch, DTYPES.float64.code, 1);
   return { dtype, value: f64[scratch / 8]! };
 }
 
 /** Reads the first element of a tensor as a double. `scratch` is the address of a double. */
-export function firstElement({ run, f64 }: LossKernel, scratch: number, tensor: Tensor): number {
-  run.convert(tensor.address, DTYPES[tensor.dtype].code, scratch, DTYPES.float64.code, 1);
+export function firstElement({ exports, f64 }: LossKernel, scratch: number, tensor: Tensor): number {
+  exports.convert(tensor.address, DTYPES[tensor.dtype].code, scratch, DTYPES.float64.code, 1);
   return f64[scratch / 8]!;
 }
 
@@ -49,10 +49,10 @@ export function castStep(kernel: LossKernel, from: Tensor, to: Tensor): Step {
 }
 
 /** Writes 1 to a tensor of one element. `scratch` is the address of a double. */
-export function writeOneStep({ run, f64 }: LossKernel, scratch: number, to: Tensor): Step {
+export function writeOneStep({ exports, f64 }: LossKernel, scratch: number, to: Tensor): Step {
   return once(() => {
     f64[scratch / 8] = 1;
-    run.convert(scratch, DTYPES.float64.code, to.address, DTYPES[to.dtype].code, 1);
+    exports.convert(scratch, DTYPES.float64.code, to.address, DTYPES[to.dtype].code, 1);
   });
 }
 

@@ -18,7 +18,7 @@ const random = uniform(Number(process.argv[3] ?? 1));
 const kernel = loadKernel(1 << 20);
 const region = new Arena(kernel.heapBase, kernel.u8.length).reserve(1 << 16);
 const address = region.alloc(8 * COUNT);
-const { run, u8 } = kernel;
+const { exports, u8 } = kernel;
 const { code } = DTYPES.float64;
 const started = performance.now();
 
@@ -41,9 +41,9 @@ function compareUndecided(biased: number): void {
 
 function compare(values: readonly number[]): void {
   kernel.f64.set(values, address / 8);
-  const text = printed(run.printElements(address, code, 0, values.length, 0, run.outputAt));
+  const text = printed(exports.printElements(address, code, 0, values.length, 0, exports.outputAt));
   const want = values.map(asJson).join();
-  const reference = printed(run.printReference(address, code, values.length, run.outputAt));
+  const reference = printed(exports.printReference(address, code, values.length, exports.outputAt));
   done += values.length;
   if (text === want && text === reference) return;
   const texts = text.split(",");
@@ -56,7 +56,7 @@ function compare(values: readonly number[]): void {
 }
 
 function printed(end: number): string {
-  return Buffer.from(u8.subarray(run.outputAt, end)).toString("latin1");
+  return Buffer.from(u8.subarray(exports.outputAt, end)).toString("latin1");
 }
 
 function asJson(value: number): string {

@@ -50,13 +50,13 @@ function check(from: number, n: number): void {
   const region = arena.reserve(1 << 20);
   const at = region.alloc(BLOCK * bytes);
   for (let i = 0; i < n; i++) words[at / bytes + i] = from + i;
-  const paperEnd = kernel.run.printElements(at, code, 0, n, 0, kernel.run.outputAt);
-  const text = kernel.u8.slice(kernel.run.outputAt, paperEnd);
+  const paperEnd = kernel.exports.printElements(at, code, 0, n, 0, kernel.exports.outputAt);
+  const text = kernel.u8.slice(kernel.exports.outputAt, paperEnd);
   if (bytes === 4) compareReference(at, from, n, text);
   const reader = new JsonReader(kernel, region, "contract");
   for (const piece of [Buffer.from('{"input":['), text, Buffer.from("]}")]) reader.push(piece);
   const cut = reader.end().numberSpans[0]!;
-  kernel.run.convert(cut.address, DTYPES.float64.code, cut.address, code, cut.length);
+  kernel.exports.convert(cut.address, DTYPES.float64.code, cut.address, code, cut.length);
   if (cut.length !== n) failures.push(`${n} patterns from ${from} were read as ${cut.length} numbers`);
   else for (let i = 0; i < n; i++) compare(from + i, words[cut.address / bytes + i]!);
   if (bytes === 4) compareSample(from, n, text);
@@ -65,8 +65,8 @@ function check(from: number, n: number): void {
 
 /** The vector printer writes what the scalar reference writes, byte for byte. */
 function compareReference(at: number, from: number, n: number, text: Uint8Array): void {
-  const { outputAt } = kernel.run;
-  const end = kernel.run.printReference(at, code, n, outputAt);
+  const { outputAt } = kernel.exports;
+  const end = kernel.exports.printReference(at, code, n, outputAt);
   if (Buffer.compare(kernel.u8.subarray(outputAt, end), text) === 0) return;
   failures.push(`${n} float32 from 0x${from.toString(16)} are not printed as the reference prints them`);
 }

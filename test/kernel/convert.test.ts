@@ -25,7 +25,7 @@ function convert(from: DType, elements: Numbers, to: FloatDType, inPlace = false
     const result = inPlace ? at : region.alloc(byteLength({ dtype: to, shape }));
     const { buffer } = kernel.memory;
     new ARRAYS[from](buffer, at, elements.length).set(elements as ArrayLike<number> & ArrayLike<bigint>);
-    kernel.run.convert(at, DTYPES[from].code, result, DTYPES[to].code, elements.length);
+    kernel.exports.convert(at, DTYPES[from].code, result, DTYPES[to].code, elements.length);
     return new ARRAYS[to](buffer, result, elements.length).slice() as Numbers;
   });
 }
@@ -168,7 +168,7 @@ describe("toIntegers", () => {
     return inRegion((region) => {
       const at = region.alloc(numbers.length * 8);
       kernel.f64.set(numbers, at / 8);
-      const bad = kernel.run.toIntegers(at, at, DTYPES[dtype].code, numbers.length);
+      const bad = kernel.exports.toIntegers(at, at, DTYPES[dtype].code, numbers.length);
       const { buffer } = kernel.memory;
       return { bad, list: Array.from(new ARRAYS[dtype](buffer, at, numbers.length), Number) };
     });

@@ -65,7 +65,7 @@ function run(
   each = count,
 ): Sum {
   let sum = NO_SUM;
-  const at = kernel.run.outputAt;
+  const at = kernel.exports.outputAt;
   for (let first = 0; first === 0 || first < count; first += Math.max(each, 1)) {
     const n = Math.min(each, count - first);
     const part = (tensor: Tensor): Tensor => partOf(tensor, first, n);
@@ -169,7 +169,7 @@ it("stops after a block once the budget is spent", () => {
     const operands = { count: 5000, x, target: x, logTarget: true, lossDType: "float32" } as const;
     const step = klDivStep(
       kernel,
-      kernel.run.outputAt,
+      kernel.exports.outputAt,
       operands,
       () => ({}),
       () => {},

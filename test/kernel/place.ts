@@ -53,7 +53,7 @@ export function foldInSteps(
   budget = 1 << 18,
 ): { readonly sums: FoldSums; readonly steps: number } {
   let sums: FoldSums | undefined;
-  const at = region.alloc(kernel.run.foldBytes);
+  const at = region.alloc(kernel.exports.foldBytes);
   const step = foldStep(kernel, at, name, operands, {
     begin: () => operands,
     end: (result) => {

@@ -5,7 +5,7 @@ import { DTYPES } from "../../src/tensor/dtype.ts";
 import { DOUBLES, undecidedDoubles } from "./doubles.ts";
 import { inRegion, kernel } from "./place.ts";
 
-const { run, u8, i32 } = kernel;
+const { exports, u8, i32 } = kernel;
 const COUNT = 1000;
 
 /** Repeatable random 32-bit words. */
@@ -71,11 +71,14 @@ describe.each(["float32", "float64"] as const)("printing %s", (dtype) => {
           const index = round % 3 ? next() % 3000 : 0;
           const spans = SPANS[round % SPANS.length]!;
           for (let element = 0; element < count; element++) list[element] = kind();
-          const reference = textBetween(run.outputAt, run.printReference(at, code, count, run.outputAt));
-          i32.set(spans, run.listLengthsAt / 4);
-          const end = run.printElements(at, code, index, count, spans.length, run.outputAt);
-          if (textBetween(run.outputAt, end) === join(reference.split(","), index, spans)) continue;
-          expect(textBetween(run.outputAt, end)).toBe(join(reference.split(","), index, spans));
+          const reference = textBetween(
+            exports.outputAt,
+            exports.printReference(at, code, count, exports.outputAt),
+          );
+          i32.set(spans, exports.listLengthsAt / 4);
+          const end = exports.printElements(at, code, index, count, spans.length, exports.outputAt);
+          if (textBetween(exports.outputAt, end) === join(reference.split(","), index, spans)) continue;
+          expect(textBetween(exports.outputAt, end)).toBe(join(reference.split(","), index, spans));
         }
       });
     },
@@ -90,10 +93,10 @@ describe.each(["float32", "float64"] as const)("printing %s", (dtype) => {
           if (dtype === "float32") kernel.f32[at / 4 + element] = value;
           else kernel.f64[at / 8 + element] = value;
         }
-        u8.fill(0xee, run.outputAt, run.outputAt + 2000);
-        const end = run.printElements(at, code, 0, count, 0, run.outputAt);
-        expect(textBetween(run.outputAt, end)).not.toContain("NaN");
-        expect(u8.subarray(end + 32, run.outputAt + 2000).every((byte) => byte === 0xee)).toBe(true);
+        u8.fill(0xee, exports.outputAt, exports.outputAt + 2000);
+        const end = exports.printElements(at, code, 0, count, 0, exports.outputAt);
+        expect(textBetween(exports.outputAt, end)).not.toContain("NaN");
+        expect(u8.subarray(end + 32, exports.outputAt + 2000).every((byte) => byte === 0xee)).toBe(true);
       }
     });
   });
@@ -110,8 +113,8 @@ describe("the text of a float64", () => {
       for (let from = 0; from < values.length; from += COUNT) {
         const list = values.slice(from, from + COUNT);
         kernel.f64.set(list, at / 8);
-        const end = run.printElements(at, DTYPES.float64.code, 0, list.length, 0, run.outputAt);
-        expect(textBetween(run.outputAt, end).split(",")).toEqual(list.map(asJson));
+        const end = exports.printElements(at, DTYPES.float64.code, 0, list.length, 0, exports.outputAt);
+        expect(textBetween(exports.outputAt, end).split(",")).toEqual(list.map(asJson));
       }
     });
   }

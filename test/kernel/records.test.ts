@@ -48,16 +48,16 @@ function readRecord(file: string, name: string, at: number): Record<string, numb
 const AT = 1024;
 const memory = new ArrayBuffer(8192);
 /** Kernel whose steps end at once, in a memory of their own. */
-const recorder = {
+const stub = {
   u8: new Uint8Array(memory),
   i32: new Int32Array(memory),
   i64: new BigInt64Array(memory),
   f64: new Float64Array(memory),
-  run: new Proxy(kernel.run, {
-    get: (run, name) => (String(name).endsWith("Step") ? () => 1 : Reflect.get(run, name)),
+  exports: new Proxy(kernel.exports, {
+    get: (exports, name) => (String(name).endsWith("Step") ? () => 1 : Reflect.get(exports, name)),
   }),
 };
-const run = recorder as unknown as FoldKernel & typeof kernel;
+const recorder = stub as unknown as FoldKernel & typeof kernel;
 
 let addresses = 5000;
 /** Returns a tensor with an address of its own. */
@@ -81,7 +81,7 @@ describe("the fields of a record", () => {
       smooth: { sum: 3.5, rest: 4.5 },
       square: { sum: 5.5, rest: 6.5 },
     };
-    const write = foldWriter(run, AT, {
+    const write = foldWriter(recorder, AT, {
       axis,
       wide: true,
       x,
@@ -138,7 +138,7 @@ describe("the fields of a record", () => {
       predictions: predictions.address,
       correct: correct.address,
     });
-    expect(fieldsOf("struct.ts", "Fold").bytes).toBeLessThanOrEqual(run.run.foldBytes);
+    expect(fieldsOf("struct.ts", "Fold").bytes).toBeLessThanOrEqual(recorder.exports.foldBytes);
   });
 
   it("of lines lie where the kernels read them", () => {
@@ -150,8 +150,8 @@ describe("the fields of a record", () => {
       at("bfloat16"),
     ];
     const sums = { address: 11, pitch: 12 };
-    const folds = new LineFolds(run, AT, { axis, wide: false, x, sums, lse, entropy, maxima: 13 });
-    const linesAt = AT + 2 * run.run.foldBytes;
+    const folds = new LineFolds(recorder, AT, { axis, wide: false, x, sums, lse, entropy, maxima: 13 });
+    const linesAt = AT + 2 * recorder.exports.foldBytes;
     expect(readRecord("struct.ts", "Fold", AT).lines).toBe(linesAt);
     folds.gradient({ first: 21, end: 22 }, { out: x, gradOutput: undefined, gradLse, gradEntropy })(1);
     expect(readRecord("line-sums.ts", "LineSums", linesAt)).toEqual({
@@ -167,11 +167,13 @@ describe("the fields of a record", () => {
       gradEntropyDtype: codeOf("bfloat16"),
       maxima: 13,
     });
-    expect(readRecord("struct.ts", "Fold", AT + run.run.foldBytes)).toMatchObject({
+    expect(readRecord("struct.ts", "Fold", AT + recorder.exports.foldBytes)).toMatchObject({
       lines: linesAt,
       position: 21,
     });
-    expect(LINE_RECORDS_BYTES).toBeGreaterThanOrEqual(2 * run.run.foldBytes + run.run.lineSumsBytes);
+    expect(LINE_RECORDS_BYTES).toBeGreaterThanOrEqual(
+      2 * recorder.exports.foldBytes + recorder.exports.lineSumsBytes,
+    );
   });
 
   it("of picks lie where the kernels read them", () => {
@@ -196,7 +198,7 @@ describe("the fields of a record", () => {
       entries: 14,
       maxima: 13,
     };
-    picksStep(run, AT, "topK", picks, { first: 21, end: 22 })(1);
+    picksStep(recorder, AT, "topK", picks, { first: 21, end: 22 })(1);
     const { capacity, ...record } = readRecord("picks.ts", "Picks", AT);
     expect(record).toEqual({
       x: x.address,
@@ -227,7 +229,7 @@ describe("the fields of a record", () => {
     const [x, target, losses, gradInput] = [at("float16"), at("bfloat16"), at("float32"), at("float16")];
     const [gradTarget, gradOutput] = [at("bfloat16"), at("float32")];
     klDivStep(
-      run,
+      recorder,
       AT,
       {
         count: 31,

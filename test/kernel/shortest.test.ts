@@ -10,12 +10,12 @@ const view = new DataView(kernel.memory.buffer);
 /** Prints the elements that `write` puts into the kernel's memory, 1,000 at a time. */
 function print(dtype: DType, count: number, write: (address: number, element: number) => void): string[] {
   const { code, bytes } = DTYPES[dtype];
-  const output = kernel.run.outputAt;
+  const output = kernel.exports.outputAt;
   const texts: string[] = [];
   for (let from = 0; from < count; from += 1000) {
     const n = Math.min(1000, count - from);
     for (let at = 0; at < n; at++) write(arena.start + at * bytes, from + at);
-    const end = kernel.run.printElements(arena.start, code, 0, n, 0, output);
+    const end = kernel.exports.printElements(arena.start, code, 0, n, 0, output);
     texts.push(...Buffer.from(kernel.u8.subarray(output, end)).toString().split(","));
   }
   return texts;

@@ -165,7 +165,7 @@ function ask(region: Region, question: Question, cuts: readonly number[]): reado
 }
 
 it("the scratch of a plan holds the kernels' record of a fold", () => {
-  expect(kernel.run.foldBytes).toBeLessThanOrEqual(SCRATCH_BYTES);
+  expect(kernel.exports.foldBytes).toBeLessThanOrEqual(SCRATCH_BYTES);
 });
 
 describe("a loss over class indices", () => {

@@ -370,7 +370,7 @@ it("gradients in float64 are the central differences of their outputs, within 1e
 });
 
 it("the records of the kernels have the planned sizes", () => {
-  const { foldBytes, lineSumsBytes, picksBytes } = kernel.run;
+  const { foldBytes, lineSumsBytes, picksBytes } = kernel.exports;
   expect(LINE_RECORDS_BYTES).toBe(2 * foldBytes + lineSumsBytes);
   expect(PICKS_RECORD_BYTES).toBe(picksBytes);
 });

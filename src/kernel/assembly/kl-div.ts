@@ -6,7 +6,7 @@ import { BFLOAT16, FLOAT16, FLOAT64, roundToBFloat16, roundToFloat16, log2SizeOf
 import { codeOf, lanes } from "./lines";
 import { lostBy } from "./sum";
 
-/** Record of one run. `src/kernel/kl-div.ts` writes it field by field. */
+/** Record of one divergence. `src/kernel/kl-div.ts` writes it field by field. */
 @unmanaged
 class KlDiv {
   gradOutputScalar: f64;
@@ -55,20 +55,20 @@ const ROUND = memory.data(4096, 16);
 
 /** Continues for about `budget` elements and returns whether all are done. */
 export function klDivStep(at: usize, budget: i32): i32 {
-  const run = changetype<KlDiv>(at);
-  return run.lossDtype == FLOAT64 ? step<f64>(run, budget) : step<f32>(run, budget);
+  const kl = changetype<KlDiv>(at);
+  return kl.lossDtype == FLOAT64 ? step<f64>(kl, budget) : step<f32>(kl, budget);
 }
 
-function step<K>(run: KlDiv, budget: i32): i32 {
-  for (let left: i64 = budget; run.position < run.count; left -= i64(BLOCK)) {
+function step<K>(kl: KlDiv, budget: i32): i32 {
+  for (let left: i64 = budget; kl.position < kl.count; left -= i64(BLOCK)) {
     if (left <= 0) return 0;
-    const n = min<usize>(BLOCK, run.count - run.position);
-    read<K>(run.x, run.xDtype, run.position, X, n);
-    read<K>(run.target, run.targetDtype, run.position, T, n);
-    if (run.gradInput != 0 || run.gradTarget != 0) readGradOutput<K>(run, n);
-    if (run.logTarget) fromLogProbabilities<K>(run, n);
-    else fromProbabilities<K>(run, n);
-    run.position += u32(n);
+    const n = min<usize>(BLOCK, kl.count - kl.position);
+    read<K>(kl.x, kl.xDtype, kl.position, X, n);
+    read<K>(kl.target, kl.targetDtype, kl.position, T, n);
+    if (kl.gradInput != 0 || kl.gradTarget != 0) readGradOutput<K>(kl, n);
+    if (kl.logTarget) fromLogProbabilities<K>(kl, n);
+    else fromProbabilities<K>(kl, n);
+    kl.position += u32(n);
   }
   return 1;
 }
@@ -85,12 +85,12 @@ function write<K>(tensor: usize, dtype: i32, position: u32, from: usize, n: usiz
 }
 
 /** Loads the upstream gradient of a block, divided as the losses are, to G and rounded to the target's dtype to GT. */
-function readGradOutput<K>(run: KlDiv, n: usize): void {
-  if (run.gradOutput != 0) read<K>(run.gradOutput, codeOf<K>(), run.position, G, n);
-  else for (let at: usize = 0; at < n * sizeof<K>(); at += 16) v128.store(G + at, v128.splat<K>(<K>run.gradOutputScalar));
-  if (run.divisor != 1) divideBlock<K>(G, <K>run.divisor, run.lossDtype, n);
+function readGradOutput<K>(kl: KlDiv, n: usize): void {
+  if (kl.gradOutput != 0) read<K>(kl.gradOutput, codeOf<K>(), kl.position, G, n);
+  else for (let at: usize = 0; at < n * sizeof<K>(); at += 16) v128.store(G + at, v128.splat<K>(<K>kl.gradOutputScalar));
+  if (kl.divisor != 1) divideBlock<K>(G, <K>kl.divisor, kl.lossDtype, n);
   for (let at: usize = 0; at < n * sizeof<K>(); at += 16) v128.store(GT + at, v128.load(G + at));
-  round<K>(GT, run.targetDtype, n);
+  round<K>(GT, kl.targetDtype, n);
 }
 
 /** Rounds a block in place as if stored. */
@@ -153,22 +153,22 @@ function divideBlock<K>(block: usize, divisor: K, dtype: i32, n: usize): void {
  * Computes xlogy(t, t) - t * x and its gradients: -g * t with respect to x, and xlogy(g, t) + g * t / t - g * x with
  * respect to t, which is NaN for t = 0.
  */
-function fromProbabilities<K>(run: KlDiv, n: usize): void {
-  const wide = run.lossDtype;
-  const own = run.targetDtype;
+function fromProbabilities<K>(kl: KlDiv, n: usize): void {
+  const wide = kl.lossDtype;
+  const own = kl.targetDtype;
   logBlock<K>(T, F, n);
   round<K>(F, own, n);
   timesLog<K>(T, A, n);
   round<K>(A, own, n);
   multiply<K>(T, X, P, wide, n);
   subtract<K>(A, P, A, wide, n);
-  finishLosses<K>(run, n);
-  if (run.gradInput != 0) {
+  finishLosses<K>(kl, n);
+  if (kl.gradInput != 0) {
     multiply<K>(G, T, P, wide, n);
     negate<K>(P, n);
-    write<K>(run.gradInput, run.xDtype, run.position, P, n);
+    write<K>(kl.gradInput, kl.xDtype, kl.position, P, n);
   }
-  if (run.gradTarget == 0) return;
+  if (kl.gradTarget == 0) return;
   // Adds the parts in the order in which autograd accumulates them.
   timesLog<K>(GT, Q, n);
   round<K>(Q, own, n);
@@ -179,48 +179,48 @@ function fromProbabilities<K>(run: KlDiv, n: usize): void {
   negate<K>(P, n);
   round<K>(P, own, n);
   add<K>(Q, P, Q, own, n);
-  write<K>(run.gradTarget, own, run.position, Q, n);
+  write<K>(kl.gradTarget, own, kl.position, Q, n);
 }
 
 /** Computes exp(t) * (t - x) and its gradients: -g * exp(t) with respect to x, g * exp(t) + g * (t - x) * exp(t) to t. */
-function fromLogProbabilities<K>(run: KlDiv, n: usize): void {
-  const wide = run.lossDtype;
-  const own = run.targetDtype;
+function fromLogProbabilities<K>(kl: KlDiv, n: usize): void {
+  const wide = kl.lossDtype;
+  const own = kl.targetDtype;
   expBlock<K>(T, F, n);
   round<K>(F, own, n);
   subtract<K>(T, X, D, wide, n);
   multiply<K>(F, D, A, wide, n);
-  finishLosses<K>(run, n);
-  if (run.gradInput == 0 && run.gradTarget == 0) return;
+  finishLosses<K>(kl, n);
+  if (kl.gradInput == 0 && kl.gradTarget == 0) return;
   multiply<K>(G, F, P, wide, n);
-  if (run.gradTarget != 0) {
+  if (kl.gradTarget != 0) {
     multiply<K>(G, D, Q, wide, n);
     round<K>(Q, own, n);
     multiply<K>(Q, F, Q, own, n);
     for (let at: usize = 0; at < n * sizeof<K>(); at += 16) v128.store(A + at, v128.load(P + at));
     round<K>(A, own, n);
     add<K>(A, Q, A, own, n);
-    write<K>(run.gradTarget, own, run.position, A, n);
+    write<K>(kl.gradTarget, own, kl.position, A, n);
   }
-  if (run.gradInput == 0) return;
+  if (kl.gradInput == 0) return;
   negate<K>(P, n);
-  write<K>(run.gradInput, run.xDtype, run.position, P, n);
+  write<K>(kl.gradInput, kl.xDtype, kl.position, P, n);
 }
 
 /** Divides, stores and sums the losses in A. */
-function finishLosses<K>(run: KlDiv, n: usize): void {
-  if (run.divisor != 1) divideBlock<K>(A, <K>run.divisor, run.lossDtype, n);
-  if (run.losses != 0) return write<K>(run.losses, run.lossDtype, run.position, A, n);
-  let sum = run.lossSum;
-  let lost = run.lossRest;
+function finishLosses<K>(kl: KlDiv, n: usize): void {
+  if (kl.divisor != 1) divideBlock<K>(A, <K>kl.divisor, kl.lossDtype, n);
+  if (kl.losses != 0) return write<K>(kl.losses, kl.lossDtype, kl.position, A, n);
+  let sum = kl.lossSum;
+  let lost = kl.lossRest;
   for (let at: usize = 0; at < n * sizeof<K>(); at += sizeof<K>()) {
     const loss = f64(load<K>(A + at));
     const total = sum + loss;
     lost += lostBy(sum, loss, total);
     sum = total;
   }
-  run.lossSum = sum;
-  run.lossRest = lost;
+  kl.lossSum = sum;
+  kl.lossRest = lost;
 }
 
 /** Computes to = a * log(t) with the logarithm in F, and 0 where t or `a` is 0. NaN in t gives NaN. */

@@ -73,10 +73,10 @@ export class JsonPages implements Iterable<Buffer> {
 
   /** Yields pages of at most 64 KiB. Each is a copy because all responses share the kernels' output buffer. */
   *[Symbol.iterator](): Generator<Buffer, void> {
-    const { run, u8 } = this.#kernel;
+    const { exports, u8 } = this.#kernel;
     while (!this.isDone) {
-      const end = this.print(run.outputAt, run.outputAt + run.outputBytes);
-      yield Buffer.from(u8.subarray(run.outputAt, end));
+      const end = this.print(exports.outputAt, exports.outputAt + exports.outputBytes);
+      yield Buffer.from(u8.subarray(exports.outputAt, end));
     }
   }
 
@@ -107,11 +107,11 @@ export class JsonPages implements Iterable<Buffer> {
   }
 
   #printElements({ address, code, bytes, shape }: Elements): boolean {
-    const { run, i32 } = this.#kernel;
+    const { exports, i32 } = this.#kernel;
     const count = elementCount(shape);
     for (let axis = shape.length - 1, span = 1; axis > 0; axis--) {
       span *= shape[axis]!;
-      i32[run.listLengthsAt / 4 + shape.length - 1 - axis] = span;
+      i32[exports.listLengthsAt / 4 + shape.length - 1 - axis] = span;
     }
     const levels = Math.max(shape.length - 1, 0);
     while (this.#done < count) {
@@ -119,19 +119,19 @@ export class JsonPages implements Iterable<Buffer> {
       if (room < MARGIN_BYTES) return false;
       const n = Math.min(count - this.#done, Math.floor(room / ELEMENT_BYTES));
       const from = address + this.#done * bytes;
-      this.#at = run.printElements(from, code + this.#nulls, this.#done, n, levels, this.#at);
+      this.#at = exports.printElements(from, code + this.#nulls, this.#done, n, levels, this.#at);
       this.#done += n;
     }
     return true;
   }
 
   #printBase64({ address, byteCount }: Base64): boolean {
-    const { run } = this.#kernel;
+    const { exports } = this.#kernel;
     while (this.#done < byteCount) {
       const room = this.#end - this.#at;
       if (room < MARGIN_BYTES) return false;
       const n = Math.min(byteCount - this.#done, Math.floor(room / 4) * 3);
-      this.#at = run.encodeBase64(address + this.#done, n, this.#at);
+      this.#at = exports.encodeBase64(address + this.#done, n, this.#at);
       this.#done += n;
     }
     return true;
@@ -139,12 +139,12 @@ export class JsonPages implements Iterable<Buffer> {
 
   #printScalar({ dtype, value }: Scalar): boolean {
     if (this.#end - this.#at < MARGIN_BYTES) return false;
-    const { run, f64 } = this.#kernel;
+    const { exports, f64 } = this.#kernel;
     const { code } = DTYPES[dtype];
-    const scratch = run.outputAt + run.outputBytes + SCRATCH_OFFSET;
+    const scratch = exports.outputAt + exports.outputBytes + SCRATCH_OFFSET;
     f64[scratch / 8] = value;
-    run.convert(scratch, DTYPES.float64.code, scratch, code, 1);
-    this.#at = run.printElements(scratch, code + this.#nulls, 0, 1, 0, this.#at);
+    exports.convert(scratch, DTYPES.float64.code, scratch, code, 1);
+    this.#at = exports.printElements(scratch, code + this.#nulls, 0, 1, 0, this.#at);
     return true;
   }
 }

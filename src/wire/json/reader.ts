@@ -146,23 +146,23 @@ export class JsonReader {
   constructor(kernel: Kernel, region: Region, mode: JsonMode) {
     this.#kernel = kernel;
     this.#region = region;
-    const { run } = kernel;
-    this.#scan = region.alloc(run.scanBytes);
-    run.scanStart(this.#scan, mode === "inference" ? 1 : 0, region.next, region.next + region.left);
+    const { exports } = kernel;
+    this.#scan = region.alloc(exports.scanBytes);
+    exports.scanStart(this.#scan, mode === "inference" ? 1 : 0, region.next, region.next + region.left);
   }
 
   /** Scans a chunk. Rejects invalid JSON and invalid tensors with the byte or the pointer of the error. */
   push(chunk: Uint8Array): void {
-    const { run, u8 } = this.#kernel;
-    const input = run.inputAt;
+    const { exports, u8 } = this.#kernel;
+    const input = exports.inputAt;
     for (let at = 0; at < chunk.length; ) {
       const kept = this.#rest?.length ?? 0;
       if (this.#rest !== undefined) u8.set(this.#rest, input);
-      const n = Math.min(chunk.length - at, run.inputBytes - kept);
+      const n = Math.min(chunk.length - at, exports.inputBytes - kept);
       u8.set(n === chunk.length ? chunk : chunk.subarray(at, at + n), input + kept);
       at += n;
       const end = input + kept + n;
-      const result = run.scanPiece(this.#scan, input, end);
+      const result = exports.scanPiece(this.#scan, input, end);
       const stop = this.#word(STOP);
       this.#used += stop - input;
       if (result !== 0) throw this.#error(result);
@@ -172,7 +172,7 @@ export class JsonReader {
 
   /** Returns the whole body. Rejects an incomplete body, invalid UTF-8 and duplicate keys. */
   end(): JsonBody {
-    if (this.#kernel.run.scanIsDone(this.#scan) === 0) {
+    if (this.#kernel.exports.scanIsDone(this.#scan) === 0) {
       throw new Problem(
         "malformed_json",
         `byte ${this.#used}: expected ${this.#expected()}, got the end of the body`,
@@ -195,7 +195,7 @@ export class JsonReader {
 
   /** Returns the skeleton as text. One Buffer over the whole memory, whose `toString` needs no view, took 4 % longer per small request. */
   #skeleton(): string {
-    const start = this.#scan + this.#kernel.run.scanSkeleton;
+    const start = this.#scan + this.#kernel.exports.scanSkeleton;
     try {
       return utf8.decode(this.#kernel.u8.subarray(start, start + this.#word(SKELETON_LENGTH)));
     } catch (_error) {
@@ -204,8 +204,8 @@ export class JsonReader {
   }
 
   #records(): Int32Array {
-    const { i32, run } = this.#kernel;
-    const first = (this.#scan + run.scanSpans) / 4;
+    const { i32, exports } = this.#kernel;
+    const first = (this.#scan + exports.scanSpans) / 4;
     return i32.subarray(first, first + this.#word(SPAN_COUNT) * SPAN_WORDS);
   }
 
@@ -268,9 +268,9 @@ export class JsonReader {
 
   /** Returns the pointer to the current value, or to the current element of a number list. */
   #pointer(elements: boolean): string {
-    const { run } = this.#kernel;
-    const stack = run.scanStack / 4;
-    const skeleton = this.#scan + run.scanSkeleton;
+    const { exports } = this.#kernel;
+    const stack = exports.scanStack / 4;
+    const skeleton = this.#scan + exports.scanSkeleton;
     let pointer = "";
     for (let depth = 1; depth <= this.#word(DEPTH); depth++) {
       const frame = stack + depth * FRAME_WORDS;
@@ -282,7 +282,7 @@ export class JsonReader {
     }
     pointer = excerpt(pointer);
     if (!elements) return pointer;
-    const counts = run.scanCounts / 4;
+    const counts = exports.scanCounts / 4;
     for (let level = 1; level <= this.#word(LEVEL); level++) pointer += `/${this.#word(counts + level)}`;
     return pointer;
   }

@@ -100,9 +100,9 @@ function* tensorPages({ u8 }: Kernel, tensor: Tensor): Generator<Buffer, void> {
 }
 
 /** Returns the bytes of a 0-dim tensor. */
-function scalarBytes({ run, f64, u8 }: Kernel, { dtype, value }: Scalar): Buffer {
-  const at = run.outputAt;
+function scalarBytes({ exports, f64, u8 }: Kernel, { dtype, value }: Scalar): Buffer {
+  const at = exports.outputAt;
   f64[at / 8] = value;
-  run.convert(at, DTYPES.float64.code, at, DTYPES[dtype].code, 1);
+  exports.convert(at, DTYPES.float64.code, at, DTYPES[dtype].code, 1);
   return Buffer.from(u8.subarray(at, at + DTYPES[dtype].bytes));
 }

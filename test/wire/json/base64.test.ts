@@ -16,8 +16,8 @@ function decode(text: string, size?: number): number[] | string {
 
 function encode(bytes: Uint8Array): string {
   kernel.u8.set(bytes, arena.start);
-  const paper = kernel.run.outputAt;
-  const end = kernel.run.encodeBase64(arena.start, bytes.length, paper);
+  const paper = kernel.exports.outputAt;
+  const end = kernel.exports.encodeBase64(arena.start, bytes.length, paper);
   return Buffer.from(kernel.u8.subarray(paper, end)).toString();
 }
 
