@@ -53,9 +53,9 @@ export interface Fold {
   readonly ignoreIndex?: bigint;
   /** Factor of each position in the compute dtype. Default 1. */
   readonly sampleWeight?: Tensor | undefined;
-  /** Scale of the squared logsumexp that is added to each loss, and output for these terms in `lossDType`. */
-  readonly squareScale?: number;
-  readonly squares?: Tensor | undefined;
+  /** Scale of the z-loss, `scale * logsumexp ** 2`, which is added to each loss, and its output in `lossDType`. */
+  readonly zLossScale?: number;
+  readonly zLosses?: Tensor | undefined;
   /** Weights of sparse targets, which have `picks` classes per position, and output for their gradients in its dtype. */
   readonly picks?: number | undefined;
   readonly targetWeight?: Tensor | undefined;
@@ -100,12 +100,12 @@ export function totalOf({ sum, rest }: Sum): number {
 export interface FoldSums {
   readonly loss: Sum;
   readonly smooth: Sum;
-  /** Squared logsumexps, scaled. */
-  readonly square: Sum;
+  /** z-losses of the positions. */
+  readonly zLoss: Sum;
 }
 
 /** Sums before the first row. */
-export const NO_SUMS: FoldSums = { loss: NO_SUM, smooth: NO_SUM, square: NO_SUM };
+export const NO_SUMS: FoldSums = { loss: NO_SUM, smooth: NO_SUM, zLoss: NO_SUM };
 
 /** Kernel exports and memory views for the operands of a fold. */
 export interface FoldKernel {
@@ -122,8 +122,8 @@ const SMOOTHING = 1;
 const IGNORE_INDEX = 2;
 const LOSS_SUM = 3;
 const SMOOTH_SUM = 5;
-const SQUARE_SCALE = 7;
-const SQUARE_SUM = 8;
+const Z_LOSS_SCALE = 7;
+const Z_LOSS_SUM = 8;
 const WORDS = 20;
 
 /**
@@ -149,7 +149,7 @@ export function foldStep(
       end?.({
         loss: readSum(f64, fields + LOSS_SUM),
         smooth: readSum(f64, fields + SMOOTH_SUM),
-        square: readSum(f64, fields + SQUARE_SUM),
+        zLoss: readSum(f64, fields + Z_LOSS_SUM),
       });
       return true;
     },
@@ -173,7 +173,7 @@ export function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): 
 
 /** Returns a function that writes the record of a fold without progress. */
 export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?: FoldStart) => void {
-  const { axis, x, target, smoothing = 0, ignoreIndex = 0n, squareScale = 0 } = fold;
+  const { axis, x, target, smoothing = 0, ignoreIndex = 0n, zLossScale = 0 } = fold;
   const words = Int32Array.of(
     axis.outer,
     axis.length,
@@ -190,7 +190,7 @@ export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?:
     DTYPES[fold.lossDType ?? "float32"].code,
     fold.gradOutput?.address ?? 0,
     fold.sampleWeight?.address ?? 0,
-    fold.squares?.address ?? 0,
+    fold.zLosses?.address ?? 0,
     fold.picks ?? 0,
     fold.targetWeight?.address ?? 0,
     DTYPES[fold.targetWeight?.dtype ?? x.dtype].code,
@@ -207,8 +207,8 @@ export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?:
     i64[fields + IGNORE_INDEX] = ignoreIndex;
     writeSum(f64, fields + LOSS_SUM, sums.loss);
     writeSum(f64, fields + SMOOTH_SUM, sums.smooth);
-    f64[fields + SQUARE_SCALE] = squareScale;
-    writeSum(f64, fields + SQUARE_SUM, sums.square);
+    f64[fields + Z_LOSS_SCALE] = zLossScale;
+    writeSum(f64, fields + Z_LOSS_SUM, sums.zLoss);
     i32.set(words, at / 4 + WORDS);
   };
 }

@@ -269,8 +269,8 @@ class IndexRun implements Run<LossResult> {
       const smooth = this.#reduced(this.#sums.smooth);
       value = (1 - smoothing) * value + (smoothing / this.#plan.axis.length) * smooth;
     }
-    const { squareScale, returnZLoss } = terms;
-    const zLoss = squareScale > 0 ? { dtype, value: this.#reduced(this.#sums.square) } : undefined;
+    const { zLossScale, returnZLoss } = terms;
+    const zLoss = zLossScale > 0 ? { dtype, value: this.#reduced(this.#sums.zLoss) } : undefined;
     if (zLoss !== undefined) value += zLoss.value;
     return {
       loss: this.#round(dtype, value),

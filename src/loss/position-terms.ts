@@ -44,7 +44,7 @@ export interface TermOptions extends SampleOptions {
 /** Checked options. */
 export interface PositionTerms {
   readonly sampleWeight: Tensor | undefined;
-  readonly squareScale: number;
+  readonly zLossScale: number;
   readonly returnZLoss: boolean;
   readonly returnPredictions: boolean;
   readonly returnCorrect: boolean;
@@ -53,7 +53,7 @@ export interface PositionTerms {
 /** Options of a loss without terms. */
 export const NO_TERMS: PositionTerms = {
   sampleWeight: undefined,
-  squareScale: 0,
+  zLossScale: 0,
   returnZLoss: false,
   returnPredictions: false,
   returnCorrect: false,
@@ -103,7 +103,7 @@ export function checkTerms(
   const { sampleWeight } = options;
   const hasTerms = sampleWeight !== undefined || lseSquareScale > 0 || returnPredictions || returnCorrect;
   if (!hasTerms) return NO_TERMS;
-  return { sampleWeight, squareScale: lseSquareScale, returnZLoss, returnPredictions, returnCorrect };
+  return { sampleWeight, zLossScale: lseSquareScale, returnZLoss, returnPredictions, returnCorrect };
 }
 
 export function checkSampleWeight(sampleWeight: Tensor | undefined, positions: readonly number[]): void {
@@ -203,8 +203,8 @@ export class TermsRun {
     const { zLosses, predictions, correct } = this.#results;
     return {
       sampleWeight: this.sampleWeight && part(this.sampleWeight),
-      squareScale: this.#plan.options.squareScale,
-      squares: zLosses && part(zLosses),
+      zLossScale: this.#plan.options.zLossScale,
+      zLosses: zLosses && part(zLosses),
       predictions: predictions && part(predictions),
       correct: correct && part(correct),
     };

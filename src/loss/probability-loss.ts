@@ -231,8 +231,8 @@ class ProbabilityRun implements Run<LossResult> {
       const total = roundTo(this.#kernel, this.#scratch, compute, totalOf(sum)).value;
       return roundTo(this.#kernel, this.#scratch, dtype, total / divisor).value;
     };
-    const { squareScale, returnZLoss } = loss.terms;
-    const zLoss = squareScale > 0 ? { dtype, value: reduced(this.#sums.square) } : undefined;
+    const { zLossScale, returnZLoss } = loss.terms;
+    const zLoss = zLossScale > 0 ? { dtype, value: reduced(this.#sums.zLoss) } : undefined;
     const value = reduced(this.#sums.loss) + (zLoss?.value ?? 0);
     return {
       loss: roundTo(this.#kernel, this.#scratch, dtype, value),

@@ -74,12 +74,12 @@ describe("the fields of a record", () => {
       at("float32"),
       at("float32"),
     ];
-    const [squares, targetWeight, gradTargetWeight] = [at("float32"), at("float16"), at("float16")];
+    const [zLosses, targetWeight, gradTargetWeight] = [at("float32"), at("float16"), at("float16")];
     const [predictions, correct] = [at("int64"), at("uint8")];
     const sums = {
       loss: { sum: 1.5, rest: 2.5 },
       smooth: { sum: 3.5, rest: 4.5 },
-      square: { sum: 5.5, rest: 6.5 },
+      zLoss: { sum: 5.5, rest: 6.5 },
     };
     const write = foldWriter(recorder, AT, {
       axis,
@@ -95,8 +95,8 @@ describe("the fields of a record", () => {
       sampleWeight,
       smoothing: 0.25,
       ignoreIndex: -100n,
-      squareScale: 8.5,
-      squares,
+      zLossScale: 8.5,
+      zLosses,
       picks: 9,
       targetWeight,
       gradTargetWeight,
@@ -112,9 +112,9 @@ describe("the fields of a record", () => {
       lossRest: 2.5,
       smoothSum: 3.5,
       smoothRest: 4.5,
-      squareScale: 8.5,
-      squareSum: 5.5,
-      squareRest: 6.5,
+      zLossScale: 8.5,
+      zLossSum: 5.5,
+      zLossRest: 6.5,
       outer: 101,
       classes: 102,
       inner: 103,
@@ -130,7 +130,7 @@ describe("the fields of a record", () => {
       lossDtype: codeOf("float16"),
       gradOutput: gradOutput.address,
       sampleWeight: sampleWeight.address,
-      squares: squares.address,
+      zLosses: zLosses.address,
       picks: 9,
       targetWeight: targetWeight.address,
       targetWeightDtype: codeOf("float16"),

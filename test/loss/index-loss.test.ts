@@ -89,7 +89,7 @@ function termsOf(
   if (op === "nll") return { ...NO_TERMS, sampleWeight };
   return {
     sampleWeight,
-    squareScale: 0.01,
+    zLossScale: 0.01,
     returnZLoss: true,
     returnPredictions: true,
     returnCorrect: op === "crossEntropy",

@@ -14,7 +14,7 @@ import {
 import { addEntropy, addNaN } from "./entropy";
 import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
-import { addSquare, addSquareFlow, findBest, keepLse, sampleAt, sampleOf, storePredictions, storeSquare } from "./positions";
+import { addZLoss, addZLossFlow, findBest, keepLse, sampleAt, sampleOf, storePredictions, storeZLoss } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
   CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, arrayBytes, clearState, closeSums, padded, stateOf,
@@ -328,14 +328,14 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held);
   if (op == SPARSE_TARGET) addPicks<K, L>(fold);
   if (op == LOG_SOFTMAX || op == LINE_SUMS) return;
-  const hasSquares = op >= CROSS_ENTROPY && fold.squareScale > 0;
+  const hasZLoss = op >= CROSS_ENTROPY && fold.zLossScale > 0;
   if (fold.out != 0) {
-    if (hasSquares) addSquareFlow<K>(fold);
+    if (hasZLoss) addZLossFlow<K>(fold);
     if (picksOnly<K>(fold, op)) shareOut<K>(fold);
     else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
     fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
   }
-  if (hasSquares) keepLse(fold);
+  if (hasZLoss) keepLse(fold);
 }
 
 /** Returns whether the gradient is exp(x - m) times one factor per position, except for the target's class. */
@@ -343,7 +343,7 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
 @inline
 function picksOnly<K>(fold: Fold, op: i32): bool {
   // PyTorch rounds the log-probabilities of 16-bit types and computes the gradient from them.
-  return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.squareScale == 0 && fold.xDtype == codeOf<K>();
+  return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.zLossScale == 0 && fold.xDtype == codeOf<K>();
 }
 
 /** Computes FLOW / S in K. */
@@ -494,7 +494,7 @@ function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize, whole: bo
 function endGroup(fold: Fold, op: i32): void {
   if ((fold.predictions | fold.correct) != 0) storePredictions(fold, op == CROSS_ENTROPY);
   const isSum = op == SOFT_TARGET || op == SPARSE_TARGET;
-  const isPlain = fold.smoothing == 0 && fold.squareScale == 0 && fold.sampleWeight == 0;
+  const isPlain = fold.smoothing == 0 && fold.zLossScale == 0 && fold.sampleWeight == 0;
   if (isSum || (op == CROSS_ENTROPY && !isPlain)) {
     for (let j: usize = 0; j < fold.width; j++) endLoss(fold, isSum, op == SOFT_TARGET, j);
   }
@@ -520,8 +520,8 @@ function endLoss(fold: Fold, isSum: bool, isDense: bool, j: usize): void {
       loss = roundNumber(hard + roundNumber(spreadOf(fold) * sum, dtype), dtype);
     }
   }
-  if (ignored) storeSquare(fold, j, 0);
-  else if (fold.squareScale > 0) loss = addSquare(fold, j, loss, sample);
+  if (ignored) storeZLoss(fold, j, 0);
+  else if (fold.zLossScale > 0) loss = addZLoss(fold, j, loss, sample);
   if (fold.losses != 0) storeNumber(at, dtype, loss * sample);
 }
 

@@ -1,5 +1,5 @@
-// Terms of single positions beside the picked class: factors of the samples, squares of the logsumexp (the z-loss of
-// PaLM, arXiv 2204.02311), and the class of the largest logit.
+// Terms of single positions beside the picked class: factors of the samples, z-losses (PaLM, arXiv 2204.02311), and the
+// class of the largest logit.
 import { elementOf } from "./elements";
 import { FLOAT32, FLOAT64, loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
 import { Columns, isRows } from "./lines";
@@ -44,32 +44,32 @@ export function keepLse(fold: Fold): void {
   }
 }
 
-/** Subtracts the gradient of the squares with respect to each logsumexp, 2 * scale * lse * g, from FLOW. */
-export function addSquareFlow<K>(fold: Fold): void {
+/** Subtracts the gradient of the z-loss with respect to each logsumexp, 2 * scale * lse * g, from FLOW. */
+export function addZLossFlow<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   for (let j: usize = 0; j < fold.width; j++) {
     const g = f64(load<K>(state + GRAD_OUTPUT * bytes + j * sizeof<K>()));
     if (g == 0) continue;
     const flow = state + FLOW * bytes + (j << 3);
-    store<f64>(flow, load<f64>(flow) - 2 * fold.squareScale * lseOf(fold, j) * g);
+    store<f64>(flow, load<f64>(flow) - 2 * fold.zLossScale * lseOf(fold, j) * g);
   }
 }
 
-/** Adds the square of position `j` to a loss of that position, and its share to the sum of the squares. */
-export function addSquare(fold: Fold, j: usize, loss: f64, sample: f64): f64 {
+/** Adds the z-loss of position `j` to a loss of that position, and its share to the sum of the z-losses. */
+export function addZLoss(fold: Fold, j: usize, loss: f64, sample: f64): f64 {
   const lse = load<f64>(stateOf(fold) + FLOW * arrayBytes(fold) + (j << 3));
-  const square = roundNumber(fold.squareScale * lse * lse, fold.lossDtype);
-  const weighted = roundNumber(square * sample, fold.lossDtype);
-  accumulate(changetype<usize>(fold) + offsetof<Fold>("squareSum"), weighted);
-  storeSquare(fold, j, weighted);
-  return roundNumber(loss + square, fold.lossDtype);
+  const zLoss = roundNumber(fold.zLossScale * lse * lse, fold.lossDtype);
+  const weighted = roundNumber(zLoss * sample, fold.lossDtype);
+  accumulate(changetype<usize>(fold) + offsetof<Fold>("zLossSum"), weighted);
+  storeZLoss(fold, j, weighted);
+  return roundNumber(loss + zLoss, fold.lossDtype);
 }
 
-/** Stores the term of the squares of position `j`, if it is an output. */
-export function storeSquare(fold: Fold, j: usize, value: f64): void {
-  if (fold.squares == 0) return;
-  storeNumber(<usize>fold.squares + ((<usize>fold.position + j) << log2SizeOf(fold.lossDtype)), fold.lossDtype, value);
+/** Stores the z-loss of position `j`, if it is an output. */
+export function storeZLoss(fold: Fold, j: usize, value: f64): void {
+  if (fold.zLosses == 0) return;
+  storeNumber(<usize>fold.zLosses + ((<usize>fold.position + j) << log2SizeOf(fold.lossDtype)), fold.lossDtype, value);
 }
 
 /**

@@ -19,10 +19,10 @@ export class Fold {
   lossRest: f64;
   smoothSum: f64;
   smoothRest: f64;
-  /** Factor of the squares of the logsumexps, 0 for none, and the sum of these terms in the format of sum.ts. */
-  squareScale: f64;
-  squareSum: f64;
-  squareRest: f64;
+  /** Scale of the z-loss, 0 for none, and the sum of the z-losses in the format of sum.ts. */
+  zLossScale: f64;
+  zLossSum: f64;
+  zLossRest: f64;
   /** Layout. Element (o, c, i) lies at (o * classes + c) * inner + i. */
   outer: u32;
   classes: u32;
@@ -42,8 +42,8 @@ export class Fold {
   gradOutput: u32;
   /** Factor of each position in K. */
   sampleWeight: u32;
-  /** Output for the term of the squares of each position. */
-  squares: u32;
+  /** Output for the z-loss of each position. */
+  zLosses: u32;
   /** Classes per position of sparse targets, with the weight of each and the output for its gradient. */
   picks: u32;
   targetWeight: u32;
