@@ -1,6 +1,6 @@
 /** Exports of the kernels that read and write text, and their tables. */
 
-/** Exports of `assembly/scan.ts`, `print/`, `base64.ts` and `powers.ts`. Addresses are in bytes. */
+/** Exports of `assembly/scan/`, `print/`, `base64.ts` and `powers.ts`. Addresses are in bytes. */
 export interface TextExports {
   /** Fills the tables of the number reader in `assembly/read/`. Called once before the first scan. */
   fillReadTables(): void;

@@ -61,7 +61,7 @@ function numberSpansOf(records: Int32Array): NumberSpan[] {
   return numberSpans;
 }
 
-/** Error codes by the error numbers of `assembly/scan.ts`. */
+/** Error codes by the results in `assembly/scan/state.ts`. */
 const ERROR_CODES: readonly (ProblemCode | "full" | undefined)[] = [
   undefined,
   "malformed_json",
@@ -75,7 +75,7 @@ const ERROR_CODES: readonly (ProblemCode | "full" | undefined)[] = [
   "full",
 ];
 
-/** Expected input by the states of `assembly/scan.ts`. */
+/** Expected input by the states in `assembly/scan/state.ts`. */
 const EXPECTED: readonly string[] = [
   "a value",
   'a field name in quotes or "}"',
@@ -95,7 +95,7 @@ const EXPECTED: readonly string[] = [
 /** First of these states. */
 const VALUE = 0;
 
-// Field offsets of class Scan in assembly/scan.ts, in 32-bit words.
+// Field offsets of class Scan in assembly/scan/state.ts, in 32-bit words.
 const STATE = 0;
 const DEPTH = 1;
 const SKELETON_LENGTH = 3;
