@@ -6,7 +6,7 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
 import { once, withInit } from "./step.ts";
 
-/** Exports of `assembly/fold.ts`. A step continues for about `budget` elements and returns 1 when the fold is done. */
+/** Exports of `assembly/fold.ts` and `nll.ts`. A step continues for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
   readonly foldBytes: number;
   logSoftmaxStep(fold: number, budget: number): number;

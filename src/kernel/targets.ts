@@ -7,7 +7,7 @@ import { NO_SUM, readSum, totalOf, writeSum } from "./fold.ts";
 import type { Step } from "./step.ts";
 import { sliced } from "./step.ts";
 
-/** Exports of `assembly/fold.ts` for class indices. */
+/** Exports of `assembly/targets.ts`. */
 export interface TargetExports {
   /**
    * Adds the weights of all targets that are not ignored, times their `samples` (1 each if an address is 0), to the sum

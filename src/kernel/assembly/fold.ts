@@ -3,18 +3,17 @@
 import { convert } from "./convert";
 import { elementOf, rounded, weightOf } from "./elements";
 import {
-  BFLOAT16, FLOAT16, FLOAT32, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, log2SizeOf,
+  BFLOAT16, FLOAT16, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, log2SizeOf,
 } from "./formats";
-import { BLOCK, Columns, ROW_BLOCK, SHORT_BLOCK, SHORT_INNER, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor,
-  storeBlock,
-} from "./lines";
+import { BLOCK, Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock } from "./lines";
 import {
   Scaled, Tiny, addColumns, addFlow, addRow, addSoftFlow, flowBack, forgetKnown, gradientsOfTargets, knowWidest, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
 import { addEntropy, addNaN } from "./entropy";
+import { classesAtOnce, columnsAtOnce, positionsOfPicks } from "./groups";
 import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
-import { addZLoss, addZLossFlow, findBest, keepLse, sampleAt, sampleOf, storePredictions, storeZLoss } from "./positions";
+import { addZLoss, addZLossFlow, findBest, keepLse, sampleOf, storePredictions, storeZLoss } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
   CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, arrayBytes, clearState, closeSums, padded, stateOf,
@@ -40,15 +39,6 @@ const LOGITS = memory.data(262144, 16); // BLOCK * 8
 const BASE = memory.data(262144, 16);
 const TARGET = memory.data(262144, 16);
 const ROUND = memory.data(262144, 16);
-
-/** Classes above which columns are folded in parts, so that a step can stop within them. */
-const LONG_LINE: usize = 65536;
-/** Largest group of columns in elements, because no step divides a group. */
-const MAX_GROUP_ELEMENTS: usize = 1 << 20;
-/** Largest group of positions by the picks of sparse targets. */
-const MAX_GROUP_PICKS: usize = 1 << 16;
-/** Positions that justify a pass over the tensor, a run of 256 bytes per class. */
-const MIN_WIDTH: usize = 64;
 
 /** Overhead of a group, in elements. */
 const GROUP_COST: i64 = 64;
@@ -174,7 +164,7 @@ function addWeights<K>(fold: Fold, budget: usize): bool {
 }
 
 function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
-  fold.width = u32(isRows<L>() ? 1 : min(min(left, columnsAtOnce(fold)), positionsOfPicks(fold, op)));
+  fold.width = u32(isRows<L>() ? 1 : min(min(left, columnsAtOnce(fold)), op == SPARSE_TARGET ? positionsOfPicks(fold) : MAX_WIDTH));
   fold.phase = 0;
   fold.classAt = 0;
   clearState<K>(fold);
@@ -223,40 +213,6 @@ function readGradOutput<K>(fold: Fold, op: i32): void {
     }
     store<K>(state + GRAD_OUTPUT * bytes + k, <K>g);
   }
-}
-
-/**
- * Returns the positions per group of columns, as many as fill a block with all of their classes. Bounded below by runs
- * of whole cache lines and above by the largest undivided group. Takes whole outer positions if there are few inner
- * ones.
- */
-function columnsAtOnce(fold: Fold): usize {
-  const classes = max<usize>(fold.classes, 1);
-  if (classes > LONG_LINE) return OWN_WIDTH;
-  const inner = <usize>fold.inner;
-  const width = min(min(max(blockOf(fold) / classes, MIN_WIDTH), MAX_WIDTH), MAX_GROUP_ELEMENTS / classes) & ~3;
-  return inner < width && inner < SHORT_INNER ? width - (width % inner) : width;
-}
-
-/** Returns the positions whose picks a group may have, because no step divides it. Whole outer positions if there are few inner ones. */
-function positionsOfPicks(fold: Fold, op: i32): usize {
-  if (op != SPARSE_TARGET || fold.picks <= 1) return MAX_WIDTH;
-  const inner = <usize>fold.inner;
-  const most = max<usize>(MAX_GROUP_PICKS / fold.picks, 1);
-  return inner < SHORT_INNER ? max(most - (most % inner), inner) : most;
-}
-
-/**
- * Returns the classes per block of columns. Independent of the group's width, so that a position's sum is the same in
- * any group.
- */
-function classesAtOnce(fold: Fold): usize {
-  return blockOf(fold) / ((columnsAtOnce(fold) + 3) & ~3);
-}
-
-/** Returns the elements per block of columns, fewer for short runs because these take longest. */
-function blockOf(fold: Fold): usize {
-  return <usize>fold.inner < SHORT_INNER || <usize>fold.classes > LONG_LINE ? SHORT_BLOCK : BLOCK;
 }
 
 // @ts-ignore: decorator
@@ -523,151 +479,4 @@ function endLoss(fold: Fold, isSum: bool, isDense: bool, j: usize): void {
   if (ignored) storeZLoss(fold, j, 0);
   else if (fold.zLossScale > 0) loss = addZLoss(fold, j, loss, sample);
   if (fold.losses != 0) storeNumber(at, dtype, loss * sample);
-}
-
-// ---- nll_loss needs no sums over the classes. Each outer position reads the losses, then clears and writes the gradient.
-
-const NLL_READ: u32 = 0;
-const NLL_CLEAR: u32 = 1;
-const NLL_WRITE: u32 = 2;
-
-/** Bytes to clear in one step. */
-const CLEAR_BYTES: usize = 65536;
-
-export function nllStep(at: usize, budget: i32): i32 {
-  const fold = changetype<Fold>(at);
-  return fold.wide ? nll<f64>(fold, budget) : nll<f32>(fold, budget);
-}
-
-/** `position` counts outer positions, `classAt` the inner positions (or bytes) done in the phase. */
-function nll<K>(fold: Fold, budget: i32): i32 {
-  if (fold.inner == 0) return 1;
-  let left: i64 = budget;
-  const slab = (<usize>fold.classes * fold.inner) << log2SizeOf(fold.xDtype);
-  while (fold.position < fold.outer) {
-    if (left <= 0) return 0;
-    if (fold.phase == NLL_CLEAR) {
-      const n = min(CLEAR_BYTES, slab - fold.classAt);
-      memory.fill(<usize>fold.out + slab * fold.position + fold.classAt, 0, n);
-      fold.classAt += u32(n);
-      left -= i64(n >> 5);
-      if (<usize>fold.classAt < slab) continue;
-    } else {
-      while (fold.classAt < fold.inner && left > 0) {
-        if (fold.phase == NLL_READ) readLoss<K>(fold);
-        else writeGradient<K>(fold);
-        fold.classAt++;
-        left -= 4;
-      }
-      if (fold.classAt < fold.inner) continue;
-    }
-    fold.classAt = 0;
-    left -= 4;
-    if (fold.out != 0 && fold.phase != NLL_WRITE) fold.phase++;
-    else {
-      fold.phase = NLL_READ;
-      fold.position++;
-    }
-  }
-  return 1;
-}
-
-function readLoss<K>(fold: Fold): void {
-  const p = <usize>fold.position * fold.inner + fold.classAt;
-  const y = loadIndex(<usize>fold.target + (p << log2SizeOf(fold.targetDtype)), fold.targetDtype);
-  let loss: f64 = 0;
-  if (y != fold.ignoreIndex) {
-    const x = <K>loadNumber(<usize>fold.x + (scoreAt(fold, y) << log2SizeOf(fold.xDtype)), fold.xDtype);
-    loss = roundNumber(f64(-(x * <K>weightOf<K>(fold, usize(y)))), fold.lossDtype);
-    if (fold.sampleWeight != 0) loss = roundNumber(loss * sampleAt(fold, p), fold.lossDtype);
-  }
-  accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), loss);
-  if (fold.losses != 0) storeNumber(<usize>fold.losses + (p << log2SizeOf(fold.lossDtype)), fold.lossDtype, loss);
-}
-
-function writeGradient<K>(fold: Fold): void {
-  const p = <usize>fold.position * fold.inner + fold.classAt;
-  const y = loadIndex(<usize>fold.target + (p << log2SizeOf(fold.targetDtype)), fold.targetDtype);
-  if (y == fold.ignoreIndex) return;
-  const g = fold.gradOutput == 0 ? <K>fold.gradOutputScalar : load<K>(<usize>fold.gradOutput + p * sizeof<K>());
-  let gradient = -(<K>weightOf<K>(fold, usize(y)) * g);
-  if (fold.sampleWeight != 0) gradient *= <K>sampleAt(fold, p);
-  storeNumber(<usize>fold.out + (scoreAt(fold, y) << log2SizeOf(fold.xDtype)), fold.xDtype, f64(gradient));
-}
-
-/** Returns the element of class `y` at the current position. */
-// @ts-ignore: decorator
-@inline
-function scoreAt(fold: Fold, y: i64): usize {
-  return (<usize>fold.position * fold.classes + usize(y)) * fold.inner + fold.classAt;
-}
-
-// ---- targets
-
-/**
- * Checks `n` targets and adds the weights of those kept, each times its class's and its sample's weight (1 without), to
- * the sum at `result`, two f64. Returns the index of the first invalid target, or -1.
- */
-export function checkTargets(
-  target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, samples: usize, wide: i32, result: usize,
-): i32 {
-  const width = log2SizeOf(dtype);
-  const type = wide ? FLOAT64 : FLOAT32;
-  let kept: u32 = 0;
-  for (let i: usize = 0; i < n; i++) {
-    const y = loadIndex(target + (i << width), dtype);
-    if (y == ignoreIndex) continue;
-    if (<u64>y >= <u64>classes) return i32(i);
-    if ((weight | samples) == 0) {
-      kept++;
-      continue;
-    }
-    const factor: f64 = weight == 0 ? 1 : loadNumber(weight + (usize(y) << log2SizeOf(type)), type);
-    accumulate(result, samples == 0 ? factor : factor * loadNumber(samples + (i << log2SizeOf(type)), type));
-  }
-  if ((weight | samples) == 0) accumulate(result, f64(kept));
-  return -1;
-}
-
-/**
- * Adds the sample weights (1 each without) of `n` positions from `first` on to the sum at `result`, two f64. With a
- * `target` of `picks` classes per position, leaves out positions without a kept one.
- */
-export function addSamples(
-  target: usize, dtype: i32, first: usize, n: usize, picks: usize, inner: usize, ignoreIndex: i64, samples: usize, wide: i32, result: usize,
-): void {
-  const type = wide ? FLOAT64 : FLOAT32;
-  for (let p = first; p < first + n; p++) {
-    let isKept = target == 0;
-    for (let k: usize = 0; k < picks && !isKept; k++) {
-      const at = ((p / inner) * picks + k) * inner + (p % inner);
-      isKept = loadIndex(target + (at << log2SizeOf(dtype)), dtype) != ignoreIndex;
-    }
-    if (isKept) accumulate(result, samples == 0 ? 1 : loadNumber(samples + (p << log2SizeOf(type)), type));
-  }
-}
-
-/**
- * Multiplies `n` unweighted losses by the weights of their classes, rounding each stage as if it were stored, and adds
- * them to the sum at `result`, two f64. Ignored targets have the loss 0 already.
- */
-export function weighLosses(
-  losses: usize, dtype: i32, target: usize, targetDtype: i32, n: usize, ignoreIndex: i64, weight: usize, wide: i32, result: usize,
-): void {
-  if (wide) weigh<f64>(losses, dtype, target, targetDtype, n, ignoreIndex, weight, result);
-  else weigh<f32>(losses, dtype, target, targetDtype, n, ignoreIndex, weight, result);
-}
-
-function weigh<K>(
-  losses: usize, dtype: i32, target: usize, targetDtype: i32, n: usize, ignoreIndex: i64, weight: usize, result: usize,
-): void {
-  for (let i: usize = 0; i < n; i++) {
-    const y = loadIndex(target + (i << log2SizeOf(targetDtype)), targetDtype);
-    if (y == ignoreIndex) continue;
-    const at = losses + (i << log2SizeOf(dtype));
-    const loss = <K>loadNumber(at, dtype) * load<K>(weight + usize(y) * sizeof<K>());
-    const stored = roundNumber(f64(loss), dtype);
-    storeNumber(at, dtype, stored);
-    accumulate(result, stored);
-  }
 }
