@@ -1,8 +1,8 @@
 // Terms of the entropy of a block, H = log S + sum(e^d * -d) / S with d = x - m <= 0. All terms are positive, so nothing
 // cancels.
 import { exp, expConstant, nmadd, unscale } from "./exp";
-import { addTo, each, groupsOf, lower, stepsOf, strideOf, upper } from "./passes";
 import { FLOW, LOSS, MAX } from "./state";
+import { addTo, each, groupsOf, lower, stepsOf, strideOf, upper } from "./vectors";
 
 /** Steps whose terms are added in K before they are added to the float64 sum. */
 const RUN: usize = 16;

@@ -2,17 +2,18 @@
 // about `budget` elements in any shape and returns whether it is done, so that no slice blocks the event loop.
 import { convert } from "./convert";
 import { elementOf, rounded, weightOf } from "./elements";
+import { addEntropy, addNaN } from "./entropy";
+import { addColumns, addRow, forgetKnown, knowWidest } from "./exponential-sums";
 import {
   BFLOAT16, FLOAT16, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, log2SizeOf,
 } from "./formats";
-import { BLOCK, Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock } from "./lines";
-import {
-  Scaled, Tiny, addColumns, addFlow, addRow, addSoftFlow, flowBack, forgetKnown, gradientsOfTargets, knowWidest, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
-} from "./passes";
-import { addEntropy, addNaN } from "./entropy";
 import { classesAtOnce, columnsAtOnce, positionsOfPicks } from "./groups";
 import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
+import { BLOCK, Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock } from "./lines";
+import {
+  Scaled, Tiny, addFlow, addSoftFlow, flowBack, gradientsOfTargets, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
+} from "./passes";
 import { addZLoss, addZLossFlow, findBest, keepLse, sampleOf, storePredictions, storeZLoss } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {

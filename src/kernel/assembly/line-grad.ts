@@ -2,9 +2,10 @@
 // dx = g + p * (l - sum(g) - h * (log p + H)), with p = exp(x - m) / S.
 import { exp, expConstant, unscale } from "./exp";
 import { differentiatesEntropy } from "./line-sums";
-import { ZERO, each, minusLog, own, runOf, stepsOf, strideOf } from "./passes";
+import { ZERO, minusLog, own, runOf } from "./passes";
 import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";
+import { each, stepsOf, strideOf } from "./vectors";
 
 /** Computes (l - sum(g) - h * H) / S in FLOW_K and h / S in GRAD_OUTPUT. */
 export function shareLines<K>(fold: Fold): void {

@@ -1,0 +1,98 @@
+// Blocks of elements as vectors, for rows and columns. K is the compute type, L the layout.
+//
+// A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the
+// group's state, `bytes` the length of each of its arrays.
+import { isRows, lanes } from "./lines";
+
+/** Returns the vectors of positions in a block. */
+// @ts-ignore: decorator
+@inline
+export function groupsOf<K, L>(width: usize): usize {
+  return isRows<L>() ? 1 : width / lanes<K>();
+}
+
+/** Returns the consecutive vectors that hold `n` classes. */
+// @ts-ignore: decorator
+@inline
+export function stepsOf<K, L>(n: usize): usize {
+  return isRows<L>() ? (n + (lanes<K>() - 1)) / lanes<K>() : n;
+}
+
+/** Returns the bytes from one step to the next. */
+// @ts-ignore: decorator
+@inline
+export function strideOf<K, L>(width: usize): usize {
+  return isRows<L>() ? 16 : width * sizeof<K>();
+}
+
+/** Loads per-position numbers of K for vector `g`: one for all lanes of a row, one per lane of columns. */
+// @ts-ignore: decorator
+@inline
+export function each<K, L>(array: usize, g: usize): v128 {
+  return isRows<L>() ? v128.load_splat<K>(array) : v128.load(array + (g << 4));
+}
+
+/** Loads per-class numbers of K for step `k`: one per lane of a row, one for all lanes of columns. */
+// @ts-ignore: decorator
+@inline
+export function classes<K, L>(array: usize, k: usize): v128 {
+  return isRows<L>() ? v128.load(array + (k << 4)) : v128.load_splat<K>(array + k * sizeof<K>());
+}
+
+/** Loads the weights of step `k`, or 1. */
+// @ts-ignore: decorator
+@inline
+export function weights<K, L>(weight: usize, k: usize, one: v128): v128 {
+  return weight == 0 ? one : classes<K, L>(weight, k);
+}
+
+const TAILS = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
+
+/**
+ * Returns a mask of the lanes of step `k` that hold one of the `n` classes, because the filler of a row's last vector
+ * must not be added.
+ */
+// @ts-ignore: decorator
+@inline
+export function present<K, L>(k: usize, n: usize): v128 {
+  if (!isRows<L>()) return v128.load(TAILS);
+  const left = n - k * lanes<K>();
+  return v128.load(TAILS + (lanes<K>() - min(left, lanes<K>())) * sizeof<K>());
+}
+
+/** Converts the first two lanes of K to float64. */
+// @ts-ignore: decorator
+@inline
+export function lower<K>(v: v128): v128 {
+  return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(v) : v;
+}
+
+/** Converts the other two lanes of float32 to float64. Returns 0 for K = float64. */
+// @ts-ignore: decorator
+@inline
+export function upper<K>(v: v128): v128 {
+  return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(i32x4.shuffle(v, v, 2, 3, 0, 1)) : f64x2.splat(0);
+}
+
+/** Adds two vectors of float64 sums to the sums of vector `g`. */
+// @ts-ignore: decorator
+@inline
+export function addTo<K, L>(array: usize, g: usize, low: v128, high: v128): void {
+  if (isRows<L>()) {
+    const both = v128.add<f64>(low, high);
+    const sum = v128.extract_lane<f64>(both, 0) + v128.extract_lane<f64>(both, 1);
+    store<f64>(array, load<f64>(array) + sum);
+  } else {
+    const at = array + g * (lanes<K>() << 3);
+    v128.store(at, v128.add<f64>(v128.load(at), low));
+    if (sizeof<K>() == 4) v128.store(at, v128.add<f64>(v128.load(at, 16), high), 16);
+  }
+}
+
+/** Broadcasts the largest lane. No lane is NaN. */
+// @ts-ignore: decorator
+@inline
+export function widest<K>(v: v128): v128 {
+  const halves = v128.pmax<K>(v, i64x2.shuffle(v, v, 1, 0));
+  return sizeof<K>() == 4 ? v128.pmax<K>(halves, i32x4.shuffle(halves, halves, 1, 0, 3, 2)) : halves;
+}
