@@ -43,6 +43,7 @@ export async function check(command: Check, terminal: Terminal): Promise<number>
       ? `${JSON.stringify({ url: url.href, ...(socketPath === undefined ? {} : { socket: socketPath }), ok, results })}\n`
       : summary(results, socketPath === undefined ? url.href : `${url.href} at ${socketPath}`),
   );
+  stopped.throwIfAborted();
   return ok ? 0 : 1;
 }
 

@@ -26,7 +26,7 @@ export function responseOf(request: ClientRequest, url: URL): Promise<IncomingMe
     let interim = 0;
     request.once("response", resolve);
     request.once("error", (error) => reject(networkFault(error, url)));
-    request.once("close", () => reject(new UserError(NO_RESPONSE)));
+    request.once("close", () => reject(new NoResponse()));
     request.once("upgrade", ({ statusCode }, socket) => {
       socket.destroy();
       reject(new UserError(`expected a response, got status ${statusCode}, which changes the protocol`));
@@ -38,11 +38,18 @@ export function responseOf(request: ClientRequest, url: URL): Promise<IncomingMe
   });
 }
 
-const NO_RESPONSE = "the server closed the connection without a response";
+/** The server closed the connection before its response could be read. */
+export class NoResponse extends UserError {
+  constructor() {
+    super("the server closed the connection without a response");
+  }
+}
 
 /** Explains a network error in one line. Errors without a code come from this program and stay unchanged. */
 export function networkFault(error: NodeJS.ErrnoException, url: URL): Error {
-  return error.code === undefined ? error : new UserError(faultText(error, url));
+  const { code } = error;
+  if (code === undefined) return error;
+  return code === "ECONNRESET" || code === "EPIPE" ? new NoResponse() : new UserError(faultText(error, url));
 }
 
 function faultText(error: NodeJS.ErrnoException, { protocol, hostname, host, port }: URL): string {
@@ -62,9 +69,6 @@ function faultText(error: NodeJS.ErrnoException, { protocol, hostname, host, por
     case "ERR_SSL_WRONG_VERSION_NUMBER":
     case "ERR_SSL_PACKET_LENGTH_TOO_LONG":
       return `the server does not speak TLS there: try http://${host}`;
-    case "ECONNRESET":
-    case "EPIPE":
-      return NO_RESPONSE;
     default:
       if (code.startsWith("HPE_")) return `the server does not speak HTTP there: ${escapeText(message)}`;
       return escapeText(message);

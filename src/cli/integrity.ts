@@ -11,12 +11,13 @@ export interface Integrity {
   end(): void;
 }
 
-const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [SPACE, QUOTE, BACKSLASH, COMMA] = [0x20, 0x22, 0x5c, 0x2c];
 const [OPEN, OPEN_LIST, CLOSE, CLOSE_LIST] = [0x7b, 0x5b, 0x7d, 0x5d];
 
 /** Checks that the body is one complete JSON object. Tracks only strings and brackets because the body may exceed memory. */
 export class JsonIntegrity implements Integrity {
-  #depth = 0;
+  /** Closing brackets of the open ones, outermost first. */
+  readonly #closing: number[] = [];
   #isInString = false;
   #isEscaped = false;
   #isEnded = false;
@@ -25,7 +26,7 @@ export class JsonIntegrity implements Integrity {
     for (let at = 0; at < piece.length; at++) {
       const byte = piece[at]!;
       if (this.#isInString) this.#inString(byte);
-      else if (byte > COMMA || byte === QUOTE) this.#between(byte);
+      else if (byte > COMMA || byte === QUOTE || (this.#isEnded && byte > SPACE)) this.#between(byte);
     }
   }
 
@@ -40,12 +41,19 @@ export class JsonIntegrity implements Integrity {
   }
 
   #between(byte: number): void {
-    if (this.#isEnded || (this.#depth === 0 && byte !== OPEN))
-      throw new UserError("expected one JSON object as the response, got something else");
+    if (this.#isEnded || (this.#closing.length === 0 && byte !== OPEN)) throw notOneObject();
     if (byte === QUOTE) this.#isInString = true;
-    else if (byte === OPEN || byte === OPEN_LIST) this.#depth++;
-    else if (byte === CLOSE || byte === CLOSE_LIST) this.#isEnded = --this.#depth === 0;
+    else if (byte === OPEN) this.#closing.push(CLOSE);
+    else if (byte === OPEN_LIST) this.#closing.push(CLOSE_LIST);
+    else if (byte === CLOSE || byte === CLOSE_LIST) {
+      if (this.#closing.pop() !== byte) throw notOneObject();
+      this.#isEnded = this.#closing.length === 0;
+    }
   }
+}
+
+function notOneObject(): UserError {
+  return new UserError("expected one JSON object as the response, got something else");
 }
 
 /** Checks the length of a safetensors file against its header. */

@@ -1,8 +1,7 @@
 /** Writes the response of `lossd send --output`. An existing file stays intact until the response is complete. */
 import { randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";
-import { constants, open as openDescriptor } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
+import { constants, open as openDescriptor, write as writeDescriptor } from "node:fs";
 import { access, lstat, open, realpath, rename, rm, stat } from "node:fs/promises";
 import { Socket } from "node:net";
 import { basename, dirname, join, resolve } from "node:path";
@@ -47,13 +46,16 @@ async function openPath(path: string, output: string, input: Stats, terminal: Te
     if (await isLink(path)) throw new UserError("expected a file, got a broken link");
     return undefined;
   });
-  if (found?.isDirectory() || /[/\\]$/.test(output)) throw new UserError("expected a file, got a folder");
-  if (found === undefined) return fileOutput(join(await folderOf(path, output), basename(path)), 0o666);
+  if (found?.isDirectory() || /(?:^|[/\\])\.{0,2}$/.test(output))
+    throw new UserError("expected a file, got a folder");
+  if (found === undefined) return fileOutput(join(await folderOf(path, output), basename(path)), undefined);
   if (found.dev === input.dev && found.ino === input.ino) throw new UserError("this is the file to send");
   if (found.isFIFO()) return fifoOutput(path, output, terminal);
   if (!found.isFile()) return deviceOutput(path);
+  const descriptor = descriptorOf(path);
+  if (descriptor !== undefined) return descriptorOutput(descriptor);
   await access(path, constants.W_OK);
-  return fileOutput(await realpath(path), found.mode & 0o777);
+  return fileOutput(await realpath(path), found);
 }
 
 /** Returns whether the path is a broken link. */
@@ -70,10 +72,14 @@ async function folderOf(path: string, output: string): Promise<string> {
   });
 }
 
-/** Writes to a temporary file and renames it once it is complete. */
-async function fileOutput(path: string, mode: number): Promise<Output> {
+/** Writes to a temporary file and renames it once it is complete. Keeps mode and, where permitted, owner of an existing file. */
+async function fileOutput(path: string, existing: Stats | undefined): Promise<Output> {
   const partial = join(dirname(path), `.lossd-${randomBytes(8).toString("hex")}.part`);
-  const file = await open(partial, "wx", mode);
+  const file = await open(partial, "wx", existing === undefined ? 0o666 : 0o600);
+  if (existing !== undefined) {
+    await file.chown(existing.uid, existing.gid).catch(() => {});
+    await file.chmod(existing.mode & 0o777).catch(() => {});
+  }
   const discard = async (): Promise<void> => {
     await file.close();
     await rm(partial, { force: true });
@@ -82,13 +88,36 @@ async function fileOutput(path: string, mode: number): Promise<Output> {
     await file.close();
     await rename(partial, path);
   };
-  return { write: (piece) => writeAll(file, piece), keep, discard };
+  return { write: (piece) => writeAll((bytes, at) => file.write(bytes, at), piece), keep, discard };
+}
+
+/** Returns the descriptor of this process that a path such as /dev/stdout stands for. */
+function descriptorOf(path: string): number | undefined {
+  if (path === "/dev/stdout") return 1;
+  if (path === "/dev/stderr") return 2;
+  const [, descriptor] = /^(?:\/dev|\/proc\/self)\/fd\/(\d+)$/.exec(path) ?? [];
+  return descriptor === undefined ? undefined : Number(descriptor);
+}
+
+/** Writes to a file that the shell has opened, at its place there. A file opened by its path would lose what others wrote. */
+function descriptorOutput(descriptor: number): Output {
+  const writeHere = promisify(writeDescriptor);
+  const nothing = async (): Promise<void> => {};
+  return {
+    write: (piece) => writeAll((bytes, at) => writeHere(descriptor, bytes, at), piece),
+    keep: nothing,
+    discard: nothing,
+  };
 }
 
 async function deviceOutput(path: string): Promise<Output> {
   const file = await open(path, constants.O_WRONLY);
   const close = () => file.close();
-  return { write: (piece) => writeAll(file, piece), keep: close, discard: close };
+  return {
+    write: (piece) => writeAll((bytes, at) => file.write(bytes, at), piece),
+    keep: close,
+    discard: close,
+  };
 }
 
 /** Wraps the FIFO in a socket because a blocked file write could not be aborted. */
@@ -122,6 +151,9 @@ async function openPipe(path: string, signal: AbortSignal, onWait: () => void): 
   }
 }
 
-async function writeAll(file: FileHandle, piece: Uint8Array): Promise<void> {
-  for (let at = 0; at < piece.length; ) at += (await file.write(piece, at)).bytesWritten;
+/** Writes from a place in the piece on. */
+type WritePart = (bytes: Uint8Array, at: number) => Promise<{ readonly bytesWritten: number }>;
+
+async function writeAll(write: WritePart, piece: Uint8Array): Promise<void> {
+  for (let at = 0; at < piece.length; ) at += (await write(piece, at)).bytesWritten;
 }

@@ -6,7 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../user-error.ts";
 import type { InputFile } from "./files.ts";
-import { begin, networkFault, responseOf } from "./http-client.ts";
+import { begin, NoResponse, networkFault, responseOf } from "./http-client.ts";
 
 /** Longest wait for the last request bytes after the response is complete, because the server has read them by then. */
 const FLUSH_TIMEOUT_MS = 1000;
@@ -80,7 +80,10 @@ export class Upload {
     const { code } = error as NodeJS.ErrnoException;
     if (this.#received !== undefined && code === "ECONNRESET")
       return new UserError("the response was cut off");
-    return networkFault(error as Error, this.#url);
+    const fault = networkFault(error as Error, this.#url);
+    // A server that rejects the request early may close the connection before this side has read its response.
+    if (!(fault instanceof NoResponse) || this.#sent === this.#size) return fault;
+    return new UserError(`${fault.message} that could be read, after ${this.#sent} of ${this.#size} bytes`);
   }
 
   async #write(path: string, onProgress: (sent: number) => void): Promise<void> {

@@ -3,7 +3,8 @@
  * and removes nothing else.
  */
 import cluster from "node:cluster";
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { chmodSync, existsSync, lstatSync, renameSync, unlinkSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { connect } from "node:net";
 import { dirname } from "node:path";
@@ -47,9 +48,27 @@ export async function clearSocket(path: string): Promise<void> {
   const found = statOf(path);
   if (found === undefined) return;
   if (!found.isSocket()) throw socketError(path, "the existing file is not a socket");
-  if (await isListening(path))
-    throw socketError(path, "another server listens on it; --socket takes another");
-  unlinkSync(path);
+  if (await isListening(path)) throw socketError(path, SOCKET_FAULTS.EADDRINUSE!);
+  removeSocket(path, found);
+}
+
+/** Removes the socket that was found stale, unless another server that starts has removed or replaced it meanwhile. */
+function removeSocket(path: string, stale: Stats): void {
+  const aside = `${path}.${process.pid}`;
+  try {
+    // Takes the name away at once, so that what is removed can be compared with what was found.
+    renameSync(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  const taken = lstatSync(aside);
+  if (taken.ino === stale.ino && taken.mtimeMs === stale.mtimeMs) {
+    unlinkSync(aside);
+    return;
+  }
+  renameSync(aside, path);
+  throw socketError(path, SOCKET_FAULTS.EADDRINUSE!);
 }
 
 /** Lets the group connect because the umask usually prevents it. */
@@ -61,6 +80,7 @@ const SOCKET_FAULTS: Readonly<Record<string, string>> = {
   EADDRINUSE: "another server listens on it; --socket takes another",
   EACCES: "this user may not create a socket there",
   EROFS: "its folder cannot be written to",
+  ENOENT: "another server that starts has removed it; --socket takes another",
 };
 
 /** Explains a failure in terms of the settings if they are the cause. */

@@ -18,8 +18,8 @@ export const SIGNALLED: Partial<Record<NodeJS.Signals, number>> = {
   SIGTERM: 143,
 };
 
-/** Interval in which a second SIGINT is ignored, because npm forwards the signal that the terminal has sent to both. */
-const ECHO_MS = 250;
+/** Interval in which a second signal is ignored, because npm forwards the signal that the terminal has sent to both, and a closed terminal sends two. */
+export const ECHO_MS = 250;
 
 /** Standard streams that were terminals at the start. */
 const TERMINALS = [0, 1, 2].filter(isatty);

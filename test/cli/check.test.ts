@@ -1,5 +1,7 @@
 /** `lossd check`, against servers that work and servers that do not. */
-import { writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../src/http/server/auth.ts";
 import {
@@ -10,6 +12,7 @@ import {
   freeAddress,
   INTERIM,
   lossd,
+  MAIN,
   SWITCH,
   useFolder,
 } from "../support/command.ts";
@@ -171,8 +174,21 @@ describe("lossd check", () => {
     const end = endOf(child);
     await asked.promise;
     child.kill(signal);
-    const { code: got, out } = await end;
-    expect(got).toBe(code);
+    const { code: got, out, err } = await end;
+    expect([got, err]).toEqual([code, `lossd: stopped by ${signal}\n`]);
     expect(out).toMatch(/^0 of 0 checks passed on .*; the other 10 were not run\n$/);
+  });
+
+  it("says why nobody can read its results", async () => {
+    const full = openSync("/dev/full", "w");
+    const args = [MAIN, "check", service().url];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", full, "pipe"] });
+    let err = "";
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+      err += text;
+    });
+    const [code] = await once(child, "close");
+    closeSync(full);
+    expect([code, err]).toEqual([1, expect.stringMatching(/^lossd: standard output: ENOSPC\b.*\n$/)]);
   });
 });

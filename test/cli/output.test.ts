@@ -1,10 +1,14 @@
 /** `lossd send --output`: what is there stays, until a whole answer takes its place. */
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
+  chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   statSync,
@@ -12,8 +16,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { begin, endOf, fake, lossd, useFolder, zeros } from "../support/command.ts";
+import { begin, endOf, fake, lossd, MAIN, useFolder, zeros } from "../support/command.ts";
 import { useService } from "../support/service.ts";
 
 const FILE = zeros([
@@ -49,15 +54,20 @@ describe("lossd send --output", () => {
     expect(readdirSync(cwd).sort()).toEqual(["data", "data.part", "new", "q", "q.part", "r", "r.part"]);
   });
 
-  it("replaces a file behind a link, not the link, and keeps who may read it", async () => {
-    mkdirSync(at("sub"));
-    writeFileSync(at("sub/old"), "old", { mode: 0o600 });
-    symlinkSync("sub/old", at("link"));
-    expect(await send("link")).toMatchObject({ code: 0 });
-    expect(lstatSync(at("link")).isSymbolicLink()).toBe(true);
-    expect(isAnswer(at("sub/old"))).toBe(true);
-    expect(statSync(at("sub/old")).mode & 0o777).toBe(0o600);
-  });
+  it.each([0o600, 0o666])(
+    "replaces a file behind a link, not the link, and keeps who may read it: %o",
+    async (mode) => {
+      mkdirSync(at("sub"));
+      writeFileSync(at("sub/old"), "old");
+      // More than the umask leaves to a new file.
+      chmodSync(at("sub/old"), mode);
+      symlinkSync("sub/old", at("link"));
+      expect(await send("link")).toMatchObject({ code: 0 });
+      expect(lstatSync(at("link")).isSymbolicLink()).toBe(true);
+      expect(isAnswer(at("sub/old"))).toBe(true);
+      expect(statSync(at("sub/old")).mode & 0o777).toBe(mode);
+    },
+  );
 
   it("refuses before it sends what cannot become the answer", async () => {
     mkdirSync(at("sub"));
@@ -73,6 +83,9 @@ describe("lossd send --output", () => {
       ["./same", "this is the file to send"],
       ["sub", "expected a file, got a folder"],
       ["more/", "expected a file, got a folder"],
+      ["more/.", "expected a file, got a folder"],
+      ["more/..", "expected a file, got a folder"],
+      ["", "expected a file, got a folder"],
       ["none/a", "there is no folder none"],
       ["broken", "expected a file, got a broken link"],
     ] as const) {
@@ -103,6 +116,27 @@ describe("lossd send --output", () => {
     expect(got).toContain('"loss"');
     expect(lstatSync(at("pipe")).isFIFO()).toBe(true);
   });
+
+  it.each(["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])(
+    "adds to the file of the shell for %s",
+    async (output) => {
+      writeFileSync(at("log"), "before\n");
+      const log = openSync(at("log"), "a");
+      const args = [MAIN, "send", "data.part", service().url, "--output", output];
+      const [code] = await once(
+        spawn(process.execPath, args, {
+          cwd,
+          env: { PATH: process.env.PATH },
+          stdio: ["ignore", log, "ignore"],
+        }),
+        "close",
+      );
+      closeSync(log);
+      expect(code).toBe(0);
+      expect(readFileSync(at("log"), "utf8")).toMatch(/^before\n[\s\S]*"loss"/);
+      expect(readdirSync(cwd).sort()).toEqual(["data.part", "log"]);
+    },
+  );
 
   it("ends where it waits for a FIFO's reader and is stopped", async () => {
     expect(spawnSync("mkfifo", [at("pipe")]).status).toBe(0);
@@ -172,6 +206,9 @@ describe("lossd send --output", () => {
     const partial = () => readdirSync(cwd).find((name) => name.startsWith(".lossd-"));
     const size = () => (partial() === undefined ? 0 : statSync(at(partial()!)).size);
     await expect.poll(size, { timeout: 10_000 }).toBe(20);
+    child.kill(signal);
+    // A terminal that is closed sends SIGHUP twice.
+    await sleep(2);
     child.kill(signal);
     expect(await ended).toEqual({ code, out: "", err: `lossd: stopped by ${signal}\n` });
     expect(readdirSync(cwd)).toEqual(["data.part"]);

@@ -203,6 +203,12 @@ describe("lossd send", () => {
     ["cut off by length", `${JSON_OK}content-length: 9\r\n\r\n{"loss"`, "the response was cut off"],
     ["cut off in silence", `${JSON_OK}\r\n{"loss":{"a":"}}`, "the response was cut off: its JSON has no end"],
     ["of more than JSON", `${JSON_OK}\r\n{"loss":1} {}`, "expected one JSON object as the response"],
+    [
+      "of more than JSON without letters",
+      `${JSON_OK}\r\n{"loss":1} ,,`,
+      "expected one JSON object as the response",
+    ],
+    ["of crossed brackets", `${JSON_OK}\r\n{"loss":[1}]`, "expected one JSON object as the response"],
     ["of text", `${JSON_OK}\r\nhello`, "expected one JSON object as the response"],
   ])("fails in one line on an answer %s", async (_title, answer, text) => {
     const { code, err } = await lossd(["send", small(), await fakeBytes(answer)]);
@@ -242,6 +248,15 @@ describe("lossd send", () => {
     const { code, err } = await lossd(["send", large, url]);
     expect(code).toBe(1);
     expect(err).toMatch(/lossd: the server ended its response after \d+ of \d+ bytes\n$/);
+  });
+
+  it("says how much was sent where the connection is closed before an answer", async () => {
+    const url = await fakeBytes((socket) => void socket.resetAndDestroy());
+    const { code, err } = await lossd(["send", large, url]);
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^lossd: the server closed the connection without a response that could be read, after \d+ of \d+ bytes\n$/,
+    );
   });
 
   it("gives up where no byte moves", async () => {

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, onTestFinished } from "vitest";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { writeHeader } from "../../src/wire/safetensors/header.ts";
 
-const MAIN = resolve(import.meta.dirname, "../../dist/main.js");
+export const MAIN = resolve(import.meta.dirname, "../../dist/main.js");
 
 /** Answers that are none. */
 export const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
