@@ -1,6 +1,7 @@
 /** `lossd check` sends test requests to a running server and compares its responses. */
+
+import { Client, FatalCheckError } from "./check-client.ts";
 import { CHECKS } from "./checks.ts";
-import { Client, FatalCheckError } from "./client.ts";
 import type { Check } from "./command.ts";
 import { escapeText } from "./escape.ts";
 import { readToken, socketOf } from "./files.ts";

@@ -1,7 +1,7 @@
 /** Test requests of `lossd check` with PyTorch's results. */
 import { readHeader, readHeaderLength, writeHeader } from "../wire/safetensors/header.ts";
-import type { Client, ClientResponse } from "./client.ts";
-import { FatalCheckError } from "./client.ts";
+import type { Client, ClientResponse } from "./check-client.ts";
+import { FatalCheckError } from "./check-client.ts";
 import { escapeText } from "./escape.ts";
 
 /** One test request with its expected response. */

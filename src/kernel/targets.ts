@@ -160,7 +160,9 @@ export function sampleSumStep(
 
 function readIndex(kernel: TargetKernel, { dtype, address }: Tensor, element: number): bigint {
   if (dtype === "int64") return kernel.i64[address / 8 + element]!;
-  return BigInt(dtype === "int32" ? kernel.i32[address / 4 + element]! : kernel.u8[address + element]!);
+  if (dtype === "int32") return BigInt(kernel.i32[address / 4 + element]!);
+  if (dtype === "uint8") return BigInt(kernel.u8[address + element]!);
+  throw new Error(`no class index has dtype ${dtype}`);
 }
 
 /** Operands of {@link weighLossesStep}: losses and targets of the same positions. */

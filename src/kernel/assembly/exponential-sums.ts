@@ -3,18 +3,19 @@ import { addExp, exp, expConstant, expOf, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
 import { Columns, Rows, lanes } from "./lines";
 import { MAX, TAIL, lowestOf } from "./state";
-import { classes, each, groupsOf, lower, stepsOf, strideOf, upper, widest } from "./vectors";
+import { groupsOf, lower, stepsOf, strideOf, upper, largestLane } from "./vectors";
 
 /**
  * Steps whose exponentials are added in K before they are added to the float64 sum. PyTorch adds as many in a lane of
- * AVX-512 for 128 classes. Larger rows use sixteen, which is 2 % faster.
+ * AVX-512 for 128 classes. Rows of more than SHORT_STEPS vectors use sixteen, which is 2 % faster. More would exceed
+ * the 64 bits of {@link findLargest}.
  */
 const SHORT_RUN: usize = 8;
 const LONG_RUN: usize = 16;
 const SHORT_STEPS: usize = 32;
 /** Run length for short rows transposed to columns, which PyTorch adds in a tree. PyTorch adds other columns one by one. */
 const TURNED_RUN: usize = 2;
-/** Sums of the runs of a block. */
+/** Sums of the runs of a block, a vector for each. */
 const RUNS = memory.data(8192, 16);
 /** Running maximum of a row's block after each run. */
 const MAXIMA = memory.data(8192, 16);
@@ -41,7 +42,7 @@ export function forgetKnown(): void {
  * Adopts the maximum from widening `n` 16-bit floats to the row's block at `x`, which leaves out the last elements that
  * fill no block of eight.
  */
-export function knowWidest(x: usize, n: usize): void {
+export function knowMaximum(x: usize, n: usize): void {
   let max = v128.load(WIDEST);
   for (let i = n & ~7; i < n; i += 4) max = v128.pmax<f32>(max, v128.load(x + (i << 2)));
   knownAt = x;
@@ -72,7 +73,7 @@ export function addRow<K>(x: usize, next: usize, n: usize, state: usize, bytes: 
   const run = runOfSteps(steps) << 4;
   const before = v128.load_splat<K>(state + MAX * bytes);
   if (x != knownAt) findMaximum<K>(x, last, run);
-  const max = widest<K>(v128.pmax<K>(before, v128.load(KNOWN)));
+  const max = largestLane<K>(v128.pmax<K>(before, v128.load(KNOWN)));
   v128.store(state + MAX * bytes, max);
   const tail = load<f64>(state + TAIL * bytes);
   const from = f64(v128.extract_lane<K>(before, 0));

@@ -1,16 +1,16 @@
-// Folds: compute each loss over the lines of a tensor, with its gradient in the same call. A step continues a fold for
+// Folds: compute a loss over the lines of a tensor, with its gradient in the same call. A step continues a fold for
 // about `budget` elements in any shape and returns whether it is done, so that no slice blocks the event loop.
 import { convert } from "./convert";
 import { elementOf, rounded, weightOf } from "./elements";
 import { addEntropy, addNaN } from "./entropy";
-import { addColumns, addRow, forgetKnown, knowWidest } from "./exponential-sums";
+import { addColumns, addRow, forgetKnown, knowMaximum } from "./exponential-sums";
 import {
   BFLOAT16, FLOAT16, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, log2SizeOf,
 } from "./formats";
-import { classesAtOnce, columnsAtOnce, positionsOfPicks } from "./groups";
+import { SMALL_ROW, classesAtOnce, columnsAtOnce, positionsOfPicks } from "./groups";
 import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
-import { BLOCK, Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock } from "./lines";
+import { Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock } from "./lines";
 import {
   Scaled, Tiny, addFlow, addSoftFlow, flowBack, gradientsOfTargets, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
@@ -26,7 +26,7 @@ export const foldBytes: usize = FOLD_BYTES;
 export const positionOffset: usize = offsetof<Fold>("position");
 export const linesOffset: usize = offsetof<Fold>("lines");
 
-/** Loss to compute. */
+/** Operation. Those from CROSS_ENTROPY on are losses of targets. */
 const LOG_SOFTMAX: i32 = 0;
 const LOG_SOFTMAX_GRAD: i32 = 1;
 const LINE_SUMS: i32 = 2;
@@ -35,7 +35,7 @@ const CROSS_ENTROPY: i32 = 4;
 const SOFT_TARGET: i32 = 5;
 const SPARSE_TARGET: i32 = 6;
 
-// Blocks in K for logits (later log-probabilities), upstream gradient, soft targets and rounding.
+// Blocks in K for logits (later log-probabilities), terms of the gradient, targets or upstream gradients, and rounding.
 const LOGITS = memory.data(262144, 16); // BLOCK * 8
 const BASE = memory.data(262144, 16);
 const TARGET = memory.data(262144, 16);
@@ -43,13 +43,6 @@ const ROUND = memory.data(262144, 16);
 
 /** Overhead of a group, in elements. */
 const GROUP_COST: i64 = 64;
-
-/**
- * Rows of at most this many classes are processed together as columns, which share the cost of a maximum and a
- * logarithm. This is 1.5 times as fast for cross_entropy of 64 classes. At 96 classes a block of columns exceeds the
- * first-level cache, which halves the speed of log_softmax.
- */
-const SMALL_ROW: u32 = 64;
 
 export function logSoftmaxStep(at: usize, budget: i32): i32 {
   return step(changetype<Fold>(at), LOG_SOFTMAX, budget);
@@ -59,7 +52,7 @@ export function logSoftmaxGradStep(at: usize, budget: i32): i32 {
   return step(changetype<Fold>(at), LOG_SOFTMAX_GRAD, budget);
 }
 
-/** Sums each line, see {@link LineSums}. Also writes the log-probabilities if `out` is given. */
+/** Sums each line, see line-sums.ts. Also writes the log-probabilities if `out` is given. */
 export function lineSumsStep(at: usize, budget: i32): i32 {
   return step(changetype<Fold>(at), LINE_SUMS, budget);
 }
@@ -248,7 +241,7 @@ function gather<K, L>(fold: Fold, op: i32, n: usize): void {
   const found = !isRows<L>() && fold.classAt == 0
     && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, BASE, state + MAX * bytes);
   const x = found ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
-  if (isRows<L>() && sizeof<K>() == 4 && (fold.xDtype == FLOAT16 || fold.xDtype == BFLOAT16)) knowWidest(x, n);
+  if (isRows<L>() && sizeof<K>() == 4 && (fold.xDtype == FLOAT16 || fold.xDtype == BFLOAT16)) knowMaximum(x, n);
   if (isRows<L>() && op == LINE_SUMS) keepMaximum<K>(fold, x, n);
   if (isRows<L>()) addRow<K>(x, nextBlock<K, L>(fold, x, n), n, state, bytes);
   else addColumns<K>(x, BASE, n, width, state, bytes, found, fold.inner == 1);
@@ -276,7 +269,7 @@ function logits<K, L>(fold: Fold, n: usize, held: bool): usize {
   return held && copied ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
 }
 
-/** Computes log S and the sum of the gradient in K between the sweeps. */
+/** Computes log S, picked losses, the z-loss and the sum of the gradient in K between the sweeps. */
 function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
@@ -355,7 +348,7 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
   if (peaks != 0) gradientsOfTargets<K>(stateOf(fold), bytes, n);
 }
 
-/** Writes log-probabilities and gradients in the second sweep. */
+/** Writes what needs the sums in the second sweep: log-probabilities, gradients, and terms of losses and entropy. */
 function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   if (op == LOG_SOFTMAX) return writeLogs<K, L>(fold, logits<K, L>(fold, n, held), n);
   if (op == LINE_SUMS) return sweepLines<K, L>(fold, logits<K, L>(fold, n, held), n);

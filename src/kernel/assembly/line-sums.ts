@@ -1,7 +1,7 @@
 // Sums of whole lines, kept for the results that read single elements: gathered and top log-probabilities, logsumexp,
 // entropy and their gradient.
 import { blockMaximum } from "./exponential-sums";
-import { FLOAT32, loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
+import { loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
 import { ROW_BLOCK, codeOf } from "./lines";
 import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, TAIL, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";

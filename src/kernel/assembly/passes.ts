@@ -1,8 +1,8 @@
-// Passes over one block once its sums are known: log-probabilities, losses and gradients. Blocks are described in vectors.ts.
+// Loops over one block beside the sums of exponentials: log-probabilities, losses and gradients. vectors.ts describes blocks.
 import { exp, expConstant, nmadd, unscale } from "./exp";
 import { isRows } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, PEAK, TAIL, GRAD_OUTPUT } from "./state";
-import { addTo, classes, each, groupsOf, lower, present, stepsOf, strideOf, upper, weights } from "./vectors";
+import { addTo, each, groupsOf, lower, present, stepsOf, strideOf, upper, weights } from "./vectors";
 
 /** Flows multiplied by {@link unscale} in advance to compensate the factor 2^SHIFT of the exponentials, which saves a step. */
 export type Scaled = u8;

@@ -28,7 +28,7 @@ function lseOf(fold: Fold, j: usize): f64 {
 }
 
 /**
- * Keeps the logsumexp of each position in FLOW, which a closed gradient no longer needs, before the gradient overwrites
+ * Keeps the logsumexp of each position in FLOW, which is free once FLOW_K has the sum, before the gradient overwrites
  * the logits. A line with NaN, with Infinity or of -Infinity alone has that, its maximum, as its logsumexp.
  */
 export function keepLse(fold: Fold): void {

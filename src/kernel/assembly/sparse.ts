@@ -2,7 +2,7 @@
 // position is minus the sum of weight * log-probability, as of a dense row of probabilities with these entries.
 import { elementOf, rounded, weightOf } from "./elements";
 import { loadIndex, loadNumber, storeNumber, log2SizeOf } from "./formats";
-import { codeOf, isRows } from "./lines";
+import { isRows } from "./lines";
 import { CLASS, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";
 

@@ -3,8 +3,8 @@ import { FLOAT32, FLOAT64, loadIndex, loadNumber, log2SizeOf, roundNumber, store
 import { accumulate } from "./sum";
 
 /**
- * Checks `n` targets and adds the weights of those kept, each times its class's and its sample's weight (1 without), to
- * the sum at `result`, two f64. Returns the index of the first invalid target, or -1.
+ * Checks `n` targets. Adds up, for each kept one, the weight of its class times that of its sample (1 without) in the
+ * sum at `result`, two f64. Returns the index of the first invalid target, or -1.
  */
 export function checkTargets(
   target: usize, dtype: i32, n: usize, classes: u32, ignoreIndex: i64, weight: usize, samples: usize, wide: i32, result: usize,

@@ -46,7 +46,7 @@ export function weights<K, L>(weight: usize, k: usize, one: v128): v128 {
   return weight == 0 ? one : classes<K, L>(weight, k);
 }
 
-const TAILS = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
+const LANE_MASKS = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
 
 /**
  * Returns a mask of the lanes of step `k` that hold one of the `n` classes, because the filler of a row's last vector
@@ -55,9 +55,9 @@ const TAILS = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
 // @ts-ignore: decorator
 @inline
 export function present<K, L>(k: usize, n: usize): v128 {
-  if (!isRows<L>()) return v128.load(TAILS);
+  if (!isRows<L>()) return v128.load(LANE_MASKS);
   const left = n - k * lanes<K>();
-  return v128.load(TAILS + (lanes<K>() - min(left, lanes<K>())) * sizeof<K>());
+  return v128.load(LANE_MASKS + (lanes<K>() - min(left, lanes<K>())) * sizeof<K>());
 }
 
 /** Converts the first two lanes of K to float64. */
@@ -92,7 +92,7 @@ export function addTo<K, L>(array: usize, g: usize, low: v128, high: v128): void
 /** Broadcasts the largest lane. No lane is NaN. */
 // @ts-ignore: decorator
 @inline
-export function widest<K>(v: v128): v128 {
+export function largestLane<K>(v: v128): v128 {
   const halves = v128.pmax<K>(v, i64x2.shuffle(v, v, 1, 0));
   return sizeof<K>() == 4 ? v128.pmax<K>(halves, i32x4.shuffle(halves, halves, 1, 0, 3, 2)) : halves;
 }

@@ -1,8 +1,8 @@
 // ASCII characters that the scanner compares with.
 
-export const TAB: u32 = 9;
-export const NEWLINE: u32 = 10;
-export const RETURN: u32 = 13;
+const TAB: u32 = 9;
+const NEWLINE: u32 = 10;
+const RETURN: u32 = 13;
 export const SPACE: u32 = 32;
 export const QUOTE: u32 = 34;
 export const COMMA: u32 = 44;

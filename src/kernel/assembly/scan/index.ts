@@ -4,7 +4,7 @@ import { startReading } from "../read/modes";
 import { scanBase64 } from "./base64";
 import { BACKSLASH, CLOSE_LIST, isSpace, QUOTE, SPACE } from "./characters";
 import { scanNumbers } from "./numbers";
-import { scanEscape, scanPunctuation, scanValue, shortenEscape, startKey } from "./skeleton";
+import { scanEscape, scanPunctuation, scanValue, shortenEscape, startKey } from "./grammar";
 import {
   AFTER, BASE64, BEFORE_COLON, COUNTS, DONE, ESCAPE, FIRST_ITEM, GOES_ON, HEX, IN_KEY, IN_STRING, LONG_OPTIONS, MALFORMED,
   NUMBERS, Scan, UNFINISHED, VALUE, ended, put, stopAt,
@@ -12,9 +12,9 @@ import {
 
 export { scanBytes, scanCounts, scanSkeleton, scanSpans, scanStack } from "./state";
 
-/** Input buffer: the unused end of the last piece, new bytes, and room for zeros. */
-export const inputAt: usize = memory.data(66560 + 16, 16);
+/** Input buffer: 1 KiB for the unused end of the last piece, 64 KiB of new bytes, and room for zeros. */
 export const inputBytes: usize = 66560;
+export const inputAt: usize = memory.data(66576, 16); // inputBytes + 16
 
 /** Begins a scan whose numbers are written to [next, end). */
 export function scanStart(at: usize, inference: i32, next: usize, end: usize): void {

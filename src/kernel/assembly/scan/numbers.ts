@@ -92,14 +92,14 @@ function scanRun(s: Scan, p: usize, end: usize): i32 {
   if (s.leaf != s.level && (s.leaf != 0 || s.deepest != s.level)) return RAGGED;
   s.leaf = s.level;
   if (forScanner <= 0) {
-    scanPairs(s, p, end);
+    scanVectors(s, p, end);
     if (s.stop != p) return GOES_ON;
   }
   return scanOneByOne(s, p, end);
 }
 
 /** Reads numbers with vectors from `p` on, also across the ends of rows. */
-function scanPairs(s: Scan, p: usize, end: usize): void {
+function scanVectors(s: Scan, p: usize, end: usize): void {
   const known = s.level > 1 ? load<i32>(changetype<usize>(s) + DIMS + (usize(s.level) << 2)) : 0;
   const width = max(known, 0);
   readList(p, end, s.next, s.end, load<i32>(countAt(s)), width);

@@ -30,10 +30,11 @@ export const NUMBERS: i32 = 10;
 export const BASE64: i32 = 11;
 export const DONE: i32 = 12;
 
-/** Limits of open brackets, of a number array's dimensions, and of number spans. */
+/** Limits of open brackets, of a number array's dimensions, and of number spans. Their errors are in `wire/json/reader.ts`. */
 export const MAX_DEPTH: i32 = 32;
 export const MAX_RANK: i32 = 8;
 const MAX_SPANS: i32 = 32;
+/** Most bytes of a body outside of the tensors' numbers. */
 const SKELETON_BYTES: usize = 16384;
 
 /** State of one scan. The loader reads it by field offset. */
@@ -77,15 +78,16 @@ export class Scan {
 }
 
 // Follow the class in this order.
-export const COUNTS: usize = 96; // i32 per level of the number array from level 1 on, elements so far
-export const DIMS: usize = COUNTS + 36; // i32 per level, length of its first list or -1
-const STACK: usize = DIMS + 36; // per open bracket of the skeleton: i32 kind, u32 offset of the last key, i32 items
+const LEVELS: usize = 4 * (usize(MAX_RANK) + 1);
+export const COUNTS: usize = 96; // the class, in whole vectors; i32 per level of the number array from level 1 on, elements so far
+export const DIMS: usize = COUNTS + LEVELS; // i32 per level, length of its first list or -1
+const STACK: usize = DIMS + LEVELS; // per open bracket of the skeleton: i32 kind, u32 offset of the last key, i32 items
 const FRAME: usize = 12;
 const SPANS: usize = STACK + FRAME * (usize(MAX_DEPTH) + 1); // per span: i32 rounded (-1 for base64), u32 address, u32 length, i32 rank, i32 dims[8]
-const SPAN_BYTES: usize = 48;
+const SPAN_BYTES: usize = 16 + 4 * usize(MAX_RANK);
 export const SKELETON: usize = SPANS + SPAN_BYTES * usize(MAX_SPANS);
 
-export const scanBytes: usize = SKELETON + SKELETON_BYTES + 16;
+export const scanBytes: usize = SKELETON + SKELETON_BYTES + 16; // keyIs reads eight bytes at once
 export const scanCounts: usize = COUNTS;
 export const scanStack: usize = STACK;
 export const scanSpans: usize = SPANS;

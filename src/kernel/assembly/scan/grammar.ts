@@ -1,4 +1,4 @@
-// The part of a body outside of the tensors' numbers: fields, options, and where numbers begin.
+// Grammar of a body outside of the tensors' numbers: fields, options, and where numbers begin.
 import { forgetRounded, numberRounded, numberStop, readNumber } from "../decimal";
 import { startBase64 } from "./base64";
 import {
