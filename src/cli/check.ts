@@ -1,5 +1,4 @@
 /** `lossd check` sends test requests to a running server and compares its responses. */
-
 import { Client, FatalCheckError } from "./check-client.ts";
 import { CHECKS } from "./checks.ts";
 import type { Check } from "./command.ts";

@@ -14,6 +14,9 @@ export interface Integrity {
 const [SPACE, QUOTE, BACKSLASH, COMMA] = [0x20, 0x22, 0x5c, 0x2c];
 const [OPEN, OPEN_LIST, CLOSE, CLOSE_LIST] = [0x7b, 0x5b, 0x7d, 0x5d];
 
+/** Limit of open brackets, beyond those of any response, so that a hostile one takes no memory. */
+const MAX_DEPTH = 64;
+
 /** Checks that the body is one complete JSON object. Tracks only strings and brackets because the body may exceed memory. */
 export class JsonIntegrity implements Integrity {
   /** Closing brackets of the open ones, outermost first. */
@@ -41,7 +44,8 @@ export class JsonIntegrity implements Integrity {
   }
 
   #between(byte: number): void {
-    if (this.#isEnded || (this.#closing.length === 0 && byte !== OPEN)) throw notOneObject();
+    const depth = this.#closing.length;
+    if (this.#isEnded || (depth === 0 && byte !== OPEN) || depth > MAX_DEPTH) throw notOneObject();
     if (byte === QUOTE) this.#isInString = true;
     else if (byte === OPEN) this.#closing.push(CLOSE);
     else if (byte === OPEN_LIST) this.#closing.push(CLOSE_LIST);

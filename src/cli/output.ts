@@ -1,4 +1,7 @@
-/** Writes the response of `lossd send --output`. An existing file stays intact until the response is complete. */
+/**
+ * Writes the response of `lossd send --output`. An existing file stays intact until the response is complete, except a file of
+ * the shell behind /dev/stdout, to which the response is added.
+ */
 import { randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";
 import { constants, open as openDescriptor, write as writeDescriptor } from "node:fs";

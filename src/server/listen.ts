@@ -60,7 +60,7 @@ function removeSocket(path: string, stale: Stats): void {
     renameSync(path, aside);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
+    throw socketFault(path, error);
   }
   const taken = lstatSync(aside);
   if (taken.ino === stale.ino && taken.mtimeMs === stale.mtimeMs) {

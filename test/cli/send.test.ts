@@ -208,6 +208,11 @@ describe("lossd send", () => {
       `${JSON_OK}\r\n{"loss":1} ,,`,
       "expected one JSON object as the response",
     ],
+    [
+      "of endless brackets",
+      `${JSON_OK}\r\n{"loss":${"[".repeat(99)}`,
+      "expected one JSON object as the response",
+    ],
     ["of crossed brackets", `${JSON_OK}\r\n{"loss":[1}]`, "expected one JSON object as the response"],
     ["of text", `${JSON_OK}\r\nhello`, "expected one JSON object as the response"],
   ])("fails in one line on an answer %s", async (_title, answer, text) => {
