@@ -30,8 +30,12 @@ export function loadNumber(at: usize, dtype: i32): f64 {
   }
 }
 
-/** Writes one element of a float type with one rounding. */
+/**
+ * Writes one element of a float type with one rounding. A NaN is the canonical one, because the sign of one that was
+ * computed depends on how the engine has compiled the code by then.
+ */
 export function storeNumber(at: usize, dtype: i32, value: f64): void {
+  if (value != value) value = NaN;
   switch (dtype) {
     case FLOAT64: return store<f64>(at, value);
     case FLOAT32: return store<f32>(at, f32(value));

@@ -350,3 +350,29 @@ describe("a file that does not fit into memory", () => {
     }
   });
 });
+
+describe("a NaN of a line", () => {
+  it.each([
+    ["float64", "000000000000f87f"],
+    ["float32", "0000c07f"],
+    ["float16", "007e"],
+    ["bfloat16", "c07f"],
+  ])(
+    "has the bits of WebAssembly's canonical NaN in %s, whatever the engine has compiled by then",
+    async (dtype, nan) => {
+      const data = [1, "Infinity", 3, 1, "NaN", 3];
+      const { json } = await large().post(PATH, {
+        input: { dtype, shape: [2, 3], data },
+        dim: 1,
+        top_k: 1,
+        return_lse: true,
+        return_entropy: true,
+        format: "base64",
+      });
+      const bits = ({ base64 }: { base64: string }): string => Buffer.from(base64, "base64").toString("hex");
+      expect(bits(json.entropy)).toBe(nan + nan);
+      expect(bits(json.lse).endsWith(nan)).toBe(true);
+      expect(bits(json.values)).toBe(nan + nan);
+    },
+  );
+});
