@@ -91,7 +91,7 @@ async function fileOutput(path: string, existing: Stats | undefined): Promise<Ou
     await file.close();
     await rename(partial, path);
   };
-  return { write: (piece) => writeAll((bytes, at) => file.write(bytes, at), piece), keep, discard };
+  return { write: (piece) => writeAll(file.fd, piece), keep, discard };
 }
 
 /** Returns the descriptor of this process that a path such as /dev/stdout stands for. */
@@ -104,20 +104,15 @@ function descriptorOf(path: string): number | undefined {
 
 /** Writes to a file that the shell has opened, at its place there. A file opened by its path would lose what others wrote. */
 function descriptorOutput(descriptor: number): Output {
-  const writeHere = promisify(writeDescriptor);
   const nothing = async (): Promise<void> => {};
-  return {
-    write: (piece) => writeAll((bytes, at) => writeHere(descriptor, bytes, at), piece),
-    keep: nothing,
-    discard: nothing,
-  };
+  return { write: (piece) => writeAll(descriptor, piece), keep: nothing, discard: nothing };
 }
 
 async function deviceOutput(path: string): Promise<Output> {
   const file = await open(path, constants.O_WRONLY);
   const close = () => file.close();
   return {
-    write: (piece) => writeAll((bytes, at) => file.write(bytes, at), piece),
+    write: (piece) => writeAll(file.fd, piece),
     keep: close,
     discard: close,
   };
@@ -154,9 +149,8 @@ async function openPipe(path: string, signal: AbortSignal, onWait: () => void): 
   }
 }
 
-/** Writes from a place in the piece on. */
-type WritePart = (bytes: Uint8Array, at: number) => Promise<{ readonly bytesWritten: number }>;
+const writePart = promisify(writeDescriptor);
 
-async function writeAll(write: WritePart, piece: Uint8Array): Promise<void> {
-  for (let at = 0; at < piece.length; ) at += (await write(piece, at)).bytesWritten;
+async function writeAll(descriptor: number, piece: Uint8Array): Promise<void> {
+  for (let at = 0; at < piece.length; ) at += (await writePart(descriptor, piece, at)).bytesWritten;
 }

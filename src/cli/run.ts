@@ -4,7 +4,7 @@ import process from "node:process";
 import { ConfigError } from "../config.ts";
 import { failInCluster } from "../server/cluster-member.ts";
 import { LAST_FLUSH_MS, unblock } from "../server/log-stream.ts";
-import { ECHO_MS, SIGNALLED } from "../server/signals.ts";
+import { insistence, SIGNALLED } from "../server/signals.ts";
 import { start } from "../server/start.ts";
 import { UserError } from "../user-error.ts";
 import { VERSION } from "../version.ts";
@@ -82,12 +82,11 @@ function terminal(): Terminal {
   };
   // Stops when the reader closes the pipe, as `head` does.
   stdout.on("error", ({ message }) => stop(outputFault(message), 1));
-  let signalledAt: number | undefined;
+  const insists = insistence();
   for (const [signal, code] of Object.entries(SIGNALLED)) {
     process.on(signal, () => {
-      signalledAt ??= performance.now();
       // Exits at once if stopping takes long and the user insists.
-      if (performance.now() - signalledAt > ECHO_MS) process.exit(code);
+      if (insists()) process.exit(code);
       stop(`stopped by ${signal}`, code);
     });
   }

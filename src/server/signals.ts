@@ -19,7 +19,16 @@ export const SIGNALLED: Partial<Record<NodeJS.Signals, number>> = {
 };
 
 /** Interval in which a second signal is ignored, because npm forwards the signal that the terminal has sent to both, and a closed terminal sends two. */
-export const ECHO_MS = 250;
+const ECHO_MS = 250;
+
+/** Returns a function to call at each signal, which returns whether the signal insists on an earlier one instead of echoing it. */
+export function insistence(): () => boolean {
+  let first: number | undefined;
+  return () => {
+    first ??= performance.now();
+    return performance.now() - first > ECHO_MS;
+  };
+}
 
 /** Standard streams that were terminals at the start. */
 const TERMINALS = [0, 1, 2].filter(isatty);
@@ -37,14 +46,11 @@ export interface Reactions {
 /** Handles the signals of a server. SIGHUP stops it if its terminal has closed, and reloads otherwise. */
 export function handleSignals({ stop, reload, force = () => {} }: Reactions, log: Log): void {
   let isStopping = false;
-  let interrupted: number | undefined;
+  const insists = insistence();
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (signal === "SIGINT") {
-      interrupted ??= performance.now();
-      if (performance.now() - interrupted > ECHO_MS) {
-        force();
-        process.exit(SIGNALLED.SIGINT);
-      }
+    if (signal === "SIGINT" && insists()) {
+      force();
+      process.exit(SIGNALLED.SIGINT);
     }
     if (isStopping) return;
     if (signal === "SIGHUP" && !isHungUp()) {

@@ -1,6 +1,4 @@
 /** `lossd check`, against servers that work and servers that do not. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { digestTokens } from "../../src/http/server/auth.ts";
@@ -12,7 +10,6 @@ import {
   freeAddress,
   INTERIM,
   lossd,
-  MAIN,
   SWITCH,
   useFolder,
 } from "../support/command.ts";
@@ -181,13 +178,7 @@ describe("lossd check", () => {
 
   it("says why nobody can read its results", async () => {
     const full = openSync("/dev/full", "w");
-    const args = [MAIN, "check", service().url];
-    const child = spawn(process.execPath, args, { stdio: ["ignore", full, "pipe"] });
-    let err = "";
-    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-      err += text;
-    });
-    const [code] = await once(child, "close");
+    const { code, err } = await lossd(["check", service().url], { stdout: full });
     closeSync(full);
     expect([code, err]).toEqual([1, expect.stringMatching(/^lossd: standard output: ENOSPC\b.*\n$/)]);
   });

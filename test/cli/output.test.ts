@@ -1,6 +1,5 @@
 /** `lossd send --output`: what is there stays, until a whole answer takes its place. */
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import {
   chmodSync,
   closeSync,
@@ -18,7 +17,7 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { begin, endOf, fake, lossd, MAIN, useFolder, zeros } from "../support/command.ts";
+import { begin, endOf, fake, lossd, useFolder, zeros } from "../support/command.ts";
 import { useService } from "../support/service.ts";
 
 const FILE = zeros([
@@ -122,15 +121,8 @@ describe("lossd send --output", () => {
     async (output) => {
       writeFileSync(at("log"), "before\n");
       const log = openSync(at("log"), "a");
-      const args = [MAIN, "send", "data.part", service().url, "--output", output];
-      const [code] = await once(
-        spawn(process.execPath, args, {
-          cwd,
-          env: { PATH: process.env.PATH },
-          stdio: ["ignore", log, "ignore"],
-        }),
-        "close",
-      );
+      const args = ["send", "data.part", service().url, "--output", output];
+      const { code } = await lossd(args, { cwd, stdout: log });
       closeSync(log);
       expect(code).toBe(0);
       expect(readFileSync(at("log"), "utf8")).toMatch(/^before\n[\s\S]*"loss"/);

@@ -1,7 +1,7 @@
 /** PyTorch's cases in Chromium: the packed library as it is, and bundled by Vite, webpack and esbuild. */
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { it as anywhere, expect } from "vitest";
 import { HAS_CHROMIUM, useBrowser } from "../support/chromium.ts";
 import type { Report } from "./conformance.ts";
 import { expectReport } from "./expected.ts";
@@ -11,7 +11,7 @@ import { startSite } from "./site.ts";
 
 const project = useProject();
 const browser = useBrowser();
-const inChromium = it.skipIf(!HAS_CHROMIUM);
+const it = anywhere.skipIf(!HAS_CHROMIUM);
 
 /** What a page runs, and where it finds it. */
 interface PageOptions extends Omit<SiteOptions, "page"> {
@@ -54,7 +54,7 @@ const importMap = { "lossd-core": `${CORE}browser.js` };
 const kernelsIn = (requests: readonly string[]): string[] =>
   requests.filter((path) => path.endsWith(".wasm"));
 
-inChromium.each([
+it.each([
   ["compiles the kernels while they arrive", {}],
   ["takes them from a server that does not know their type", { ".wasm": "application/octet-stream" }],
 ])(
@@ -67,85 +67,65 @@ inChromium.each([
   90_000,
 );
 
-inChromium(
-  "runs without top-level await in the library, its kernels passed to init",
-  async () => {
-    copyFileSync(join(project(), CORE, "kernel.wasm"), join(project(), "kernel.wasm"));
-    const slim = { "lossd-core/slim": `${CORE}slim.js` };
-    await expectReport((await visit({ folder: project(), script: "/slim.js", importMap: slim })).report);
-  },
-  90_000,
-);
+it("runs without top-level await in the library, its kernels passed to init", async () => {
+  copyFileSync(join(project(), CORE, "kernel.wasm"), join(project(), "kernel.wasm"));
+  const slim = { "lossd-core/slim": `${CORE}slim.js` };
+  await expectReport((await visit({ folder: project(), script: "/slim.js", importMap: slim })).report);
+}, 90_000);
 
-inChromium(
-  "runs bundled by Vite, which emits the kernels",
-  async ({ skip }) => {
-    const vite = toolPath("vite/bin/vite.js");
-    if (vite === undefined) return skip(`Vite: ${NO_TOOLS}`);
-    writeFileSync(join(project(), "index.html"), '<script type="module" src="/program.js"></script>\n');
-    await run(process.execPath, [vite, "build", "--outDir", "vite"], { cwd: project() });
-    const folder = join(project(), "vite");
-    const [, script] = /src="(.*?)"/.exec(readFileSync(join(folder, "index.html"), "utf8"))!;
-    const { report, requests } = await visit({ folder, script: script! });
-    expect(kernelsIn(requests)).toHaveLength(1);
-    await expectReport(report);
-  },
-  90_000,
-);
+it("runs bundled by Vite, which emits the kernels", async ({ skip }) => {
+  const vite = toolPath("vite/bin/vite.js");
+  if (vite === undefined) return skip(`Vite: ${NO_TOOLS}`);
+  writeFileSync(join(project(), "index.html"), '<script type="module" src="/program.js"></script>\n');
+  await run(process.execPath, [vite, "build", "--outDir", "vite"], { cwd: project() });
+  const folder = join(project(), "vite");
+  const [, script] = /src="(.*?)"/.exec(readFileSync(join(folder, "index.html"), "utf8"))!;
+  const { report, requests } = await visit({ folder, script: script! });
+  expect(kernelsIn(requests)).toHaveLength(1);
+  await expectReport(report);
+}, 90_000);
 
-inChromium(
-  "runs bundled by webpack, which emits the kernels",
-  async ({ skip }) => {
-    const webpack = toolPath("webpack/lib/index.js");
-    if (webpack === undefined) return skip(`webpack: ${NO_TOOLS}`);
-    const folder = join(project(), "webpack");
-    const config = {
-      mode: "production",
-      context: project(),
-      entry: "./program.js",
-      output: { path: folder, publicPath: "/" },
-    };
-    writeFileSync(
-      join(project(), "webpack.cjs"),
-      `require(${JSON.stringify(webpack)})(${JSON.stringify(config)}, (error, stats) => {
+it("runs bundled by webpack, which emits the kernels", async ({ skip }) => {
+  const webpack = toolPath("webpack/lib/index.js");
+  if (webpack === undefined) return skip(`webpack: ${NO_TOOLS}`);
+  const folder = join(project(), "webpack");
+  const config = {
+    mode: "production",
+    context: project(),
+    entry: "./program.js",
+    output: { path: folder, publicPath: "/" },
+  };
+  writeFileSync(
+    join(project(), "webpack.cjs"),
+    `require(${JSON.stringify(webpack)})(${JSON.stringify(config)}, (error, stats) => {
   if (error || stats.hasErrors()) throw error ?? new Error(stats.toString("errors-only"));
 });
 `,
-    );
-    await run(process.execPath, ["webpack.cjs"], { cwd: project() });
-    const { report, requests } = await visit({ folder, script: "/main.js" });
-    expect(kernelsIn(requests)).toHaveLength(1);
-    await expectReport(report);
-  },
-  90_000,
-);
+  );
+  await run(process.execPath, ["webpack.cjs"], { cwd: project() });
+  const { report, requests } = await visit({ folder, script: "/main.js" });
+  expect(kernelsIn(requests)).toHaveLength(1);
+  await expectReport(report);
+}, 90_000);
 
-inChromium(
-  "runs bundled by esbuild, which needs the kernels copied beside its output",
-  async ({ skip }) => {
-    const esbuild = toolPath(".bin/esbuild");
-    if (esbuild === undefined) return skip(`esbuild: ${NO_TOOLS}`);
-    const folder = join(project(), "esbuild");
-    await run(esbuild, ["program.js", "--bundle", "--format=esm", "--minify", `--outdir=${folder}`], {
-      cwd: project(),
-    });
-    copyFileSync(join(project(), CORE, "kernel.wasm"), join(folder, "kernel.wasm"));
-    await expectReport((await visit({ folder, script: "/program.js" })).report);
-  },
-  90_000,
-);
+it("runs bundled by esbuild, which needs the kernels copied beside its output", async ({ skip }) => {
+  const esbuild = toolPath(".bin/esbuild");
+  if (esbuild === undefined) return skip(`esbuild: ${NO_TOOLS}`);
+  const folder = join(project(), "esbuild");
+  await run(esbuild, ["program.js", "--bundle", "--format=esm", "--minify", `--outdir=${folder}`], {
+    cwd: project(),
+  });
+  copyFileSync(join(project(), CORE, "kernel.wasm"), join(folder, "kernel.wasm"));
+  await expectReport((await visit({ folder, script: "/program.js" })).report);
+}, 90_000);
 
-inChromium(
-  "names the missing feature in an engine without SIMD",
-  async () => {
-    writeFileSync(
-      join(project(), "none.js"),
-      `WebAssembly.validate = () => false;
+it("names the missing feature in an engine without SIMD", async () => {
+  writeFileSync(
+    join(project(), "none.js"),
+    `WebAssembly.validate = () => false;
 globalThis.report = await import("lossd-core").then(() => "loaded", ({ message }) => message);
 `,
-    );
-    const { report } = await visit<string>({ folder: project(), script: "/none.js", importMap });
-    expect(report).toBe("the kernels need WebAssembly with SIMD, which this engine does not have");
-  },
-  30_000,
-);
+  );
+  const { report } = await visit<string>({ folder: project(), script: "/none.js", importMap });
+  expect(report).toBe("the kernels need WebAssembly with SIMD, which this engine does not have");
+}, 30_000);

@@ -21,22 +21,19 @@ function exampleOf(page: string, language: string): { readonly text: string; rea
   return { text: block.text, result: next.text.trim() };
 }
 
-it.skipIf(!HAS_CHROMIUM)(
-  "docs/library.md: the page shows its loss",
-  async () => {
-    const { text, result } = exampleOf("docs/library.md", "html");
-    const site = await startSite({ folder: project(), page: text });
-    const page = await browser().newPage();
-    try {
-      await page.goto(site.url);
-      await expect.poll(() => page.textContent("output"), { timeout: 10_000 }).toBe(result);
-    } finally {
-      await page.close();
-      site.stop();
-    }
-  },
-  30_000,
-);
+it("docs/library.md: the page shows its loss", async ({ skip }) => {
+  skip(!HAS_CHROMIUM, "chromium is not installed");
+  const { text, result } = exampleOf("docs/library.md", "html");
+  const site = await startSite({ folder: project(), page: text });
+  const page = await browser().newPage();
+  try {
+    await page.goto(site.url);
+    await expect.poll(() => page.textContent("output"), { timeout: 10_000 }).toBe(result);
+  } finally {
+    await page.close();
+    site.stop();
+  }
+}, 30_000);
 
 it("docs/library.md: the Worker returns log-probabilities", async ({ skip }) => {
   const { text, result } = exampleOf("docs/library.md", "js");

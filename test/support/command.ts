@@ -1,4 +1,5 @@
 /** The command line, as a person types it, and servers that are none, for its tests. */
+import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -8,11 +9,12 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { writeHeader } from "../../src/wire/safetensors/header.ts";
 
-export const MAIN = resolve(import.meta.dirname, "../../dist/main.js");
+const MAIN = resolve(import.meta.dirname, "../../dist/main.js");
 
 /** Answers that are none. */
 export const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
@@ -21,11 +23,17 @@ export const INTERIM = "HTTP/1.1 102 Processing\r\n\r\n";
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Descriptor to write to instead of a pipe. */
+  readonly stdout?: number;
 }
 
 /** Starts a command. */
-export function begin(args: readonly string[], { env = {}, cwd }: CommandOptions = {}) {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { PATH: process.env.PATH, ...env } });
+export function begin(args: readonly string[], { env = {}, cwd, stdout }: CommandOptions = {}) {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ["pipe", stdout ?? "pipe", "pipe"],
+  }) as ChildProcessWithoutNullStreams;
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
 }
@@ -38,7 +46,7 @@ export async function lossd(args: readonly string[], options?: CommandOptions) {
 /** What a command wrote, and its exit code. */
 export async function endOf(child: ReturnType<typeof begin>) {
   let [out, err] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  (child.stdout as Readable | null)?.setEncoding("utf8").on("data", (text: string) => {
     out += text;
   });
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

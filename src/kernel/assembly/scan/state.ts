@@ -79,7 +79,7 @@ export class Scan {
 
 // Follow the class in this order.
 const LEVELS: usize = 4 * (usize(MAX_RANK) + 1);
-export const COUNTS: usize = 96; // the class, in whole vectors; i32 per level of the number array from level 1 on, elements so far
+export const COUNTS: usize = 96; // after the 92 bytes of the class: i32 per level of the number array from level 1 on, elements so far
 export const DIMS: usize = COUNTS + LEVELS; // i32 per level, length of its first list or -1
 const STACK: usize = DIMS + LEVELS; // per open bracket of the skeleton: i32 kind, u32 offset of the last key, i32 items
 const FRAME: usize = 12;
