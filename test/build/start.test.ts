@@ -21,7 +21,7 @@ import {
 import { endOf } from "../support/command.ts";
 import { ownPort } from "../support/process.ts";
 
-/** Milliseconds: two builds of everything, while other tests run. */
+/** Milliseconds: two builds of the server, while other tests run. */
 const BUILD_TIMEOUT = 400_000;
 /** A start that builds nothing; the quickest of many, since another test may keep the cores busy meanwhile. */
 const SECOND_START_MS = 3000;
@@ -42,7 +42,7 @@ const settings: Record<string, string> = {};
 const quickest = { startMs: Number.POSITIVE_INFINITY };
 
 beforeAll(async () => {
-  folder = copyCheckout({ built: false });
+  folder = copyCheckout();
   writeFileSync(join(folder, "tokens"), "secret\n");
   collector = createHttpServer((_request, response) => {
     spans++;
@@ -88,7 +88,7 @@ async function busyPort(): Promise<string> {
   return String((server.address() as AddressInfo).port);
 }
 
-describe("before anything is built, npm start", () => {
+describe("before the server is built, npm start", () => {
   it.each([
     ["a setting that is none", { LOG_LEVEL: "loud" }, [], 1, "LOG_LEVEL: expected one of trace, "],
     ["a flag that is none", {}, ["--prot", "1"], 2, "Unknown option '--prot'; did you mean --port?"],
@@ -134,7 +134,7 @@ describe("before anything is built, npm start", () => {
     const { status, stderr } = spawnSync(process.execPath, ["build/start.mjs"], options);
     expect([status, stderr]).toEqual([
       1,
-      `lossd: the kernels and the server must be built, and this user may not write to ${closed}/; give write access, then run: npm run build\n`,
+      `lossd: the server must be built, and this user may not write to ${closed}/; give write access, then run: npm run build\n`,
     ]);
   });
 
@@ -158,10 +158,7 @@ describe("npm start in a clone without the npm package node", () => {
     async () => {
       const env = { ...settings, ...PROXIES, NODE_ENV: "production", OTEL_SERVICE_NAME: "x" };
       const started = await npmStart(folder, settings.PORT!, { env });
-      expect(started.output().match(/^lossd: .*$/gm)).toEqual([
-        "lossd: building the kernels",
-        "lossd: building the server",
-      ]);
+      expect(started.output().match(/^lossd: .*$/gm)).toEqual(["lossd: building the server"]);
       expect(started.output()).not.toMatch(/listening|listens on|127\.0\.0\.1/);
       expect(spans).toBe(0);
       await started.stop();

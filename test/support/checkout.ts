@@ -16,17 +16,12 @@ const START_LIMIT_MS = 240_000;
 
 /** What npm start needs of a clone. */
 const SOURCES = /^(?:src|playground|docs|reference|build|LICENSE|package.*\.json|tsconfig.*\.json|.*\.md)$/;
-const BUILT = /\.(?:wasm|sha256)$/;
 
-/** A copy of the sources, as a clone under umask 077 has them, built where this one is if `built` says so. The caller removes its folder. */
-export function copyCheckout({ built }: { readonly built: boolean }): string {
+/** A copy of the sources, as a clone under umask 077 has them, with this checkout's kernels, whose compilation takes four times as long as all else. The caller removes its folder. */
+export function copyCheckout(): string {
   const folder = mkdtempSync(join(tmpdir(), "lossd-checkout-"));
-  const names = readdirSync(ROOT).filter((name) => SOURCES.test(name) || (built && name === "dist"));
-  for (const name of names)
-    cpSync(join(ROOT, name), join(folder, name), {
-      recursive: true,
-      filter: (path) => built || !BUILT.test(path),
-    });
+  for (const name of readdirSync(ROOT).filter((name) => SOURCES.test(name)))
+    cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   for (const name of ["src", "playground"])
     for (const entry of readdirSync(join(folder, name), { recursive: true, withFileTypes: true }))
       chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o700 : 0o600);
@@ -34,9 +29,9 @@ export function copyCheckout({ built }: { readonly built: boolean }): string {
   return folder;
 }
 
-/** A copy of the sources that is not built and that every user can read. The caller removes its folder. */
+/** A copy that every user can read. The caller removes its folder. */
 export function copyReadable(): string {
-  const folder = copyCheckout({ built: false });
+  const folder = copyCheckout();
   rmSync(join(folder, "node_modules"), { recursive: true });
   rmSync(join(folder, "bin"), { recursive: true });
   setModes(folder, []);
