@@ -5,7 +5,7 @@ import { EXAMPLES } from "../../playground/request/examples.ts";
 import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
 import type { VisitOptions } from "./visit.ts";
-import { choose, faultsOf, fill, log2SizeOf, useVisits } from "./visit.ts";
+import { choose, fill, useVisits, violationsOf, widthOf } from "./visit.ts";
 
 const GUIDE_PAGES = ["", "start", "losses", "sdk", "sdk-java", "options"];
 
@@ -14,14 +14,17 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
   const visit = useVisits(service);
 
   /** Shows each lesson as it begins and with the formula of a focused cell, a typo, and pages of the guide. */
-  const showAll = (check: (page: Page, title: string) => Promise<void>, options: VisitOptions) =>
+  const showAll = (
+    check: (page: Page, title: string, parts?: string) => Promise<void>,
+    options: VisitOptions,
+  ) =>
     visit(async (page) => {
       for (const { title } of EXAMPLES) {
         await choose(page, title);
         await check(page, title);
-        // A focused cell fades the others.
+        // A focused cell fades the others, and explains itself among them.
         await page.locator("#step-gradient .cell").first().focus();
-        await check(page, `${title}, focused`);
+        await check(page, `${title}, focused`, "#steps");
       }
       await fill(page, "#input", "1 x");
       await page.click("#ask button");
@@ -39,7 +42,7 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
   ] as const)(
     "axe finds no fault in %s, %i pixels wide",
     (colorScheme, width) =>
-      showAll(async (page, title) => expect(await faultsOf(page), title).toEqual([]), {
+      showAll(async (page, title, parts) => expect(await violationsOf(page, parts), title).toEqual([]), {
         colorScheme,
         viewport: { width, height: 800 },
       }),
@@ -49,7 +52,7 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
   it.each([360, 390, 1280])(
     "nothing scrolls sideways in %i pixels",
     (width) =>
-      showAll(async (page, title) => expect(await log2SizeOf(page), title).toBeLessThanOrEqual(width), {
+      showAll(async (page, title) => expect(await widthOf(page), title).toBeLessThanOrEqual(width), {
         viewport: { width, height: 800 },
       }),
     60_000,

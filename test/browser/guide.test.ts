@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { faultsOf, log2SizeOf, OWN_CONTEXT, useVisits } from "./visit.ts";
+import { OWN_CONTEXT, useVisits, violationsOf, widthOf } from "./visit.ts";
 
 /** For the first search of a page, which loads the index. */
 const PATIENCE = { timeout: 10_000 };
@@ -80,9 +80,9 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       visit(
         async (page) => {
           await open(page, "sdk-python");
-          expect(await faultsOf(page)).toEqual([]);
+          expect(await violationsOf(page)).toEqual([]);
           await search(page, "gradient");
-          expect(await faultsOf(page)).toEqual([]);
+          expect(await violationsOf(page)).toEqual([]);
         },
         { colorScheme },
       ),
@@ -100,10 +100,10 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
           expect(links.length).toBeGreaterThan(20);
           for (const name of links) {
             await open(page, name);
-            expect(await log2SizeOf(page), name).toBe(390);
+            expect(await widthOf(page), name).toBe(390);
           }
           await search(page, "gradient");
-          expect(await log2SizeOf(page)).toBe(390);
+          expect(await widthOf(page)).toBe(390);
         },
         { viewport: { width: 390, height: 844 } },
       ),

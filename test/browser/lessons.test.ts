@@ -5,7 +5,7 @@ import { digestTokens } from "../../src/http/server/auth.ts";
 import { crossEntropy } from "../../src/runtimes/node.ts";
 import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { cells, faultsOf, fill, OWN_CONTEXT, sampleOf, useVisits } from "./visit.ts";
+import { cells, fill, OWN_CONTEXT, sampleOf, useVisits, violationsOf } from "./visit.ts";
 
 /** Time for what the page does in several frames, or asks the server for. */
 const SOON = { timeout: 20_000 };
@@ -184,7 +184,7 @@ describe.skipIf(!HAS_CHROMIUM)("a lesson's link", () => {
       );
       expect(await page.textContent("#loss")).toBe("1.676");
       expect(await page.textContent("#problem")).toBe("");
-      expect(await faultsOf(page)).toEqual([]);
+      expect(await violationsOf(page)).toEqual([]);
     }),
   );
 
@@ -314,7 +314,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await expect
         .poll(() => page.textContent("#problem"), SOON)
         .toMatch(/^This page cannot compute in this browser: .*expected the kernels, got HTTP status 404$/);
-      expect(await faultsOf(page)).toEqual([]);
+      expect(await violationsOf(page)).toEqual([]);
     }, OWN_CONTEXT));
 
   it("works offline but for that", () =>

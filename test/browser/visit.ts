@@ -130,7 +130,7 @@ interface Axe {
 }
 
 /** Returns the violations that axe finds, by default of all its rules in all of the page. */
-export async function faultsOf(
+export async function violationsOf(
   page: Page,
   parts?: string,
   options: { readonly runOnly?: readonly string[] } = {},
@@ -144,7 +144,7 @@ export async function faultsOf(
   return page.evaluate(run, { parts, options });
 }
 
-export function log2SizeOf(page: Page): Promise<number> {
+export function widthOf(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth);
 }
 
