@@ -145,7 +145,7 @@ export function sampleWeightAt(request: LossRequest, position: Indices): number 
 }
 
 /** Returns the scale of the z-loss, 0 without one. */
-export function squareScaleOf({ body }: LossRequest): number {
+export function lseSquareScaleOf({ body }: LossRequest): number {
   return toNumber(body.lse_square_scale ?? 0);
 }
 

@@ -5,8 +5,8 @@ import {
   hasProbabilities,
   isKept,
   isSparse,
+  lseSquareScaleOf,
   sampleWeightAt,
-  squareScaleOf,
   targetPosition,
   targetShares,
   weightsOf,
@@ -121,16 +121,16 @@ export function explainLoss(results: Results, losses: Nested, position: Indices)
   const pickedWords = isPicked
     ? `minus the ${entry} at class ${index}`
     : `minus the sum of each class's ${isSparse(request) ? "target_weight" : "share of the target"} times its ${entry}`;
-  const square = squareTerm(results, position);
+  const zLoss = zLossTerm(results, position);
   const sample = sampleWeightAt(request, position);
-  const sum = square === "" ? picked : `${picked} + ${square}`;
+  const sum = zLoss === "" ? picked : `${picked} + ${zLoss}`;
   const words = joinWords(
     `${pickedWords}${weightWords(request)}`,
-    square === "" ? "" : "plus lse_square_scale times the squared logsumexp",
+    zLoss === "" ? "" : "plus lse_square_scale times the squared logsumexp",
     sampleWords(request),
     roundingWords(request),
   );
-  return equation(name, timesSample(sum, sample, square !== ""), value, words);
+  return equation(name, timesSample(sum, sample, zLoss !== ""), value, words);
 }
 
 /** Multiplies a term by its sample_weight. */
@@ -140,8 +140,8 @@ function timesSample(term: string, sample: number, isSum: boolean): string {
 }
 
 /** Returns the z-loss of a position before its sample_weight, empty without one. */
-function squareTerm(results: Results, position: Indices): string {
-  const scale = squareScaleOf(results.request);
+function zLossTerm(results: Results, position: Indices): string {
+  const scale = lseSquareScaleOf(results.request);
   if (scale === 0) return "";
   return `${shortNumber(scale)} × ${factor(logSumExpAt(results, position))}²`;
 }
@@ -154,13 +154,13 @@ export function logSumExpAt(results: Results, position: Indices): number {
 }
 
 /** Explains the z-loss of a position. */
-export function explainSquare(results: Results, squares: Nested, position: Indices): string {
+export function explainZLoss(results: Results, zLosses: Nested, position: Indices): string {
   const { request } = results;
-  const value = numberAt(squares, position);
+  const value = numberAt(zLosses, position);
   const name = elementName("z_losses", position);
   if (!isKept(request, position))
     return `${name} = ${shortNumber(value)}: ${omissionWords(request, position)}, and does not count`;
-  const arithmetic = timesSample(squareTerm(results, position), sampleWeightAt(request, position), false);
+  const arithmetic = timesSample(zLossTerm(results, position), sampleWeightAt(request, position), false);
   const words = joinWords(
     "lse_square_scale times the squared logsumexp",
     sampleWords(request),

@@ -5,10 +5,10 @@ import {
   classAt,
   isKept,
   keptClass,
+  lseSquareScaleOf,
   reductionOf,
   sampleWeightAt,
   smoothingOf,
-  squareScaleOf,
   targetProbabilities,
   weightsOf,
 } from "../request/request.ts";
@@ -97,19 +97,19 @@ function softmaxMinusTarget(results: Results, at: Indices): { term: string; word
   // Shares such as 0.9 + 0.1 add up to 1 except for rounding.
   const isOne = !isWeighted && Math.abs(sum - 1) < 1e-6;
   const total = isOne ? 1 : sum;
-  const scale = squareScaleOf(request);
+  const scale = lseSquareScaleOf(request);
   const lse = scale === 0 ? 0 : logSumExpAt(results, position);
   const decimals = decimalsFor(
     (round) => round(softmax) * (round(total) + 2 * round(scale) * round(lse)) - round(share) * round(weight),
   );
-  const squares = `2 × ${longNumber(scale, decimals)} × ${factor(lse, decimals)}`;
+  const doubledLse = `2 × ${longNumber(scale, decimals)} × ${factor(lse, decimals)}`;
   const times =
-    scale === 0 ? (isOne ? "" : factor(total, decimals)) : `(${longNumber(total, decimals)} + ${squares})`;
+    scale === 0 ? (isOne ? "" : factor(total, decimals)) : `(${longNumber(total, decimals)} + ${doubledLse})`;
   const expected = `${longNumber(softmax, decimals)}${times === "" ? "" : ` × ${times}`}`;
   const own = product([share, weight], decimals);
   const sumWords = isWeighted ? "the sum of share × weight" : isOne ? "1" : "the target's sum";
-  const squareWords = scale === 0 ? sumWords : `(${sumWords} + 2 × lse_square_scale × logsumexp)`;
-  const timesWords = squareWords === "1" ? "" : ` times ${squareWords}`;
+  const shareWords = scale === 0 ? sumWords : `(${sumWords} + 2 × lse_square_scale × logsumexp)`;
+  const timesWords = shareWords === "1" ? "" : ` times ${shareWords}`;
   return {
     term: `(${expected} − ${own.startsWith("−") ? `(${own})` : own})`,
     words: isWeighted

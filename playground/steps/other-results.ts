@@ -7,7 +7,7 @@ import { elementName, fullNumber } from "../tensors/arithmetic.ts";
 import type { Indices, Nested } from "../tensors/slices.ts";
 import { lineIndices, numberAt, plainSlices, positionSlices } from "../tensors/slices.ts";
 import type { Heat } from "./colors.ts";
-import { explainSquare } from "./explanation.ts";
+import { explainZLoss } from "./explanation.ts";
 import { explainGradTargetWeight } from "./gradient-explanation.ts";
 import type { Step } from "./step.ts";
 
@@ -29,7 +29,7 @@ const OTHER_RESULTS: Readonly<Record<string, OtherResult>> = {
     note: "The part of each loss that lse_square_scale adds.",
     hasPositions: true,
     heat: "loss",
-    explain: explainSquare,
+    explain: explainZLoss,
   },
   predictions: {
     title: "Predictions",

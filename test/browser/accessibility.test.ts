@@ -24,7 +24,7 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
         await check(page, title);
         // A focused cell fades the others, and explains itself among them.
         await page.locator("#step-gradient .cell").first().focus();
-        await check(page, `${title}, focused`, "#steps");
+        await check(page, `${title}, focused`, "#steps, #explanation");
       }
       await fill(page, "#input", "1 x");
       await page.click("#ask button");

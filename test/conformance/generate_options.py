@@ -133,15 +133,15 @@ def composed(case, x, target, weight, sample, sparse):
     losses, share = positions_loss(case, x, target, weight, sparse)
     dtype = losses.dtype
     lse = torch.logsumexp(x, axis).to(dtype)
-    square = case.get("lse_square_scale", 0) * lse * lse
+    z_loss = case.get("lse_square_scale", 0) * lse * lse
     if sparse is not None or target.shape != x.shape:
-        square = torch.where(share_kept(case, target, axis, sparse), square, torch.zeros((), dtype=dtype))
+        z_loss = torch.where(share_kept(case, target, axis, sparse), z_loss, torch.zeros((), dtype=dtype))
     if "lse_square_scale" in case:
-        losses = losses + square
+        losses = losses + z_loss
     if sample is not None:
-        losses, square, share = losses * sample.to(dtype), square * sample.to(dtype), share * sample.to(share.dtype)
+        losses, z_loss, share = losses * sample.to(dtype), z_loss * sample.to(dtype), share * sample.to(share.dtype)
     total = share.sum()
-    return reduce(case, losses, total), reduce(case, square, total), total
+    return reduce(case, losses, total), reduce(case, z_loss, total), total
 
 
 def share_kept(case, target, axis, sparse):
@@ -239,10 +239,10 @@ def compute(case, tensors, widen):
         target = target if target.is_floating_point() else target.long()
         output = getattr(F, case["op"])(x, target, weight=weight, **options)
     else:
-        output, square, total = composed(case, x, target, weight, sample, sparse)
+        output, z_loss, total = composed(case, x, target, weight, sample, sparse)
         answer["total_weight"] = total.detach()
         if case.get("z_loss"):
-            answer["z_losses" if case["reduction"] == "none" else "z_loss"] = square.detach()
+            answer["z_losses" if case["reduction"] == "none" else "z_loss"] = z_loss.detach()
         if target.is_floating_point() and sample is None:
             answer.pop("total_weight")
     answer["output"] = output.detach()

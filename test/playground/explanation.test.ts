@@ -239,7 +239,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
         { temperature: 3, softcap: 30 },
         { temperature: 1, softcap: 0.7 },
       ),
-      square: fc.constantFrom({}, {}, { lse_square_scale: 0.1, return_z_loss: true }),
+      zLoss: fc.constantFrom({}, {}, { lse_square_scale: 0.1, return_z_loss: true }),
       weighted: fc.boolean(),
       sampled: fc.boolean(),
       infinite: fc.boolean(),
@@ -249,7 +249,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     const seen = new Set<string>();
     await fc.assert(
       fc.asyncProperty(options, async (chosen) => {
-        const { shape, kind, isNegative, dtype, transform, square, smoothing, reduction } = chosen;
+        const { shape, kind, isNegative, dtype, transform, zLoss, smoothing, reduction } = chosen;
         let state = chosen.seed;
         const random = (): number => {
           state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -279,7 +279,7 @@ describe("every cell is explained by arithmetic that gives its number", () => {
           return_grad: true,
           ...(shift > 0 && { shift }),
           ...(dtype !== undefined && { dtype }),
-          ...(isCross && { ...transform, ...square, return_predictions: true }),
+          ...(isCross && { ...transform, ...zLoss, return_predictions: true }),
           ...(isCross && kind !== "sparse" && { label_smoothing: smoothing }),
           ...(kind === "index" && { return_correct: true }),
           ...(kind === "probabilities" && { return_grad_target: true }),
@@ -426,14 +426,14 @@ describe("every cell is explained by arithmetic that gives its number", () => {
     expect(await explain(capped, "gradient", [0, 1])).toBe(
       "grad_input[0, 1] = (0.109 − 0) × 0.7864 / 0.5 = 0.1714: softmax minus the target's share of this class, times the slope of softcap × tanh(score / softcap), divided by temperature",
     );
-    const square = { lse_square_scale: 0.1, sample_weight: [2], reduction: "sum", return_z_loss: true };
-    expect(await explain(square, "losses", [0])).toBe(
+    const zLoss = { lse_square_scale: 0.1, sample_weight: [2], reduction: "sum", return_z_loss: true };
+    expect(await explain(zLoss, "losses", [0])).toBe(
       "loss[0] = (−(−0.02058) + 0.1 × 5.021²) × 2 = 5.082: minus the log_softmax at class 0, plus lse_square_scale times the squared logsumexp, times sample_weight",
     );
-    expect(await explain({ ...square, reduction: "none", return_grad: false }, "z-losses", [0])).toBe(
+    expect(await explain({ ...zLoss, reduction: "none", return_grad: false }, "z-losses", [0])).toBe(
       "z_losses[0] = 0.1 × 5.021² × 2 = 5.041: lse_square_scale times the squared logsumexp, times sample_weight",
     );
-    expect(await explain({ ...square, sample_weight: [1] }, "gradient", [0, 1])).toMatch(
+    expect(await explain({ ...zLoss, sample_weight: [1] }, "gradient", [0, 1])).toMatch(
       /^grad_input\[0, 1\] = 0\.01794 × \(1 \+ 2 × 0\.1 × 5\.021\) − 0 = 0\.03596: softmax times \(1 \+ 2 × lse_square_scale × logsumexp\) minus/,
     );
     const sparse = {
