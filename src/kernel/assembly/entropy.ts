@@ -2,7 +2,7 @@
 // cancels.
 import { exp, expConstant, nmadd, unscale } from "./exp";
 import { FLOW, LOSS, MAX } from "./state";
-import { addTo, each, groupsOf, lower, stepsOf, strideOf, upper } from "./vectors";
+import { addTo, groupsOf, lower, positionVector, stepsOf, strideOf, upper } from "./vectors";
 
 /** Steps whose terms are added in K before they are added to the float64 sum. */
 const RUN: usize = 16;
@@ -17,7 +17,7 @@ export function addEntropy<K, L>(x: usize, n: usize, width: usize, state: usize,
   const steps = stepsOf<K, L>(n);
   const stride = strideOf<K, L>(width);
   for (let g: usize = 0; g < groups; g++) {
-    const m = each<K, L>(state + MAX * bytes, g);
+    const m = positionVector<K, L>(state + MAX * bytes, g);
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     const last = x + (g << 4) + steps * stride;

@@ -5,7 +5,7 @@ import { differentiatesEntropy } from "./line-sums";
 import { ZERO, minusLog, own, runOf } from "./passes";
 import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";
-import { each, stepsOf, strideOf } from "./vectors";
+import { positionVector, stepsOf, strideOf } from "./vectors";
 
 /** Computes (l - sum(g) - h * H) / S in FLOW_K and h / S in GRAD_OUTPUT. */
 export function shareLines<K>(fold: Fold): void {
@@ -43,8 +43,8 @@ export function lineGradient<K, L>(
   const rests = state + LOG_REST * bytes;
   const flows = state + FLOW_K * bytes;
   const slopes = state + GRAD_OUTPUT * bytes;
-  const m = each<K, L>(maxima, 0), log = each<K, L>(logs, 0), rest = each<K, L>(rests, 0);
-  const flow = each<K, L>(flows, 0), slope = each<K, L>(slopes, 0);
+  const m = positionVector<K, L>(maxima, 0), log = positionVector<K, L>(logs, 0), rest = positionVector<K, L>(rests, 0);
+  const flow = positionVector<K, L>(flows, 0), slope = positionVector<K, L>(slopes, 0);
   const scale = v128.splat<K>(<K>unscale<K>());
   const run = runOf<K, L>(n, width);
   // Reads the same zeros for every step.

@@ -42,7 +42,7 @@ export function maximumAt(line: usize, classes: usize, block: usize): usize {
 export function keepMaximum<K>(fold: Fold, x: usize, n: usize): void {
   const lines = linesOf(fold);
   if (lines.maxima == 0) return;
-  const at = maximumAt(fold.position - lines.first, fold.classes, fold.classAt / ROW_BLOCK);
+  const at = maximumAt(fold.position - lines.first, fold.classes, <usize>fold.classAt / ROW_BLOCK);
   v128.store(<usize>lines.maxima + at, blockMaximum<K>(x, n));
 }
 

@@ -2,7 +2,7 @@
 import { exp, expConstant, nmadd, unscale } from "./exp";
 import { isRows } from "./lines";
 import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, PEAK, TAIL, GRAD_OUTPUT } from "./state";
-import { addTo, each, groupsOf, lower, present, stepsOf, strideOf, upper, weights } from "./vectors";
+import { addTo, groupsOf, lower, positionVector, present, stepsOf, strideOf, upper, weightVector } from "./vectors";
 
 /** Flows multiplied by {@link unscale} in advance to compensate the factor 2^SHIFT of the exponentials, which saves a step. */
 export type Scaled = u8;
@@ -63,7 +63,7 @@ export function subtractLogs<K, L>(
   const maxima = state + MAX * bytes;
   const logs = state + LOG * bytes;
   const rests = state + LOG_REST * bytes;
-  const m = each<K, L>(maxima, 0), log = each<K, L>(logs, 0), rest = each<K, L>(rests, 0);
+  const m = positionVector<K, L>(maxima, 0), log = positionVector<K, L>(logs, 0), rest = positionVector<K, L>(rests, 0);
   const run = runOf<K, L>(n, width);
   for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(width); x < last; x += run, to += pitch) {
     for (let at: usize = 0; at < run; at += 16) {
@@ -85,7 +85,7 @@ export function shareFlow<K, L, S>(
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
   const maxima = state + MAX * bytes;
   const shares = state + FLOW_K * bytes;
-  const m = each<K, L>(maxima, 0), share = each<K, L>(shares, 0);
+  const m = positionVector<K, L>(maxima, 0), share = positionVector<K, L>(shares, 0);
   const run = runOf<K, L>(n, width);
   for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(width); x < last; x += run, to += pitch) {
     for (let at: usize = 0; at < run; at += 16) {
@@ -136,7 +136,7 @@ export function flowBack<K, L, S>(
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
   const flows = state + FLOW_K * bytes;
-  const flow = each<K, L>(flows, 0);
+  const flow = positionVector<K, L>(flows, 0);
   const run = runOf<K, L>(n, width);
   // Reads the same zeros for every step.
   const baseStep: usize = base == 0 ? 0 : 16;
@@ -175,12 +175,12 @@ export function smoothTerm<K, L>(
   const stride = strideOf<K, L>(width);
   const one = v128.splat<K>(1);
   for (let g: usize = 0; g < groups; g++) {
-    const gradOutput = v128.mul<K>(each<K, L>(state + GRAD_OUTPUT * bytes, g), v128.splat<K>(<K>share));
+    const gradOutput = v128.mul<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g), v128.splat<K>(<K>share));
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const at = (g << 4) + k * stride;
-      const w = weights<K, L>(weight, k, one);
+      const w = weightVector<K, L>(weight, k, one);
       const term = v128.and(v128.mul<K>(w, v128.load(a + at)), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
@@ -211,12 +211,12 @@ export function addSoftFlow<K, L>(
   const kept = v128.splat<K>(<K>keep);
   const evenly = v128.splat<K>(<K>spread);
   for (let g: usize = 0; g < groups; g++) {
-    const gradOutput = v128.neg<K>(each<K, L>(state + GRAD_OUTPUT * bytes, g));
+    const gradOutput = v128.neg<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g));
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const q = smoothed<K>(v128.load(t + (g << 4) + k * stride), kept, evenly);
-      const upstream = v128.mul<K>(gradOutput, weights<K, L>(weight, k, one));
+      const upstream = v128.mul<K>(gradOutput, weightVector<K, L>(weight, k, one));
       const term = v128.and(v128.mul<K>(upstream, q), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
@@ -240,13 +240,13 @@ export function softTerm<K, L>(
   const kept = v128.splat<K>(<K>keep);
   const evenly = v128.splat<K>(<K>spread);
   for (let g: usize = 0; g < groups; g++) {
-    const gradOutput = v128.neg<K>(each<K, L>(state + GRAD_OUTPUT * bytes, g));
+    const gradOutput = v128.neg<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g));
     const toTarget = v128.mul<K>(gradOutput, kept);
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const at = (g << 4) + k * stride;
-      const w = weights<K, L>(weight, k, one);
+      const w = weightVector<K, L>(weight, k, one);
       const q = smoothed<K>(v128.load(t + at), kept, evenly);
       const logProbability = v128.load(a + at);
       const term = v128.and(v128.mul<K>(v128.mul<K>(logProbability, q), w), present<K, L>(k, n));

@@ -281,7 +281,7 @@ function moveEntries(picks: Picks, from: usize, end: usize): void {
     const place = digitOf(picks, at);
     const rank = load<u32>(place);
     store<u32>(place, rank + 1);
-    storeEntry(picks, to + rank * bytes, load<u64>(at), indexOf(picks, at));
+    storeEntry(picks, to + <usize>rank * bytes, load<u64>(at), indexOf(picks, at));
   }
 }
 

@@ -69,7 +69,7 @@ function scan<K>(picks: Picks, left: i64): i64 {
 /** Returns whether the maxima of the block do not exceed the limit. */
 function isBelow<K>(picks: Picks): bool {
   if (picks.maxima == 0 || !picks.bounded) return false;
-  const at = maximumAt(picks.position - picks.first, picks.classes, picks.at / ROW_BLOCK);
+  const at = maximumAt(picks.position - picks.first, picks.classes, <usize>picks.at / ROW_BLOCK);
   return !v128.any_true(v128.gt<K>(v128.load(<usize>picks.maxima + at), v128.splat<K>(<K>picks.limit)));
 }
 

@@ -28,22 +28,22 @@ export function strideOf<K, L>(width: usize): usize {
 /** Loads per-position numbers of K for vector `g`: one for all lanes of a row, one per lane of columns. */
 // @ts-ignore: decorator
 @inline
-export function each<K, L>(array: usize, g: usize): v128 {
+export function positionVector<K, L>(array: usize, g: usize): v128 {
   return isRows<L>() ? v128.load_splat<K>(array) : v128.load(array + (g << 4));
 }
 
 /** Loads per-class numbers of K for step `k`: one per lane of a row, one for all lanes of columns. */
 // @ts-ignore: decorator
 @inline
-export function classes<K, L>(array: usize, k: usize): v128 {
+export function classVector<K, L>(array: usize, k: usize): v128 {
   return isRows<L>() ? v128.load(array + (k << 4)) : v128.load_splat<K>(array + k * sizeof<K>());
 }
 
 /** Loads the weights of step `k`, or 1. */
 // @ts-ignore: decorator
 @inline
-export function weights<K, L>(weight: usize, k: usize, one: v128): v128 {
-  return weight == 0 ? one : classes<K, L>(weight, k);
+export function weightVector<K, L>(weight: usize, k: usize, one: v128): v128 {
+  return weight == 0 ? one : classVector<K, L>(weight, k);
 }
 
 const LANE_MASKS = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
