@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { argv } from "node:process";
+import type { Plugin } from "rolldown";
 import { build } from "rolldown";
 import { reachedFrom } from "./reach.ts";
 import { ROOT } from "./requirements.mjs";
@@ -18,12 +19,30 @@ const ENTRIES = {
   slim: "index.js",
 };
 
+/** Before these words, a line begins. */
+const LINE_STARTS = /([;}])(?=(?:function|const|let|class|throw|return|if|for)\b)/g;
+
+/**
+ * Makes uncaught errors readable: Node prints the line of the throw, so the minified text has lines, and the name of the class. Costs 70 bytes
+ * of the compressed file. Keeping the names of all classes costs 85 more.
+ */
+const readableErrors: Plugin = {
+  name: "readable-errors",
+  generateBundle(_options, { "losses.js": losses }) {
+    if (losses?.type !== "chunk") throw new Error("there is no losses.js");
+    const named = losses.code.replace(/=class extends Error\{/, "=class LossError extends Error{");
+    if (named === losses.code) throw new Error("there is no LossError");
+    losses.code = named.replaceAll("/* @__PURE__ */", "").replace(LINE_STARTS, "$1\n");
+  },
+};
+
 await build({
   input: Object.fromEntries(Object.entries(ENTRIES).map(([name, file]) => [name, join(DIST, file)])),
   logLevel: "silent",
   platform: "neutral",
   external: /^node:/,
   plugins: [
+    readableErrors,
     { name: "kernels", resolveId: (id) => (id.endsWith(".wasm") ? { id, external: "relative" } : null) },
   ],
   output: { dir: CORE, format: "esm", chunkFileNames: "losses.js", minify: true },

@@ -59,9 +59,12 @@ const legacyFlag = check("true, false or null", orNull(isBoolean));
 
 const SIZES = `an Array of at most ${MAX_RANK} sizes`;
 
+/** Members of arrays of other libraries, whose elements may be in another order. */
+const STRIDED = ["stride", "strides"];
+
 /**
  * Checks a record { dtype, shape, data } with the dtype's typed array and at most 8 sizes from 0 on. The losses check
- * that shape and data agree, because a mismatch is a LossError.
+ * that shape and data agree, because a mismatch is a LossError. Rejects strided arrays.
  */
 export function checkTensor(where: string, value: unknown): ArrayTensor {
   const members = ["dtype", "shape", "data"];
@@ -74,6 +77,9 @@ export function checkTensor(where: string, value: unknown): ArrayTensor {
       `${where}: expected ${expected}, got ${describe(value)} without ${missing.join(", ")}`,
     );
   }
+  const strided = STRIDED.find((name) => name in value);
+  if (strided !== undefined)
+    throw new TypeError(`${where}: expected ${expected}, got an object with ${strided}`);
   const { dtype, shape, data } = value as { readonly [Name in keyof ArrayTensor]: unknown };
   const known = dtypeOf(`${where}.dtype`, dtype);
   const sizes = checkShape(`${where}.shape`, shape);
@@ -90,12 +96,12 @@ function checkShape(where: string, value: unknown): number[] {
   if (!Array.isArray(value)) throw wrong(where, SIZES, value);
   // Read once and by index, because the array may be a proxy or have an iterator of its own.
   const { length } = value;
-  if (length > MAX_RANK) throw new TypeError(`${where}: expected ${SIZES}, got ${length}`);
+  if (!isSize(length) || length > MAX_RANK) throw wrong(where, SIZES, length);
   return Array.from({ length }, (_, axis) => {
     const size: unknown = value[axis];
-    if (!Number.isSafeInteger(size) || (size as number) < 0)
-      throw wrong(`${where}[${axis}]`, "an integer from 0 on", size);
-    return size as number;
+    if (!isSize(size)) throw wrong(`${where}[${axis}]`, "an integer from 0 on", size);
+    // 0 for -0.
+    return Math.abs(size);
   });
 }
 
@@ -176,17 +182,20 @@ export const KL_DIV = {
   ...GRADIENT,
 } satisfies Record<keyof KlDivOptions, Check<unknown>>;
 
-/** Checks options against a table. Throws a TypeError for unknown names, including inherited ones, and for wrong types. */
+/**
+ * Checks options against a table, also those that a class has as accessors. Throws a TypeError for unknown names,
+ * including inherited ones, and for wrong types.
+ */
 export function checkOptions<Table extends Checks>(
   where: string,
   options: unknown,
   table: Table,
 ): Checked<Table> {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
+  if (typeof options !== "object" || options === null || tagOf(options) !== "Object")
     throw wrong(`${where}: options`, "an object", options);
+  for (const name in options) if (!Object.hasOwn(table, name)) throw unknownOption(where, name, table);
   const checked: Record<string, unknown> = {};
-  for (const name in options) {
-    if (!Object.hasOwn(table, name)) throw unknownOption(where, name, table);
+  for (const name in table) {
     const value = (options as Record<string, unknown>)[name];
     if (value !== undefined) checked[name] = table[name]!(`${where}: ${name}`, value);
   }
@@ -218,7 +227,7 @@ function describe(value: unknown): string {
       return `a ${typeof value}`;
     case "object":
       if (value === null) return "null";
-      return tagOf(value) === "Object" ? "an object" : withArticle(tagOf(value));
+      return tagOf(value) === "Object" ? "an object" : withArticle(shorten(tagOf(value)));
     default:
       return String(value);
   }

@@ -69,6 +69,6 @@ export class Workspace {
   copyOut(tensor: Tensor): ArrayTensor {
     const { dtype, shape, address } = tensor;
     const { buffer } = this.#instance.kernel.u8.slice(address, address + byteLength(tensor));
-    return { dtype, shape, data: new ARRAYS[dtype](buffer) } as ArrayTensor;
+    return { dtype, shape: [...shape], data: new ARRAYS[dtype](buffer) } as ArrayTensor;
   }
 }

@@ -131,6 +131,11 @@ export function checkWeightDType(input: Tensor, weight: Tensor | undefined): voi
   }
 }
 
+/** Returns the field that has decided on the `dtype` of the computation. */
+export function fieldOf(dtype: DType, input: Tensor): "input" | "dtype" {
+  return dtype === input.dtype ? "input" : "dtype";
+}
+
 /** Rejects integer dtypes in the words of PyTorch's kernel dispatch. */
 export function requireFloat(field: "input" | "dtype", dtype: DType, kernel: string): void {
   if (DTYPES[dtype].float) return;

@@ -8,7 +8,7 @@ import type { DType, FloatDType } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { axisOf } from "../tensor/tensor.ts";
 import type { GradOptions } from "./grad-output.ts";
-import { requireFloat } from "./index-checks.ts";
+import { fieldOf, requireFloat } from "./index-checks.ts";
 import type { LineOptions, LineShapes } from "./line-checks.ts";
 import { checkOutputs, checkUpstreams } from "./line-checks.ts";
 import { LinesRun, SLAB_ELEMENTS } from "./lines-run.ts";
@@ -79,7 +79,7 @@ export class LinesPlan implements Plan<LogSoftmaxResult> {
     options: LineOptions & GradOptions,
     windowBytes: number | undefined,
   ) {
-    requireFloat("input", dtype, "log_softmax_lastdim_kernel_impl");
+    requireFloat(fieldOf(dtype, input), dtype, "log_softmax_lastdim_kernel_impl");
     this.dtype = dtype as FloatDType;
     this.shapes = checkOutputs(input.shape, dim, options);
     checkUpstreams(input.shape, options, this.shapes);

@@ -12,7 +12,7 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import { axisOf, elementCount } from "../tensor/tensor.ts";
 import type { GradOptions } from "./grad-output.ts";
 import { checkGradOutput, checkGradRequest } from "./grad-output.ts";
-import { requireFloat } from "./index-checks.ts";
+import { fieldOf, requireFloat } from "./index-checks.ts";
 import type { LineOptions } from "./line-checks.ts";
 import { wantsLines } from "./line-checks.ts";
 import { LinesPlan } from "./log-softmax-lines.ts";
@@ -212,7 +212,7 @@ function checkInput(input: Tensor, options: LogSoftmaxOptions) {
   const dim = resolveDim(input.shape.length, options.dim ?? null, warnings);
   const dtype = options.dtype ?? input.dtype;
   const empty = elementCount(input.shape) === 0;
-  if (!empty || returnGrad) requireFloat("input", dtype, kernelName(input.shape, dim));
+  if (!empty || returnGrad) requireFloat(fieldOf(dtype, input), dtype, kernelName(input.shape, dim));
   return { dim, dtype, transform: resolveTransform(options), returnGrad, warnings };
 }
 

@@ -72,6 +72,37 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
     "logSoftmax: input.data: expected a Float32Array for float32, got a Float32Array",
   ],
 
+  [
+    "an ndarray, whose elements may be in another order",
+    () => logSoftmax({ ...x, stride: [1, 3], offset: 0 }),
+    `logSoftmax: input: ${RECORD} an object with stride`,
+  ],
+  [
+    "another strided array, of a class with accessors",
+    () =>
+      logSoftmax(
+        Object.assign(
+          Object.create({
+            get strides() {
+              return [1, 3];
+            },
+          }),
+          x,
+        ),
+      ),
+    `logSoftmax: input: ${RECORD} an object with strides`,
+  ],
+  [
+    "a shape whose length is read twice",
+    () =>
+      logSoftmax({
+        ...x,
+        shape: new Proxy([], {
+          get: (list, name) => (name === "length" ? { valueOf: () => 1 } : Reflect.get(list, name)),
+        }),
+      }),
+    `logSoftmax: input.shape: ${RANK} an object`,
+  ],
   ["half a row", () => logSoftmax({ ...x, shape: [0.5, 6] }), `logSoftmax: input.shape[0]: ${SIZE} 0.5`],
   ["negative sizes", () => logSoftmax({ ...x, shape: [1, -3] }), `logSoftmax: input.shape[1]: ${SIZE} -3`],
   [
@@ -141,6 +172,12 @@ const MISUSES: readonly (readonly [name: string, call: () => unknown, message: s
     "logSoftmax: unknown option axis; expected one of dim, dtype, temperature, softcap, index, topK, returnLse, returnEntropy, returnGrad, gradOutput, gradLse, gradEntropy",
   ],
   ["dim by position", () => logSoftmax(x, 1), "logSoftmax: options: expected an object, got 1"],
+  [
+    "a map",
+    () => crossEntropy(x, t, new Map([["reduction", "none"]])),
+    "crossEntropy: options: expected an object, got a Map",
+  ],
+  ["a date", () => crossEntropy(x, t, new Date()), "crossEntropy: options: expected an object, got a Date"],
   ["no options", () => crossEntropy(x, t, null), "crossEntropy: options: expected an object, got null"],
 
   ["half a topK", () => logSoftmax(x, { topK: 0.5 }), "logSoftmax: topK: expected an integer, got 0.5"],
@@ -229,4 +266,33 @@ it("a typed array with a length of its own making does not read further than its
   const call = () => crossEntropy({ dtype: "float32", shape: [1, 6000], data }, t);
   expect(call).toThrow(LossError);
   expect(call).toThrow("input: shape [1, 6000] of float32 needs 6000 elements, got 3");
+});
+
+it("takes options that a class has as accessors", () => {
+  class Options {
+    get reduction() {
+      return "none";
+    }
+  }
+  expect(crossEntropy(x, t, new Options())).toHaveProperty("losses");
+});
+
+it("names dtype where an integer dtype was asked for, and input where the input has one", () => {
+  const ints = { dtype: "int32", shape: [2], data: Int32Array.of(1, 2) };
+  for (const options of [{ dim: 0 }, { dim: 0, returnLse: true }]) {
+    expect(() => logSoftmax(x, { ...options, dtype: "int64" })).toThrow(
+      expect.objectContaining({ field: "dtype" }),
+    );
+    expect(() => logSoftmax(ints, options)).toThrow(expect.objectContaining({ field: "input" }));
+  }
+});
+
+it("returns shapes of their own, with 0 for -0", () => {
+  const { lse, entropy } = logSoftmax(
+    { ...x, shape: [-0, 3], data: new Float32Array() },
+    { dim: 1, returnLse: true, returnEntropy: true },
+  ) as Record<string, { shape: number[] } | undefined>;
+  expect(lse!.shape).toStrictEqual([0]);
+  lse!.shape.push(7);
+  expect(entropy!.shape).toEqual([0]);
 });

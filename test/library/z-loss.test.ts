@@ -1,4 +1,4 @@
-/** The z-loss of lines with numbers that are not finite: `scale * torch.logsumexp(logits) ** 2`. */
+/** The z-loss, `scale * torch.logsumexp(logits) ** 2`, of lines with numbers that are not finite, and its gradient beside a dominant logit. */
 import fc from "fast-check";
 import { crossEntropy } from "lossd";
 import { expect, it } from "vitest";
@@ -66,5 +66,74 @@ it("is infinite where logsumexp is, and NaN only in a line with NaN", () => {
       },
     ),
     { numRuns: 500 },
+  );
+});
+
+/** Multiples of 1/256, whose differences float32 has exactly. */
+const between = (min: number, max: number) =>
+  fc.integer({ min: 256 * min, max: 256 * max }).map((n) => n / 256);
+
+const dominated = fc.record({
+  logit: between(-5, 5),
+  gaps: fc.array(between(-40, 0), { minLength: 1, maxLength: 100 }),
+  target: fc.nat(),
+  scale: fc.constantFrom(1e-30, 1e-8, 1e-4, 0.01, 1),
+  weight: fc.constantFrom(1, 0.25, 0),
+  upstream: fc.constantFrom(1, -2),
+  dtype: fc.constantFrom("float64" as const, "float32" as const),
+  isLast: fc.boolean(),
+});
+
+/** (p - [c = y]) * weight * g + 2 * scale * lse * p * g for one line, in float64, without a difference of equal numbers. */
+function judgeGradient(
+  x: readonly number[],
+  y: number,
+  scale: number,
+  weight: number,
+  g: number,
+): { gradient: number; size: number }[] {
+  const max = Math.max(...x);
+  const terms = x.map((value) => Math.exp(value - max));
+  const tail = terms.toSpliced(terms.indexOf(1), 1).reduce((a, b) => a + b, 0);
+  const [lse, sum] = [max + Math.log1p(tail), 1 + tail];
+  const others = terms.reduce((a, b, c) => (c === y ? a : a + b), 0) / sum;
+  return terms.map((term, c) => {
+    const picked = (c === y ? -others : term / sum) * weight * g;
+    const pull = 2 * scale * (term / sum) * g;
+    // The exponentials are rounded before their logarithm, which may cancel the maximum.
+    const size = Math.abs(picked) + Math.abs(pull) * (Math.abs(lse) + tail / sum);
+    return { gradient: picked + pull * lse, size };
+  });
+}
+
+it("has a gradient that keeps the target's 1 - p, whatever the scale", () => {
+  fc.assert(
+    fc.property(dominated, ({ logit, gaps, target, scale, weight, upstream, dtype, isLast }) => {
+      const classes = gaps.length + 1;
+      const y = target % classes;
+      const x = gaps.map((gap) => logit + gap).toSpliced(y, 0, logit);
+      const floats = (data: readonly number[], shape: number[]) =>
+        dtype === "float64"
+          ? { dtype, shape, data: Float64Array.from(data) }
+          : ({ dtype: "float32", shape, data: Float32Array.from(data) } as const);
+      const { gradInput } = crossEntropy(
+        floats(x, isLast ? [1, classes] : [1, classes, 1]),
+        { dtype: "int64", shape: isLast ? [1] : [1, 1], data: BigInt64Array.of(BigInt(y)) },
+        {
+          reduction: "sum",
+          returnGrad: true,
+          gradOutput: floats([upstream], []),
+          lseSquareScale: scale,
+          weight: floats(new Array(classes).fill(weight), [classes]),
+        },
+      );
+      // Each of the two terms may be off by a few units in the last place; the smallest numbers are subnormal.
+      const relative = dtype === "float64" ? 2e-14 : 8e-7;
+      judgeGradient(x, y, scale, weight, upstream).forEach(({ gradient, size }, c) => {
+        const error = Math.abs(Number(gradInput!.data[c]) - gradient);
+        expect(error, `class ${c}`).toBeLessThanOrEqual(relative * size + 1e-43);
+      });
+    }),
+    { numRuns: 1000 },
   );
 });

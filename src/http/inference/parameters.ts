@@ -82,8 +82,11 @@ export function optionsOf(
       const { type, expected } = OTHER_PARAMETERS[name]!;
       if (value !== null && typeof value !== type)
         throw rejectAt("invalid_request", `/parameters/${name}`, `expected ${expected}`);
-    } else if (isJsonOption(name) || isOperand(name)) {
-      throw rejectAt("invalid_request", `/parameters/${name}`, "unknown field");
+    } else if (isOperand(name)) {
+      throw rejectAt("invalid_request", `/parameters/${name}`, "unknown field; a tensor belongs in inputs");
+    } else if (isJsonOption(name)) {
+      const detail = "unknown field; the protocol sets the format of outputs";
+      throw rejectAt("invalid_request", `/parameters/${name}`, detail);
     } else fields[name] = value;
   }
   for (const { name } of body.inputs) fields[name] = 0;

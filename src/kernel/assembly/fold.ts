@@ -293,7 +293,7 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
 @inline
 function picksOnly<K>(fold: Fold, op: i32): bool {
   // PyTorch rounds the log-probabilities of 16-bit types and computes the gradient from them.
-  return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.zLossScale == 0 && fold.xDtype == codeOf<K>();
+  return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.xDtype == codeOf<K>();
 }
 
 /** Computes FLOW / S in K. */
@@ -345,7 +345,7 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
   }
   fold.lossSum = sum;
   fold.lossRest = lost;
-  if (peaks != 0) gradientsOfTargets<K>(stateOf(fold), bytes, n);
+  if (peaks != 0) gradientsOfTargets<K>(fold.zLossScale, stateOf(fold), bytes, n);
 }
 
 /** Writes what needs the sums in the second sweep: log-probabilities, gradients, and terms of losses and entropy. */

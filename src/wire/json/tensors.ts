@@ -83,7 +83,7 @@ export function checkElementCount(shape: readonly number[], pointer: string): nu
     throw rejectAt(
       "shape_data_mismatch",
       pointer,
-      `the product of [${excerpt(shape.join(", "))}] is too large`,
+      `the product of [${excerpt(shape.join(", "))}], without sizes of 0, is too large`,
     );
   }
   return elementCount(shape);
