@@ -4,7 +4,7 @@ FROM --platform=$BUILDPLATFORM node:24.21.0-bookworm-slim AS build
 WORKDIR /app
 # Node keeps compiled code of each user apart, so the user of the image builds, with a home that it can write to.
 RUN chown node:node .
-USER node
+USER 1000
 ENV HOME=/tmp
 COPY --chown=node:node package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
@@ -35,7 +35,8 @@ COPY --from=dependencies /app/ ./
 COPY --from=build /app/dist ./dist
 COPY --chmod=644 LICENSE ./
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080
-USER node
+# The user node, as a number because Kubernetes' runAsNonRoot refuses a name.
+USER 1000
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 # Perl is in every Debian image (perl-base) and takes a quarter of the time and a sixth of the memory of a start of Node.

@@ -211,7 +211,10 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
     const place = isFlag ? `--${flagOf(name)}` : name;
     throw new ConfigError(`${place}: expected ${wanted(schema)}, got ${withoutUser(text ?? "")}`, isFlag);
   }
-  return given as Config;
+  const config = given as Config;
+  if (config.METRICS_PORT > 0 && config.METRICS_PORT === config.PORT && config.SOCKET === "")
+    throw new ConfigError("METRICS_PORT: expected another port than PORT", flags.METRICS_PORT !== undefined);
+  return config;
 }
 
 /** Address for spans, by the rules of OpenTelemetry's OTLP exporters. Undefined if tracing is off. */

@@ -31,8 +31,10 @@ type Written = (error: NodeJS.ErrnoException | null, bytes: number) => void;
 
 /** File descriptor that never blocks. */
 export interface LogOutput {
-  /** Bytes per write. A longer line is written alone. */
+  /** Bytes of lines that are enough for a write. A longer line is written alone. */
   readonly size: number;
+  /** Whether a write takes all that waits, as a file's should under load, where each write waits for a turn of the event loop. */
+  readonly takesAll: boolean;
   write(bytes: Buffer, done: Written): void;
   writeSync(bytes: Buffer): number;
 }
@@ -111,11 +113,12 @@ export class LogStream {
   #writeNext(): void {
     const isComplete = this.#pieces.length > 1 || this.#isFlushing;
     if (this.#underWay > 0 || !isComplete) return;
-    const piece = this.#pieces.shift();
-    if (piece === undefined) {
+    if (this.#pieces.length === 0) {
       this.#isFlushing = false;
       return;
     }
+    const complete = this.#pieces.length - (this.#isFlushing ? 0 : 1);
+    const piece = this.#pieces.splice(0, this.#output.takesAll ? complete : 1).join("");
     this.#waiting -= piece.length;
     this.#since = performance.now();
     this.#send(Buffer.from(this.#isTorn ? `\n${piece}` : piece));
@@ -189,7 +192,7 @@ function ownOutput(fd: number): LogOutput {
     }
     done(null, written);
   };
-  return { size: PIPE_BYTES, write, writeSync: (bytes) => writeSync(fd, bytes) };
+  return { size: PIPE_BYTES, takesAll: false, write, writeSync: (bytes) => writeSync(fd, bytes) };
 }
 
 function sharedOutput(stdout: StandardStream): LogOutput {
@@ -197,6 +200,7 @@ function sharedOutput(stdout: StandardStream): LogOutput {
   stdout.on("error", () => {});
   return {
     size: PIPE_BYTES,
+    takesAll: false,
     write: (bytes, done) => {
       unblock(stdout);
       stdout.write(bytes, (error) => (error == null ? done(null, bytes.length) : done(error, 0)));
@@ -211,6 +215,7 @@ function sharedOutput(stdout: StandardStream): LogOutput {
 function fileOutput(fd: number): LogOutput {
   return {
     size: FILE_BYTES,
+    takesAll: true,
     write: (bytes, done) => write(fd, bytes, done),
     writeSync: (bytes) => writeSync(fd, bytes),
   };

@@ -8,6 +8,9 @@ export const DEFAULT_BYTES = 1024 * MIB;
 /** Bytes that each process takes beside its tensors, with the buffers of its sockets: 84 MiB idle, up to 215 MiB under a storm of requests. */
 const PROCESS_BYTES = 224 * MIB;
 
+/** Bytes of the primary of a cluster, 78 MiB idle. */
+const PRIMARY_BYTES = 96 * MIB;
+
 /** Smallest budget, enough for a JSON body of 1 MiB beside small ones. */
 const MIN_BYTES = 16 * MIB;
 
@@ -22,7 +25,9 @@ export interface MemoryBudget {
  * bytes, 0 if unknown, see `process.constrainedMemory`), because the kernel kills a process over its limit without a response.
  */
 export function chooseBudget(setting: number, workers: number, limit: number): MemoryBudget {
-  const room = limit === 0 ? Number.POSITIVE_INFINITY : Math.floor(limit / workers) - PROCESS_BYTES;
+  const primary = workers > 1 ? PRIMARY_BYTES : 0;
+  const room =
+    limit === 0 ? Number.POSITIVE_INFINITY : Math.floor((limit - primary) / workers) - PROCESS_BYTES;
   const shown = `the memory limit of ${limit} bytes for ${workers} ${workers === 1 ? "process" : "processes"}`;
   if (setting > 0) {
     const isCovered = setting <= room;

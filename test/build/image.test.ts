@@ -74,7 +74,7 @@ it("compiles code as the user that runs it, because Node keeps the code of each 
 });
 
 it("runs as a user, listens on all interfaces, has a health check, needs no shell", () => {
-  expect(last).toMatch(/^USER node$/m);
+  expect(last).toMatch(/^USER 1000$/m);
   expect(last).toMatch(/\bHOST=0\.0\.0\.0\b/);
   expect(last).toMatch(/^HEALTHCHECK [^\n]*\\\n {2}CMD \["perl", "-MSocket", "-e", /m);
   const command = ["node", ...ENGINE_FLAGS, "dist/main.js"];

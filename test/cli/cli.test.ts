@@ -139,6 +139,11 @@ describe("lossd", () => {
     expect([code, err]).toEqual([2, `lossd: ${text}\n`]);
   });
 
+  it("refuses one port for requests and metrics", async () => {
+    const { code, err } = await lossd([], { env: { PORT: "8099", METRICS_PORT: "8099" } });
+    expect([code, err]).toEqual([1, "lossd: METRICS_PORT: expected another port than PORT\n"]);
+  });
+
   it("names the flag of a value that it cannot use", async () => {
     const { code, err } = await lossd(["--port", "80a"]);
     expect([code, err]).toEqual([2, "lossd: --port: expected a whole number from 0 to 65535, got 80a\n"]);

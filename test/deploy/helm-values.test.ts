@@ -49,7 +49,7 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
     [
       "more memory than the limit",
       { memoryBudget: 840_000_000 },
-      "resources.limits.memory: expected at least 1074881024 bytes (workers x (memoryBudget + 224 MiB)), got 1Gi",
+      "resources.limits.memory: expected at least 1074881024 bytes (workers x (memoryBudget + 224 MiB), and 96 MiB for several workers), got 1Gi",
     ],
     [
       "fewer pods at most than at least",
@@ -61,13 +61,13 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
       { memoryBudget: 0, resources: limit("100Mi") },
       "expected at least 234881024 bytes",
     ],
-    ["more workers than the limit holds", { workers: 2 }, "expected at least 2080374784 bytes"],
+    ["more workers than the limit holds", { workers: 2 }, `expected at least ${2080 * 2 ** 20} bytes`],
   ] as const)("refuses %s", ([, values, message]) => {
     expect(render(values).error).toContain(message);
   });
 
   it.for([
-    ["a limit of exactly workers x (memoryBudget + 224 MiB)", { workers: 2, resources: limit("1984Mi") }],
+    ["a limit of exactly 2 x (memoryBudget + 224 MiB) + 96 MiB", { workers: 2, resources: limit("2080Mi") }],
     ["an automatic budget in any limit", { memoryBudget: 0, resources: limit("300Mi") }],
     ["no limit", { memoryBudget: 2 ** 31, resources: limit(null) }],
     ["the values of a chart that it is a part of", { global: { registry: "x" } }],

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { readConfig, SETTINGS } from "../../src/config.ts";
 import { VERSION } from "../../src/version.ts";
 import { useService } from "../support/service.ts";
@@ -160,6 +160,18 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
     expect(new Set(names(one))).toEqual(new Set(["one-lossd", "one-lossd-dashboard", "one-lossd-check"]));
     expect(one.Ingress.spec.rules[0].http.paths[0].backend.service.name).toBe(one.Service.metadata.name);
     expect(one.HTTPRoute.spec.rules[0].backendRefs[0]).toEqual({ name: one.Service.metadata.name, port: 80 });
+  });
+
+  it.each(["LoadBalancer", "NodePort"])("keeps metrics out of a Service of type %s", (type) => {
+    const args = ["template", "one", CHART, ...KUBE, "--set", `service.type=${type}`];
+    const shown = spawnSync("helm", [...args, "--show-only", "templates/service.yaml"]).stdout.toString();
+    const services = parseAllDocuments(shown).map((document) => document.toJS().spec);
+    const named = services.map((spec) => [spec.type, spec.ports.map(({ name }: { name: string }) => name)]);
+    expect(named).toEqual([
+      [type, ["http"]],
+      [undefined, ["metrics"]],
+    ]);
+    expect(services[1].selector).toEqual(services[0].selector);
   });
 
   it("pulls the image of its version, another tag, or a digest instead of a tag", () => {

@@ -29,9 +29,12 @@ describe("the dashboard and the alerts", () => {
     ...rules.map(({ expr }) => expr),
   ];
 
-  it("ask for metrics and label values that a cluster has", async () => {
-    const { url } = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "0" });
-    const page = await (await fetch(`${url}/metrics`)).text();
+  it("ask for metrics and label values that a cluster or a single process has", async () => {
+    const pages = ["1", "2"].map(async (WORKERS) => {
+      const { url } = await startProcess({ WORKERS, DRAIN_LAG_MS: "0" });
+      return (await fetch(`${url}/metrics`)).text();
+    });
+    const page = (await Promise.all(pages)).join("");
     const asked = queries.flatMap((expr) => expr.match(/\b(?:lossd|nodejs|process)_\w+/g) ?? []);
     expect(new Set(asked).size).toBeGreaterThan(15);
     for (const name of new Set(asked)) {

@@ -8,8 +8,9 @@ const BLOCKED = Object.assign(new Error("blocked"), { code: "EAGAIN" });
 const FULL = Object.assign(new Error("full"), { code: "ENOSPC" });
 
 /** An output that takes so many bytes of each write, or fails with an error; without more steps, all. */
-function output(size: number, steps: (number | Error)[] = []) {
+function output(size: number, steps: (number | Error)[] = [], takesAll = false) {
   let text = "";
+  let writes = 0;
   const take = (bytes: Buffer): number => {
     const step = steps.shift() ?? bytes.length;
     if (step instanceof Error) throw step;
@@ -19,7 +20,9 @@ function output(size: number, steps: (number | Error)[] = []) {
   };
   const made: LogOutput = {
     size,
+    takesAll,
     write(bytes, done) {
+      writes++;
       setImmediate(() => {
         try {
           done(null, take(bytes));
@@ -30,12 +33,13 @@ function output(size: number, steps: (number | Error)[] = []) {
     },
     writeSync: take,
   };
-  return { output: made, text: () => text };
+  return { output: made, text: () => text, writes: () => writes };
 }
 
 /** An output whose write never ends, as that to a stuck pipe. */
 const STUCK: LogOutput = {
   size: 4096,
+  takesAll: false,
   write: () => {},
   writeSync: () => {
     throw BLOCKED;
@@ -50,6 +54,17 @@ it.each([16, 100, 4096])("writes 1,000 lines in order, in writes of %s bytes", a
   await sink.end();
   expect(text()).toBe(lines.join(""));
   expect(sink.dropped).toEqual({ buffer_full: 0, write_error: 0 });
+});
+
+it("writes all that waits at once to an output that takes it, so that no turn of the event loop limits it", async () => {
+  const { output: made, text, writes } = output(64, [], true);
+  const sink = new LogStream(made);
+  const lines = Array.from({ length: 1000 }, (_, at) => `{"line":${at}}\n`);
+  for (const line of lines) sink.write(line);
+  await sink.end();
+  expect(text()).toBe(lines.join(""));
+  // The first piece, then the others, but for the last if it was not complete.
+  expect(writes()).toBeLessThanOrEqual(3);
 });
 
 it("writes a line within 0.2 s although no other follows", async () => {

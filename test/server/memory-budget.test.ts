@@ -6,7 +6,7 @@ const MiB = 1024 * 1024;
 const NONE = 2 ** 64;
 
 describe("the memory budget without a setting", () => {
-  it.each([0, NONE, 2 * 1248 * MiB])("is 1 GiB of two workers under a limit of %d bytes", (limit) => {
+  it.each([0, NONE, (2 * 1248 + 96) * MiB])("is 1 GiB of two workers under a limit of %d bytes", (limit) => {
     expect(chooseBudget(0, 2, limit)).toEqual({ bytes: DEFAULT_BYTES, notice: undefined });
   });
 
@@ -25,7 +25,8 @@ describe("the memory budget without a setting", () => {
         const { bytes, notice } = chooseBudget(0, workers, limit);
         expect(bytes).toBeGreaterThanOrEqual(16 * MiB);
         expect(bytes).toBeLessThanOrEqual(DEFAULT_BYTES);
-        if (bytes > 16 * MiB) expect(workers * (bytes + 224 * MiB)).toBeLessThanOrEqual(limit);
+        const primary = workers > 1 ? 96 * MiB : 0;
+        if (bytes > 16 * MiB) expect(workers * (bytes + 224 * MiB) + primary).toBeLessThanOrEqual(limit);
         expect(notice === undefined).toBe(bytes === DEFAULT_BYTES);
       }),
     );

@@ -44,6 +44,11 @@ export function handleClientError(
     return;
   }
   const code = CODES[error.code ?? ""] ?? "malformed_request";
+  // Opened in advance, as balancers do, whose first request might meet the response.
+  if (code === "request_timeout" && socket.bytesRead === 0) {
+    socket.destroy();
+    return;
+  }
   const problem = new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1");
   if (connection.rejectBody(problem)) return;
   connection.whenIdle(() => {

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
 import type { Logger } from "pino";
+import type { ProblemCode } from "../../problems.ts";
 import { Problem } from "../../problems.ts";
 import type { Arena } from "../../tensor/arena.ts";
 import type { Connection } from "../connection.ts";
@@ -58,17 +59,17 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   const { logger, metrics } = options;
   const connections = new Connections();
   const begin = requestStarter(options, connections);
+  const noteUnread = (code: ProblemCode, id: string): void => {
+    metrics?.countUnread(code);
+    logUnread(logger, code, id);
+  };
   const app: FastifyInstance = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new ServerLog(),
     genReqId: (request) => requestId(request),
     // Log calls add the request id themselves, because a child logger per request costs more than the line.
     childLoggerFactory: (parent) => parent,
-    clientErrorHandler: (error, socket) =>
-      handleClientError(error, connections.of(socket), (code, id) => {
-        metrics?.countUnread(code);
-        logUnread(logger, code, id);
-      }),
+    clientErrorHandler: (error, socket) => handleClientError(error, connections.of(socket), noteUnread),
     // Hooks do not run for a malformed path, because it has no route.
     frameworkErrors: (error, request, reply) =>
       begin(request, reply, () => handleUnrouted(options, error, request, reply)),
@@ -97,7 +98,11 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   app.server.on("connect", (_request, socket) => {
     const problem = new Problem("malformed_request", "CONNECT is for proxies");
     const connection = connections.of(socket as Socket);
-    connection.whenIdle(() => connection.close(rawProblem(problem, requestId({ headers: {} }))));
+    connection.whenIdle(() => {
+      const id = requestId({ headers: {} });
+      connection.close(rawProblem(problem, id));
+      noteUnread(problem.code, id);
+    });
   });
   const timer = watchTimeouts(connections, options.limits);
   if (options.arena !== undefined)

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { VERSION } from "../../../src/version.ts";
 import { ownPort, startProcess } from "../../support/process.ts";
 import { useService } from "../../support/service.ts";
+import { exchange } from "../../support/socket.ts";
 
 const lines: string[] = [];
 const service = useService({ log: (line) => void lines.push(line), logLevel: "debug" });
@@ -21,6 +22,19 @@ it.each([
   expect((await service().get(path)).status).toBe(status);
   await expect.poll(() => lines.length).toBe(1);
   expect(JSON.parse(lines[0]!)).toMatchObject({ level, status, msg: "request" });
+});
+
+it("a CONNECT, which has no request of HTTP, is logged and counted", async () => {
+  lines.length = 0;
+  await exchange(service(), "CONNECT x:80 HTTP/1.1\r\nhost: x:80\r\n\r\n");
+  await expect.poll(() => lines.length).toBe(1);
+  expect(JSON.parse(lines[0]!)).toMatchObject({
+    operation: "none",
+    status: 400,
+    problem: "malformed_request",
+  });
+  const { text } = await service().get("/metrics");
+  expect(text).toContain('lossd_refusals_total{reason="malformed_request"} 1');
 });
 
 it("a readiness probe that gets 503 is logged at info", async () => {

@@ -57,4 +57,6 @@ it("headers that do not arrive are request_timeout", async () => {
   admin.server.headersTimeout = 100;
   const text = await exchange({ url }, "GET /metrics HTTP/1.1\r\nhost: x\r\n");
   expect(text).toMatch(/^HTTP\/1.1 408 [\s\S]*"code":"request_timeout"/);
+  // Without a byte, as a balancer opens a connection in advance.
+  expect(await exchange({ url }, "")).toBe("");
 });

@@ -70,9 +70,10 @@ seccompProfile:
 {{- define "lossd.checkMemory" -}}
 {{- $limit := dig "limits" "memory" "" .Values.resources -}}
 {{- if $limit -}}
-{{- $needed := mul .Values.workers (add (int64 .Values.memoryBudget) 234881024) -}}
+{{- $primary := ternary 100663296 0 (gt (int .Values.workers) 1) -}}
+{{- $needed := add $primary (mul .Values.workers (add (int64 .Values.memoryBudget) 234881024)) -}}
 {{- if lt (include "lossd.bytes" $limit | int64) $needed -}}
-{{- fail (printf "resources.limits.memory: expected at least %d bytes (workers x (memoryBudget + 224 MiB)), got %s; raise it, or set memoryBudget to 0" $needed $limit) -}}
+{{- fail (printf "resources.limits.memory: expected at least %d bytes (workers x (memoryBudget + 224 MiB), and 96 MiB for several workers), got %s; raise it, or set memoryBudget to 0" $needed $limit) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
