@@ -12,7 +12,7 @@ export const SCHEMA_FILE = resolve(import.meta.dirname, "../deploy/helm/lossd/va
 
 /** Settings with a value of their own in the chart, at the key if it has one. The chart fixes the others. */
 const OWN: Readonly<Record<string, string | undefined>> = {
-  HOST: undefined,
+  HOST: "host",
   PORT: undefined,
   SOCKET: undefined,
   METRICS_PORT: undefined,

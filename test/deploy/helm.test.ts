@@ -182,6 +182,11 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
     expect(imageOf({ repository: "a/b", tag: "edge", digest })).toBe(`a/b@${digest}`);
   });
 
+  it("listens on the image's address, or on that of its values", () => {
+    expect(environmentOf(objectsOf())).not.toHaveProperty("HOST");
+    expect(environmentOf(objectsOf({ host: "::" })).HOST).toBe("::");
+  });
+
   it("passes every setting on in digits and words that the server reads", () => {
     const settings = { BODY_LIMIT: 2 ** 29, STREAM_LIMIT: 2 ** 52, COMPRESS_RESPONSES: "true" };
     const environment = environmentOf(objectsOf({ ...ALL, settings, memoryBudget: 0, drain: DRAIN }));
