@@ -80,7 +80,7 @@ export interface Chunk {
 }
 
 /** Bytes of the records of {@link LineFolds}: two folds and their lines. */
-export const LINE_RECORDS_BYTES = 2 * 576 + 64;
+export const LINE_RECORDS_BYTES = 2 * 608 + 64;
 
 /** Records of both folds, at an address of {@link LINE_RECORDS_BYTES} bytes. */
 export class LineFolds {

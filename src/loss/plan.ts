@@ -43,7 +43,7 @@ export function atSlot<D extends DType>(
 }
 
 /** Scratch bytes at the start of each block for kernel operands and scalars. */
-export const SCRATCH_BYTES = 576;
+export const SCRATCH_BYTES = 608;
 
 /** Output of a plan. */
 export interface Output<Name> {

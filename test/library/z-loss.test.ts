@@ -137,3 +137,55 @@ it("has a gradient that keeps the target's 1 - p, whatever the scale", () => {
     { numRuns: 1000 },
   );
 });
+
+const KINDS = ["probabilities", "a sparse target", "a smoothed class"] as const;
+
+it.each(KINDS)("has a gradient of its own where that of %s is 0", (kind) => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom("float64" as const, "float32" as const),
+      fc.integer({ min: 1, max: 70 }),
+      between(-5, 5),
+      fc.constantFrom(1e-8, 1e-4, 1),
+      fc.boolean(),
+      (dtype, classes, logit, scale, isLast) => {
+        const floats = (data: readonly number[], shape: number[]) =>
+          dtype === "float64"
+            ? { dtype, shape, data: Float64Array.from(data) }
+            : ({ dtype: "float32", shape, data: Float32Array.from(data) } as const);
+        // The others have a probability of 0 beside 1, and 1 class is its own smoothed target.
+        const x = Array.from({ length: kind === "a smoothed class" ? 1 : classes }, (_, c) =>
+          c === 0 ? logit : logit - 100,
+        );
+        const shape = isLast ? [1, x.length] : [1, x.length, 1];
+        const inner = isLast ? [] : [1];
+        const picked = (more: number[]) =>
+          ({ dtype: "int64", shape: [1, ...more], data: BigInt64Array.of(0n) }) as const;
+        const options = { returnGrad: true, lseSquareScale: scale, reduction: "sum" } as const;
+        const input = floats(x, shape);
+        const { gradInput } =
+          kind === "probabilities"
+            ? crossEntropy(
+                input,
+                floats(
+                  x.map((_, c) => Number(c === 0)),
+                  shape,
+                ),
+                options,
+              )
+            : kind === "a sparse target"
+              ? crossEntropy(input, picked([1, ...inner]), {
+                  ...options,
+                  targetWeight: floats([1], [1, 1, ...inner]),
+                })
+              : crossEntropy(input, picked(inner), { ...options, labelSmoothing: 0.25 });
+        const expected = 2 * scale * logit;
+        const relative = dtype === "float64" ? 1e-15 : 3e-7;
+        expect(Math.abs(Number(gradInput!.data[0]) - expected)).toBeLessThanOrEqual(
+          relative * Math.abs(expected) + 1e-38,
+        );
+      },
+    ),
+    { numRuns: 300 },
+  );
+});

@@ -12,7 +12,7 @@ import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
 import { Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock } from "./lines";
 import {
-  Scaled, Tiny, addFlow, addSoftFlow, flowBack, gradientsOfTargets, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
+  Scaled, Tiny, WithLse, addFlow, addSoftFlow, flowBack, gradientsOfTargets, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
 import { addZLoss, addZLossFlow, findBest, keepLse, sampleOf, storePredictions, storeZLoss } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
@@ -280,10 +280,11 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   if (op == LOG_SOFTMAX || op == LINE_SUMS) return;
   const hasZLoss = op >= CROSS_ENTROPY && fold.zLossScale > 0;
   if (fold.out != 0) {
-    if (hasZLoss) addZLossFlow<K>(fold);
-    if (picksOnly<K>(fold, op)) shareOut<K>(fold);
+    const isPicksOnly = picksOnly<K>(fold, op);
+    if (hasZLoss) addZLossFlow<K>(fold, isPicksOnly);
+    if (isPicksOnly) shareOut<K>(fold);
     else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
-    fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
+    if (isPicksOnly || !hasZLoss) fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
   }
   if (hasZLoss) keepLse(fold);
 }
@@ -380,19 +381,35 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
     } else if (fold.smoothing > 0) {
       smoothTerm<K, L>(a, base, weight, -spreadOf(fold), n, width, state, bytes);
     }
-    if (to != 0) {
-      const smooth = op == SOFT_TARGET || fold.smoothing > 0;
-      sendBack<K, L>(fold, a, smooth ? base : <usize>0, to, pitch, n);
-      if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to, pitch, false);
-      if (op == SPARSE_TARGET) addPickedPeaks<K, L>(fold, n, to, pitch);
-    }
+    if (to != 0) sendPicksBack<K, L>(fold, op, a, to, pitch, n);
   }
   if (to == LOGITS) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
 }
 
+/**
+ * Writes the gradient of targets. With a z-loss, the picks are a part of the base, because the gradient without it may be
+ * 0 and the rest small.
+ */
+function sendPicksBack<K, L>(fold: Fold, op: i32, a: usize, to: usize, pitch: usize, n: usize): void {
+  const hasTerms = op == SOFT_TARGET || fold.smoothing > 0;
+  const hasBase = hasTerms || fold.zLossScale > 0;
+  const width = padded(fold);
+  if (hasBase && !hasTerms) memory.fill(BASE, 0, (isRows<L>() ? (n + 3) & ~3 : n * width) * sizeof<K>());
+  if (hasBase) addPicksTo<K, L>(fold, op, n, BASE, width * sizeof<K>());
+  sendBack<K, L>(fold, a, hasBase ? BASE : <usize>0, to, pitch, n);
+  if (!hasBase) addPicksTo<K, L>(fold, op, n, to, pitch);
+}
+
+/** Adds the gradients of the picked log-probabilities in the block of `n` classes at `to`. */
+function addPicksTo<K, L>(fold: Fold, op: i32, n: usize, to: usize, pitch: usize): void {
+  if (op == CROSS_ENTROPY) addPeaks<K, L>(fold, n, to, pitch, false);
+  if (op == SPARSE_TARGET) addPickedPeaks<K, L>(fold, n, to, pitch);
+}
+
 function sendBack<K, L>(fold: Fold, a: usize, base: usize, to: usize, pitch: usize, n: usize): void {
   const width = padded(fold);
-  if (fold.scaled) flowBack<K, L, Scaled>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
+  if (fold.zLossScale > 0) flowBack<K, L, WithLse>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
+  else if (fold.scaled) flowBack<K, L, Scaled>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
   else flowBack<K, L, Tiny>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
 }
 

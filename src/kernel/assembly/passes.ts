@@ -1,13 +1,15 @@
 // Loops over one block beside the sums of exponentials: log-probabilities, losses and gradients. vectors.ts describes blocks.
-import { exp, expConstant, nmadd, unscale } from "./exp";
+import { exp, expConstant, madd, nmadd, unscale } from "./exp";
 import { isRows } from "./lines";
-import { FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, PEAK, TAIL, GRAD_OUTPUT } from "./state";
+import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, PEAK, TAIL } from "./state";
 import { addTo, groupsOf, lower, positionVector, present, stepsOf, strideOf, upper, weightVector } from "./vectors";
 
 /** Flows multiplied by {@link unscale} in advance to compensate the factor 2^SHIFT of the exponentials, which saves a step. */
 export type Scaled = u8;
 /** Flows too small for that. The exponentials are scaled instead and round to subnormal numbers as in PyTorch. */
 export type Tiny = u16;
+/** Flows of any size beside those of the logsumexp in LSE_FLOW. */
+export type WithLse = u32;
 
 /** Multiplies `n` flows by {@link unscale}, or returns that they are {@link Tiny}. */
 export function scaleFlows<K>(flows: usize, n: usize): bool {
@@ -140,8 +142,8 @@ export function gradientsOfTargets<K>(zLossScale: f64, state: usize, bytes: usiz
 export const ZERO = memory.data(16, 16);
 
 /**
- * Writes the gradient base - exp(a) * flow, flow being the sum of the gradient of the log-probabilities a. A `base` of
- * 0 means zeros. `to`, whose classes are `pitch` bytes apart, may equal `a` or `base`.
+ * Writes the gradient base - exp(a) * flow, flow being the sum of the gradient of the log-probabilities a. Adds exp(a) *
+ * lseFlow with {@link WithLse}, because the difference may be 0. A `base` of 0 means zeros. `to`, whose classes are `pitch` bytes apart, may equal `a` or `base`.
  */
 export function flowBack<K, L, S>(
   a: usize, base: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
@@ -150,7 +152,8 @@ export function flowBack<K, L, S>(
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
   const flows = state + FLOW_K * bytes;
-  const flow = positionVector<K, L>(flows, 0);
+  const lseFlows = state + LSE_FLOW * bytes;
+  const flow = positionVector<K, L>(flows, 0), lseFlow = positionVector<K, L>(lseFlows, 0);
   const run = runOf<K, L>(n, width);
   // Reads the same zeros for every step.
   const baseStep: usize = base == 0 ? 0 : 16;
@@ -158,7 +161,8 @@ export function flowBack<K, L, S>(
   for (const last = a + stepsOf<K, L>(n) * strideOf<K, L>(width); a < last; a += run, to += pitch) {
     for (let at: usize = 0; at < run; at += 16, from += baseStep) {
       const s = scaledFor<K, S>(exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
-      v128.store(to + at, nmadd<K>(s, own<L>(flow, flows, at), v128.load(from)));
+      const difference = nmadd<K>(s, own<L>(flow, flows, at), v128.load(from));
+      v128.store(to + at, sizeof<S>() == 4 ? madd<K>(s, own<L>(lseFlow, lseFlows, at), difference) : difference);
     }
   }
 }

@@ -3,7 +3,7 @@
 import { elementOf } from "./elements";
 import { FLOAT32, FLOAT64, loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
 import { Columns, isRows } from "./lines";
-import { BEST, CLASS, FLOW, GRAD_OUTPUT, LOG, LOG_REST, MAX, TAIL, arrayBytes, padded, stateOf } from "./state";
+import { BEST, CLASS, FLOW, GRAD_OUTPUT, LOG, LOG_REST, LSE_FLOW, MAX, TAIL, arrayBytes, padded, stateOf } from "./state";
 import { Fold } from "./struct";
 import { accumulate } from "./sum";
 
@@ -44,15 +44,20 @@ export function keepLse(fold: Fold): void {
   }
 }
 
-/** Subtracts the gradient of the z-loss with respect to each logsumexp, 2 * scale * lse * g, from FLOW. */
-export function addZLossFlow<K>(fold: Fold): void {
+/**
+ * Computes the gradient of the z-loss with respect to each logsumexp, 2 * scale * lse * g. Subtracts it from FLOW if
+ * the other terms of a class have one factor too, otherwise keeps it in LSE_FLOW, because their sum may be 0.
+ */
+export function addZLossFlow<K>(fold: Fold, intoFlow: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   for (let j: usize = 0; j < fold.width; j++) {
-    const g = f64(load<K>(state + GRAD_OUTPUT * bytes + j * sizeof<K>()));
-    if (g == 0) continue;
+    const k = j * sizeof<K>();
+    const g = f64(load<K>(state + GRAD_OUTPUT * bytes + k));
+    const slope = g == 0 ? 0 : 2 * fold.zLossScale * lseOf(fold, j) * g;
     const flow = state + FLOW * bytes + (j << 3);
-    store<f64>(flow, load<f64>(flow) - 2 * fold.zLossScale * lseOf(fold, j) * g);
+    if (intoFlow) store<f64>(flow, load<f64>(flow) - slope);
+    else store<K>(state + LSE_FLOW * bytes + k, <K>slope);
   }
 }
 

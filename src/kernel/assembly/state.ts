@@ -5,7 +5,7 @@ import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
 
 /** Largest group in positions. A power of 2 would map all classes to the same few cache sets. */
 export const MAX_WIDTH: usize = 1008;
-const SCRATCH = memory.data(88704, 16); // MAX_WIDTH * STATE_ARRAYS * 8
+const SCRATCH = memory.data(96768, 16); // MAX_WIDTH * STATE_ARRAYS * 8
 
 /** Returns the group's state, in the record if a fold may stop within the group, otherwise in shared scratch. */
 // @ts-ignore: decorator
@@ -42,14 +42,16 @@ export const LOG: usize = 4;
 export const LOG_REST: usize = 5;
 /** FLOW in K. */
 export const FLOW_K: usize = 6;
+/** Gradient of the z-loss with respect to the logsumexp, in K, if FLOW_K does not have it. */
+export const LSE_FLOW: usize = 7;
 /** Upstream gradient. */
-export const GRAD_OUTPUT: usize = 7;
+export const GRAD_OUTPUT: usize = 8;
 /** Gradient of the target's own class. */
-export const PEAK: usize = 8;
+export const PEAK: usize = 9;
 /** Class index as i32, -1 for an ignored target. A sparse target with a kept class has 0. */
-export const CLASS: usize = 9;
+export const CLASS: usize = 10;
 /** Class of the largest logit so far as i32, -1 for none. */
-export const BEST: usize = 10;
+export const BEST: usize = 11;
 
 /** Lowest finite number in each lane. */
 // @ts-ignore: decorator

@@ -4,10 +4,10 @@
 export const OWN_WIDTH: usize = 4;
 
 /** Arrays in the state of a group. */
-export const STATE_ARRAYS: usize = 11;
+export const STATE_ARRAYS: usize = 12;
 
 /** Size that the loader reserves. */
-export const FOLD_BYTES: usize = 576;
+export const FOLD_BYTES: usize = 608;
 
 @unmanaged
 export class Fold {
