@@ -1,6 +1,6 @@
-/** The z-loss, `scale * torch.logsumexp(logits) ** 2`, of lines with numbers that are not finite, and its gradient beside a dominant logit. */
+/** The z-loss, `scale * torch.logsumexp(logits) ** 2`, of lines with numbers that are not finite, and its gradient, and that of logsumexp itself, beside a dominant logit. */
 import fc from "fast-check";
-import { crossEntropy } from "lossd";
+import { crossEntropy, logSoftmax } from "lossd";
 import { expect, it } from "vitest";
 
 const logit = fc.oneof(
@@ -188,4 +188,22 @@ it.each(KINDS)("has a gradient of its own where that of %s is 0", (kind) => {
     ),
     { numRuns: 300 },
   );
+});
+
+it("of log_softmax keeps the gradient of logsumexp where that of the output is 0", () => {
+  const gradLse = 0.00666;
+  for (const dtype of ["float32", "float64"] as const) {
+    const floats = (data: readonly number[], shape: number[]) =>
+      dtype === "float64"
+        ? { dtype, shape, data: Float64Array.from(data) }
+        : ({ dtype: "float32", shape, data: Float32Array.from(data) } as const);
+    const input = floats([60, -60], [1, 2]);
+    const index = { dtype: "int64", shape: [1, 1], data: BigInt64Array.of(0n) } as const;
+    const common = { dim: 1, returnLse: true, returnGrad: true, gradLse: floats([gradLse], [1]) } as const;
+    for (const { gradInput } of [
+      logSoftmax(input, { ...common, gradOutput: floats([1, 0], [1, 2]) }),
+      logSoftmax(input, { ...common, index, gradOutput: floats([1], [1, 1]) }),
+    ])
+      expect(gradInput!.data[0]).toBe(dtype === "float64" ? gradLse : Math.fround(gradLse));
+  }
 });

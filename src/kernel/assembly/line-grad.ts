@@ -1,23 +1,23 @@
 // Gradient of a line from the upstream gradients g of its log-probabilities, l of logsumexp and h of the entropy H:
-// dx = g + p * (l - sum(g) - h * (log p + H)), with p = exp(x - m) / S.
-import { exp, expConstant, unscale } from "./exp";
+// dx = (g - p * sum(g)) + p * (l - h * (log p + H)), with p = exp(x - m) / S. The difference may be 0, so it is computed by itself.
+import { exp, expConstant, madd, nmadd, unscale } from "./exp";
 import { differentiatesEntropy } from "./line-sums";
 import { ZERO, minusLog, own, runOf } from "./passes";
-import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, arrayBytes, stateOf } from "./state";
+import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";
 import { positionVector, stepsOf, strideOf } from "./vectors";
 
-/** Computes (l - sum(g) - h * H) / S in FLOW_K and h / S in GRAD_OUTPUT. */
+/** Computes -sum(g) / S in FLOW_K, (l - h * H) / S in LSE_FLOW and h / S in GRAD_OUTPUT. */
 export function shareLines<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   for (let j: usize = 0; j < fold.width; j++) {
     const k = j * sizeof<K>();
     const sum = f64(load<K>(state + FLOW_K * bytes + k));
-    let flow = load<f64>(state + LOSS * bytes + (j << 3)) - load<f64>(state + FLOW * bytes + (j << 3));
     // Log-probabilities of NaN have gradients of NaN, also beside a logsumexp of Infinity.
-    if (fold.target != 0) flow += 0 * f64(load<K>(state + LOG * bytes + k));
-    store<K>(state + FLOW_K * bytes + k, <K>(flow / sum));
+    const flow = load<f64>(state + FLOW * bytes + (j << 3)) - 0 * f64(load<K>(state + LOG * bytes + k));
+    store<K>(state + FLOW_K * bytes + k, fold.target == 0 ? 0 : <K>(-flow / sum));
+    store<K>(state + LSE_FLOW * bytes + k, <K>(load<f64>(state + LOSS * bytes + (j << 3)) / sum));
     const h = f64(load<K>(state + GRAD_OUTPUT * bytes + k));
     store<K>(state + GRAD_OUTPUT * bytes + k, <K>(h / sum));
     // Without an entropy, a logarithm of NaN must not reach the gradient of a logsumexp of Infinity.
@@ -42,9 +42,11 @@ export function lineGradient<K, L>(
   const logs = state + LOG * bytes;
   const rests = state + LOG_REST * bytes;
   const flows = state + FLOW_K * bytes;
+  const lseFlows = state + LSE_FLOW * bytes;
   const slopes = state + GRAD_OUTPUT * bytes;
   const m = positionVector<K, L>(maxima, 0), log = positionVector<K, L>(logs, 0), rest = positionVector<K, L>(rests, 0);
-  const flow = positionVector<K, L>(flows, 0), slope = positionVector<K, L>(slopes, 0);
+  const flow = positionVector<K, L>(flows, 0), lseFlow = positionVector<K, L>(lseFlows, 0);
+  const slope = positionVector<K, L>(slopes, 0);
   const scale = v128.splat<K>(<K>unscale<K>());
   const run = runOf<K, L>(n, width);
   // Reads the same zeros for every step.
@@ -56,8 +58,9 @@ export function lineGradient<K, L>(
       const e = v128.mul<K>(exp<K>(d, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9), scale);
       // Keeps log p finite where p is 0.
       const a = v128.pmax<K>(minusLog<K>(v128.load(x + at), own<L>(m, maxima, at), own<L>(log, logs, at), own<L>(rest, rests, at)), c3);
-      const share = v128.sub<K>(own<L>(flow, flows, at), v128.mul<K>(own<L>(slope, slopes, at), a));
-      v128.store(to + at, v128.add<K>(v128.mul<K>(e, share), v128.load(from)));
+      const share = nmadd<K>(own<L>(slope, slopes, at), a, own<L>(lseFlow, lseFlows, at));
+      const difference = madd<K>(e, own<L>(flow, flows, at), v128.load(from));
+      v128.store(to + at, madd<K>(e, share, difference));
     }
   }
 }

@@ -138,7 +138,7 @@ export const BODY_ERRORS: readonly ErrorExample[] = [
       type: "urn:lossd:problem:output_too_large",
       title: "The outputs are too large for the tensors",
       status: 422,
-      detail: "the outputs (losses) take 4000576 bytes for 0 bytes of tensors, expected at most 65536",
+      detail: "the outputs (losses) take 4000608 bytes for 0 bytes of tensors, expected at most 65536",
       code: "output_too_large",
       request_id: "example",
     },
