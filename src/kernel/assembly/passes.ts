@@ -2,7 +2,7 @@
 import { exp, expConstant, madd, nmadd, unscale } from "./exp";
 import { isRows } from "./lines";
 import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, PEAK, TAIL } from "./state";
-import { addTo, groupsOf, lower, positionVector, present, stepsOf, strideOf, upper, weightVector } from "./vectors";
+import { addTo, groupsOf, isRunEnd, lower, positionVector, present, stepsOf, strideOf, upper, weightVector } from "./vectors";
 
 /** Flows multiplied by {@link unscale} in advance to compensate the factor 2^SHIFT of the exponentials, which saves a step. */
 export type Scaled = u8;
@@ -179,6 +179,10 @@ export function addFlow<K, L>(go: usize, n: usize, width: usize, state: usize, b
       const v = v128.and(v128.load(go + (g << 4) + k * stride), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(v));
       high = v128.add<f64>(high, upper<K>(v));
+      if (isRunEnd<K>(k)) {
+        high = v128.add<f64>(high, low);
+        low = f64x2.splat(0);
+      }
     }
     addTo<K, L>(state + FLOW * bytes, g, low, high);
   }
@@ -202,6 +206,10 @@ export function smoothTerm<K, L>(
       const term = v128.and(v128.mul<K>(w, v128.load(a + at)), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
+      if (isRunEnd<K>(k)) {
+        high = v128.add<f64>(high, low);
+        low = f64x2.splat(0);
+      }
       if (base != 0) v128.store(base + at, v128.mul<K>(gradOutput, w));
     }
     addTo<K, L>(state + LOSS * bytes, g, low, high);
@@ -238,6 +246,10 @@ export function addSoftFlow<K, L>(
       const term = v128.and(v128.mul<K>(upstream, q), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
+      if (isRunEnd<K>(k)) {
+        high = v128.add<f64>(high, low);
+        low = f64x2.splat(0);
+      }
     }
     addTo<K, L>(state + FLOW * bytes, g, low, high);
   }
@@ -270,6 +282,10 @@ export function softTerm<K, L>(
       const term = v128.and(v128.mul<K>(v128.mul<K>(logProbability, q), w), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
+      if (isRunEnd<K>(k)) {
+        high = v128.add<f64>(high, low);
+        low = f64x2.splat(0);
+      }
       if (base != 0) v128.store(base + at, v128.mul<K>(v128.mul<K>(gradOutput, w), q));
       if (gradTarget != 0) v128.store(gradTarget + at, v128.mul<K>(v128.mul<K>(toTarget, w), logProbability));
     }

@@ -74,6 +74,16 @@ export function upper<K>(v: v128): v128 {
   return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(i32x4.shuffle(v, v, 2, 3, 0, 1)) : f64x2.splat(0);
 }
 
+/**
+ * Returns whether a run of 16 vectors of float64 ends at step `k`. The caller moves its sum from `low` to `high`, which has
+ * nothing else, so that rounding errors grow with the runs instead of the steps.
+ */
+// @ts-ignore: decorator
+@inline
+export function isRunEnd<K>(k: usize): bool {
+  return sizeof<K>() == 8 && (k & 15) == 15;
+}
+
 /** Adds two vectors of float64 sums to the sums of vector `g`. */
 // @ts-ignore: decorator
 @inline
@@ -84,7 +94,7 @@ export function addTo<K, L>(array: usize, g: usize, low: v128, high: v128): void
     store<f64>(array, load<f64>(array) + sum);
   } else {
     const at = array + g * (lanes<K>() << 3);
-    v128.store(at, v128.add<f64>(v128.load(at), low));
+    v128.store(at, v128.add<f64>(v128.load(at), sizeof<K>() == 4 ? low : v128.add<f64>(low, high)));
     if (sizeof<K>() == 4) v128.store(at, v128.add<f64>(v128.load(at, 16), high), 16);
   }
 }
