@@ -14,10 +14,10 @@ import { Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxi
 import {
   Scaled, Tiny, WithLse, addFlow, addSoftFlow, flowBack, gradientsOfTargets, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
-import { addZLoss, addZLossFlow, findBest, keepLse, sampleOf, storePredictions, storeZLoss } from "./positions";
+import { addZLoss, findBest, findLseFlow, keepLse, sampleOf, storePredictions, storeZLoss } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
-  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, arrayBytes, clearState, closeSums, padded, stateOf,
+  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, LSE_FLOW, arrayBytes, clearState, closeSums, padded, stateOf,
 } from "./state";
 import { FOLD_BYTES, Fold, OWN_WIDTH } from "./struct";
 import { accumulate, lostBy, totalOf } from "./sum";
@@ -275,16 +275,17 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   const bytes = arrayBytes(fold);
   if (op == LINE_GRAD) return shareLines<K>(fold);
   if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
+  const hasZLoss = op >= CROSS_ENTROPY && fold.zLossScale > 0;
+  if (hasZLoss && fold.out != 0) findLseFlow<K>(fold);
   if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held);
   if (op == SPARSE_TARGET) addPicks<K, L>(fold);
   if (op == LOG_SOFTMAX || op == LINE_SUMS) return;
-  const hasZLoss = op >= CROSS_ENTROPY && fold.zLossScale > 0;
   if (fold.out != 0) {
     const isPicksOnly = picksOnly<K>(fold, op);
-    if (hasZLoss) addZLossFlow<K>(fold, isPicksOnly);
     if (isPicksOnly) shareOut<K>(fold);
     else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
     if (isPicksOnly || !hasZLoss) fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
+    else convert(state + LSE_FLOW * bytes, FLOAT64, state + LSE_FLOW * bytes, codeOf<K>(), fold.width);
   }
   if (hasZLoss) keepLse(fold);
 }
@@ -297,13 +298,14 @@ function picksOnly<K>(fold: Fold, op: i32): bool {
   return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.xDtype == codeOf<K>();
 }
 
-/** Computes FLOW / S in K. */
+/** Computes FLOW / S in K, with LSE_FLOW, because both have the factor exp(x - m). */
 function shareOut<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   for (let j: usize = 0; j < fold.width; j++) {
-    const share = load<f64>(state + FLOW * bytes + (j << 3)) / (1 + load<f64>(state + TAIL * bytes + (j << 3)));
-    store<K>(state + FLOW_K * bytes + j * sizeof<K>(), <K>share);
+    let flow = load<f64>(state + FLOW * bytes + (j << 3));
+    if (fold.zLossScale > 0) flow -= load<f64>(state + LSE_FLOW * bytes + (j << 3));
+    store<K>(state + FLOW_K * bytes + j * sizeof<K>(), <K>(flow / (1 + load<f64>(state + TAIL * bytes + (j << 3)))));
   }
 }
 
@@ -346,7 +348,7 @@ function pickLosses<K, L>(fold: Fold, held: bool): void {
   }
   fold.lossSum = sum;
   fold.lossRest = lost;
-  if (peaks != 0) gradientsOfTargets<K>(fold.zLossScale, stateOf(fold), bytes, n);
+  if (peaks != 0) gradientsOfTargets<K>(fold.zLossScale > 0, stateOf(fold), bytes, n);
 }
 
 /** Writes what needs the sums in the second sweep: log-probabilities, gradients, and terms of losses and entropy. */

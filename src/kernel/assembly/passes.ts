@@ -98,19 +98,12 @@ export function shareFlow<K, L, S>(
   }
 }
 
-/** Loads two numbers of K as float64 from the array at `array`, in which float64 has them at `at`. */
-// @ts-ignore: decorator
-@inline
-function loadPair<K>(array: usize, at: usize): v128 {
-  return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(v128.load64_zero(array + (at >> 1))) : v128.load(array + at);
-}
-
 /**
  * Computes the gradients of `n` targets' classes, flow * (1 - p) with p = exp(x - m) / (1 + T), from x - m in PEAK to
- * PEAK, because 1 - p would lose all digits for p near 1. Adds that of the z-loss, 2 * scale * lse * g * p. An infinite
- * flow gives NaN, as flow - flow * p does in PyTorch.
+ * PEAK, because 1 - p would lose all digits for p near 1. Adds LSE_FLOW * p if `hasLseFlow`. An infinite flow gives
+ * NaN, as flow - flow * p does in PyTorch.
  */
-export function gradientsOfTargets<K>(zLossScale: f64, state: usize, bytes: usize, n: usize): void {
+export function gradientsOfTargets<K>(hasLseFlow: bool, state: usize, bytes: usize, n: usize): void {
   const c0 = expConstant<f64>(0), c1 = expConstant<f64>(1), c2 = expConstant<f64>(2), c3 = expConstant<f64>(3);
   const c4 = expConstant<f64>(4), c5 = expConstant<f64>(5), c6 = expConstant<f64>(6), c7 = expConstant<f64>(7);
   const c8 = expConstant<f64>(8), c9 = expConstant<f64>(9);
@@ -118,21 +111,16 @@ export function gradientsOfTargets<K>(zLossScale: f64, state: usize, bytes: usiz
   for (let at: usize = 0; at < n << 3; at += 16) {
     const flow = v128.load(state + FLOW * bytes + at);
     const tail = v128.load(state + TAIL * bytes + at);
-    const x = loadPair<K>(state + PEAK * bytes, at);
+    const peaks = state + PEAK * bytes + (sizeof<K>() == 4 ? at >> 1 : at);
+    const x = sizeof<K>() == 4 ? f64x2.promote_low_f32x4(v128.load64_zero(peaks)) : v128.load(peaks);
     const e = v128.mul<f64>(exp<f64>(x, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9), f64x2.splat(unscale<f64>()));
     const rest = v128.add<f64>(v128.sub<f64>(one, e), tail);
     let product = v128.mul<f64>(flow, rest);
-    if (zLossScale > 0) {
-      let lse = v128.add<f64>(loadPair<K>(state + MAX * bytes, at), loadPair<K>(state + LOG * bytes, at));
-      if (sizeof<K>() == 4) lse = v128.add<f64>(lse, loadPair<K>(state + LOG_REST * bytes, at));
-      const slope = v128.mul<f64>(lse, v128.mul<f64>(loadPair<K>(state + GRAD_OUTPUT * bytes, at), f64x2.splat(2 * zLossScale)));
-      product = v128.add<f64>(product, v128.mul<f64>(slope, e));
-    }
+    if (hasLseFlow) product = v128.add<f64>(product, v128.mul<f64>(v128.load(state + LSE_FLOW * bytes + at), e));
     const gradient = v128.div<f64>(product, v128.add<f64>(one, tail));
     const stored = sizeof<K>() == 4 ? f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(flow)) : flow;
     // 0, or NaN.
     const checked = v128.add<f64>(gradient, v128.sub<f64>(stored, stored));
-    const peaks = state + PEAK * bytes + (sizeof<K>() == 4 ? at >> 1 : at);
     if (sizeof<K>() == 4) v128.store64_lane(peaks, f32x4.demote_f64x2_zero(checked), 0);
     else v128.store(peaks, checked);
   }

@@ -44,20 +44,13 @@ export function keepLse(fold: Fold): void {
   }
 }
 
-/**
- * Computes the gradient of the z-loss with respect to each logsumexp, 2 * scale * lse * g. Subtracts it from FLOW if
- * the other terms of a class have one factor too, otherwise keeps it in LSE_FLOW, because their sum may be 0.
- */
-export function addZLossFlow<K>(fold: Fold, intoFlow: bool): void {
+/** Computes the gradient of the z-loss with respect to each logsumexp, 2 * scale * lse * g, in LSE_FLOW as float64. */
+export function findLseFlow<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
   for (let j: usize = 0; j < fold.width; j++) {
-    const k = j * sizeof<K>();
-    const g = f64(load<K>(state + GRAD_OUTPUT * bytes + k));
-    const slope = g == 0 ? 0 : 2 * fold.zLossScale * lseOf(fold, j) * g;
-    const flow = state + FLOW * bytes + (j << 3);
-    if (intoFlow) store<f64>(flow, load<f64>(flow) - slope);
-    else store<K>(state + LSE_FLOW * bytes + k, <K>slope);
+    const g = f64(load<K>(state + GRAD_OUTPUT * bytes + j * sizeof<K>()));
+    store<f64>(state + LSE_FLOW * bytes + (j << 3), g == 0 ? 0 : 2 * fold.zLossScale * lseOf(fold, j) * g);
   }
 }
 

@@ -42,7 +42,7 @@ export const LOG: usize = 4;
 export const LOG_REST: usize = 5;
 /** FLOW in K. */
 export const FLOW_K: usize = 6;
-/** Gradient with respect to the logsumexp, in K, if FLOW_K does not have it. */
+/** Gradient with respect to the logsumexp: of a z-loss in float64 until the first sweep ends, then in K. */
 export const LSE_FLOW: usize = 7;
 /** Upstream gradient. */
 export const GRAD_OUTPUT: usize = 8;
