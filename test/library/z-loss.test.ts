@@ -1,5 +1,6 @@
 /** The z-loss, `scale * torch.logsumexp(logits) ** 2`, of lines with numbers that are not finite, and its gradient, and that of logsumexp itself, beside a dominant logit. */
 import fc from "fast-check";
+import type { ArrayTensor } from "lossd";
 import { crossEntropy, logSoftmax } from "lossd";
 import { expect, it } from "vitest";
 
@@ -18,6 +19,14 @@ const line = fc
       { minLength: 1, maxLength: 20 },
     ),
   );
+
+/** Makes a tensor of a float dtype. */
+const floatsOf =
+  (dtype: "float64" | "float32") =>
+  (data: Iterable<number>, shape: readonly number[]): ArrayTensor<"float64" | "float32"> =>
+    dtype === "float64"
+      ? { dtype, shape, data: Float64Array.from(data) }
+      : { dtype, shape, data: Float32Array.from(data) };
 
 /** PyTorch's logsumexp: NaN and infinite maxima are not subtracted. */
 function logsumexp(values: readonly number[]): number {
@@ -39,10 +48,7 @@ it("is infinite where logsumexp is, and NaN only in a line with NaN", () => {
         const numbers = Float64Array.from({ length: count * classes }, (_, i) =>
           isLast ? lines[Math.floor(i / classes)]![i % classes]! : lines[i % count]![Math.floor(i / count)]!,
         );
-        const floats = (data: Float64Array, of: number[]) =>
-          dtype === "float64"
-            ? { dtype, shape: of, data }
-            : ({ dtype: "float32", shape: of, data: Float32Array.from(data) } as const);
+        const floats = floatsOf(dtype);
         const positions = isLast ? [count] : [1, count];
         const { zLosses } = crossEntropy(
           floats(numbers, shape),
@@ -112,10 +118,7 @@ it("has a gradient that keeps the target's 1 - p, whatever the scale", () => {
       const classes = gaps.length + 1;
       const y = target % classes;
       const x = gaps.map((gap) => logit + gap).toSpliced(y, 0, logit);
-      const floats = (data: readonly number[], shape: number[]) =>
-        dtype === "float64"
-          ? { dtype, shape, data: Float64Array.from(data) }
-          : ({ dtype: "float32", shape, data: Float32Array.from(data) } as const);
+      const floats = floatsOf(dtype);
       const { gradInput } = crossEntropy(
         floats(x, isLast ? [1, classes] : [1, classes, 1]),
         { dtype: "int64", shape: isLast ? [1] : [1, 1], data: BigInt64Array.of(BigInt(y)) },
@@ -149,10 +152,7 @@ it.each(KINDS)("has a gradient of its own where that of %s is 0", (kind) => {
       fc.constantFrom(1e-8, 1e-4, 1),
       fc.boolean(),
       (dtype, classes, logit, scale, isLast) => {
-        const floats = (data: readonly number[], shape: number[]) =>
-          dtype === "float64"
-            ? { dtype, shape, data: Float64Array.from(data) }
-            : ({ dtype: "float32", shape, data: Float32Array.from(data) } as const);
+        const floats = floatsOf(dtype);
         // The others have a probability of 0 beside 1, and 1 class is its own smoothed target.
         const x = Array.from({ length: kind === "a smoothed class" ? 1 : classes }, (_, c) =>
           c === 0 ? logit : logit - 100,
@@ -193,10 +193,7 @@ it.each(KINDS)("has a gradient of its own where that of %s is 0", (kind) => {
 it("of log_softmax keeps the gradient of logsumexp where that of the output is 0", () => {
   const gradLse = 0.00666;
   for (const dtype of ["float32", "float64"] as const) {
-    const floats = (data: readonly number[], shape: number[]) =>
-      dtype === "float64"
-        ? { dtype, shape, data: Float64Array.from(data) }
-        : ({ dtype: "float32", shape, data: Float32Array.from(data) } as const);
+    const floats = floatsOf(dtype);
     const input = floats([60, -60], [1, 2]);
     const index = { dtype: "int64", shape: [1, 1], data: BigInt64Array.of(0n) } as const;
     const common = { dim: 1, returnLse: true, returnGrad: true, gradLse: floats([gradLse], [1]) } as const;
