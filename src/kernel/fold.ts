@@ -6,6 +6,9 @@ import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
 import { once, withInit } from "./step.ts";
 
+/** Bytes of a fold's record, `foldBytes` of every kernel, for plans, which are made before a kernel is known. */
+export const FOLD_BYTES = 608;
+
 /** Exports of `assembly/fold.ts` and `nll.ts`. A step continues for about `budget` elements and returns 1 when the fold is done. */
 export interface FoldExports {
   readonly foldBytes: number;

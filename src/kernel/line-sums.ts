@@ -3,7 +3,7 @@
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { FoldKernel } from "./fold.ts";
-import { foldWriter } from "./fold.ts";
+import { FOLD_BYTES, foldWriter } from "./fold.ts";
 import type { Step } from "./step.ts";
 import { withInit } from "./step.ts";
 
@@ -80,7 +80,7 @@ export interface Chunk {
 }
 
 /** Bytes of the records of {@link LineFolds}: two folds and their lines. */
-export const LINE_RECORDS_BYTES = 2 * 608 + 64;
+export const LINE_RECORDS_BYTES = 2 * FOLD_BYTES + 64;
 
 /** Records of both folds, at an address of {@link LINE_RECORDS_BYTES} bytes. */
 export class LineFolds {

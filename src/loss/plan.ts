@@ -2,6 +2,7 @@
  * Plans: all sizes, dtypes and offsets of a loss, computed before memory is reserved. One plan sizes the outputs,
  * counts the loops and announces the response, so the three cannot differ.
  */
+import { FOLD_BYTES } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { Step } from "../kernel/step.ts";
 import { alignUp } from "../tensor/arena.ts";
@@ -43,7 +44,7 @@ export function atSlot<D extends DType>(
 }
 
 /** Scratch bytes at the start of each block for kernel operands and scalars. */
-export const SCRATCH_BYTES = 608;
+export const SCRATCH_BYTES = FOLD_BYTES;
 
 /** Output of a plan. */
 export interface Output<Name> {

@@ -281,6 +281,7 @@ it("constants that TypeScript shares with the kernels by name are equal", () => 
   const shared = [...constantsOf(KERNEL)].filter(([name]) => theirs.has(name));
   expect(shared.map(([name]) => name).toSorted()).toEqual([
     "COUNTS_BYTES",
+    "FOLD_BYTES",
     "MAX_WIDTH",
     "ROW_BLOCK",
     "SMALL_ROW",
