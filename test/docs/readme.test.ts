@@ -22,12 +22,14 @@ it.each(curls.map((row) => [row.command.split("\n")[1]!, row] as const))(
   },
 );
 
-it("has the two commands that .ci/run runs, the start first", () => {
+it("has the commands that .ci/run runs, the start first", () => {
   expect(blocks[0]!.text).toBe("npm ci && npm start\n");
   expect(blocks.some(({ text }) => text === "npm ci && npm test\n")).toBe(true);
   const gate = readPage(".ci/run");
   expect(gate).toContain("npm ci && exec npm start;");
   expect(gate).toContain("\nnpm ci && npm test ");
+  expect(readme).toContain("`npm run test:clients`");
+  expect(gate).toContain("\nnpm run --silent test:clients ");
 });
 
 it("is short enough to be read to its end", () => {
