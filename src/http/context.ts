@@ -1,8 +1,9 @@
 /** Record of a request, created when its head has been read and ended once, when its response ends or its connection closes. */
 import type { FastifyRequest } from "fastify";
 import type { Kernel } from "../kernel/load.ts";
+import type { LossError } from "../loss/loss-error.ts";
 import type { LossName } from "../loss/names.ts";
-import type { ProblemCode } from "../problems.ts";
+import type { Problem, ProblemCode } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Exchange } from "./connection.ts";
@@ -120,6 +121,8 @@ export class LossContext implements Admitted {
   bytes = 0;
   /** Dtype and shape of the input, once known. */
   input: Pick<Tensor, "dtype" | "shape"> | undefined;
+  /** Converts an error of the loss into a problem with the pointer into the body. Set before the operands are checked. */
+  locate: ((error: LossError) => Problem) | undefined;
   /** Replaces the reservation of a short body of unknown length by the largest one. */
   reserveLongest: (() => void) | undefined;
   readonly #cleanups: (() => void)[] = [];

@@ -10,11 +10,11 @@ import type { InferenceOperands } from "../../wire/inference/reader.ts";
 import type { Engine } from "../body/admission.ts";
 import { whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
-import type { Prepared, Responder } from "../losses/compute.ts";
+import type { Responder } from "../losses/compute.ts";
 import { prepare, problemOf, respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
 import { OPERATIONS } from "../losses/operations.ts";
-import { prepareAndKeep, takePrepared } from "../losses/repeats.ts";
+import { keepPrepared, takePrepared } from "../losses/repeats.ts";
 import { statisticsOf } from "../observe/inferences.ts";
 import type { Sending } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
@@ -212,7 +212,7 @@ function registerStatistics(
 }
 
 function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
-  const { summary, request, plan } = operation;
+  const { summary, request } = operation;
   const options: RouteShorthandOptions = {
     onRequest: (asked, _reply, done) => whenAdmitted(admitInference(engine, operation, asked), done),
     config: { operation: name, model: name },
@@ -230,20 +230,16 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
   app.post(`${path}/infer`, options, (asked: FastifyRequest, reply: FastifyReply) => {
     const loss = asked.context.loss!;
     const json = asked.body as InferenceJson;
-    const repeated = json.reader === undefined ? takePrepared(loss, options, json) : undefined;
-    if (repeated !== undefined) return respond(reply, loss, repeated.responder, () => repeated);
+    const isJson = json.reader === undefined;
+    const repeated = isJson ? takePrepared(loss, options, json) : undefined;
+    if (repeated !== undefined) return respond(reply, loss, repeated);
     const body = givenMembers(json.value as InferenceBody);
     checkModel(name, body);
     checkNames(operation.model, body);
     const fields = optionsOf(body, validateFields, contract);
     const infer = (operands: InferenceOperands): Sending => {
-      const responder = responderOf(operation, body, operands);
-      const prepareLoss = (): Prepared =>
-        prepare(loss, operands, responder, (reader) => plan(reader, fields as never));
-      const isJson = json.reader === undefined;
-      return respond(reply, loss, responder, () =>
-        isJson ? prepareAndKeep(loss, options, json, prepareLoss) : prepareLoss(),
-      );
+      const prepared = prepare(loss, operation, operands, fields, responderOf(operation, body, operands));
+      return respond(reply, loss, isJson ? keepPrepared(loss, options, json, prepared) : prepared);
     };
     const operands = readOperands(asked, json, body);
     if (!(operands instanceof Promise)) return infer(operands);
@@ -253,7 +249,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
 
 function responderOf(operation: Operation, body: InferenceBody, operands: InferenceOperands): Responder {
   return {
-    isNested: () => false,
+    isNested: false,
     send: (reply, loss, members) => sendInference(reply, loss, operation, body, members),
     locate: (error) => (error.element === undefined ? fieldProblem(body, error) : problemOf(error, operands)),
   };

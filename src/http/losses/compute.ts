@@ -1,19 +1,22 @@
 /** Prepares a loss: reads its operands, plans it and allocates its memory. Then runs the kernels, and responds. */
 import type { FastifyReply } from "fastify";
+import type { Step } from "../../kernel/step.ts";
 import type { LogSoftmaxResult } from "../../loss/log-softmax.ts";
-import { LossError } from "../../loss/loss-error.ts";
+import type { LossError } from "../../loss/loss-error.ts";
 import type { LossResult } from "../../loss/loss-result.ts";
 import type { Computation, Plan } from "../../loss/plan.ts";
 import { computeWhole } from "../../loss/plan.ts";
 import { Problem, rejectAt } from "../../problems.ts";
+import type { DType } from "../../tensor/dtype.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength, elementCount } from "../../tensor/tensor.ts";
 import type { Members } from "../../wire/json/writer.ts";
 import { emptyListBytes } from "../../wire/json/writer.ts";
-import type { Operands } from "../../wire/operands.ts";
+import type { OperandName, Operands } from "../../wire/operands.ts";
 import type { LossContext } from "../context.ts";
 import type { Sending } from "../send-result.ts";
 import { runSlices } from "../turns.ts";
-import { OperandReader } from "./operand-reader.ts";
+import type { Operation } from "./operation.ts";
 
 /** Plan of an operation. */
 export type LossPlan = Plan<LossResult> | Plan<LogSoftmaxResult>;
@@ -50,10 +53,40 @@ export function toMembers(result: Partial<LossResult & LogSoftmaxResult>): Membe
   return members;
 }
 
+/** Reads the operands of a request, and collects the conversions that their elements need. */
+export class OperandReader {
+  readonly operands: Operands;
+  /** Steps that convert the elements of the operands to their dtypes. */
+  readonly conversions: Step[] = [];
+  /** Total bytes of the operands. An operand without elements counts with the nested lists that were sent. */
+  bytes = 0;
+  readonly #loss: LossContext;
+
+  constructor(loss: LossContext, operands: Operands) {
+    this.#loss = loss;
+    this.operands = operands;
+  }
+
+  /** Reads an operand in its own dtype, or in `dtype` if it has none. */
+  tensor(name: OperandName, dtype: DType): Tensor {
+    const { tensor, convert } = this.operands.tensor(this.#loss, name, dtype);
+    if (convert !== undefined) this.conversions.push(convert);
+    const { shape } = tensor;
+    const isEmptyList = elementCount(shape) === 0 && this.operands.isNested(name);
+    this.bytes += isEmptyList ? emptyListBytes(shape) : byteLength(tensor);
+    if (name === "input") this.#loss.input = tensor;
+    return tensor;
+  }
+
+  optional(name: OperandName, dtype: DType): Tensor | undefined {
+    return this.operands.has(name) ? this.tensor(name, dtype) : undefined;
+  }
+}
+
 /** How the result or the error of a loss is sent. Has no state. */
 export interface Responder {
   /** Whether the response has tensors as nested lists. */
-  isNested(loss: LossContext): boolean;
+  readonly isNested: boolean;
   send(reply: FastifyReply, loss: LossContext, members: Members): Sending;
   /** Converts a loss's error into a problem with the pointer into the body. */
   locate(error: LossError): Problem;
@@ -62,6 +95,8 @@ export interface Responder {
 /** Loss whose operands have been checked, with a place in memory for each of its tensors. */
 export interface Prepared extends Computation<LossResult> {
   readonly responder: Responder;
+  /** Memory that the preparation has allocated, if the request had reserved all of it. */
+  readonly memory: { readonly start: number; readonly bytes: number } | undefined;
   /** Called when the loss has been computed, after which it may run again, see `repeats.ts`, but only for a request with the memory of this one. */
   readonly onEnd?: () => void;
 }
@@ -69,27 +104,22 @@ export interface Prepared extends Computation<LossResult> {
 /** Reads and checks the operands, plans the loss and allocates its memory. */
 export function prepare(
   loss: LossContext,
+  operation: Operation,
   operands: Operands,
+  fields: object,
   responder: Responder,
-  planLoss: (reader: OperandReader) => LossPlan,
 ): Prepared {
+  const { kernel, region } = loss;
+  loss.timings.enter("compute");
+  loss.locate = responder.locate;
+  const { next: start, left } = region;
   const reader = new OperandReader(loss, operands);
-  const plan = planLoss(reader);
+  const plan = operation.plan(reader, fields as never);
   const block = allocBlock(loss, reader, plan, responder);
-  const { steps, result } = computeWhole(loss.kernel, plan as Plan<LossResult>, block);
-  return { responder, steps: [...reader.conversions, ...steps], result };
-}
-
-/** Runs a loss, in this turn of the event loop if it is short, otherwise in slices. */
-function run(loss: LossContext, prepared: Prepared): Members | Promise<Members> {
-  const pending = runSlices(prepared.steps, loss);
-  return pending === undefined ? endRun(prepared) : pending.then(() => endRun(prepared));
-}
-
-function endRun({ result, onEnd }: Prepared): Members {
-  const members = toMembers(result());
-  onEnd?.();
-  return members;
+  const { steps, result } = computeWhole(kernel, plan as Plan<LossResult>, block);
+  const bytes = region.next - start;
+  const memory = bytes === left - region.left ? { start, bytes } : undefined;
+  return { responder, memory, steps: [...reader.conversions, ...steps], result };
 }
 
 /** Converts a loss's error into a problem with a pointer to the field or the element. */
@@ -99,26 +129,16 @@ export function problemOf({ code, field, element, message }: LossError, operands
 }
 
 /** Computes a loss and sends its result, without a promise in this turn of the event loop if the loss ends in its first slice. */
-export function respond(
-  reply: FastifyReply,
-  loss: LossContext,
-  responder: Responder,
-  prepareLoss: () => Prepared,
-): Sending {
-  const located = (error: unknown): unknown => (error instanceof LossError ? responder.locate(error) : error);
-  loss.timings.enter("compute");
-  try {
-    const members = run(loss, prepareLoss());
-    if (!(members instanceof Promise)) return responder.send(reply, loss, members);
-    return members.then(
-      async (later) => (await responder.send(reply, loss, later)) ?? reply,
-      (error) => {
-        throw located(error);
-      },
-    );
-  } catch (error) {
-    throw located(error);
-  }
+export function respond(reply: FastifyReply, loss: LossContext, prepared: Prepared): Sending {
+  const pending = runSlices(prepared.steps, loss);
+  if (pending === undefined) return sendResult(reply, loss, prepared);
+  return pending.then(async () => (await sendResult(reply, loss, prepared)) ?? reply);
+}
+
+function sendResult(reply: FastifyReply, loss: LossContext, { result, onEnd, responder }: Prepared): Sending {
+  const members = toMembers(result());
+  onEnd?.();
+  return responder.send(reply, loss, members);
 }
 
 /** Output bytes that any request may have, because a client can send shapes of size 0 without data. */
@@ -143,7 +163,7 @@ export function allocBlock(
     const detail = `the outputs (${namesOf(plan.outputs)}) take ${own} bytes for ${operands} bytes of tensors, expected at most ${most}`;
     throw new Problem("output_too_large", detail);
   }
-  if (responder.isNested(loss)) checkEmptyLists(plan, most, operands);
+  if (responder.isNested) checkEmptyLists(plan, most, operands);
   region.checkRoom(plan.bytes);
   return region.alloc(plan.bytes);
 }

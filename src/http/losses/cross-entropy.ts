@@ -4,7 +4,7 @@ import { planCrossEntropy } from "../../loss/cross-entropy.ts";
 import type { LossResult } from "../../loss/loss-result.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { sameShape } from "../../tensor/tensor.ts";
-import type { OperandReader } from "./operand-reader.ts";
+import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";

@@ -4,7 +4,7 @@ import { planKlDiv } from "../../loss/kl-div.ts";
 import type { LossResult } from "../../loss/loss-result.ts";
 import type { Plan } from "../../loss/plan.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
-import type { OperandReader } from "./operand-reader.ts";
+import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";

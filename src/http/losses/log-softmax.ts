@@ -2,7 +2,7 @@ import type { Static } from "typebox";
 import { Type } from "typebox";
 import { planLogSoftmax } from "../../loss/log-softmax.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
-import type { OperandReader } from "./operand-reader.ts";
+import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { modelTensor } from "./operation.ts";
 import { optional } from "./optional.ts";

@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import type { LossResult } from "../../loss/loss-result.ts";
 import { planNllLoss } from "../../loss/nll-loss.ts";
 import type { Plan } from "../../loss/plan.ts";
-import type { OperandReader } from "./operand-reader.ts";
+import type { OperandReader } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL } from "./operation.ts";
 import { lossRequestFields, lossResult, readLossOptions } from "./options.ts";

@@ -2,8 +2,7 @@
 import type { TSchema } from "typebox";
 import type { LossName } from "../../loss/names.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
-import type { LossPlan } from "./compute.ts";
-import type { OperandReader } from "./operand-reader.ts";
+import type { LossPlan, OperandReader } from "./compute.ts";
 import type { NotStreamable, StreamedInput, Streaming } from "./streaming.ts";
 
 export interface Operation {

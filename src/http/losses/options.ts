@@ -6,7 +6,7 @@ import type { DType } from "../../tensor/dtype.ts";
 import { isFloat } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { TensorFormat } from "../../wire/json/tensors.ts";
-import type { OperandReader } from "./operand-reader.ts";
+import type { OperandReader } from "./compute.ts";
 import { optional } from "./optional.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import { realField, tensorField } from "./tensor-schemas.ts";

@@ -17,36 +17,34 @@ interface Repeat {
   readonly input: LossContext["input"];
   readonly records: Int32Array;
   /** Memory that the preparation allocated behind the number spans. */
-  readonly start: number;
-  readonly bytes: number;
+  readonly memory: NonNullable<Prepared["memory"]>;
 }
 
-/** Takes the loss that a body repeats, with its memory allocated, or undefined. `route` is the same as in {@link prepareAndKeep}. */
+/** Takes the loss that a body repeats, with its memory allocated, or undefined. `route` is the same as in {@link keepPrepared}. */
 export function takePrepared(loss: LossContext, route: object, body: JsonBody): Prepared | undefined {
   const repeat = body.skeleton.repeat as Repeat | undefined;
   const { kernel, region } = loss;
   if (repeat === undefined || repeat.route !== route || repeat.kernel !== kernel) return undefined;
-  if (repeat.start !== region.next || repeat.bytes > region.left) return undefined;
+  const { start, bytes } = repeat.memory;
+  if (start !== region.next || bytes > region.left) return undefined;
   if (!areEqual(repeat.records, body.records)) return undefined;
   body.skeleton.repeat = undefined;
-  region.alloc(repeat.bytes);
+  loss.timings.enter("compute");
+  region.alloc(bytes);
   loss.input = repeat.input;
+  loss.locate = repeat.prepared.responder.locate;
   return repeat.prepared;
 }
 
-/** Prepares the loss of a body, and keeps it for repetitions once it has run, unless it needed more memory than the request had reserved. */
-export function prepareAndKeep(
-  loss: LossContext,
+/** Keeps the loss of a body for repetitions once it has run, unless it needed more memory than the request had reserved. */
+export function keepPrepared(
+  { kernel, input }: LossContext,
   route: object,
-  body: JsonBody,
-  prepareLoss: () => Prepared,
+  { skeleton, records }: JsonBody,
+  prepared: Prepared,
 ): Prepared {
-  const { kernel, region } = loss;
-  const { next: start, left } = region;
-  const prepared = prepareLoss();
-  const bytes = region.next - start;
-  if (bytes !== left - region.left) return prepared;
-  const { skeleton } = body;
+  const { memory } = prepared;
+  if (memory === undefined) return prepared;
   const onEnd = (): void => {
     skeleton.repeat = repeat;
   };
@@ -54,10 +52,9 @@ export function prepareAndKeep(
     route,
     prepared: { ...prepared, onEnd },
     kernel,
-    input: loss.input,
-    records: body.records.slice(),
-    start,
-    bytes,
+    input,
+    records: records.slice(),
+    memory,
   };
   return repeat.prepared;
 }

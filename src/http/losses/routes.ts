@@ -2,7 +2,6 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import { Type } from "typebox";
-import { LossError } from "../../loss/loss-error.ts";
 import { rejectAt } from "../../problems.ts";
 import type { NonFinite } from "../../wire/json/pages.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
@@ -22,13 +21,12 @@ import type { Sending } from "../send-result.ts";
 import { sendMembers } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
 import type { Responder } from "./compute.ts";
-import { prepare, problemOf, respond } from "./compute.ts";
-import { OperandReader } from "./operand-reader.ts";
+import { OperandReader, prepare, problemOf, respond } from "./compute.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 import { withoutNulls } from "./optional.ts";
 import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
-import { prepareAndKeep, takePrepared } from "./repeats.ts";
+import { keepPrepared, takePrepared } from "./repeats.ts";
 import { RESULT_SCHEMAS } from "./result-schemas.ts";
 import { computeRows, openRows, sendRows } from "./row-stream.ts";
 import type { NotStreamable, Streaming } from "./streaming.ts";
@@ -97,29 +95,29 @@ function respondToJson(
 ): Sending {
   const isJson = loss.responseFormat === "json";
   const repeated = isJson ? takePrepared(loss, operation, body) : undefined;
-  if (repeated !== undefined) return respond(reply, loss, repeated.responder, () => repeated);
+  if (repeated !== undefined) return respond(reply, loss, repeated);
   const fields = withoutNulls(body.value as JsonFields);
   if (!isJson) rejectJsonOptions(fields);
   const operands = new JsonOperands(body, fields);
-  const responder = jsonResponderOf(operands, fields);
-  return respond(reply, loss, responder, () =>
-    prepareAndKeep(loss, operation, body, () =>
-      prepare(loss, operands, responder, (reader) => operation.plan(reader, fields as never)),
-    ),
-  );
+  const responder = responderOf(loss, operands, fields, operands.format("input"));
+  const prepared = prepare(loss, operation, operands, fields, responder);
+  return respond(reply, loss, keepPrepared(loss, operation, body, prepared));
 }
 
-/** A function of its own, because the responder is kept for repetitions, and its closure must not hold the request. */
-function jsonResponderOf(operands: JsonOperands, fields: JsonFields): Responder {
-  return responderOf(operands, fields, () => operands.format("input"));
-}
-
-/** Responder of an operation of /v1. `format` returns the default format of tensors in JSON. */
-function responderOf(operands: Operands, fields: JsonFields, format: () => TensorFormat): Responder {
-  const inJson = (): TensorFormat => fields.format ?? format();
+/**
+ * Responder of an operation of /v1. `inputFormat` is the default format of tensors in JSON. A function of its own, because the responder is kept
+ * for repetitions, and its closures must not hold the request.
+ */
+function responderOf(
+  { responseFormat }: LossContext,
+  operands: Operands,
+  { format: asked, non_finite: nonFinite }: JsonFields,
+  inputFormat: TensorFormat,
+): Responder {
+  const format = asked ?? inputFormat;
   return {
-    isNested: ({ responseFormat }) => responseFormat === "json" && inJson() === "nested",
-    send: (reply, loss, members) => sendMembers(reply, loss, members, inJson(), fields.non_finite),
+    isNested: responseFormat === "json" && format === "nested",
+    send: (reply, loss, members) => sendMembers(reply, loss, members, format, nonFinite),
     locate: (error) => problemOf(error, operands),
   };
 }
@@ -154,11 +152,8 @@ async function respondToSafetensors(
     return respondToRows(engine, operation, request, strategy);
   if (!fits) throw tooLargeAtOnce(engine, dataBytes, strategy);
   const operands = await readTensors(loss, body);
-  const responder = responderOf(operands, fields, () => "nested");
-  const responding = respond(reply, loss, responder, () =>
-    prepare(loss, operands, responder, (reader) => operation.plan(reader, fields as never)),
-  );
-  return (await responding) ?? reply;
+  const responder = responderOf(loss, operands, fields, "nested");
+  return (await respond(reply, loss, prepare(loss, operation, operands, fields, responder))) ?? reply;
 }
 
 /** Responds to a safetensors body whose rows are computed as they arrive. */
@@ -168,18 +163,14 @@ async function respondToRows(
   { reply, loss, body, fields }: FileRequest,
   strategy: Streaming,
 ): Promise<FastifyReply> {
-  let responder: Responder | undefined;
-  try {
-    const stream = await openRows(loss, body, strategy, bodyLimit, (operands, streamed) => {
-      const reader = new OperandReader(loss, operands);
-      responder = responderOf(operands, fields, () => "nested");
-      return { reader, plan: plan(reader, fields as never, streamed), responder };
-    });
-    if (strategy.streamedOutput !== undefined) return await sendRows(reply, stream);
-    return (await responder!.send(reply, loss, await computeRows(stream))) ?? reply;
-  } catch (error) {
-    throw error instanceof LossError && responder !== undefined ? responder.locate(error) : error;
-  }
+  const stream = await openRows(loss, body, strategy, bodyLimit, (operands, streamed) => {
+    const reader = new OperandReader(loss, operands);
+    const responder = responderOf(loss, operands, fields, "nested");
+    loss.locate = responder.locate;
+    return { reader, plan: plan(reader, fields as never, streamed), responder };
+  });
+  if (strategy.streamedOutput !== undefined) return sendRows(reply, stream);
+  return (await stream.responder.send(reply, loss, await computeRows(stream))) ?? reply;
 }
 
 function tooLargeAtOnce(engine: Engine, dataBytes: number, strategy: Streaming | NotStreamable) {

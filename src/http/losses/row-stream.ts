@@ -18,9 +18,8 @@ import { MEDIA_TYPES, tooLarge } from "../content/content-headers.ts";
 import type { LossContext } from "../context.ts";
 import { noteAbort, write } from "../send-result.ts";
 import { runSlices } from "../turns.ts";
-import type { LossPlan, Responder } from "./compute.ts";
+import type { LossPlan, OperandReader, Responder } from "./compute.ts";
 import { allocBlock, MEMBERS, toMembers } from "./compute.ts";
-import type { OperandReader } from "./operand-reader.ts";
 import type { StreamedInput, Streaming } from "./streaming.ts";
 
 /** Size of the rows in memory at once, which fits the second-level cache. One row may be larger. */
@@ -39,6 +38,7 @@ export interface RowStream {
   readonly trailing: readonly Tensor[];
   readonly plan: Plan<LossResult>;
   readonly run: Run<LossResult>;
+  readonly responder: Responder;
   /** Address of the plan's block. */
   readonly block: number;
 }
@@ -72,13 +72,13 @@ export async function openRows(
   if (input === undefined) throw new Error("the validator lets no body without input pass");
   if (byteLength(input) === 0) checkElementCount(input.shape, "/input");
   const streamed = { windowBytes: WINDOW_BYTES, weightComesLast: late.length > 0 };
-  const planned = planRows(new TensorOperands(tensors), streamed);
-  const plan = planned.plan as Plan<LossResult>;
+  const { reader, plan: lossPlan, responder } = planRows(new TensorOperands(tensors), streamed);
+  const plan = lossPlan as Plan<LossResult>;
   checkRow(loss, plan, limit);
-  const block = allocBlock(loss, planned.reader, plan, planned.responder);
+  const block = allocBlock(loss, reader, plan, responder);
   const run = plan.start(loss.kernel, block);
   await runSlices(run.begin, loss);
-  return { loss, body, trailing: late, plan, run, block };
+  return { loss, body, trailing: late, plan, run, responder, block };
 }
 
 /** Rejects a row that does not fit into memory, or into `limit` bytes. */

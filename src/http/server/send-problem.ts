@@ -2,6 +2,7 @@
 import type http from "node:http";
 import { createRequire } from "node:module";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { LossError } from "../../loss/loss-error.ts";
 import type { ProblemCode, ProblemError } from "../../problems.ts";
 import { PROBLEMS, Problem } from "../../problems.ts";
 import { ArenaFull, ArenaTooSmall } from "../../tensor/arena.ts";
@@ -85,6 +86,7 @@ export function handleError(error: FastifyError, request: FastifyRequest, reply:
 
 function problemOf(error: FastifyError | Problem, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof LossError) return request.context.loss!.locate!(error);
   if (error instanceof ArenaFull) return new Problem("overloaded", "no memory is free for this request now");
   if (error instanceof ArenaTooSmall) {
     return tooLarge(`${error.bytes} bytes of memory`, { bytes: error.limit, setting: "MEMORY_BUDGET" });
