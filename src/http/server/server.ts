@@ -58,7 +58,8 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
     origins === undefined || origins.length === 0 ? others : { ...others, origins };
   const { logger, metrics } = options;
   const connections = new Connections();
-  const begin = requestStarter(options, connections);
+  const queue = new AcceptQueue();
+  const begin = requestStarter(options, connections, queue);
   const noteUnread = (code: ProblemCode, id: string): void => {
     metrics?.countUnread(code);
     logUnread(logger, code, id);
@@ -66,13 +67,13 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   const app: FastifyInstance = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new ServerLog(),
-    genReqId: (request) => requestId(request),
+    genReqId: requestId,
     // Log calls add the request id themselves, because a child logger per request costs more than the line.
     childLoggerFactory: (parent) => parent,
     clientErrorHandler: (error, socket) => handleClientError(error, connections.of(socket), noteUnread),
     // Hooks do not run for a malformed path, because it has no route.
     frameworkErrors: (error, request, reply) =>
-      begin(request, reply, () => handleUnrouted(options, error, request, reply)),
+      begin(request, reply, (fault) => handleError(fault ?? error, request, reply)),
     http: {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: 1000,
@@ -107,25 +108,16 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   const timer = watchTimeouts(connections, options.limits);
   if (options.arena !== undefined)
     options.arena.reclaim = (missing, asking) => evictSlowest(connections, missing, asking);
-  const queue = new AcceptQueue();
   app.addHook("preClose", () => queue.empty(app.server));
   app.addHook("onClose", async () => clearInterval(timer));
   app.addHook("onRequest", (request, reply, done) => {
-    const start = (): void => {
-      try {
-        checkRequest(options, request, reply);
-      } catch (error) {
-        done(error as Error);
-        return;
-      }
-      if (options.origins !== undefined && isPreflight(options.origins, request)) respondToPreflight(reply);
+    begin(request, reply, (fault) => {
+      if (fault !== undefined) done(fault);
+      else if (options.origins !== undefined && isPreflight(options.origins, request))
+        respondToPreflight(reply);
       // Called here because Fastify's not-found handler runs after the body has been parsed.
       else if (request.is404) handleNotFound(app, routes, request, reply);
       else done();
-    };
-    begin(request, reply, () => {
-      if (queue.closed === undefined) start();
-      else queue.closed.then(start);
     });
   });
   return app;
@@ -150,13 +142,14 @@ function handleExpectations({ server }: FastifyInstance): void {
   server.on("checkContinue", take).on("checkExpectation", take);
 }
 
-/** Creates the record of a request at its turn on the connection, and ends it when the response ends or the connection closes. */
-function requestStarter(
-  { logger, metrics, tracing, mustReconnect }: ServerOptions,
-  connections: Connections,
-) {
+/**
+ * Creates the record of a request at its turn on the connection, and ends it when the response ends or the connection closes. Then calls `next`
+ * with the error of its head, if there is one.
+ */
+function requestStarter(options: ServerOptions, connections: Connections, queue: AcceptQueue) {
+  const { logger, metrics, tracing, mustReconnect } = options;
   const log = new RequestLog(logger);
-  return (request: FastifyRequest, reply: FastifyReply, start: () => void): void => {
+  return (request: FastifyRequest, reply: FastifyReply, next: (fault?: FastifyError) => void): void => {
     const connection = connections.of(request.raw.socket);
     if (mustReconnect?.(connection)) reply.header("connection", "close");
     connection.begin(request.raw, reply.raw, (exchange) => {
@@ -172,7 +165,17 @@ function requestStarter(
         trace?.end(request, outcome);
         connection.end();
       });
-      start();
+      const check = (): void => {
+        let fault: FastifyError | undefined;
+        try {
+          checkRequest(options, request, reply);
+        } catch (error) {
+          fault = error as FastifyError;
+        }
+        next(fault);
+      };
+      if (queue.closed === undefined) check();
+      else queue.closed.then(check);
     });
   };
 }
@@ -197,20 +200,4 @@ function checkRequest(
   if (origins !== undefined && isPreflight(origins, request)) return;
   if (accepted !== undefined) checkToken(accepted.tokens, request.raw);
   checkExpectation(request.context.exchange);
-}
-
-/** Rejects a request with a malformed path, after the checks of its head. */
-function handleUnrouted(
-  options: ServerOptions,
-  error: FastifyError,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): void {
-  let first = error;
-  try {
-    checkRequest(options, request, reply);
-  } catch (fault) {
-    first = fault as FastifyError;
-  }
-  handleError(first, request, reply);
 }
