@@ -1,12 +1,12 @@
 /** Record of a request, created when its head has been read and ended once, when its response ends or its connection closes. */
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Kernel } from "../kernel/load.ts";
 import type { LossError } from "../loss/loss-error.ts";
 import type { LossName } from "../loss/names.ts";
 import type { Problem, ProblemCode } from "../problems.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Exchange } from "./connection.ts";
+import type { Connection, Exchange } from "./connection.ts";
 import type { Coding } from "./content/content-coding.ts";
 import type { BodyFormat, SizeLimit } from "./content/content-headers.ts";
 import type { Urgency } from "./turns.ts";
@@ -26,7 +26,7 @@ declare module "fastify" {
 }
 
 /** State of a request, shared by hooks, routes, logs, metrics and traces. */
-export class RequestContext {
+export interface RequestContext {
   readonly exchange: Exchange;
   /** Span of the request, if a collector is set. */
   readonly trace: Trace | undefined;
@@ -34,19 +34,12 @@ export class RequestContext {
   problem: ProblemCode | undefined;
   /** Set by admission. Undefined on routes without a loss. */
   loss: LossContext | undefined;
-
-  constructor(exchange: Exchange, trace: Trace | undefined) {
-    this.exchange = exchange;
-    this.trace = trace;
-  }
-
-  /** Releases the resources of the request. */
-  end(): void {
-    this.loss?.end();
-  }
 }
 
-/** Result of a request, also of a request without a complete response. */
+/** Status of nginx for a client that disconnected before its response, so it is seen only in logs, metrics and spans. */
+export const CLIENT_GONE = 499;
+
+/** Result of a request, also of a request without a complete response, read once for its log line, its metrics and its span. */
 export interface Outcome {
   /** Loss of the route, if it has one. */
   readonly operation: LossName | undefined;
@@ -65,6 +58,27 @@ export interface Outcome {
   readonly ms: number;
   /** Bytes of the response that were written to the socket, with the head. */
   readonly bytesSent: number;
+}
+
+/** Reads the outcome when the response has closed. Node sets `writableFinished` once the kernel has all bytes of the response. */
+export function outcomeOf(
+  request: FastifyRequest,
+  { raw, statusCode, elapsedTime }: FastifyReply,
+  connection: Connection,
+): Outcome {
+  const { headersSent } = raw;
+  const admitted = request.context?.loss;
+  // Fastify builds routeOptions anew each time, so requests in the hot path do not read it.
+  const route = admitted === undefined ? request.routeOptions : undefined;
+  return {
+    operation: admitted === undefined ? route?.config?.operation : admitted.operation,
+    model: admitted === undefined ? route?.config?.model : admitted.model,
+    route: route?.url,
+    status: headersSent ? statusCode : CLIENT_GONE,
+    isAborted: headersSent && !raw.writableFinished,
+    ms: elapsedTime,
+    bytesSent: connection.takeWritten(),
+  };
 }
 
 /** Span of a request. */

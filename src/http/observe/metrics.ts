@@ -8,11 +8,10 @@ import { PROBLEMS } from "../../problems.ts";
 import type { Arena } from "../../tensor/arena.ts";
 import { elementCount } from "../../tensor/tensor.ts";
 import type { Outcome, Stage } from "../context.ts";
-import { STAGES } from "../context.ts";
+import { CLIENT_GONE, STAGES } from "../context.ts";
 import type { LoadEstimate } from "../limits/load-estimate.ts";
 import { Observations, registerHistogram } from "./histogram.ts";
 import { InferenceCounts } from "./inferences.ts";
-import { CLIENT_GONE } from "./outcome.ts";
 import { registerBuild } from "./process-metrics.ts";
 
 /** Value of the label `operation`. Requests for no loss are `other`. */

@@ -9,7 +9,7 @@ import { ArenaFull, ArenaTooSmall } from "../../tensor/arena.ts";
 import { READABLE_CODINGS } from "../content/content-coding.ts";
 import { ACCEPTED, tooLarge } from "../content/content-headers.ts";
 import type { ParsedBody } from "../context.ts";
-import { CLIENT_GONE } from "../observe/outcome.ts";
+import { CLIENT_GONE } from "../context.ts";
 import { ClientGone } from "../turns.ts";
 import { pathOf } from "./head-checks.ts";
 import { describeValidation } from "./validation.ts";

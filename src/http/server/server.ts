@@ -9,11 +9,10 @@ import { Problem } from "../../problems.ts";
 import type { Arena } from "../../tensor/arena.ts";
 import type { Connection } from "../connection.ts";
 import { Connections } from "../connection.ts";
-import type { Tracing } from "../context.ts";
-import { RequestContext } from "../context.ts";
+import type { RequestContext, Tracing } from "../context.ts";
+import { outcomeOf } from "../context.ts";
 import { logUnread, RequestLog, requestId } from "../observe/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import { outcomeOf } from "../observe/outcome.ts";
 import { noteAbort } from "../send-result.ts";
 import { AcceptQueue } from "./accept-queue.ts";
 import type { AcceptedTokens } from "./auth.ts";
@@ -154,11 +153,11 @@ function requestStarter(options: ServerOptions, connections: Connections, queue:
     if (mustReconnect?.(connection)) reply.header("connection", "close");
     connection.begin(request.raw, reply.raw, (exchange) => {
       const trace = tracing?.begin(request);
-      request.context = new RequestContext(exchange, trace);
+      request.context = { exchange, trace, problem: undefined, loss: undefined };
       metrics?.begin();
       // Fastify's onResponse is not called for an aborted response or a client that disconnects.
       reply.raw.once("close", () => {
-        request.context.end();
+        request.context.loss?.end();
         const outcome = outcomeOf(request, reply, connection);
         metrics?.count(request, outcome);
         log.write(request, outcome);
