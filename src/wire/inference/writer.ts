@@ -3,9 +3,8 @@ import type { Kernel } from "../../kernel/load.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
-import type { Piece } from "../json/pages.ts";
-import { JsonPages } from "../json/pages.ts";
-import { addData } from "../json/writer.ts";
+import type { Piece } from "../json/writer.ts";
+import { addData, JsonPages } from "../json/writer.ts";
 import { memberPages } from "../safetensors/writer.ts";
 import { datatypeOf } from "./reader.ts";
 

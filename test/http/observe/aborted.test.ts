@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { LIMITS } from "../../../src/http/server/timeouts.ts";
-import { JsonPages } from "../../../src/wire/json/pages.ts";
+import { JsonPages } from "../../../src/wire/json/writer.ts";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
 import { dial, head, post } from "../../support/socket.ts";
