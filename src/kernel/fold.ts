@@ -4,7 +4,7 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Axis, Tensor } from "../tensor/tensor.ts";
 import type { Step } from "./step.ts";
-import { once, withInit } from "./step.ts";
+import { withInit } from "./step.ts";
 
 /** Bytes of a fold's record, `foldBytes` of every kernel, for plans, which are made before a kernel is known. */
 export const FOLD_BYTES = 608;
@@ -49,7 +49,7 @@ export interface Fold {
   readonly losses?: Tensor | undefined;
   /** Dtype of each loss. */
   readonly lossDType?: FloatDType;
-  /** Upstream gradient of each position in the compute dtype. Undefined means {@link FoldStart.gradOutputScalar} for all. */
+  /** Upstream gradient of each position in the compute dtype. Undefined means {@link FoldState.gradOutputScalar} for all. */
   readonly gradOutput?: Tensor | undefined;
   /** Label smoothing, 0 for none. */
   readonly smoothing?: number;
@@ -68,18 +68,11 @@ export interface Fold {
   readonly correct?: Tensor | undefined;
 }
 
-/** Numbers that are known when a fold begins. */
-export interface FoldStart {
-  /** Upstream gradient of all positions. Default 1. */
-  readonly gradOutputScalar?: number;
-  /** Sums of the previous rows. Default 0. */
-  readonly sums?: FoldSums;
-}
-
-/** Calls at the first and after the last slice of a fold. */
-export interface FoldHooks {
-  readonly begin?: () => FoldStart;
-  readonly end?: (sums: FoldSums) => void;
+/** Numbers that a fold reads when it begins. It replaces the sums when it ends, so a fold of the next rows continues them. */
+export interface FoldState {
+  /** Upstream gradient of all positions. */
+  gradOutputScalar: number;
+  sums: FoldSums;
 }
 
 /**
@@ -131,29 +124,31 @@ const WORDS = 20;
 
 /**
  * Runs a fold. `at` is the address of `foldBytes` bytes reserved for it. Results are bit-identical for every division into steps, and for
- * every division of the rows if the sums are passed on.
+ * every division of the rows if their folds share a `state`.
  */
 export function foldStep(
   kernel: FoldKernel,
   at: number,
   name: FoldName,
   fold: Fold,
-  { begin, end }: FoldHooks = {},
+  state?: FoldState,
 ): Step {
-  if (hasNoResult(fold)) return once(() => end?.(begin?.().sums ?? NO_SUMS));
+  if (hasNoResult(fold)) return () => true;
   const write = foldWriter(kernel, at, fold);
   const step = kernel.exports[`${name}Step`];
   const fields = at / 8;
   return withInit(
-    () => write(begin?.()),
+    () => write(state),
     (budget) => {
       if (step(at, budget) === 0) return false;
       const { f64 } = kernel;
-      end?.({
-        loss: readSum(f64, fields + LOSS_SUM),
-        smooth: readSum(f64, fields + SMOOTH_SUM),
-        zLoss: readSum(f64, fields + Z_LOSS_SUM),
-      });
+      if (state !== undefined) {
+        state.sums = {
+          loss: readSum(f64, fields + LOSS_SUM),
+          smooth: readSum(f64, fields + SMOOTH_SUM),
+          zLoss: readSum(f64, fields + Z_LOSS_SUM),
+        };
+      }
       return true;
     },
   );
@@ -175,7 +170,11 @@ export function writeSum(f64: Float64Array, index: number, { sum, rest }: Sum): 
 }
 
 /** Returns a function that writes the record of a fold without progress. */
-export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?: FoldStart) => void {
+export function foldWriter(
+  kernel: FoldKernel,
+  at: number,
+  fold: Fold,
+): (state?: Readonly<FoldState>) => void {
   const { axis, x, target, smoothing = 0, ignoreIndex = 0n, zLossScale = 0 } = fold;
   const words = Int32Array.of(
     axis.outer,
@@ -201,7 +200,7 @@ export function foldWriter(kernel: FoldKernel, at: number, fold: Fold): (start?:
     fold.predictions?.address ?? 0,
     fold.correct?.address ?? 0,
   );
-  return ({ gradOutputScalar = 1, sums = NO_SUMS } = {}) => {
+  return ({ gradOutputScalar, sums } = { gradOutputScalar: 1, sums: NO_SUMS }) => {
     const { u8, i32, i64, f64, exports } = kernel;
     const fields = at / 8;
     u8.fill(0, at, at + exports.foldBytes);

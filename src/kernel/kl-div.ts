@@ -3,7 +3,7 @@ import type { FloatDType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Sum } from "./fold.ts";
-import { NO_SUM } from "./fold.ts";
+import { readSum } from "./fold.ts";
 import type { Step } from "./step.ts";
 import { withInit } from "./step.ts";
 
@@ -32,16 +32,15 @@ export interface KlDiv {
   readonly gradInput?: Tensor | undefined;
   /** Output for the gradient with respect to `target`, in its dtype. */
   readonly gradTarget?: Tensor | undefined;
-  /** Upstream gradient of each loss in the compute dtype. Undefined means {@link KlDivStart.gradOutputScalar} for all. */
+  /** Upstream gradient of each loss in the compute dtype. Undefined means {@link KlDivState.gradOutputScalar} for all. */
   readonly gradOutput?: Tensor | undefined;
 }
 
-/** Numbers that are known when the first element is computed. */
-export interface KlDivStart {
-  /** Upstream gradient of all losses. Default 1. */
-  readonly gradOutputScalar?: number;
-  /** Sum of the previous elements. Default 0. */
-  readonly sum?: Sum;
+/** Numbers that are read at the first element. The sum is replaced after the last, so a step over the next elements continues it. */
+export interface KlDivState {
+  /** Upstream gradient of all losses. */
+  gradOutputScalar: number;
+  sum: Sum;
 }
 
 /** Kernel exports and memory views for the operands. */
@@ -52,32 +51,26 @@ export interface KlDivKernel {
 }
 
 /**
- * Computes `xlogy(t, t) - t * x`, or `exp(t) * (t - x)` with `logTarget`. Calls `begin` at the first slice and `end` after the last. `at` is the
- * address of `klDivBytes` bytes reserved for it. Each operation rounds to the dtype that PyTorch stores. Results are bit-identical for every division into steps, and for every division of the elements if the
- * sum is passed on.
+ * Computes `xlogy(t, t) - t * x`, or `exp(t) * (t - x)` with `logTarget`. `at` is the
+ * address of `klDivBytes` bytes reserved for it. Each operation rounds to the dtype that PyTorch stores. Results are bit-identical for every division into steps, and for every division of the elements if
+ * their steps share a `state`.
  */
-export function klDivStep(
-  kernel: KlDivKernel,
-  at: number,
-  operands: KlDiv,
-  begin: () => KlDivStart,
-  end: (sum: Sum) => void,
-): Step {
+export function klDivStep(kernel: KlDivKernel, at: number, operands: KlDiv, state: KlDivState): Step {
   const step: Step = (budget) => {
     if (kernel.exports.klDivStep(at, budget) === 0) return false;
-    end({ sum: kernel.f64[at / 8 + LOSS_SUM]!, rest: kernel.f64[at / 8 + LOSS_SUM + 1]! });
+    state.sum = readSum(kernel.f64, at / 8 + LOSS_SUM);
     return true;
   };
-  return withInit(() => writeRecord(kernel, at, operands, begin()), step);
+  return withInit(() => writeRecord(kernel, at, operands, state), step);
 }
 
 // Field offsets of class KlDiv in assembly/kl-div.ts: 64-bit words first, then 32-bit words.
 const LOSS_SUM = 2;
 const WORDS = 8;
 
-function writeRecord({ f64, i32 }: KlDivKernel, at: number, kl: KlDiv, start: KlDivStart): void {
+function writeRecord({ f64, i32 }: KlDivKernel, at: number, kl: KlDiv, state: Readonly<KlDivState>): void {
   const { x, target, divisor = 1 } = kl;
-  const { gradOutputScalar = 1, sum = NO_SUM } = start;
+  const { gradOutputScalar, sum } = state;
   f64.set([gradOutputScalar, divisor, sum.sum, sum.rest], at / 8);
   const words = [
     kl.count,

@@ -3,7 +3,7 @@ import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount } from "../tensor/tensor.ts";
 import type { Sum } from "./fold.ts";
-import { NO_SUM, readSum, totalOf, writeSum } from "./fold.ts";
+import { NO_SUM, readSum, writeSum } from "./fold.ts";
 import type { Step } from "./step.ts";
 import { sliced } from "./step.ts";
 
@@ -69,13 +69,13 @@ function sumStep(
   result: number,
   count: number,
   add: (at: number, n: number) => void,
-  onSum: (sum: Sum) => void,
+  onSum?: (sum: Sum) => void,
   cost?: number,
 ): Step {
   const addNext = (at: number, n: number): void => {
     if (at === 0) writeSum(f64, result / 8, NO_SUM);
     add(at, n);
-    if (at + n === count) onSum(readSum(f64, result / 8));
+    if (at + n === count) onSum?.(readSum(f64, result / 8));
   };
   return sliced(count, addNext, cost);
 }
@@ -102,7 +102,7 @@ export function checkTargetsStep(
   kernel: TargetKernel,
   result: number,
   { classes, target, weight, sampleWeight, ignoreIndex, reject }: TargetCheck,
-  onTotal?: (totalWeight: number) => void,
+  onSum?: (totalWeight: Sum) => void,
 ): Step {
   const { code, bytes } = DTYPES[target.dtype];
   const count = elementCount(target.shape);
@@ -126,7 +126,7 @@ export function checkTargetsStep(
     );
     if (bad >= 0) reject(at + bad, readIndex(kernel, target, at + bad));
   };
-  return sumStep(kernel, result, count, add, (sum) => onTotal?.(totalOf(sum)));
+  return sumStep(kernel, result, count, add, onSum);
 }
 
 /** Positions whose sample weights are added up. */
@@ -144,7 +144,7 @@ export function sampleSumStep(
   kernel: TargetKernel,
   result: number,
   { positions, sampleWeight, sparse, ignoreIndex = 0n }: SampleSum,
-  onTotal: (total: number) => void,
+  onSum: (total: Sum) => void,
 ): Step {
   const target = sparse?.target;
   const code = DTYPES[target?.dtype ?? "int64"].code;
@@ -155,7 +155,7 @@ export function sampleSumStep(
   const add = (at: number, n: number): void => {
     kernel.exports.addSamples(from, code, at, n, picks, inner, ignoreIndex, samples, wide, result);
   };
-  return sumStep(kernel, result, positions, add, (sum) => onTotal(totalOf(sum)), picks + 1);
+  return sumStep(kernel, result, positions, add, onSum, picks + 1);
 }
 
 function readIndex(kernel: TargetKernel, { dtype, address }: Tensor, element: number): bigint {

@@ -101,10 +101,8 @@ export function planGradOutput(
 
 /** Upstream gradient of each position or of the sum. For the mean, it is already divided by the divisor. */
 export class GradOutputReader {
-  /** One value per position in the compute dtype. Undefined means `scalar` for all. */
+  /** One value per position in the compute dtype. Undefined means one scalar for all. */
   readonly each: Tensor | undefined;
-  /** Valid after `begin`. */
-  scalar = 0;
   readonly #plan: GradOutputPlan;
   readonly #kernel: LossKernel;
   readonly #scratch: number;
@@ -119,8 +117,8 @@ export class GradOutputReader {
     if (isEach) this.each = plan.each === undefined ? this.#stored : atSlot(block, plan.each);
   }
 
-  /** Returns the casts, and for a scalar its division by `divisor()`. */
-  begin(divisor: () => number): Step[] {
+  /** Returns the casts, and the step that writes the scalar to `state`, for the mean divided by `divisor()`. */
+  begin(state: { gradOutputScalar: number }, divisor: () => number): Step[] {
     const { given, reduction, stored, each } = this.#plan;
     const steps: Step[] = [];
     if (stored !== undefined) steps.push(castStep(this.#kernel, given!, this.#stored!));
@@ -130,7 +128,7 @@ export class GradOutputReader {
         this.#stored === undefined || this.each !== undefined
           ? 1
           : firstElement(this.#kernel, this.#scratch, this.#stored);
-      this.scalar = reduction === "mean" ? one / divisor() : one;
+      state.gradOutputScalar = reduction === "mean" ? one / divisor() : one;
     };
     return [...steps, once(setScalar)];
   }

@@ -1,5 +1,5 @@
 /** Losses over class indices, shared by `nll_loss` and `cross_entropy` after their checks. */
-import type { Sum } from "../kernel/fold.ts";
+import type { FoldState, Sum } from "../kernel/fold.ts";
 import { foldStep, NO_SUMS, totalOf } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
@@ -181,7 +181,7 @@ class IndexRun implements Run<LossResult> {
   readonly #gradOutput: GradOutputReader | undefined;
   /** Known after `begin` unless the weight comes last. */
   #totalWeight: Scalar | undefined;
-  #sums = NO_SUMS;
+  readonly #state: FoldState = { gradOutputScalar: 0, sums: NO_SUMS };
 
   constructor(plan: IndexPlan, kernel: LossKernel, block: number) {
     this.#plan = plan;
@@ -233,12 +233,7 @@ class IndexRun implements Run<LossResult> {
       ignoreIndex,
       ...this.#terms.operands(part),
     };
-    return foldStep(this.#kernel, this.#scratch, op, fold, {
-      begin: () => ({ gradOutputScalar: this.#gradOutput?.scalar ?? 0, sums: this.#sums }),
-      end: (sums) => {
-        this.#sums = sums;
-      },
-    });
+    return foldStep(this.#kernel, this.#scratch, op, fold, this.#state);
   }
 
   get warnings(): readonly string[] {
@@ -264,13 +259,14 @@ class IndexRun implements Run<LossResult> {
     const gradTargetWeight = this.#gradTargetWeight;
     const more = { ...this.#terms.results(), ...(gradTargetWeight && { gradTargetWeight }) };
     if (reduction === "none") return { losses: this.#losses!, totalWeight, ...more, warnings };
-    let value = this.#reduced(this.#sums.loss);
+    const { sums } = this.#state;
+    let value = this.#reduced(sums.loss);
     if (smoothing > 0) {
-      const smooth = this.#reduced(this.#sums.smooth);
+      const smooth = this.#reduced(sums.smooth);
       value = (1 - smoothing) * value + (smoothing / this.#plan.axis.length) * smooth;
     }
     const { zLossScale, returnZLoss } = terms;
-    const zLoss = zLossScale > 0 ? { dtype, value: this.#reduced(this.#sums.zLoss) } : undefined;
+    const zLoss = zLossScale > 0 ? { dtype, value: this.#reduced(sums.zLoss) } : undefined;
     if (zLoss !== undefined) value += zLoss.value;
     return {
       loss: this.#round(dtype, value),
@@ -297,14 +293,14 @@ class IndexRun implements Run<LossResult> {
     const { shift, target, sparse } = this.#plan.loss;
     const steps: Step[] = [
       once(() => {
-        this.#sums = NO_SUMS;
+        this.#state.sums = NO_SUMS;
         this.#totalWeight = undefined;
       }),
     ];
     if (shift !== undefined) steps.push(shiftStep(this.#kernel, target, this.#target, shift));
     if (weightComesLast) steps.push(this.#checkTargets(undefined));
     else {
-      const setTotal = (total: number): void => this.#setTotal(total);
+      const setTotal = (total: Sum): void => this.#setTotal(total);
       steps.push(...this.#castWeight(), ...this.#terms.begin);
       if (sparse === undefined) steps.push(this.#checkTargets(this.#weight, setTotal));
       else {
@@ -317,12 +313,13 @@ class IndexRun implements Run<LossResult> {
         throw gradFault;
       });
     }
-    if (this.#gradOutput !== undefined) steps.push(...this.#gradOutput.begin(() => this.#divisor()));
+    if (this.#gradOutput !== undefined)
+      steps.push(...this.#gradOutput.begin(this.#state, () => this.#divisor()));
     return steps;
   }
 
   /** Sums the sample weights of all positions with a kept class. */
-  #sumSamples({ picks }: SparseTarget, onTotal: (total: number) => void): Step {
+  #sumSamples({ picks }: SparseTarget, onSum: (total: Sum) => void): Step {
     const { lossShape, axis, loss } = this.#plan;
     return sampleSumStep(
       this.#kernel,
@@ -334,15 +331,15 @@ class IndexRun implements Run<LossResult> {
         sparse: { target: this.#target, picks, inner: axis.inner },
         ignoreIndex: loss.ignoreIndex,
       },
-      onTotal,
+      onSum,
     );
   }
 
   #weighSteps(): Step[] {
     const { ignoreIndex } = this.#plan.loss;
     const operands = { losses: this.#losses!, target: this.#target, weight: this.#weight!, ignoreIndex };
-    const weigh = weighLossesStep(this.#kernel, this.#scratch, operands, (lossSum) => {
-      this.#sums = { ...NO_SUMS, loss: lossSum };
+    const weigh = weighLossesStep(this.#kernel, this.#scratch, operands, (loss) => {
+      this.#state.sums = { ...NO_SUMS, loss };
     });
     const check = this.#checkTargets(this.#weight, (total) => this.#setTotal(total));
     return [...this.#castWeight(), check, weigh];
@@ -354,7 +351,7 @@ class IndexRun implements Run<LossResult> {
   }
 
   /** Sums the weights of all targets that are not ignored. Rejects the first target in row-major order that is no class. */
-  #checkTargets(weight: Tensor | undefined, onTotal?: (total: number) => void): Step {
+  #checkTargets(weight: Tensor | undefined, onSum?: (total: Sum) => void): Step {
     const { ignoreIndex, shift, sparse } = this.#plan.loss;
     const classes = this.#plan.axis.length;
     const reject = (element: number, value: bigint): never => {
@@ -368,11 +365,11 @@ class IndexRun implements Run<LossResult> {
     // A sparse target's classes have weights of their own.
     const sampleWeight = sparse === undefined ? this.#terms.sampleWeight : undefined;
     const check = { classes, target: this.#target, weight, sampleWeight, ignoreIndex, reject };
-    return checkTargetsStep(this.#kernel, this.#scratch, check, onTotal);
+    return checkTargetsStep(this.#kernel, this.#scratch, check, onSum);
   }
 
-  #setTotal(total: number): void {
-    this.#totalWeight = this.#round(this.#plan.compute, total);
+  #setTotal(total: Sum): void {
+    this.#totalWeight = this.#round(this.#plan.compute, totalOf(total));
   }
 
   #round(dtype: FloatDType, value: number): Scalar {

@@ -1,7 +1,7 @@
 /** `torch.nn.functional.kl_div`: checks in PyTorch's order, then the plan. */
-import type { Sum } from "../kernel/fold.ts";
 import { foldStep, NO_SUM, totalOf } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
+import type { KlDivState } from "../kernel/kl-div.ts";
 import { klDivStep } from "../kernel/kl-div.ts";
 import { transformStep } from "../kernel/logits.ts";
 import type { Step } from "../kernel/step.ts";
@@ -116,7 +116,7 @@ class KlDivRun implements Run<LossResult> {
   readonly #scratch: number;
   readonly #losses: Tensor | undefined;
   readonly #gradOutput: GradOutputReader | undefined;
-  #sum: Sum = NO_SUM;
+  readonly #state: KlDivState = { gradOutputScalar: 0, sum: NO_SUM };
 
   constructor(plan: KlDivPlan, kernel: LossKernel, block: number) {
     this.#plan = plan;
@@ -128,9 +128,10 @@ class KlDivRun implements Run<LossResult> {
     this.warnings = plan.warnings;
     this.begin = [
       once(() => {
-        this.#sum = NO_SUM;
+        this.#state.sum = NO_SUM;
       }),
-      ...(this.#gradOutput?.begin(() => 1) ?? []),
+      ...(this.#gradOutput?.begin(this.#state, () => 1) ?? []),
+      ...(this.#gradOutput ? [once(() => this.#divideGradOutput())] : []),
     ];
   }
 
@@ -165,7 +166,7 @@ class KlDivRun implements Run<LossResult> {
     const { warnings } = this;
     const grad = loss.returnGradTarget ? { gradTarget: loss.target } : {};
     if (this.#losses !== undefined) return { losses: this.#losses, ...grad, warnings };
-    const sum = this.#round(dtype === "float64" ? dtype : "float32", totalOf(this.#sum));
+    const sum = this.#round(dtype === "float64" ? dtype : "float32", totalOf(this.#state.sum));
     const reduced = this.#round(dtype, loss.reduction === "mean" ? sum / this.#count : sum);
     const value = this.#round(dtype, reduced / loss.batchSize);
     return { loss: { dtype, value }, ...grad, warnings };
@@ -192,19 +193,16 @@ class KlDivRun implements Run<LossResult> {
       gradTarget,
       gradOutput: each && part(each),
     };
-    const begin = () => ({ gradOutputScalar: this.#gradOutputScalar(), sum: this.#sum });
-    return klDivStep(this.#kernel, this.#scratch, operands, begin, (sum) => {
-      this.#sum = sum;
-    });
+    return klDivStep(this.#kernel, this.#scratch, operands, this.#state);
   }
 
-  /** Returns the upstream gradient of each loss after the divisions of the reduction, each rounded as PyTorch stores it. */
-  #gradOutputScalar(): number {
+  /** Divides the upstream gradient as the reduction divides the loss. Each division rounds as PyTorch stores it. */
+  #divideGradOutput(): void {
     const { loss, dtype } = this.#plan;
-    const scalar = this.#gradOutput?.scalar ?? 0;
-    if (loss.reduction === "none") return scalar;
-    const reduced = this.#round(dtype, scalar / loss.batchSize);
-    return loss.reduction === "mean" ? this.#round(dtype, reduced / this.#count) : reduced;
+    if (loss.reduction === "none") return;
+    const reduced = this.#round(dtype, this.#state.gradOutputScalar / loss.batchSize);
+    this.#state.gradOutputScalar =
+      loss.reduction === "mean" ? this.#round(dtype, reduced / this.#count) : reduced;
   }
 
   /** Replaces logits by the log-probabilities of `logits / temperature`. */

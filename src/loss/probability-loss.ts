@@ -1,6 +1,6 @@
 /** Cross entropy with probability targets, after PyTorch's checks. */
 
-import type { Sum } from "../kernel/fold.ts";
+import type { FoldState, Sum } from "../kernel/fold.ts";
 import { foldStep, NO_SUMS, totalOf } from "../kernel/fold.ts";
 import type { LossKernel } from "../kernel/kernel.ts";
 import type { LogitTransform } from "../kernel/logits.ts";
@@ -134,7 +134,7 @@ class ProbabilityRun implements Run<LossResult> {
   /** Sum of the sample weights. Known after `begin` if there are any. */
   #totalWeight: Scalar | undefined;
   readonly #gradOutput: GradOutputReader | undefined;
-  #sums = NO_SUMS;
+  readonly #state: FoldState = { gradOutputScalar: 0, sums: NO_SUMS };
 
   constructor(plan: ProbabilityPlan, kernel: LossKernel, block: number) {
     const { castWeight, losses, gradOutput, axis, loss } = plan;
@@ -150,12 +150,12 @@ class ProbabilityRun implements Run<LossResult> {
     const divisor = (): number => this.#totalWeight?.value ?? axis.outer * axis.inner;
     this.begin = [
       once(() => {
-        this.#sums = NO_SUMS;
+        this.#state.sums = NO_SUMS;
       }),
       ...cast,
       ...this.#terms.begin,
       ...this.#sumSamples(),
-      ...(this.#gradOutput?.begin(divisor) ?? []),
+      ...(this.#gradOutput?.begin(this.#state, divisor) ?? []),
     ];
   }
 
@@ -171,10 +171,10 @@ class ProbabilityRun implements Run<LossResult> {
     const { sampleWeight } = this.#terms;
     if (sampleWeight === undefined) return [];
     const positions = elementCount(this.#plan.lossShape);
-    const onTotal = (total: number): void => {
-      this.#totalWeight = roundTo(this.#kernel, this.#scratch, this.#plan.compute, total);
+    const onSum = (total: Sum): void => {
+      this.#totalWeight = roundTo(this.#kernel, this.#scratch, this.#plan.compute, totalOf(total));
     };
-    return [sampleSumStep(this.#kernel, this.#scratch, { positions, sampleWeight }, onTotal)];
+    return [sampleSumStep(this.#kernel, this.#scratch, { positions, sampleWeight }, onSum)];
   }
 
   rows(address: number, first: number, count: number): RowsRun {
@@ -206,12 +206,7 @@ class ProbabilityRun implements Run<LossResult> {
       smoothing: loss.smoothing,
       ...this.#terms.operands(positions),
     };
-    return foldStep(this.#kernel, this.#scratch, "softTarget", fold, {
-      begin: () => ({ gradOutputScalar: this.#gradOutput?.scalar ?? 0, sums: this.#sums }),
-      end: (sums) => {
-        this.#sums = sums;
-      },
-    });
+    return foldStep(this.#kernel, this.#scratch, "softTarget", fold, this.#state);
   }
 
   result(): LossResult {
@@ -231,9 +226,10 @@ class ProbabilityRun implements Run<LossResult> {
       const total = roundTo(this.#kernel, this.#scratch, compute, totalOf(sum)).value;
       return roundTo(this.#kernel, this.#scratch, dtype, total / divisor).value;
     };
+    const { sums } = this.#state;
     const { zLossScale, returnZLoss } = loss.terms;
-    const zLoss = zLossScale > 0 ? { dtype, value: reduced(this.#sums.zLoss) } : undefined;
-    const value = reduced(this.#sums.loss) + (zLoss?.value ?? 0);
+    const zLoss = zLossScale > 0 ? { dtype, value: reduced(sums.zLoss) } : undefined;
+    const value = reduced(sums.loss) + (zLoss?.value ?? 0);
     return {
       loss: roundTo(this.#kernel, this.#scratch, dtype, value),
       ...(returnZLoss && zLoss && { zLoss }),

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Sum } from "../../src/kernel/fold.ts";
 import { NO_SUM, totalOf } from "../../src/kernel/fold.ts";
-import type { KlDiv, KlDivStart } from "../../src/kernel/kl-div.ts";
+import type { KlDiv, KlDivState } from "../../src/kernel/kl-div.ts";
 import { klDivStep } from "../../src/kernel/kl-div.ts";
 import type { FloatDType } from "../../src/tensor/dtype.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -59,12 +59,12 @@ function promote(a: FloatDType, b: FloatDType): FloatDType {
 
 /** Runs the kernel to its end over parts of `each` elements; returns the total. */
 function run(
-  { gradOutputScalar = 1, ...operands }: Omit<KlDiv, "count"> & KlDivStart,
+  { gradOutputScalar = 1, ...operands }: Omit<KlDiv, "count"> & Partial<KlDivState>,
   count: number,
   budget: number,
   each = count,
 ): Sum {
-  let sum = NO_SUM;
+  const state = { gradOutputScalar, sum: NO_SUM };
   const at = kernel.exports.outputAt;
   for (let first = 0; first === 0 || first < count; first += Math.max(each, 1)) {
     const n = Math.min(each, count - first);
@@ -79,13 +79,10 @@ function run(
       gradTarget: operands.gradTarget && part(operands.gradTarget),
       gradOutput: operands.gradOutput && part(operands.gradOutput),
     };
-    const begin = () => ({ gradOutputScalar, sum });
-    const step = klDivStep(kernel, at, places, begin, (result) => {
-      sum = result;
-    });
+    const step = klDivStep(kernel, at, places, state);
     while (!step(budget));
   }
-  return sum;
+  return state.sum;
 }
 
 interface Answer {
@@ -167,13 +164,7 @@ it("stops after a block once the budget is spent", () => {
   inRegion((region) => {
     const x = place(region, "float32", [5000], Array(5000).fill(-1));
     const operands = { count: 5000, x, target: x, logTarget: true, lossDType: "float32" } as const;
-    const step = klDivStep(
-      kernel,
-      kernel.exports.outputAt,
-      operands,
-      () => ({}),
-      () => {},
-    );
+    const step = klDivStep(kernel, kernel.exports.outputAt, operands, { gradOutputScalar: 1, sum: NO_SUM });
     let steps = 1;
     while (!step(1)) steps++;
     expect(steps).toBe(Math.ceil(5000 / 512));

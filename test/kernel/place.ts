@@ -1,7 +1,7 @@
 /** Tensors in the kernels' memory for the tests: written and read with DataView, without any of the service's code. */
 
-import type { Fold, FoldName, FoldStart, FoldSums } from "../../src/kernel/fold.ts";
-import { foldStep } from "../../src/kernel/fold.ts";
+import type { Fold, FoldName, FoldState, FoldSums } from "../../src/kernel/fold.ts";
+import { foldStep, NO_SUMS } from "../../src/kernel/fold.ts";
 import type { Kernel } from "../../src/kernel/load.ts";
 import { loadKernel } from "../../src/kernel/load.ts";
 import type { Region } from "../../src/tensor/arena.ts";
@@ -41,7 +41,12 @@ export function read({ dtype, shape, address }: Tensor): number[] {
 }
 
 /** Runs a fold to its end in steps of `budget` elements; gives its sums. */
-export function fold(region: Region, name: FoldName, operands: Fold & FoldStart, budget?: number): FoldSums {
+export function fold(
+  region: Region,
+  name: FoldName,
+  operands: Fold & Partial<FoldState>,
+  budget?: number,
+): FoldSums {
   return foldInSteps(region, name, operands, budget).sums;
 }
 
@@ -49,18 +54,14 @@ export function fold(region: Region, name: FoldName, operands: Fold & FoldStart,
 export function foldInSteps(
   region: Region,
   name: FoldName,
-  operands: Fold & FoldStart,
+  operands: Fold & Partial<FoldState>,
   budget = 1 << 18,
 ): { readonly sums: FoldSums; readonly steps: number } {
-  let sums: FoldSums | undefined;
   const at = region.alloc(kernel.exports.foldBytes);
-  const step = foldStep(kernel, at, name, operands, {
-    begin: () => operands,
-    end: (result) => {
-      sums = result;
-    },
-  });
+  const { gradOutputScalar = 1, sums = NO_SUMS } = operands;
+  const state = { gradOutputScalar, sums };
+  const step = foldStep(kernel, at, name, operands, state);
   let steps = 1;
   while (!step(budget)) steps++;
-  return { sums: sums!, steps };
+  return { sums: state.sums, steps };
 }
