@@ -1,10 +1,26 @@
-/** PyTorch's checks of index targets and weights, in its order and words. */
+/** PyTorch's checks of the class dimension, index targets and weights, in its order and words. */
 import type { DType } from "../tensor/dtype.ts";
 import { DTYPES } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { elementCount, sameShape } from "../tensor/tensor.ts";
-import { checkTargetShape, classAxis } from "./loss-axis.ts";
 import { formatShape, LossError } from "./loss-error.ts";
+
+/** Returns PyTorch's class dimension: 0 for an unbatched row, otherwise 1. */
+function classAxis(shape: readonly number[]): number {
+  return shape.length === 1 ? 0 : 1;
+}
+
+/** Returns the class dimension. Rejects a `dim` out of range. Without dimensions, returns PyTorch's, which the checks reject. */
+export function resolveClassAxis({ shape }: Tensor, dim: number | null | undefined): number {
+  const rank = shape.length;
+  if (dim == null || rank === 0) return classAxis(shape);
+  if (dim >= -rank && dim < rank) return dim < 0 ? dim + rank : dim;
+  throw new LossError(
+    "dim_out_of_range",
+    "dim",
+    `Dimension out of range (expected to be in range of [${-rank}, ${rank - 1}], but got ${dim})`,
+  );
+}
 
 /**
  * Checks the operands of `nll_loss` in the order of PyTorch 2.15: rank, batch size, rank of the target, its dtype, its
@@ -86,11 +102,23 @@ function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined)
   if (classes === 0 && positions > 0) throw sizesError([n, 0, 0, 0], [n, 1, positions / n]);
 }
 
+/** Checks the operands with a class dimension other than PyTorch's. */
 function checkMoved(input: Tensor, axis: number, target: Tensor, weight: Tensor | undefined): void {
   checkTargetShape(input, axis, target);
   checkTargetDType(target);
   checkWeightShape(weight, input.shape[axis]!);
   checkDTypes(input, weight);
+}
+
+/** Rejects a target whose shape is not the input's without the class dimension. */
+function checkTargetShape(input: Tensor, axis: number, target: Tensor): void {
+  const expected = input.shape.toSpliced(axis, 1);
+  if (sameShape(target.shape, expected)) return;
+  throw new LossError(
+    "shape_mismatch",
+    "target",
+    `Expected target size ${formatShape(expected)}, got ${formatShape(target.shape)}: the input's shape without its classes, dimension ${axis}`,
+  );
 }
 
 function checkWeightShape(weight: Tensor | undefined, classes: number): void {

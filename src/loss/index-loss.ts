@@ -11,8 +11,6 @@ import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
 import { axisOf, elementCount, partOf, sameShape } from "../tensor/tensor.ts";
 import type { GradOptions, GradOutputPlan } from "./grad-output.ts";
 import { GradOutputReader, gradOutputFault, planGradOutput } from "./grad-output.ts";
-import type { AxisOptions } from "./loss-axis.ts";
-import { lossShapeOf } from "./loss-axis.ts";
 import { LossError } from "./loss-error.ts";
 import type { LossResult } from "./loss-result.ts";
 import type { ComputeDType } from "./numbers.ts";
@@ -25,10 +23,17 @@ import type { Reduction, ReductionOptions } from "./reduction.ts";
 import type { PiecePlan } from "./row-pieces.ts";
 import { foldRows, planPieces } from "./row-pieces.ts";
 import type { Shift } from "./shift.ts";
-import { shiftStep, unshiftedIndex } from "./shift.ts";
+import { lossShapeOf, shiftStep, unshiftedIndex } from "./shift.ts";
 
 /** Common options of `nll_loss` and `cross_entropy`. */
-export interface LossOptions extends ReductionOptions, GradOptions, AxisOptions, SampleOptions {
+export interface LossOptions extends ReductionOptions, GradOptions, SampleOptions {
+  /** Dimension of the classes, from -rank to rank - 1. Default 0 for a 1-D input, otherwise 1, as in PyTorch. */
+  readonly dim?: number | null | undefined;
+  /**
+   * Positions by which the targets are ahead of the logits, along the target's last dimension. The first `shift` targets
+   * and the last `shift` rows are left out. Needs the classes in the last dimension. Default 0.
+   */
+  readonly shift?: number | undefined;
   /** Casts the input to this float dtype before computing, which is also the dtype of the losses. */
   readonly dtype?: DType | null | undefined;
   /** Weight of each class, (C), in `dtype` or the input's dtype. */

@@ -2,10 +2,9 @@
 import type { FloatDType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkGradRequest } from "./grad-output.ts";
-import { checkIndexOperands } from "./index-checks.ts";
+import { checkIndexOperands, resolveClassAxis } from "./index-checks.ts";
 import type { IndexLoss, IndexStreaming, LossOptions } from "./index-loss.ts";
 import { IGNORE_INDEX, IndexPlan } from "./index-loss.ts";
-import { resolveClassAxis } from "./loss-axis.ts";
 import type { LossResult } from "./loss-result.ts";
 import { castInput } from "./numbers.ts";
 import type { Plan } from "./plan.ts";

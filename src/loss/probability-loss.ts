@@ -13,7 +13,6 @@ import type { Axis, Scalar, Tensor } from "../tensor/tensor.ts";
 import { axisOf, elementCount, partOf } from "../tensor/tensor.ts";
 import type { GradOutputPlan } from "./grad-output.ts";
 import { checkGradOutput, GradOutputReader, planGradOutput, promote } from "./grad-output.ts";
-import { lossShapeOf } from "./loss-axis.ts";
 import type { LossResult } from "./loss-result.ts";
 import type { ComputeDType } from "./numbers.ts";
 import { castStep, computeDType, planCast, roundTo } from "./numbers.ts";
@@ -71,7 +70,7 @@ export class ProbabilityPlan implements Plan<LossResult> {
     this.dtype = promotedDType(loss.dtype, target.dtype, weight);
     this.compute = this.dtype === "float64" ? this.dtype : computeDType(loss, target);
     this.axis = axisOf(input.shape, classAxis);
-    const lossShape = lossShapeOf(input.shape, classAxis, undefined);
+    const lossShape = input.shape.toSpliced(classAxis, 1);
     this.lossShape = lossShape;
     const wantsGrad = returnGrad || returnGradTarget;
     if (wantsGrad) checkGradOutput(gradOutput, reduction === "none" ? lossShape : []);

@@ -17,6 +17,12 @@ export interface Shift {
   readonly by: number;
 }
 
+/** Returns the shape of the losses: the input's without the class dimension, and without the positions left out. */
+export function lossShapeOf(shape: readonly number[], axis: number, shift: Shift | undefined): number[] {
+  const positions = shape.toSpliced(axis, 1);
+  return shift === undefined ? positions : positions.with(-1, shift.length - shift.by);
+}
+
 /**
  * Returns the shift of checked operands, undefined for 0. Rejects classes that are not in the last dimension, an input
  * without a dimension for the sequence, and a shift over its length.
