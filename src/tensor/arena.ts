@@ -219,7 +219,6 @@ export class Region {
 
   /** Allocates aligned memory and reserves more if necessary. Rejects with {@link ArenaFull}. */
   alloc(bytes: number): number {
-    this.#checkUse();
     this.commit();
     const size = alignUp(bytes);
     if (this.#next + size > this.#end) this.#grow(size);

@@ -84,22 +84,21 @@ export const MEDIA_TYPES = {
 
 export type BodyFormat = keyof typeof MEDIA_TYPES;
 
-// Matches the raw header exactly, because tricks with case, tabs or trailing garbage must not reach a parser.
-const REQUEST_TYPES: readonly (readonly [RegExp, BodyFormat])[] = [
-  [/^application\/json(?: *; *charset=(?:utf-8|"utf-8"))?$/i, "json"],
-  [/^application\/(?:vnd\.|x-)safetensors$/i, "safetensors"],
-];
+// Match the raw header exactly, because tricks with case, tabs or trailing garbage must not reach a parser.
+const JSON_TYPE = /^application\/json(?: *; *charset=(?:utf-8|"utf-8"))?$/i;
+const SAFETENSORS_TYPE = /^application\/(?:vnd\.|x-)safetensors$/i;
 
 /** Accepted media types, for errors. */
 export const ACCEPTED = "application/json, application/vnd.safetensors or application/x-safetensors";
 
 /** Returns the format of a Content-Type, or undefined for an unsupported type. */
-export function knownFormat(type: string | undefined): BodyFormat | undefined {
-  return REQUEST_TYPES.find(([pattern]) => type !== undefined && pattern.test(type))?.[1];
+export function knownFormat(type = ""): BodyFormat | undefined {
+  if (JSON_TYPE.test(type)) return "json";
+  return SAFETENSORS_TYPE.test(type) ? "safetensors" : undefined;
 }
 
 /** Returns the format of a Content-Type. Rejects unsupported types. */
-export function requestFormatOf(type: string | undefined): BodyFormat {
+function requestFormatOf(type: string | undefined): BodyFormat {
   const found = knownFormat(type);
   if (found !== undefined) return found;
   const got = type === undefined ? "none" : excerpt(type);
