@@ -177,7 +177,7 @@ export class Connection {
   }
 
   /** Ends the exchange, unless its body still arrives, and starts the next one. */
-  end(): void {
+  endExchange(): void {
     this.#pending--;
     if (this.exchange?.request.complete) this.exchange = undefined;
     else {

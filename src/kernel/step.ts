@@ -1,6 +1,6 @@
 /** Slices of long work, so that the caller can yield between them. */
 
-/** Works on about `budget` elements and returns true when done. The call after that begins again. Results are bit-identical for every division. */
+/** Works on about `budget` elements and returns true when done. It starts over at the next call, so that a prepared loss can run again. Results are bit-identical for every division. */
 export type Step = (budget: number) => boolean;
 
 /** Step with its size. */
@@ -25,7 +25,7 @@ export function once(work: () => void): Step {
   };
 }
 
-/** Step over `count` elements. `work` takes the next `n` of them, from element `at` on. An element may `cost` as much as several. */
+/** Step over `count` elements. `work` takes the next `n` of them, from element `at` on, and is called once with n = 0 if there are none. An element may `cost` as much as several. */
 export function sliced(count: number, work: (at: number, n: number) => void, cost = 1): Step {
   let at = 0;
   return (budget) => {

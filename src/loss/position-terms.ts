@@ -106,7 +106,7 @@ export function checkTerms(
   return { sampleWeight, zLossScale: lseSquareScale, returnZLoss, returnPredictions, returnCorrect };
 }
 
-export function checkSampleWeight(sampleWeight: Tensor | undefined, positions: readonly number[]): void {
+function checkSampleWeight(sampleWeight: Tensor | undefined, positions: readonly number[]): void {
   if (sampleWeight === undefined) return;
   if (!sameShape(sampleWeight.shape, positions)) {
     throw new LossError(

@@ -70,7 +70,7 @@ function secondsOf({ length, binary }: Cost): number {
 /** Initial cost of a JSON body of unknown length, for its text and its numbers. */
 const SHORT_COST: Cost = { ...costOf(SHORT_BYTES, 0), memory: 5 * SHORT_BYTES };
 
-/** Runs a hook that may wait for memory. */
+/** Calls `done` once the request has its memory, at once if it need not wait. */
 export function whenAdmitted(wait: Promise<void> | undefined, done: (error?: Error) => void): void {
   if (wait === undefined) done();
   else wait.then(() => done(), done);

@@ -3,7 +3,7 @@ import type { FastifyReply } from "fastify";
 import Negotiator from "negotiator";
 
 /** Codings of responses, the cheapest for JSON numbers first. */
-export const RESPONSE_CODINGS = ["zstd", "br", "gzip"] as const;
+const RESPONSE_CODINGS = ["zstd", "br", "gzip"] as const;
 
 export type ResponseCoding = (typeof RESPONSE_CODINGS)[number];
 

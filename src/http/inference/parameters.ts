@@ -3,7 +3,7 @@ import type { LossError } from "../../loss/loss-error.ts";
 import type { Problem, ProblemError } from "../../problems.ts";
 import { excerpt, rejectAt } from "../../problems.ts";
 import { isOperand, OPERANDS } from "../../wire/operands.ts";
-import { withoutNulls } from "../losses/optional.ts";
+import { withoutNulls } from "../losses/nulls.ts";
 import { JSON_OPTIONS } from "../losses/options.ts";
 import type { InvalidValue, Validate } from "../server/validation.ts";
 import { describeValidation } from "../server/validation.ts";
@@ -21,7 +21,7 @@ const OTHER_PARAMETERS: Readonly<Record<string, { readonly type: string; readonl
 };
 
 /** Version of every model. */
-export const MODEL_VERSION = "1";
+const MODEL_VERSION = "1";
 
 /** Rejects a model or a version that differs from the path. An empty version means any, as in Triton's protocol. */
 export function checkModel(

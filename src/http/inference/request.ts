@@ -22,8 +22,8 @@ import {
   tooLarge,
 } from "../content/content-headers.ts";
 import type { LossContext } from "../context.ts";
+import { withoutNulls } from "../losses/nulls.ts";
 import type { Operation } from "../losses/operation.ts";
-import { withoutNulls } from "../losses/optional.ts";
 
 /** Valid request body without null members. */
 export interface InferenceBody {

@@ -11,7 +11,7 @@ import type { Engine } from "../body/admission.ts";
 import { whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
 import type { Responder } from "../losses/compute.ts";
-import { prepare, problemOf, respond } from "../losses/compute.ts";
+import { prepare, problemAt, respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { keepPrepared, takePrepared } from "../losses/repeats.ts";
@@ -251,6 +251,6 @@ function responderOf(operation: Operation, body: InferenceBody, operands: Infere
   return {
     isNested: false,
     send: (reply, loss, members) => sendInference(reply, loss, operation, body, members),
-    locate: (error) => (error.element === undefined ? fieldProblem(body, error) : problemOf(error, operands)),
+    locate: (error) => (error.element === undefined ? fieldProblem(body, error) : problemAt(error, operands)),
   };
 }

@@ -4,7 +4,7 @@ import { MAX_RANK } from "../../tensor/tensor.ts";
 import { DATATYPES } from "../../wire/inference/reader.ts";
 import { OPERANDS } from "../../wire/operands.ts";
 import { MEMBERS } from "../losses/compute.ts";
-import { optional } from "../losses/optional.ts";
+import { optional } from "../losses/nulls.ts";
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 

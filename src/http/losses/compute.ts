@@ -123,7 +123,7 @@ export function prepare(
 }
 
 /** Converts a loss's error into a problem with a pointer to the field or the element. */
-export function problemOf({ code, field, element, message }: LossError, operands: Operands): Problem {
+export function problemAt({ code, field, element, message }: LossError, operands: Operands): Problem {
   const pointer = element === undefined ? `/${field}` : operands.elementPointer(field, element);
   return rejectAt(code, pointer, message);
 }

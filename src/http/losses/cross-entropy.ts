@@ -5,9 +5,9 @@ import type { LossResult } from "../../loss/loss-result.ts";
 import type { Plan } from "../../loss/plan.ts";
 import { sameShape } from "../../tensor/tensor.ts";
 import type { OperandReader } from "./compute.ts";
+import { optional } from "./nulls.ts";
 import type { Operation } from "./operation.ts";
 import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
-import { optional } from "./optional.ts";
 import {
   flag,
   lossDType,

@@ -3,9 +3,9 @@ import { Type } from "typebox";
 import { planLogSoftmax } from "../../loss/log-softmax.ts";
 import type { Header } from "../../wire/safetensors/header.ts";
 import type { OperandReader } from "./compute.ts";
+import { optional } from "./nulls.ts";
 import type { Operation } from "./operation.ts";
 import { modelTensor } from "./operation.ts";
-import { optional } from "./optional.ts";
 import {
   castDType,
   dimField,

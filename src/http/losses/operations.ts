@@ -8,7 +8,7 @@ import { NLL_LOSS } from "./nll-loss.ts";
 import type { Operation } from "./operation.ts";
 
 /** Operations by name. */
-export const OPERATION: Readonly<Record<LossName, Operation>> = {
+const OPERATION: Readonly<Record<LossName, Operation>> = {
   log_softmax: LOG_SOFTMAX,
   nll_loss: NLL_LOSS,
   cross_entropy: CROSS_ENTROPY,

@@ -7,7 +7,7 @@ import { isFloat } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { TensorFormat } from "../../wire/json/tensors.ts";
 import type { OperandReader } from "./compute.ts";
-import { optional } from "./optional.ts";
+import { optional } from "./nulls.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import { realField, tensorField } from "./tensor-schemas.ts";
 

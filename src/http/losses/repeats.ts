@@ -1,7 +1,7 @@
 /**
  * Runs a loss again that was prepared for an earlier body, because clients send the same options and shapes many times. A repetition has the
  * skeleton of the earlier body and its number spans at the same addresses, so only the numbers differ, which no check before the run reads.
- * A plan may therefore depend on nothing else: no header, no setting, no element.
+ * A plan may therefore depend on nothing else: no setting, no element, and no header but Accept, of which only responses in JSON are repeated.
  */
 import type { Kernel } from "../../kernel/load.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";

@@ -21,10 +21,10 @@ import type { Sending } from "../send-result.ts";
 import { sendMembers } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
 import type { Responder } from "./compute.ts";
-import { OperandReader, prepare, problemOf, respond } from "./compute.ts";
+import { OperandReader, prepare, problemAt, respond } from "./compute.ts";
+import { withoutNulls } from "./nulls.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
-import { withoutNulls } from "./optional.ts";
 import { JSON_OPTIONS, OPTION_SCHEMAS } from "./options.ts";
 import { keepPrepared, takePrepared } from "./repeats.ts";
 import { RESULT_SCHEMAS } from "./result-schemas.ts";
@@ -101,7 +101,7 @@ function respondToJson(
   const operands = new JsonOperands(body, fields);
   const responder = responderOf(loss, operands, fields, operands.format("input"));
   const prepared = prepare(loss, operation, operands, fields, responder);
-  return respond(reply, loss, keepPrepared(loss, operation, body, prepared));
+  return respond(reply, loss, isJson ? keepPrepared(loss, operation, body, prepared) : prepared);
 }
 
 /**
@@ -118,7 +118,7 @@ function responderOf(
   return {
     isNested: responseFormat === "json" && format === "nested",
     send: (reply, loss, members) => sendMembers(reply, loss, members, format, nonFinite),
-    locate: (error) => problemOf(error, operands),
+    locate: (error) => problemAt(error, operands),
   };
 }
 

@@ -3,7 +3,7 @@ import { Type } from "typebox";
 import type { DType } from "../../tensor/dtype.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import { MAX_RANK } from "../../tensor/tensor.ts";
-import { optional } from "./optional.ts";
+import { optional } from "./nulls.ts";
 
 /** Tensor's value in a valid body. Its numbers are already in the Arena, so `[k]` or `"k"` stands for number span k. */
 export type TensorJson = number | string | readonly unknown[] | TensorObject;

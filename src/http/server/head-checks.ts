@@ -59,10 +59,7 @@ export function checkNoBody({ headers, method }: IncomingMessage): void {
 }
 
 /** Whether bytes follow the head. */
-export function hasBody({
-  "transfer-encoding": coding,
-  "content-length": length,
-}: IncomingHttpHeaders): boolean {
+function hasBody({ "transfer-encoding": coding, "content-length": length }: IncomingHttpHeaders): boolean {
   return coding !== undefined || (length !== undefined && length !== "0");
 }
 

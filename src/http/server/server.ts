@@ -162,7 +162,7 @@ function requestStarter(options: ServerOptions, connections: Connections, queue:
         metrics?.count(request, outcome);
         log.write(request, outcome);
         trace?.end(request, outcome);
-        connection.end();
+        connection.endExchange();
       });
       const check = (): void => {
         let fault: FastifyError | undefined;

@@ -209,7 +209,7 @@ const MAX_LISTED_FIELDS = 10;
  * Lists the unknown fields of the object at `pointer`, then the missing ones. Limits the echo of the client's names in all. Never suggests
  * names in `unoffered`.
  */
-export function findFieldErrors(
+function findFieldErrors(
   object: object,
   pointer: string,
   { properties, required = [] }: ObjectSchema,

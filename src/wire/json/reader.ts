@@ -118,7 +118,7 @@ export interface Skeleton {
   readonly value: unknown;
   /** Validator that has accepted the value. */
   acceptedBy: unknown;
-  /** Loss that the last body with this skeleton was prepared for, see `http/losses/repeats.ts`. */
+  /** Kept by the user of the reader for the next body with this skeleton. */
   repeat: unknown;
 }
 

@@ -1,4 +1,4 @@
-/** Optional members. */
+/** Members that may be null: their schemas, and their removal. */
 import type { Static, TSchema } from "typebox";
 import { Type } from "typebox";
 
