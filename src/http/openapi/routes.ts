@@ -3,7 +3,7 @@ import swagger from "@fastify/swagger";
 import type { FastifyInstance } from "fastify";
 import type { OpenAPIV3_1 } from "openapi-types";
 import { VERSION } from "../../version.ts";
-import { StaticDocument, sendRepresentation } from "../static/document.ts";
+import { StaticDocument } from "../static/document.ts";
 import type { Document } from "./openapi.ts";
 import { withExamples } from "./openapi.ts";
 import { toOpenApi30 } from "./openapi-3.0.ts";
@@ -28,7 +28,10 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
       servers: [{ url: "/", description: "This server" }],
-      tags: [{ name: "lossd", description: "The losses and the state of the server." }],
+      tags: [
+        { name: "lossd", description: "The losses and the state of the server." },
+        { name: "inference", description: "The losses as models of the Open Inference Protocol." },
+      ],
       // Optional because the operator configures tokens.
       security: [{}, { bearer: [] }],
       components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
@@ -53,9 +56,7 @@ export function registerDocs(app: FastifyInstance): void {
   ];
   for (const { path, type, write } of contracts) {
     const contract = new StaticDocument(() => Buffer.from(write(app)));
-    app.get(path, hidden, async (_request, reply) => {
-      return sendRepresentation(reply.type(type), await contract.negotiate(reply));
-    });
+    app.get(path, hidden, (request, reply) => contract.send(request, reply, { "content-type": type }));
   }
 }
 

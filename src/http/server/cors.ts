@@ -8,6 +8,7 @@ export type Origins = readonly string[];
 const ALLOWED_HEADERS = [
   "accept",
   "authorization",
+  "content-encoding",
   "content-type",
   "inference-header-content-length",
   "traceparent",

@@ -6,12 +6,14 @@ import { LossError } from "../../loss/loss-error.ts";
 import type { ProblemCode, ProblemError } from "../../problems.ts";
 import { PROBLEMS, Problem } from "../../problems.ts";
 import { ArenaFull, ArenaTooSmall } from "../../tensor/arena.ts";
+import type { Exchange } from "../connection.ts";
 import { READABLE_CODINGS } from "../content/content-coding.ts";
 import { ACCEPTED, tooLarge } from "../content/content-headers.ts";
 import type { ParsedBody } from "../context.ts";
 import { CLIENT_GONE } from "../context.ts";
 import { ClientGone } from "../turns.ts";
 import { pathOf } from "./head-checks.ts";
+import { LIMITS } from "./timeouts.ts";
 import { describeValidation } from "./validation.ts";
 
 /** Not imported, because an ES import of node:http reads all of its exports, which loads undici (11 ms of the start). */
@@ -59,10 +61,15 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   if (problem.code === "unsupported_content_encoding") reply.header("accept-encoding", READABLE_CODINGS);
   if (document.status === 401) reply.header("www-authenticate", "Bearer");
   const { context } = reply.request;
-  // Closes because the next bytes may be the body that the client holds back, or another request.
-  if (context?.exchange.holdsBody || !reply.raw.shouldKeepAlive) reply.header("connection", "close");
-  // Keeps the connection, which Fastify would close in the middle of a body, because a request may follow the body.
-  else if (reply.hasHeader("connection")) reply.header("connection", "keep-alive");
+  if (!reply.raw.shouldKeepAlive || (context && mayLoseNext(context.exchange))) {
+    reply.header("connection", "close");
+  } else if (reply.hasHeader("connection")) {
+    // Keeps the connection, which Fastify would close in the middle of a body, because a request may follow the body.
+    const { keepAliveTimeout } = reply.server.server;
+    reply
+      .header("connection", "keep-alive")
+      .header("keep-alive", `timeout=${Math.floor(keepAliveTimeout / 1000)}`);
+  }
   if (context) context.problem = problem.code;
   if (isInference(reply.request.url)) {
     const error = Buffer.from(JSON.stringify({ error: document.detail }));
@@ -73,6 +80,16 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .code(document.status)
     .header("content-type", PROBLEM_TYPE)
     .send(Buffer.from(JSON.stringify(document)));
+}
+
+/** Whether a request that follows the body of this one may get no response. */
+function mayLoseNext({ request, holdsBody }: Exchange): boolean {
+  // The next bytes may be the body that the client holds back, or another request.
+  if (holdsBody) return true;
+  if (request.complete) return false;
+  const { upgrade, "content-length": length } = request.headers;
+  // Behind a body with Upgrade, which Java's HttpClient sends with every request, Node drops the rest of the bytes that it has read.
+  return upgrade !== undefined || Number(length) > LIMITS.lingerBytes;
 }
 
 /** Handles errors for Fastify. Reports an unexpected exception as an internal error and logs its cause. */

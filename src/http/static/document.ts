@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip, zstdCompress } from "node:zlib";
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ResponseCoding } from "../content/accept-encoding.ts";
 import { chooseCoding, varyByCoding } from "../content/accept-encoding.ts";
 
@@ -17,7 +17,7 @@ const COMPRESS: Readonly<Record<ResponseCoding, (bytes: Buffer) => Promise<Buffe
 };
 
 /** The bytes of a document in one coding, with their entity tag. */
-export interface Representation {
+interface Representation {
   readonly bytes: Buffer;
   readonly etag: string;
   /** Undefined for identity. */
@@ -34,8 +34,24 @@ export class StaticDocument {
     this.#read = read;
   }
 
+  /**
+   * Sends the representation that the client prefers, with the document's `headers`, or 304 if the client has it. Browsers and caches may keep
+   * it, but must revalidate (RFC 9111, section 5.2.2.4).
+   */
+  async send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<FastifyReply> {
+    const { bytes, etag, coding } = await this.#negotiate(reply);
+    reply.header("etag", etag).header("cache-control", "no-cache");
+    if (isKnown(request.headers["if-none-match"], etag)) return reply.code(304).send();
+    if (coding !== undefined) reply.header("content-encoding", coding);
+    return reply.headers(headers).send(bytes);
+  }
+
   /** The representation that the client prefers. Sets Vary. */
-  async negotiate(reply: FastifyReply): Promise<Representation> {
+  async #negotiate(reply: FastifyReply): Promise<Representation> {
     this.#identity ??= represent(this.#read());
     const identity = this.#identity;
     if (identity.bytes.length < MIN_COMPRESSED_BYTES) return identity;
@@ -54,10 +70,12 @@ export class StaticDocument {
   }
 }
 
-/** Sends a representation. */
-export function sendRepresentation(reply: FastifyReply, { bytes, coding }: Representation): FastifyReply {
-  if (coding !== undefined) reply.header("content-encoding", coding);
-  return reply.send(bytes);
+/** Whether If-None-Match has the entity tag (RFC 9110, section 13.1.2). */
+function isKnown(known: string | undefined, etag: string): boolean {
+  return (
+    known !== undefined &&
+    (known === "*" || known.split(",").some((one) => one.trim().replace(/^W\//, "") === etag))
+  );
 }
 
 /** Hashes the bytes because each coding needs its own entity tag (RFC 9110, section 8.8.3.3). */

@@ -1,6 +1,6 @@
 /** Serves HTML pages: the playground at GET /, the guide at GET /guide/, the reference at GET /docs/, and their files. Pages use the same API as every client. */
 import type { FastifyInstance } from "fastify";
-import { StaticDocument, sendRepresentation } from "./document.ts";
+import { StaticDocument } from "./document.ts";
 
 /** File of a page, with its path. */
 export interface Page {
@@ -8,7 +8,7 @@ export interface Page {
   readonly type: string;
   /** Content-Security-Policy (default: the strictest, without inline styles). */
   readonly policy?: string;
-  read(): Buffer;
+  readonly read: () => Buffer;
 }
 
 /** Allows only the server's own files and API: no inline script or style, no frame, no form submission. */
@@ -24,31 +24,17 @@ export const REFERENCE_POLICY =
 
 const HIDDEN = { schema: { hide: true } };
 
-/** Registers pages whose files browsers may cache, but must revalidate (RFC 9111, section 5.2.2.4). */
 export function registerPages(app: FastifyInstance, pages: readonly Page[]): void {
-  for (const page of pages) {
-    const document = new StaticDocument(() => page.read());
-    app.get(page.path, HIDDEN, async (request, reply) => {
-      const representation = await document.negotiate(reply);
-      const { etag } = representation;
-      reply.header("etag", etag).header("cache-control", "no-cache");
-      if (isKnown(request.headers["if-none-match"], etag)) return reply.code(304).send();
-      reply
-        .header("content-type", page.type)
-        .header("content-security-policy", page.policy ?? POLICY)
-        .header("referrer-policy", "no-referrer");
-      return sendRepresentation(reply, representation);
-    });
+  for (const { path, type, policy = POLICY, read } of pages) {
+    const document = new StaticDocument(read);
+    const headers = {
+      "content-type": type,
+      "content-security-policy": policy,
+      "referrer-policy": "no-referrer",
+    };
+    app.get(path, HIDDEN, (request, reply) => document.send(request, reply, headers));
   }
   // Relative, so that it also works below a proxy's path.
   for (const folder of ["guide", "docs"])
     app.get(`/${folder}`, HIDDEN, (_request, reply) => reply.redirect(`${folder}/`, 308));
-}
-
-/** Whether If-None-Match has the entity tag (RFC 9110, section 13.1.2). */
-function isKnown(known: string | undefined, etag: string): boolean {
-  return (
-    known !== undefined &&
-    (known === "*" || known.split(",").some((one) => one.trim().replace(/^W\//, "") === etag))
-  );
 }

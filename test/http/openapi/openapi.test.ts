@@ -40,6 +40,16 @@ it("GET /openapi.json, /openapi.yaml and /openapi-3.0.json answer the same bytes
   expect((await service().get("/openapi.yaml")).text).toBe(read("openapi.yaml"));
 });
 
+it.each(["/openapi.json", "/openapi.yaml", "/openapi-3.0.json"])(
+  "GET %s answers 304 to a client that has the document",
+  async (path) => {
+    const { headers } = await service().get(path);
+    const again = await service().get(path, { "if-none-match": String(headers.etag) });
+    expect([again.status, again.text]).toEqual([304, ""]);
+    expect((await service().get(path, { "if-none-match": '"other"' })).status).toBe(200);
+  },
+);
+
 it.each(["openapi.json", "openapi-3.0.json"])(
   "%s has no errors and no warnings under Redocly's recommended rules",
   (file) => {

@@ -104,6 +104,39 @@ describe.each(MANNERS)("a client with %s that writes 8 MiB before it reads", (_m
   });
 });
 
+/** Header fields, in lower case, of an error that is sent while the body still arrives. */
+async function headersBeforeTheEnd(length: number, fields: string, body = " "): Promise<string> {
+  const client = await dial(service().url);
+  client.socket.write(head(CE, length, fields) + body);
+  await expect.poll(client.text).toMatch(/^HTTP\/1.1 4\d\d [\s\S]*\}$/);
+  return client.text().split("\r\n\r\n")[0]!.toLowerCase();
+}
+
+describe("an error while the body still arrives", () => {
+  const TEXT = "content-type: text/plain\r\n";
+
+  it.each([
+    ["the head", TEXT, " "],
+    ["the body", JSON_TYPE, "{\u0001"],
+  ])("in %s announces how long the connection is kept", async (_part, fields, body) => {
+    const headers = await headersBeforeTheEnd(MiB, fields, body);
+    expect(headers).toContain("\r\nconnection: keep-alive");
+    expect(headers).toMatch(/\r\nkeep-alive: timeout=\d+(?:\r\n|$)/);
+  });
+
+  it.each([
+    // Node drops the bytes that it reads with the end of such a body, so the next request would get no response.
+    [
+      "with Upgrade, as of Java's HttpClient,",
+      MiB,
+      "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n",
+    ],
+    ["longer than what is read after a response", LIMITS.lingerBytes + 1, ""],
+  ])("%s announces the end of the connection", async (_body, length, fields) => {
+    expect(await headersBeforeTheEnd(length, TEXT + fields)).toContain("\r\nconnection: close");
+  });
+});
+
 it("a server that stops says Connection: close with an error in the middle of a body, and the client receives it", async () => {
   stopUntilFinished();
   const client = await dial(service().url);

@@ -54,7 +54,7 @@ describe("with origins", () => {
         "access-control-max-age": "7200",
         vary: "origin",
       });
-      for (const name of ["authorization", "content-type", "x-request-id", "traceparent"])
+      for (const name of ["authorization", "content-encoding", "content-type", "x-request-id", "traceparent"])
         expect(String(headers["access-control-allow-headers"]).split(", ")).toContain(name);
       expect(headers["access-control-allow-credentials"]).toBeUndefined();
     },
