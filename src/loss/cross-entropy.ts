@@ -56,7 +56,7 @@ export function planCrossEntropy(
   const { weight, gradOutput, returnGrad = false, returnGradTarget = false } = options;
   const reduction = resolveReduction(options, warnings);
   const returnGradTargetWeight = options.returnGradTargetWeight ?? false;
-  checkGradRequest(input, returnGrad || returnGradTarget || returnGradTargetWeight, gradOutput);
+  checkGradRequest(input, options, returnGradTarget || returnGradTargetWeight);
   const logits = castInput(input, options.dtype);
   const classAxis = resolveClassAxis(input, options.dim);
   const transform = resolveTransform(options);

@@ -21,16 +21,23 @@ export interface GradOptions {
   readonly gradOutput?: Tensor | undefined;
 }
 
-/** Checks the request before the forward pass. Rejects the gradient of integers and a `grad_output` without effect. */
-export function checkGradRequest(input: Tensor, wanted: boolean, gradOutput: Tensor | undefined): void {
-  if (wanted && !isFloat(input.dtype)) {
+/**
+ * Checks the request before the forward pass. Rejects the gradient of integers, and a `grad_output` without `returnGrad` and without `others`,
+ * gradients of other operands.
+ */
+export function checkGradRequest(
+  input: Tensor,
+  { returnGrad = false, gradOutput }: GradOptions,
+  others = false,
+): void {
+  if (returnGrad && !isFloat(input.dtype)) {
     throw new LossError(
       "dtype_not_supported",
       "input",
       `only Tensors of floating point dtype can require gradients; input is ${input.dtype}`,
     );
   }
-  if (!wanted && gradOutput !== undefined) {
+  if (!returnGrad && !others && gradOutput !== undefined) {
     throw new LossError(
       "option_without_effect",
       "grad_output",

@@ -56,7 +56,7 @@ export function checkKlDiv(
   const { gradOutput, returnGrad = false, returnGradTarget = false, logTarget = false } = options;
   const reduced = resolveBatchMean(options, input.shape, warnings);
   checkEffects(options);
-  checkGradRequest(input, returnGrad || returnGradTarget, gradOutput);
+  checkGradRequest(input, options, returnGradTarget);
   requireFloats(input, target);
   if (!sameShape(input.shape, target.shape)) {
     throw new LossError(

@@ -207,8 +207,8 @@ function checkLogSoftmax(input: Tensor, options: LogSoftmaxOptions) {
 
 function checkInput(input: Tensor, options: LogSoftmaxOptions) {
   const warnings: string[] = [];
-  const { returnGrad = false, gradOutput } = options;
-  checkGradRequest(input, returnGrad, gradOutput);
+  const { returnGrad = false } = options;
+  checkGradRequest(input, options);
   const dim = resolveDim(input.shape.length, options.dim ?? null, warnings);
   const dtype = options.dtype ?? input.dtype;
   const empty = elementCount(input.shape) === 0;

@@ -35,7 +35,7 @@ export function planNllLoss(
 function checkNllLoss(input: Tensor, target: Tensor, options: LossOptions, warnings: string[]): IndexLoss {
   const { weight, gradOutput, returnGrad = false, ignoreIndex = IGNORE_INDEX } = options;
   const reduction = resolveReduction(options, warnings);
-  checkGradRequest(input, returnGrad, gradOutput);
+  checkGradRequest(input, options);
   const logits = castInput(input, options.dtype);
   const classAxis = resolveClassAxis(input, options.dim);
   checkIndexOperands(logits, classAxis, target, weight);

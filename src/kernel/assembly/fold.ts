@@ -390,14 +390,19 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
 
 /**
  * Writes the gradient of targets. With a z-loss, the picks are a part of the base, because the gradient without it may be
- * 0 and the rest small.
+ * 0 and the rest small. The only class of a line has all of the flow, which is its base rounded alike, so its gradient is 0.
  */
 function sendPicksBack<K, L>(fold: Fold, op: i32, a: usize, to: usize, pitch: usize, n: usize): void {
   const hasTerms = op == SOFT_TARGET || fold.smoothing > 0;
-  const hasBase = hasTerms || fold.zLossScale > 0;
+  const isAlone = fold.classes == 1;
+  const hasBase = hasTerms || isAlone || fold.zLossScale > 0;
   const width = padded(fold);
   if (hasBase && !hasTerms) memory.fill(BASE, 0, (isRows<L>() ? (n + 3) & ~3 : n * width) * sizeof<K>());
   if (hasBase) addPicksTo<K, L>(fold, op, n, BASE, width * sizeof<K>());
+  if (isAlone) {
+    memory.copy(stateOf(fold) + FLOW_K * arrayBytes(fold), BASE, width * sizeof<K>());
+    fold.scaled = false;
+  }
   sendBack<K, L>(fold, a, hasBase ? BASE : <usize>0, to, pitch, n);
   if (!hasBase) addPicksTo<K, L>(fold, op, n, to, pitch);
 }

@@ -289,16 +289,15 @@ export function roundToFloat16(at: usize, n: usize): void {
   }
 }
 
-/** Rounds float32 results to bfloat16 values in place. */
+/** Rounds float32 results to bfloat16 values in place. Keeps NaN, whose payload a carry would make a number. */
 export function roundToBFloat16(at: usize, n: usize): void {
   const round = v128.load(NARROWB);
   const one = v128.load(NARROWB, 16);
+  const nan = v128.load(NARROWB, 32);
   const zero = i32x4.splat(0);
   for (const end = at + (n << 2); at < end; at += 16) {
-    const value = v128.load(at);
-    const odd = v128.and(v128.shr<u32>(value, 16), one);
-    const sum = v128.add<i32>(v128.add<i32>(value, round), odd);
-    v128.store(at, i16x8.shuffle(zero, sum, 0, 9, 2, 11, 4, 13, 6, 15));
+    const rounded = narrowB(v128.load(at), round, one, nan);
+    v128.store(at, i16x8.shuffle(zero, rounded, 0, 9, 2, 11, 4, 13, 6, 15));
   }
 }
 
