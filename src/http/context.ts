@@ -98,7 +98,20 @@ export interface Tracing {
 }
 
 /** Decisions of admission, made from a request's headers. */
-export interface Admitted {
+export type Admitted = Pick<
+  LossContext,
+  "operation" | "model" | "kernel" | "region" | "responseFormat" | "compressResponses" | "coding" | "limit"
+>;
+
+/** Parsed body. The validator reads `value`, in which a number stands for each tensor. */
+export interface ParsedBody {
+  readonly value: unknown;
+  /** Records the validator that has accepted the value, if other bodies share it. */
+  readonly skeleton?: { acceptedBy: unknown };
+}
+
+/** Admitted loss with its memory, body size and timings. */
+export class LossContext {
   readonly operation: LossName;
   /** The model of an inference request. */
   readonly model?: string | undefined;
@@ -110,25 +123,6 @@ export interface Admitted {
   /** Content coding, if the body is compressed. */
   readonly coding: Coding | undefined;
   /** Maximum size of the inflated body. */
-  readonly limit: SizeLimit;
-}
-
-/** Parsed body. The validator reads `value`, in which a number stands for each tensor. */
-export interface ParsedBody {
-  readonly value: unknown;
-  /** Records the validator that has accepted the value, if other bodies share it. */
-  readonly skeleton?: { acceptedBy: unknown };
-}
-
-/** Admitted loss with its memory, body size and timings. */
-export class LossContext implements Admitted {
-  readonly operation: LossName;
-  readonly model: string | undefined;
-  readonly kernel: Kernel;
-  readonly region: Region;
-  readonly responseFormat: BodyFormat;
-  readonly compressResponses: boolean;
-  readonly coding: Coding | undefined;
   readonly limit: SizeLimit;
   readonly timings = new Timings();
   /** Bytes of the body that have arrived, after inflating. */

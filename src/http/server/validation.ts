@@ -6,7 +6,7 @@ import type { FastifySchemaCompiler, FastifySchemaValidationError } from "fastif
 import type { ProblemError } from "../../problems.ts";
 import { excerpt, MAX_EXCERPT_CHARS, Problem, pointerStep } from "../../problems.ts";
 import { nearest } from "../../user-error.ts";
-import { ELEMENT } from "../../wire/json/reader.ts";
+import { ELEMENT } from "../../wire/json/scan-errors.ts";
 import type { ParsedBody } from "../context.ts";
 
 /** Validates a value, and keeps the errors of the last call. */

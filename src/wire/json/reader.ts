@@ -1,10 +1,8 @@
 /** JSON reader: turns the bytes of a body into number spans and options. `writer.ts` is its counterpart. */
 import type { Kernel } from "../../kernel/load.ts";
-import type { ProblemCode } from "../../problems.ts";
-import { excerpt, Problem, pointerStep, rejectAt } from "../../problems.ts";
+import { Problem } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
-import { ArenaFull } from "../../tensor/arena.ts";
-import { MAX_RANK } from "../../tensor/tensor.ts";
+import { duplicateKey, scanError, unexpectedEnd } from "./scan-errors.ts";
 
 /** Lists to read as tensors: the contract's fields, or `data` of the Open Inference Protocol. */
 export type JsonMode = "contract" | "inference";
@@ -61,55 +59,13 @@ function numberSpansOf(records: Int32Array): NumberSpan[] {
   return numberSpans;
 }
 
-/** Error codes by the results in `assembly/scan/state.ts`. */
-const ERROR_CODES: readonly (ProblemCode | "full" | undefined)[] = [
-  undefined,
-  "malformed_json",
-  "too_deep",
-  "number_too_long",
-  "options_too_long",
-  "ragged_tensor",
-  "invalid_element",
-  "invalid_base64",
-  "rank_too_high",
-  "full",
-];
-
-/** Expected input by the states in `assembly/scan/state.ts`. */
-const EXPECTED: readonly string[] = [
-  "a value",
-  'a field name in quotes or "}"',
-  "a field name in quotes",
-  "a field name without control characters",
-  '":"',
-  '"," or a closing bracket',
-  'a value or "]"',
-  "text without control characters",
-  "a valid escape",
-  "a hexadecimal digit",
-  "a number, a list, a comma or a closing bracket",
-  "base64",
-  "the end of the body",
-];
-
-/** First of these states. */
-const VALUE = 0;
-
-// Field offsets of class Scan in assembly/scan/state.ts, in 32-bit words.
-const STATE = 0;
-const DEPTH = 1;
+// Field offsets of class Scan in assembly/scan/state.ts, in 32-bit words. scan-errors.ts has those of errors.
 const SKELETON_LENGTH = 3;
 const SPAN_COUNT = 4;
 const MEMBERS = 5;
 const NEXT = 6;
 const STOP = 9;
-const STOP_BYTE = 10;
-const LEVEL = 11;
-const FRAME_WORDS = 3;
 const SPAN_WORDS = 12;
-const OBJECT = 123;
-const QUOTE = 34;
-const BACKSLASH = 92;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -165,7 +121,7 @@ export class JsonReader {
       const result = exports.scanPiece(this.#scan, input, end);
       const stop = this.#word(STOP);
       this.#used += stop - input;
-      if (result !== 0) throw this.#error(result);
+      if (result !== 0) throw scanError(this.#kernel, this.#scan, result, this.#used);
       this.#rest = stop < end ? u8.slice(stop, end) : undefined;
     }
   }
@@ -173,10 +129,7 @@ export class JsonReader {
   /** Returns the whole body. Rejects an incomplete body, invalid UTF-8 and duplicate keys. */
   end(): JsonBody {
     if (this.#kernel.exports.scanIsDone(this.#scan) === 0) {
-      throw new Problem(
-        "malformed_json",
-        `byte ${this.#used}: expected ${this.#expected()}, got the end of the body`,
-      );
+      throw unexpectedEnd(this.#kernel, this.#scan, this.#used);
     }
     this.#region.alloc(Math.max(0, this.#word(NEXT) - this.#region.next));
     const text = this.#skeleton();
@@ -208,95 +161,6 @@ export class JsonReader {
     const first = (this.#scan + exports.scanSpans) / 4;
     return i32.subarray(first, first + this.#word(SPAN_COUNT) * SPAN_WORDS);
   }
-
-  #error(result: number): Error {
-    const code = ERROR_CODES[result];
-    if (code === undefined) throw new Error(`the scanner ended with ${result}`);
-    if (code === "full") return new ArenaFull(0);
-    const place = `byte ${this.#used}`;
-    switch (code) {
-      case "ragged_tensor":
-        return rejectAt(
-          code,
-          this.#pointer(true),
-          "expected a list of the same length and depth as those beside it",
-        );
-      case "invalid_element":
-        return rejectAt(
-          code,
-          this.#pointer(true),
-          `expected ${ELEMENT}${this.#word(STOP_BYTE) === N ? GOT_NULL : ""}`,
-        );
-      case "invalid_base64":
-        return rejectAt(
-          code,
-          this.#pointer(false),
-          `expected padded base64, which ends at ${place} of the body`,
-        );
-      case "rank_too_high":
-        return rejectAt(code, this.#pointer(false), `expected at most ${MAX_RANK} dimensions`);
-      case "too_deep":
-        return new Problem(code, `${place}: expected at most 32 levels of brackets`);
-      case "number_too_long":
-        return new Problem(code, `${place}: expected at most 1000 characters in a number`);
-      case "options_too_long":
-        return new Problem(
-          code,
-          `${place}: expected at most 16384 bytes and 32 lists outside of the tensors' numbers`,
-        );
-      default:
-        return new Problem(
-          code,
-          `${place}: expected ${this.#expected()}, got ${showByte(this.#word(STOP_BYTE))}`,
-        );
-    }
-  }
-
-  /** Describes the input that the scanner expected where it stopped. */
-  #expected(): string | undefined {
-    const state = this.#word(STATE);
-    return state === VALUE && this.#word(DEPTH) === 0 ? "a JSON object" : EXPECTED[state];
-  }
-
-  /** Returns the field name that begins at an address of the skeleton, after its quote. */
-  #key(start: number): string {
-    const { u8 } = this.#kernel;
-    let end = start;
-    while (u8[end] !== QUOTE) end += u8[end] === BACKSLASH ? 2 : 1;
-    return JSON.parse(`"${Buffer.from(u8.subarray(start, end)).toString()}"`);
-  }
-
-  /** Returns the pointer to the current value, or to the current element of a number list. */
-  #pointer(elements: boolean): string {
-    const { exports } = this.#kernel;
-    const stack = exports.scanStack / 4;
-    const skeleton = this.#scan + exports.scanSkeleton;
-    let pointer = "";
-    for (let depth = 1; depth <= this.#word(DEPTH); depth++) {
-      const frame = stack + depth * FRAME_WORDS;
-      if (this.#word(frame) !== OBJECT) {
-        pointer += `/${this.#word(frame + 2)}`;
-        continue;
-      }
-      pointer += `/${pointerStep(this.#key(skeleton + this.#word(frame + 1)))}`;
-    }
-    pointer = excerpt(pointer);
-    if (!elements) return pointer;
-    const counts = exports.scanCounts / 4;
-    for (let level = 1; level <= this.#word(LEVEL); level++) pointer += `/${this.#word(counts + level)}`;
-    return pointer;
-  }
-}
-
-/** Elements and number options, as errors describe them. */
-export const ELEMENT = 'a number, "NaN", "Infinity" or "-Infinity"';
-/** First letter of null, which some writers use for a number and which is rejected. */
-const N = 110;
-const GOT_NULL = ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null';
-
-function showByte(byte: number): string {
-  if (byte > 32 && byte < 127) return JSON.stringify(String.fromCharCode(byte));
-  return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
 }
 
 /** Counts the members of all objects in a value, which are fewer than in the text if a key is duplicate. */
@@ -306,29 +170,4 @@ function countMembers(value: unknown): number {
   let count = Array.isArray(value) ? 0 : inner.length;
   for (const part of inner) count += countMembers(part);
   return count;
-}
-
-/** Finds the duplicate key. Called only if there is one. */
-function duplicateKey(skeleton: string): Problem {
-  const tokens = skeleton.match(/"(?:[^"\\]|\\.)*"|[{}[\],:]/g) ?? [];
-  const open: { names: Set<string> | undefined; path: string; item: number }[] = [];
-  let path = "";
-  let last = "";
-  for (const token of tokens) {
-    const top = open.at(-1);
-    if (token === "{" || token === "[") {
-      open.push({ names: token === "{" ? new Set() : undefined, path, item: 0 });
-      if (token === "[") path = `${path}/0`;
-    } else if (token === "}" || token === "]") path = open.pop()!.path;
-    else if (token === "," && top?.names === undefined && top !== undefined)
-      path = `${top.path}/${++top.item}`;
-    else if (token === ":" && top?.names !== undefined) {
-      const name: string = JSON.parse(last);
-      path = `${top.path}/${pointerStep(name)}`;
-      if (top.names.has(name)) return rejectAt("duplicate_key", excerpt(path), "duplicate field");
-      top.names.add(name);
-    }
-    last = token;
-  }
-  return new Problem("duplicate_key", "duplicate field");
 }

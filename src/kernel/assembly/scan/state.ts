@@ -30,7 +30,7 @@ export const NUMBERS: i32 = 10;
 export const BASE64: i32 = 11;
 export const DONE: i32 = 12;
 
-/** Limits of open brackets, of a number array's dimensions, and of number spans. Their errors are in `wire/json/reader.ts`. */
+/** Limits of open brackets, of a number array's dimensions, and of number spans. Their errors are in `wire/json/scan-errors.ts`. */
 export const MAX_DEPTH: i32 = 32;
 export const MAX_RANK: i32 = 8;
 const MAX_SPANS: i32 = 32;
