@@ -140,20 +140,13 @@ export function admitLoss(
   const reservation = reservationOf(engine, estimate);
   checkCost(engine, reservation.first);
   const bytes = bytesOf(reservation.first);
-  if (bytes <= SMALL_BYTES) {
-    const loss = addContext(
-      engine,
-      operation,
-      request,
-      estimate,
-      arena.reserveLazily(bytes),
-      reservation.limit,
-    );
+  const isSmall = bytes <= SMALL_BYTES;
+  const region = isSmall ? arena.reserveLazily(bytes) : arena.reserveLazilyUnchecked(bytes);
+  const loss = addContext(engine, operation, request, estimate, region, reservation.limit);
+  if (isSmall) {
     trackLoad(engine, loss, reservation);
     return undefined;
   }
-  const region = arena.reserveLazilyUnchecked(bytes);
-  const loss = addContext(engine, operation, request, estimate, region, reservation.limit);
   const begin = (): Promise<void> | undefined => {
     loss.checkHeld();
     trackLoad(engine, loss, reservation);
