@@ -1,26 +1,27 @@
 // Folds: compute a loss over the lines of a tensor, with its gradient in the same call. A step continues a fold for
 // about `budget` elements in any shape and returns whether it is done, so that no slice blocks the event loop.
+import { addPeaks, pickLosses, picksOnly, readClasses } from "./class-targets";
 import { convert } from "./convert";
-import { elementOf, rounded, weightOf } from "./elements";
+import { weightOf } from "./elements";
 import { addEntropy, addNaN } from "./entropy";
 import { addColumns, addRow, forgetKnown, knowMaximum } from "./exponential-sums";
-import {
-  BFLOAT16, FLOAT16, FLOAT64, loadIndex, loadNumber, roundNumber, roundToBFloat16, roundToFloat16, storeNumber, log2SizeOf,
-} from "./formats";
+import { BFLOAT16, FLOAT16, FLOAT64, roundToBFloat16, roundToFloat16 } from "./formats";
 import { SMALL_ROW, classesAtOnce, columnsAtOnce, positionsOfPicks } from "./groups";
 import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
-import { Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock } from "./lines";
 import {
-  Scaled, Tiny, WithLse, addFlow, addSoftFlow, flowBack, gradientsOfTargets, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
+  Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock,
+} from "./lines";
+import {
+  Scaled, Tiny, WithLse, addFlow, addSoftFlow, flowBack, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
 } from "./passes";
-import { addZLoss, findBest, findLseFlow, keepLse, sampleOf, storePredictions, storeZLoss } from "./positions";
+import { endLoss, findBest, findLseFlow, keepLse, sampleOf, storePredictions } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
-  CLASS, FLOW, FLOW_K, LOG, LOG_REST, LOSS, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, LSE_FLOW, arrayBytes, clearState, closeSums, padded, stateOf,
+  CLASS, FLOW, FLOW_K, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, LSE_FLOW, arrayBytes, clearState, closeSums, padded, stateOf,
 } from "./state";
-import { FOLD_BYTES, Fold, OWN_WIDTH } from "./struct";
-import { accumulate, lostBy, totalOf } from "./sum";
+import { FOLD_BYTES, Fold, OWN_WIDTH, keepOf, spreadOf } from "./struct";
+import { accumulate, totalOf } from "./sum";
 
 export const foldBytes: usize = FOLD_BYTES;
 export const positionOffset: usize = offsetof<Fold>("position");
@@ -169,20 +170,6 @@ function beginGroup<K, L>(fold: Fold, op: i32, left: usize): void {
   if (op >= CROSS_ENTROPY && hasGradient) readGradOutput<K>(fold, op);
 }
 
-/** Reads the target classes of the group, -1 for ignored ones. */
-function readClasses(fold: Fold): void {
-  const dtype = fold.targetDtype;
-  const width = log2SizeOf(dtype);
-  const ignored = fold.ignoreIndex;
-  const classes = stateOf(fold) + CLASS * arrayBytes(fold);
-  let from = <usize>fold.target + (<usize>fold.position << width);
-  for (let j: usize = 0; j < fold.width; j++) {
-    const y = loadIndex(from, dtype);
-    store<i32>(classes + (j << 2), y == ignored ? -1 : i32(y));
-    from += 1 << width;
-  }
-}
-
 /** Reads the upstream gradients of the group. For class indices, also computes the gradient of the log-probabilities. */
 function readGradOutput<K>(fold: Fold, op: i32): void {
   const state = stateOf(fold);
@@ -207,18 +194,6 @@ function readGradOutput<K>(fold: Fold, op: i32): void {
     }
     store<K>(state + GRAD_OUTPUT * bytes + k, <K>g);
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function keepOf(fold: Fold): f64 {
-  return fold.smoothing > 0 ? 1 - fold.smoothing : 1;
-}
-
-// @ts-ignore: decorator
-@inline
-function spreadOf(fold: Fold): f64 {
-  return fold.smoothing > 0 ? fold.smoothing / f64(fold.classes) : 0;
 }
 
 /** Returns the address of the weights of the block's classes, 0 for none. */
@@ -277,25 +252,17 @@ function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
   const hasZLoss = op >= CROSS_ENTROPY && fold.zLossScale > 0;
   if (hasZLoss && fold.out != 0) findLseFlow<K>(fold);
-  if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held);
+  if (op == CROSS_ENTROPY) pickLosses<K, L>(fold, held ? LOGITS : 0);
   if (op == SPARSE_TARGET) addPicks<K, L>(fold);
   if (op == LOG_SOFTMAX || op == LINE_SUMS) return;
   if (fold.out != 0) {
-    const isPicksOnly = picksOnly<K>(fold, op);
+    const isPicksOnly = op == CROSS_ENTROPY && picksOnly<K>(fold);
     if (isPicksOnly) shareOut<K>(fold);
     else convert(state + FLOW * bytes, FLOAT64, state + FLOW_K * bytes, codeOf<K>(), fold.width);
     if (isPicksOnly || !hasZLoss) fold.scaled = scaleFlows<K>(state + FLOW_K * bytes, fold.width);
     else convert(state + LSE_FLOW * bytes, FLOAT64, state + LSE_FLOW * bytes, codeOf<K>(), fold.width);
   }
   if (hasZLoss) keepLse(fold);
-}
-
-/** Returns whether the gradient is exp(x - m) times one factor per position, except for the target's class. */
-// @ts-ignore: decorator
-@inline
-function picksOnly<K>(fold: Fold, op: i32): bool {
-  // PyTorch rounds the log-probabilities of 16-bit types and computes the gradient from them.
-  return op == CROSS_ENTROPY && fold.smoothing == 0 && fold.xDtype == codeOf<K>();
 }
 
 /** Computes FLOW / S in K, with LSE_FLOW, because both have the factor exp(x - m). */
@@ -307,48 +274,6 @@ function shareOut<K>(fold: Fold): void {
     if (fold.zLossScale > 0) flow -= load<f64>(state + LSE_FLOW * bytes + (j << 3));
     store<K>(state + FLOW_K * bytes + j * sizeof<K>(), <K>(flow / (1 + load<f64>(state + TAIL * bytes + (j << 3)))));
   }
-}
-
-/** Picks the losses of the targets' classes, -(a_y * w_y), rounding each stage as if it were stored. */
-function pickLosses<K, L>(fold: Fold, held: bool): void {
-  const bytes = arrayBytes(fold);
-  const maxima = stateOf(fold) + MAX * bytes;
-  const logs = stateOf(fold) + LOG * bytes;
-  const rests = stateOf(fold) + LOG_REST * bytes;
-  const classes = stateOf(fold) + CLASS * bytes;
-  const losses = <usize>fold.losses;
-  const width = log2SizeOf(fold.lossDtype);
-  const peaks: usize = fold.out != 0 && picksOnly<K>(fold, CROSS_ENTROPY) ? stateOf(fold) + PEAK * bytes : 0;
-  // Without rounding and weights, a loss is -a_y.
-  const plain = fold.xDtype == codeOf<K>() && fold.lossDtype == codeOf<K>() && fold.weight == 0;
-  const row = padded(fold) * sizeof<K>();
-  const first = <usize>fold.position;
-  const n = <usize>fold.width;
-  let sum = fold.lossSum;
-  let lost = fold.lossRest;
-  for (let j: usize = 0; j < n; j++) {
-    const y = load<i32>(classes + (j << 2));
-    const k = j * sizeof<K>();
-    let loss: f64 = 0;
-    if (y >= 0) {
-      const x = held && !isRows<L>() ? load<K>(LOGITS + <usize>y * row + k) : elementOf<K, L>(fold, first + j, y);
-      const fromMax = x - load<K>(maxima + k);
-      if (peaks != 0) store<K>(peaks + k, fromMax);
-      let a = fromMax - load<K>(logs + k);
-      if (sizeof<K>() == 4) a -= load<K>(rests + k);
-      loss = plain
-        ? f64(-a)
-        : f64(rounded<K>(-(rounded<K>(a, fold.xDtype) * <K>weightOf<K>(fold, y)), fold.lossDtype));
-    }
-    const term = fold.sampleWeight == 0 ? loss : roundNumber(loss * (y < 0 ? 0 : sampleOf(fold, j)), fold.lossDtype);
-    const total = sum + term;
-    lost += lostBy(sum, term, total);
-    sum = total;
-    if (losses != 0) storeNumber(losses + ((first + j) << width), fold.lossDtype, loss);
-  }
-  fold.lossSum = sum;
-  fold.lossRest = lost;
-  if (peaks != 0) gradientsOfTargets<K>(fold.zLossScale > 0, stateOf(fold), bytes, n);
 }
 
 /** Writes what needs the sums in the second sweep: log-probabilities, gradients, and terms of losses and entropy. */
@@ -367,7 +292,7 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   } else if (op == LINE_GRAD) {
     const base: usize = fold.target == 0 ? <usize>0 : loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
     lineGradient<K, L>(x, base, to, pitch, n, width, state, bytes);
-  } else if (picksOnly<K>(fold, op)) {
+  } else if (op == CROSS_ENTROPY && picksOnly<K>(fold)) {
     if (fold.scaled) shareFlow<K, L, Scaled>(x, to, pitch, n, width, state, bytes);
     else shareFlow<K, L, Tiny>(x, to, pitch, n, width, state, bytes);
     addPeaks<K, L>(fold, n, to, pitch, true);
@@ -450,20 +375,6 @@ function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, st
   return LOGITS;
 }
 
-/** Adds the gradient of the target's class if the block contains it. `whole` replaces the gradient instead. */
-function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize, whole: bool): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
-  const step = isRows<L>() ? sizeof<K>() : pitch;
-  for (let j: usize = 0; j < fold.width; j++) {
-    const y = load<i32>(state + CLASS * bytes + (j << 2));
-    if (y < 0 || <u32>y < fold.classAt || <u32>y - fold.classAt >= <u32>n) continue;
-    const at = to + <usize>(<u32>y - fold.classAt) * step + j * sizeof<K>();
-    const peak = load<K>(state + PEAK * bytes + j * sizeof<K>());
-    store<K>(at, whole ? peak : load<K>(at) + peak);
-  }
-}
-
 /** Writes the predictions and the losses that needed more than the picked class, and advances to the next group. */
 function endGroup(fold: Fold, op: i32): void {
   if ((fold.predictions | fold.correct) != 0) storePredictions(fold, op == CROSS_ENTROPY);
@@ -474,27 +385,4 @@ function endGroup(fold: Fold, op: i32): void {
   }
   fold.position += fold.width;
   fold.width = 0;
-}
-
-/** Ends the loss of position `j` of the group, rounding each stage as if it were stored. */
-function endLoss(fold: Fold, isSum: bool, isDense: bool, j: usize): void {
-  const bytes = arrayBytes(fold);
-  const dtype = fold.lossDtype;
-  const at = <usize>fold.losses + ((<usize>fold.position + j) << log2SizeOf(dtype));
-  const ignored = !isDense && load<i32>(stateOf(fold) + CLASS * bytes + (j << 2)) < 0;
-  const sample: f64 = ignored ? 1 : sampleOf(fold, j);
-  const sum: f64 = ignored ? 0 : roundNumber(-load<f64>(stateOf(fold) + LOSS * bytes + (j << 3)), dtype);
-  let loss = sum;
-  if (isSum) accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), roundNumber(sum * sample, dtype));
-  else {
-    loss = fold.losses == 0 ? 0 : loadNumber(at, dtype);
-    if (fold.smoothing > 0) {
-      accumulate(changetype<usize>(fold) + offsetof<Fold>("smoothSum"), roundNumber(sum * sample, dtype));
-      const hard = roundNumber(keepOf(fold) * loss, dtype);
-      loss = roundNumber(hard + roundNumber(spreadOf(fold) * sum, dtype), dtype);
-    }
-  }
-  if (ignored) storeZLoss(fold, j, 0);
-  else if (fold.zLossScale > 0) loss = addZLoss(fold, j, loss, sample);
-  if (fold.losses != 0) storeNumber(at, dtype, loss * sample);
 }

@@ -1,10 +1,10 @@
-// Terms of single positions beside the picked class: factors of the samples, z-losses (PaLM, arXiv 2204.02311), and the
+// Losses of single positions, and their terms beside the picked class: factors of the samples, z-losses (PaLM, arXiv 2204.02311), and the
 // class of the largest logit.
 import { elementOf } from "./elements";
 import { FLOAT32, FLOAT64, loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
 import { Columns, isRows } from "./lines";
-import { BEST, CLASS, FLOW, GRAD_OUTPUT, LOG, LOG_REST, LSE_FLOW, MAX, TAIL, arrayBytes, padded, stateOf } from "./state";
-import { Fold } from "./struct";
+import { BEST, CLASS, FLOW, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, TAIL, arrayBytes, padded, stateOf } from "./state";
+import { Fold, keepOf, spreadOf } from "./struct";
 import { accumulate } from "./sum";
 
 /** Returns the factor of a position. */
@@ -55,7 +55,7 @@ export function findLseFlow<K>(fold: Fold): void {
 }
 
 /** Adds the z-loss of position `j` to a loss of that position, and its share to the sum of the z-losses. */
-export function addZLoss(fold: Fold, j: usize, loss: f64, sample: f64): f64 {
+function addZLoss(fold: Fold, j: usize, loss: f64, sample: f64): f64 {
   const lse = load<f64>(stateOf(fold) + FLOW * arrayBytes(fold) + (j << 3));
   const zLoss = roundNumber(fold.zLossScale * lse * lse, fold.lossDtype);
   const weighted = roundNumber(zLoss * sample, fold.lossDtype);
@@ -65,7 +65,7 @@ export function addZLoss(fold: Fold, j: usize, loss: f64, sample: f64): f64 {
 }
 
 /** Stores the z-loss of position `j`, if it is an output. */
-export function storeZLoss(fold: Fold, j: usize, value: f64): void {
+function storeZLoss(fold: Fold, j: usize, value: f64): void {
   if (fold.zLosses == 0) return;
   storeNumber(<usize>fold.zLosses + ((<usize>fold.position + j) << log2SizeOf(fold.lossDtype)), fold.lossDtype, value);
 }
@@ -119,4 +119,27 @@ export function storePredictions(fold: Fold, isIndex: bool): void {
     if (fold.correct == 0 || !isIndex) continue;
     store<u8>(<usize>fold.correct + at, u8(load<i32>(state + CLASS * bytes + (j << 2)) == best));
   }
+}
+
+/** Ends the loss of position `j` of the group, rounding each stage as if it were stored. */
+export function endLoss(fold: Fold, isSum: bool, isDense: bool, j: usize): void {
+  const bytes = arrayBytes(fold);
+  const dtype = fold.lossDtype;
+  const at = <usize>fold.losses + ((<usize>fold.position + j) << log2SizeOf(dtype));
+  const ignored = !isDense && load<i32>(stateOf(fold) + CLASS * bytes + (j << 2)) < 0;
+  const sample: f64 = ignored ? 1 : sampleOf(fold, j);
+  const sum: f64 = ignored ? 0 : roundNumber(-load<f64>(stateOf(fold) + LOSS * bytes + (j << 3)), dtype);
+  let loss = sum;
+  if (isSum) accumulate(changetype<usize>(fold) + offsetof<Fold>("lossSum"), roundNumber(sum * sample, dtype));
+  else {
+    loss = fold.losses == 0 ? 0 : loadNumber(at, dtype);
+    if (fold.smoothing > 0) {
+      accumulate(changetype<usize>(fold) + offsetof<Fold>("smoothSum"), roundNumber(sum * sample, dtype));
+      const hard = roundNumber(keepOf(fold) * loss, dtype);
+      loss = roundNumber(hard + roundNumber(spreadOf(fold) * sum, dtype), dtype);
+    }
+  }
+  if (ignored) storeZLoss(fold, j, 0);
+  else if (fold.zLossScale > 0) loss = addZLoss(fold, j, loss, sample);
+  if (fold.losses != 0) storeNumber(at, dtype, loss * sample);
 }

@@ -71,3 +71,17 @@ export class Fold {
 
 /** Offset of a small group's state in the record. */
 export const OWN_STATE: usize = 208;
+
+/** Returns the share of a target that label smoothing keeps. */
+// @ts-ignore: decorator
+@inline
+export function keepOf(fold: Fold): f64 {
+  return fold.smoothing > 0 ? 1 - fold.smoothing : 1;
+}
+
+/** Returns the share of a target that label smoothing gives to each class. */
+// @ts-ignore: decorator
+@inline
+export function spreadOf(fold: Fold): f64 {
+  return fold.smoothing > 0 ? fold.smoothing / f64(fold.classes) : 0;
+}
