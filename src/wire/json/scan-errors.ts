@@ -51,9 +51,12 @@ const BACKSLASH = 92;
 
 /** Elements and number options, as errors describe them. */
 export const ELEMENT = 'a number, "NaN", "Infinity" or "-Infinity"';
-/** First letter of null, which some writers use for a number and which is rejected. */
-const N = 110;
-const GOT_NULL = ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null';
+/** What some writers use for a number and which is rejected, by its first letter. */
+const GOT: Readonly<Record<string, string>> = {
+  n: ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null',
+  t: ", got true; send 1, since no dtype is boolean",
+  f: ", got false; send 0, since no dtype is boolean",
+};
 
 function showByte(byte: number): string {
   if (byte > 32 && byte < 127) return JSON.stringify(String.fromCharCode(byte));
@@ -85,7 +88,7 @@ export function scanError(kernel: Kernel, scan: number, result: number, used: nu
       return rejectAt(
         code,
         pointerOf(kernel, scan, true),
-        `expected ${ELEMENT}${wordAt(kernel, scan, STOP_BYTE) === N ? GOT_NULL : ""}`,
+        `expected ${ELEMENT}${GOT[String.fromCharCode(wordAt(kernel, scan, STOP_BYTE))] ?? ""}`,
       );
     case "invalid_base64":
       return rejectAt(

@@ -25,7 +25,7 @@ it.each([
     "true among weights",
     NLL,
     { input: ONE, target: [0], weight: [true, 1] },
-    `/weight/0: expected ${NUMBER}`,
+    `/weight/0: expected ${NUMBER}, got true; send 1, since no dtype is boolean`,
   ],
   [
     "a class alone for one row",

@@ -158,13 +158,15 @@ describe("tensors in a JSON body", () => {
       );
   });
 
-  it("says of null in a tensor that writers mean NaN with it, and of other elements that they are no numbers", () => {
+  it("says of null in a tensor that writers mean NaN with it, of booleans the numbers, and of other elements that they are no numbers", () => {
     const detail = (text: string) => (read(`{"input":${text}}`) as Problem).errors[0]!.detail;
     const expected = 'expected a number, "NaN", "Infinity" or "-Infinity"';
     const hint = ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null';
     expect(detail("[1,null]")).toBe(expected + hint);
     expect(detail("[[1],null]")).toBe(expected + hint);
-    for (const text of ["[true]", "[{}]", '["null"]']) expect(detail(text)).toBe(expected);
+    expect(detail("[0,true]")).toBe(`${expected}, got true; send 1, since no dtype is boolean`);
+    expect(detail("[[false]]")).toBe(`${expected}, got false; send 0, since no dtype is boolean`);
+    for (const text of ["[{}]", '["null"]']) expect(detail(text)).toBe(expected);
   });
 
   it("reads a field name with escapes as the name that it is, in pieces of any size", () => {
