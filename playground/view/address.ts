@@ -4,6 +4,7 @@ import type { Lesson } from "../request/link.ts";
 import { hashOf, LinkError, lessonOf } from "../request/link.ts";
 import { copyText } from "./code-view.ts";
 import { byId, setText } from "./dom.ts";
+import { enableSkipLinks, isPartHash } from "./skip-links.ts";
 
 /** Browsers limit how often a page changes its address. */
 const LINK_PAUSE_MS = 300;
@@ -41,7 +42,8 @@ export function enableAddress({ current, open, openFirst }: AddressActions): Add
   const read = (): void => {
     setText("link-problem", "");
     try {
-      const lesson = lessonOf(window.location.hash);
+      const { hash } = window.location;
+      const lesson = isPartHash(hash) ? undefined : lessonOf(hash);
       if (lesson === undefined) openFirst();
       else open(lesson);
     } catch (error) {
@@ -51,13 +53,15 @@ export function enableAddress({ current, open, openFirst }: AddressActions): Add
       setText("link-problem", `This link is damaged, so here is the first example. (${reason}.)`);
     }
   };
-  byId("copy-link").addEventListener("click", () => void copy());
-  window.addEventListener("hashchange", read);
-  return {
-    read,
-    schedule() {
-      window.clearTimeout(timer);
-      timer = window.setTimeout(write, LINK_PAUSE_MS);
-    },
+  const schedule = (): void => {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(write, LINK_PAUSE_MS);
   };
+  byId("copy-link").addEventListener("click", () => void copy());
+  window.addEventListener("hashchange", () => {
+    if (isPartHash(window.location.hash)) schedule();
+    else read();
+  });
+  enableSkipLinks();
+  return { read, schedule };
 }
