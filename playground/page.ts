@@ -99,6 +99,7 @@ function draw(next: Results): void {
 }
 
 function showError(error: unknown): void {
+  training.pause();
   if (error instanceof FieldError) {
     markField(error.field, error.message);
     showProblem(`${error.field}: ${error.message}`);
@@ -149,6 +150,8 @@ function handleInput({ target }: Event): void {
   if (id !== "class_names") showExample(undefined);
   updateControls(id);
   window.clearTimeout(textTimer);
+  // A step of a run would write over the text before it is read.
+  training.pause();
   // The insertion of a long text sends an event for each of its lines.
   if (target instanceof HTMLTextAreaElement) textTimer = window.setTimeout(update, 0);
   else update();
@@ -200,13 +203,6 @@ function currentLesson(): Lesson {
   };
 }
 
-/** Keeps the first options beside the results on a wide window, and in the fold on a phone. */
-function placeOptions({ matches: isNarrow }: { readonly matches: boolean }): void {
-  const options = byId("basic-options");
-  if (isNarrow) byId("more-options").before(options);
-  else byId("more").before(options);
-}
-
 function start(): void {
   drawOptions();
   exampleSelect.append(...EXAMPLES.map(({ title, slug }) => new Option(title, slug)));
@@ -224,7 +220,10 @@ function start(): void {
   new ScoreCells(steps, {
     read: (field, at) => numberAt(operandOf(field), at),
     changed: (field, at, value) => editOperand(field, replaceElement(operandOf(field), at, value)),
-    rejected: (name, message) => showProblem(`${name}: ${message}`),
+    rejected: (name, message) => {
+      training.pause();
+      showProblem(`${name}: ${message}`);
+    },
     restored: update,
   });
   for (const radio of document.querySelectorAll("input[name=language]"))
@@ -235,9 +234,6 @@ function start(): void {
     event.preventDefault();
     if (request !== undefined) void checkWithServer(request, refusal ?? results!.response);
   });
-  const narrow = window.matchMedia("(max-width: 45rem)");
-  narrow.addEventListener("change", placeOptions);
-  placeOptions(narrow);
   address.read();
 }
 

@@ -16,6 +16,12 @@ export function setText(id: string, text: string): void {
   if (byId(id).textContent !== text) byId(id).textContent = text;
 }
 
+/** Sets or removes the element that describes another one to screen readers. */
+export function describeBy(described: HTMLElement, id: string | undefined): void {
+  if (id === undefined) described.removeAttribute("aria-describedby");
+  else described.setAttribute("aria-describedby", id);
+}
+
 /** Creates an element with attributes and text. */
 export function element(name: string, attributes: Readonly<Record<string, string>>, text = ""): HTMLElement {
   const created = document.createElement(name);

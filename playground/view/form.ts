@@ -37,11 +37,21 @@ export function readClassNames(): string {
   return textOf("class_names");
 }
 
-/** Draws the controls of all options. Call it once, before any other function. */
+/** Draws the controls of all options, and places them. Call it once, before any other function. */
 export function drawOptions(): void {
   for (const field of FIELDS) {
     if (field.group !== "operands") byId(`${field.group}-options`).append(drawField(field));
   }
+  const narrow = window.matchMedia("(max-width: 45rem)");
+  narrow.addEventListener("change", placeOptions);
+  placeOptions(narrow);
+}
+
+/** Keeps the first options beside the operands on a wide window, and in the fold on a phone. */
+function placeOptions({ matches: isNarrow }: { readonly matches: boolean }): void {
+  const options = byId("basic-options");
+  if (isNarrow) byId("more-options").before(options);
+  else byId("more").before(options);
 }
 
 function drawField(field: Field): HTMLElement {

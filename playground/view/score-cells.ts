@@ -58,8 +58,9 @@ export class ScoreCells {
     return this.#listener.read(step as Operand, at);
   }
 
-  /** Changes a number, and shows it with all of its digits. */
+  /** Changes a number unless it is locked, and shows it with all of its digits. */
   #change(input: HTMLInputElement, value: number): void {
+    if (input.readOnly) return;
     this.#tell(input, value);
     this.#showFull(input);
   }

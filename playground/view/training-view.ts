@@ -9,7 +9,7 @@ import type { Indices, Nested } from "../tensors/slices.ts";
 import { numberAt, shapeOf, toNumber } from "../tensors/slices.ts";
 import { Refusal } from "../tensors/typed-arrays.ts";
 import { drawCurve } from "./curves.ts";
-import { announce, byId, setText } from "./dom.ts";
+import { announce, byId, describeBy, setText } from "./dom.ts";
 import { morph } from "./morph.ts";
 
 /** Buttons with their number of steps. */
@@ -38,6 +38,9 @@ export class TrainingView {
   #isStepping = false;
   #remaining = 0;
   #frame = 0;
+  /** False if the request has no single loss. */
+  #isTrainable = false;
+  #isStale = false;
 
   constructor(actions: TrainingActions) {
     this.#actions = actions;
@@ -55,14 +58,31 @@ export class TrainingView {
       this.#stop();
       this.#history = undefined;
     }
-    (byId("train-reset") as HTMLButtonElement).disabled = this.#history === undefined;
+    this.#isStale = false;
     drawSteps(this.#history?.losses ?? [lossOf(results)]);
     this.redrawScore(results, chosen);
   }
 
   /** Draws the loss over another score. */
   redrawScore({ request }: Results, chosen: Indices): void {
-    drawScore(request, chosen);
+    this.#isTrainable = drawScore(request, chosen);
+    this.#enableButtons();
+  }
+
+  /** Stops until the next results, because a step from these would write over the form. */
+  pause(): void {
+    this.#stop();
+    this.#isStale = true;
+    this.#enableButtons();
+  }
+
+  #enableButtons(): void {
+    const enable = (id: string, isEnabled: boolean): void => {
+      (byId(id) as HTMLButtonElement).disabled = this.#isStale || !isEnabled;
+      describeBy(byId(id), this.#isStale ? "problem" : undefined);
+    };
+    for (const id of Object.keys(RUNS)) enable(id, this.#isTrainable);
+    enable("train-reset", this.#history !== undefined);
   }
 
   #start(steps: number): void {
@@ -132,8 +152,8 @@ function drawSteps(losses: readonly number[]): void {
   );
 }
 
-/** Draws the loss over the chosen score, or says why there is none. */
-function drawScore(request: LossRequest, chosen: Indices): void {
+/** Draws the loss over the chosen score, or says why there is none. Returns false if the request has no single loss. */
+function drawScore(request: LossRequest, chosen: Indices): boolean {
   const name = scoreName(request, chosen);
   setText("score-title", `Loss over ${name}`);
   setText("training-note", "");
@@ -150,7 +170,7 @@ function drawScore(request: LossRequest, chosen: Indices): void {
     setText(isTrainable ? "score-sentence" : "training-note", error.message);
   }
   byId("curves").hidden = !isTrainable;
-  for (const id of Object.keys(RUNS)) (byId(id) as HTMLButtonElement).disabled = !isTrainable;
+  return isTrainable;
 }
 
 /** Names a score by its row and class, and by its indices in a table of more dimensions. */

@@ -4,7 +4,7 @@ import type { Results } from "../request/results.ts";
 import type { Step } from "../steps/step.ts";
 import { shortNumber } from "../tensors/arithmetic.ts";
 import { shapeOf, toNumber } from "../tensors/slices.ts";
-import { announce, byId, element, setText } from "./dom.ts";
+import { announce, byId, describeBy, element, setText } from "./dom.ts";
 import { ensureTabStops, keepFocus } from "./grid-navigation.ts";
 import { renderStep } from "./heat-map.ts";
 import { morphChildren } from "./morph.ts";
@@ -37,10 +37,17 @@ function renderRemarks({ response, threeWays }: Results): HTMLElement[] {
   return [...warnings, element("p", { class: "note" }, "The same number three ways:"), list];
 }
 
-/** Says why the results are not those of the form, or removes the sentence. They stay as they are. */
+/**
+ * Says why the results are not those of the form, or removes the sentence. They stay as they are, and their scores are
+ * locked, because an edit would write the old numbers into the form. The cell that is being edited stays open.
+ */
 export function showProblem(sentence: string): void {
   const isStale = sentence !== "";
   setText("problem", isStale ? `Not up to date. ${sentence}` : "");
   byId("steps").classList.toggle("stale", isStale);
+  for (const score of byId("steps").querySelectorAll<HTMLInputElement>(".score")) {
+    score.readOnly = isStale && score !== document.activeElement;
+    describeBy(score, score.readOnly ? "problem" : undefined);
+  }
   if (isStale) announce(sentence);
 }
