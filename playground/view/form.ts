@@ -6,6 +6,7 @@ import type { Body, LossRequest, Operation } from "../request/request.ts";
 import { reductionOf } from "../request/request.ts";
 import type { Nested } from "../tensors/slices.ts";
 import { exactNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
+import { followEdits, setControlText } from "./control-text.ts";
 import { announce, byId, element } from "./dom.ts";
 
 /** Thrown for a control whose text is not valid. */
@@ -37,11 +38,12 @@ export function readClassNames(): string {
   return textOf("class_names");
 }
 
-/** Draws the controls of all options, and places them. Call it once, before any other function. */
+/** Draws the controls of all options, places them, and follows edits. Call it once, before any other function. */
 export function drawOptions(): void {
   for (const field of FIELDS) {
     if (field.group !== "operands") byId(`${field.group}-options`).append(drawField(field));
   }
+  followEdits(byId("form"));
   const narrow = window.matchMedia("(max-width: 45rem)");
   narrow.addEventListener("change", placeOptions);
   placeOptions(narrow);
@@ -91,7 +93,7 @@ export function fillForm(operation: Operation, body: Body, classNames: string): 
   control("class_names").value = classNames;
   for (const { name, kind } of FIELDS) {
     if (kind === "flag") control(name).checked = body[name] === true;
-    else if (body[name] !== undefined || name !== "target") control(name).value = textFor(body[name]);
+    else if (body[name] !== undefined || name !== "target") setControlText(name, textFor(body[name]));
     if (body[name] !== undefined && name !== "return_grad") openFold(name);
   }
   isUnchecked = false;
@@ -100,7 +102,7 @@ export function fillForm(operation: Operation, body: Body, classNames: string): 
 
 /** Shows another tensor in the control of an operand. */
 export function setOperand(name: "input" | "target", value: Nested): void {
-  control(name).value = formatTensor(value);
+  setControlText(name, formatTensor(value));
 }
 
 function textFor(value: unknown): string {

@@ -221,6 +221,7 @@ describe.skipIf(!HAS_CHROMIUM)("the playground in chromium", () => {
             });
         await fill(page, "#target", "[1, 7, 4]");
         expect(await of("#target")).toEqual(["dashed", true]);
+        await fill(page, "#target", "[1, 0, 4]");
         await page.locator(".score").first().fill("x");
         expect((await of(".score"))[0]).toBe("dashed");
         await page.goto(`${service().url}/guide/start`);
