@@ -1,10 +1,10 @@
 /** The page's entry: connects the form, the results, the training and the link. Every change is computed and drawn at once. */
 
 import type { Example } from "./request/examples.ts";
-import { EXAMPLES } from "./request/examples.ts";
+import { bodyOf, EXAMPLES } from "./request/examples.ts";
 import type { Lesson } from "./request/link.ts";
 import { LinkError } from "./request/link.ts";
-import type { Body, LossRequest } from "./request/request.ts";
+import type { LossRequest } from "./request/request.ts";
 import { dimOf, isTarget } from "./request/request.ts";
 import type { Results } from "./request/results.ts";
 import { computeResults } from "./request/results.ts";
@@ -15,14 +15,14 @@ import { loadLibrary } from "./tensors/library.ts";
 import type { Indices, Nested } from "./tensors/slices.ts";
 import { lineIndices, numberAt, shapeOf } from "./tensors/slices.ts";
 import { Refusal } from "./tensors/typed-arrays.ts";
-import { enableAddress } from "./view/address.ts";
+import { Address } from "./view/address.ts";
 import { copyCode, showCode } from "./view/code-view.ts";
 import { byId, setText } from "./view/dom.ts";
 import {
   clearErrors,
-  drawOptions,
   FieldError,
   fillForm,
+  fillTexts,
   markField,
   readClassNames,
   readForm,
@@ -31,6 +31,7 @@ import {
 } from "./view/form.ts";
 import { enableGridNavigation } from "./view/grid-navigation.ts";
 import { Highlight } from "./view/highlight.ts";
+import { drawOptions } from "./view/option-controls.ts";
 import { ScoreCells } from "./view/score-cells.ts";
 import { checkWithServer, clearServerCheck } from "./view/server-check.ts";
 import { TrainingView } from "./view/training-view.ts";
@@ -55,10 +56,16 @@ const exampleSelect = byId("example") as HTMLSelectElement;
 const rateInput = byId("learning_rate") as HTMLInputElement;
 const steps = byId("steps");
 
-const address = enableAddress({
+const address = new Address({
   current: currentLesson,
   open: openLesson,
   openFirst: () => openExample(EXAMPLES[0]!),
+  restore: (texts) => {
+    leaveExample();
+    showExample(undefined);
+    fillTexts(texts);
+    update();
+  },
 });
 const training = new TrainingView({
   setScores: (scores) => editOperand("input", scores),
@@ -173,10 +180,6 @@ function openExample(next: Example, cell?: Indices): void {
   update();
 }
 
-function bodyOf({ input, target, options }: Example): Body {
-  return { input, ...(target !== undefined && { target }), return_grad: true, ...options };
-}
-
 /** Opens a lesson of a link. Throws a {@link LinkError} if it cannot be computed. */
 function openLesson({ example: noted, request, classNames, learningRate, cell }: Lesson): void {
   rateInput.value = learningRate || DEFAULT_RATE;
@@ -192,14 +195,15 @@ function openLesson({ example: noted, request, classNames, learningRate, cell }:
   if (problem !== "") throw new LinkError(problem.replace("Not up to date. ", ""));
 }
 
-function currentLesson(): Lesson {
-  const { operation, body } = results!.request;
+function currentLesson(): Lesson | undefined {
+  if (results === undefined || results.request !== request) return undefined;
+  const { operation, body } = request;
   return {
     example,
     request: isUnchanged ? undefined : { operation, body },
     classNames: readClassNames(),
     learningRate: rateInput.value === DEFAULT_RATE ? "" : rateInput.value,
-    cell: chosen?.join() === defaultScore(results!.request).join() ? undefined : chosen,
+    cell: chosen?.join() === defaultScore(request).join() ? undefined : chosen,
   };
 }
 
@@ -215,7 +219,7 @@ function start(): void {
     });
     form.addEventListener("submit", (event) => event.preventDefault());
   }
-  rateInput.addEventListener("input", address.schedule);
+  rateInput.addEventListener("input", () => address.schedule());
   enableGridNavigation(steps);
   new ScoreCells(steps, {
     read: (field, at) => numberAt(operandOf(field), at),
@@ -234,7 +238,7 @@ function start(): void {
     event.preventDefault();
     if (request !== undefined) void checkWithServer(request, refusal ?? results!.response);
   });
-  address.read();
+  address.start();
 }
 
 function operandOf(field: "input" | "target"): Nested {

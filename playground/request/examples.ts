@@ -1,7 +1,7 @@
 /** Examples of the form, after the steps of the guide. */
 
 import type { Nested } from "../tensors/slices.ts";
-import type { Operation } from "./request.ts";
+import type { Body, Operation } from "./request.ts";
 
 export interface Example {
   /** Names the example in links. */
@@ -17,6 +17,11 @@ export interface Example {
   readonly classNames?: string;
   /** Also shows that class indices, one-hot rows and nll_loss of log_softmax give the same loss. */
   readonly threeWays?: boolean;
+}
+
+/** Returns the body of an example's request. */
+export function bodyOf({ input, target, options }: Example): Body {
+  return { input, ...(target !== undefined && { target }), return_grad: true, ...options };
 }
 
 const LOGITS = [

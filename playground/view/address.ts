@@ -4,64 +4,94 @@ import type { Lesson } from "../request/link.ts";
 import { hashOf, LinkError, lessonOf } from "../request/link.ts";
 import { copyText } from "./code-view.ts";
 import { byId, setText } from "./dom.ts";
+import type { Texts } from "./form.ts";
+import { hasHiddenTexts, readTexts } from "./form.ts";
+import { keepTexts, keptTexts } from "./kept-texts.ts";
 import { enableSkipLinks, isPartHash } from "./skip-links.ts";
 
 /** Browsers limit how often a page changes its address. */
 const LINK_PAUSE_MS = 300;
 
 export interface AddressActions {
-  /** Returns the lesson that is shown. */
-  current(): Lesson;
+  /** Returns the lesson that is shown, undefined while it is not that of the form. */
+  current(): Lesson | undefined;
   /** Opens a lesson. Throws a {@link LinkError} if it cannot be computed. */
   open(lesson: Lesson): void;
   /** Opens the first lesson, for an address without one. */
   openFirst(): void;
+  /** Fills the form with the texts that it had before the page was loaded again. */
+  restore(texts: Texts): void;
 }
 
-export interface Address {
+/** Follows the address and the button that copies it. */
+export class Address {
+  readonly #actions: AddressActions;
+  #timer: number | undefined;
+
+  constructor(actions: AddressActions) {
+    this.#actions = actions;
+    byId("copy-link").addEventListener("click", () => void this.#copy());
+    window.addEventListener("hashchange", () => {
+      if (isPartHash(window.location.hash)) this.schedule();
+      else this.#read();
+    });
+    // A page that is loaded again within the pause has the last change, too. Its address cannot change any more.
+    window.addEventListener("pagehide", () => {
+      if (this.#timer !== undefined) keepTexts(isOwn(actions.current()) ? readTexts() : undefined);
+    });
+    enableSkipLinks();
+  }
+
+  /** Opens the lesson of the address, and restores what the address does not hold. */
+  start(): void {
+    const texts = keptTexts();
+    this.#read();
+    if (texts !== undefined) this.#actions.restore(texts);
+  }
+
   /** Writes the lesson into the address after a pause. */
-  schedule(): void;
-  /** Opens the lesson of the address. A damaged one opens the first lesson with a sentence. */
-  read(): void;
-}
+  schedule(): void {
+    window.clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#write(), LINK_PAUSE_MS);
+  }
 
-export function enableAddress({ current, open, openFirst }: AddressActions): Address {
-  let timer: number | undefined;
-  /** Writes the lesson. Returns false if it is too long for a link. */
-  const write = (): boolean => {
-    window.clearTimeout(timer);
-    const hash = hashOf(current());
-    window.history.replaceState(null, "", hash ?? window.location.pathname);
-    return hash !== undefined;
-  };
-  const copy = async (): Promise<void> => {
-    if (!write()) setText("link-copied", "These numbers are too many for a link.");
+  /** Writes the lesson, and keeps the texts that it does not have. Returns why there is no link, empty if there is one. */
+  #write(): string {
+    window.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const lesson = this.#actions.current();
+    const hash = lesson === undefined ? undefined : hashOf(lesson);
+    if (lesson !== undefined) window.history.replaceState(null, "", hash ?? window.location.pathname);
+    keepTexts(hash === undefined || (isOwn(lesson) && hasHiddenTexts()) ? readTexts() : undefined);
+    if (lesson === undefined) return "The link would be of the last results: correct the numbers first.";
+    return hash === undefined ? "These numbers are too many for a link." : "";
+  }
+
+  async #copy(): Promise<void> {
+    const problem = this.#write();
+    if (problem !== "") setText("link-copied", problem);
     else if (await copyText(window.location.href)) setText("link-copied", "Copied.");
     else setText("link-copied", "Copy it from the address bar.");
-  };
-  const read = (): void => {
+  }
+
+  /** Opens the lesson of the address. A damaged one opens the first lesson with a sentence. */
+  #read(): void {
     setText("link-problem", "");
     try {
       const { hash } = window.location;
       const lesson = isPartHash(hash) ? undefined : lessonOf(hash);
-      if (lesson === undefined) openFirst();
-      else open(lesson);
+      if (lesson === undefined) this.#actions.openFirst();
+      else this.#actions.open(lesson);
     } catch (error) {
       if (!(error instanceof LinkError)) throw error;
-      openFirst();
+      this.#actions.openFirst();
       const reason = error.message.replace(/\.$/, "");
       setText("link-problem", `This link is damaged, so here is the first example. (${reason}.)`);
     }
-  };
-  const schedule = (): void => {
-    window.clearTimeout(timer);
-    timer = window.setTimeout(write, LINK_PAUSE_MS);
-  };
-  byId("copy-link").addEventListener("click", () => void copy());
-  window.addEventListener("hashchange", () => {
-    if (isPartHash(window.location.hash)) schedule();
-    else read();
-  });
-  enableSkipLinks();
-  return { read, schedule };
+  }
+}
+
+/** Returns true for texts of the user, and false for an example as it is. */
+function isOwn(lesson: Lesson | undefined): boolean {
+  return lesson === undefined || lesson.request !== undefined;
 }

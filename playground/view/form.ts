@@ -6,8 +6,8 @@ import type { Body, LossRequest, Operation } from "../request/request.ts";
 import { reductionOf } from "../request/request.ts";
 import type { Nested } from "../tensors/slices.ts";
 import { exactNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
-import { followEdits, setControlText } from "./control-text.ts";
-import { announce, byId, element } from "./dom.ts";
+import { setControlText } from "./control-text.ts";
+import { announce, byId } from "./dom.ts";
 
 /** Thrown for a control whose text is not valid. */
 export class FieldError extends Error {
@@ -21,6 +21,12 @@ export class FieldError extends Error {
 
 const control = (name: string): HTMLInputElement => byId(name) as HTMLInputElement;
 const textOf = (name: string): string => control(name).value.trim();
+
+/** Texts by the names of their controls. */
+export type Texts = Readonly<Record<string, string>>;
+
+/** Names of all controls with a text. */
+const CONTROLS = ["operation", "class_names", "learning_rate", ...FIELDS.map(({ name }) => name)];
 
 /** True while `return_grad` is unchecked because grad_output is missing, not by the user. */
 let isUnchecked = false;
@@ -38,55 +44,6 @@ export function readClassNames(): string {
   return textOf("class_names");
 }
 
-/** Draws the controls of all options, places them, and follows edits. Call it once, before any other function. */
-export function drawOptions(): void {
-  for (const field of FIELDS) {
-    if (field.group !== "operands") byId(`${field.group}-options`).append(drawField(field));
-  }
-  followEdits(byId("form"));
-  const narrow = window.matchMedia("(max-width: 45rem)");
-  narrow.addEventListener("change", placeOptions);
-  placeOptions(narrow);
-}
-
-/** Keeps the first options beside the operands on a wide window, and in the fold on a phone. */
-function placeOptions({ matches: isNarrow }: { readonly matches: boolean }): void {
-  const options = byId("basic-options");
-  if (isNarrow) byId("more-options").before(options);
-  else byId("more").before(options);
-}
-
-function drawField(field: Field): HTMLElement {
-  const { name, kind, hint } = field;
-  const block = element("div", { class: kind === "flag" ? "field check" : "field", id: `field-${name}` });
-  const label = element("label", { for: name }, name);
-  const input = drawControl(field);
-  input.setAttribute("aria-describedby", `hint-${name} note-${name} error-${name}`);
-  block.append(...(kind === "flag" ? [input, label] : [label, input]));
-  block.append(
-    element("p", { class: "hint", id: `hint-${name}` }, hint),
-    element("p", { class: "hint", id: `note-${name}` }),
-    element("p", { class: "error", id: `error-${name}` }),
-  );
-  return block;
-}
-
-function drawControl({ name, kind, absent = "", choices = [], range = {} }: Field): HTMLElement {
-  if (kind === "flag") return element("input", { id: name, type: "checkbox" });
-  if (kind === "choice") {
-    const select = element("select", { id: name });
-    select.append(new Option(absent, ""), ...choices.map((choice) => new Option(String(choice))));
-    return select;
-  }
-  if (kind === "tensor") return element("input", { id: name, autocomplete: "off", placeholder: absent });
-  const { step = "any", ...limits } = range;
-  const attributes = { id: name, type: "number", step, placeholder: absent, ...limits };
-  return element(
-    "input",
-    Object.fromEntries(Object.entries(attributes).map(([key, value]) => [key, String(value)])),
-  );
-}
-
 /** Fills the controls with a request, and opens the folds of its options. */
 export function fillForm(operation: Operation, body: Body, classNames: string): void {
   control("operation").value = operation;
@@ -98,6 +55,39 @@ export function fillForm(operation: Operation, body: Body, classNames: string): 
   }
   isUnchecked = false;
   updateControls("");
+}
+
+/** Returns the texts of all controls as typed, also of those that the operation hides. */
+export function readTexts(): Texts {
+  const flags = FIELDS.filter(({ kind }) => kind === "flag").map(({ name }) => name);
+  const textIn = (name: string): string =>
+    flags.includes(name) ? String(control(name).checked) : control(name).value;
+  return Object.fromEntries(CONTROLS.map((name) => [name, textIn(name)]));
+}
+
+/** Fills the controls with the texts that {@link readTexts} returned, and opens the folds of options. */
+export function fillTexts(texts: Texts): void {
+  for (const name of CONTROLS) {
+    const text = texts[name] ?? "";
+    if (control(name).type === "checkbox") control(name).checked = text === "true";
+    else setControlText(name, text);
+  }
+  isUnchecked = false;
+  // As after a choice of return_grad, which stays as it was.
+  updateControls("return_grad");
+  const operation = selectedOperation();
+  for (const field of fieldsOf(operation))
+    if (field.name !== "return_grad" && isSet(field)) openFold(field.name);
+}
+
+/** Returns true if a control that the operation hides is set. */
+export function hasHiddenTexts(): boolean {
+  const operation = selectedOperation();
+  return FIELDS.some((field) => !accepts(operation, field.name) && isSet(field));
+}
+
+function isSet({ name, kind }: Field): boolean {
+  return kind === "flag" ? control(name).checked : textOf(name) !== "";
 }
 
 /** Shows another tensor in the control of an operand. */
@@ -144,8 +134,6 @@ function hasGradOutput(operation: Operation): boolean {
 
 /** Shows in the summary of the fold how many of its options are set, because they have an effect while it is closed. */
 function showCount(operation: Operation): void {
-  const isSet = ({ name, kind }: Field): boolean =>
-    kind === "flag" ? control(name).checked : textOf(name) !== "";
   const count = fieldsOf(operation).filter((field) => field.group === "more" && isSet(field)).length;
   byId("more-count").textContent = count === 0 ? "" : ` (${count} set)`;
 }
