@@ -16,10 +16,17 @@ export interface LossRequest {
   readonly body: Body;
   readonly input: Nested;
   readonly target: Nested | undefined;
-  /** Names of the classes, shown as headings. Classes without one are numbered. */
+  /** Names of the first classes, shown as headings. Further classes are numbered. */
   readonly classNames: readonly string[];
   /** Also computes the loss in the two other equivalent ways. */
   readonly threeWays: boolean;
+}
+
+/** Returns the class names of a text with commas. A class without one keeps its place, by its number. */
+export function classNamesOf(text: string): string[] {
+  const names = text.split(",").map((name) => name.trim());
+  const count = names.findLastIndex((name) => name !== "") + 1;
+  return names.slice(0, count).map((name, c) => name || `class ${c}`);
 }
 
 const IGNORE_INDEX = -100;

@@ -3,7 +3,7 @@
 import type { Field } from "../request/fields.ts";
 import { FIELDS, fieldsOf } from "../request/fields.ts";
 import type { Body, LossRequest, Operation } from "../request/request.ts";
-import { reductionOf } from "../request/request.ts";
+import { classNamesOf, reductionOf } from "../request/request.ts";
 import type { Nested } from "../tensors/slices.ts";
 import { exactNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
 import { setControlText } from "./control-text.ts";
@@ -170,10 +170,7 @@ export function readForm(threeWays: boolean): LossRequest {
   if (body.target === undefined && accepts(operation, "target"))
     throw new FieldError("target", "A loss needs a class for each row, or probabilities.");
   const { input, target } = body as { input: Nested; target: Nested | undefined };
-  const classNames = textOf("class_names")
-    .split(/\s*,\s*/)
-    .filter((name) => name !== "");
-  return { operation, body, input, target, classNames, threeWays };
+  return { operation, body, input, target, classNames: classNamesOf(readClassNames()), threeWays };
 }
 
 function readField({ name, kind, choices = [] }: Field): unknown {

@@ -65,6 +65,13 @@ describe.skipIf(!HAS_CHROMIUM)("a change in the playground", () => {
       expect(await page.textContent("#problem")).toBe("");
     }));
 
+  it("of the class names leaves each at its class, also beside an empty one", () =>
+    visit(async (page) => {
+      await page.fill("#class_names", "cat,,bird");
+      const heads = await page.locator("#step-softmax th[scope=col]").allTextContents();
+      expect(heads).toEqual(["cat", "class 1", "bird", "class 3", "class 4", "sum"]);
+    }));
+
   it("keeps the focus at its sum", () =>
     visit(async (page) => {
       await page.locator("#step-softmax .sum").nth(2).focus();

@@ -1,7 +1,7 @@
 /** Options of the playground's requests, resolved like the API resolves them. */
 import { expect, it } from "vitest";
 import type { Operation } from "../../playground/request/request.ts";
-import { dimOf, reductionOf } from "../../playground/request/request.ts";
+import { classNamesOf, dimOf, reductionOf } from "../../playground/request/request.ts";
 import { transformScore } from "../../playground/request/scores.ts";
 import type { Nested } from "../../playground/tensors/slices.ts";
 import { useService } from "../support/service.ts";
@@ -81,4 +81,15 @@ it.each([
     const expected = await service().post("/v1/cross_entropy", plain);
     expect(Math.abs(json.loss - expected.json.loss)).toBeLessThanOrEqual(2e-7 * Math.abs(json.loss));
   }
+});
+
+it.each([
+  ["cat,dog , a bird", ["cat", "dog", "a bird"]],
+  ["cat,,bird", ["cat", "class 1", "bird"]],
+  [" , ,bird", ["class 0", "class 1", "bird"]],
+  ["cat,, ,", ["cat"]],
+  [",", []],
+  ["", []],
+])("%j names the classes %j, each in its place", (text, names) => {
+  expect(classNamesOf(text)).toEqual(names);
 });
