@@ -1,7 +1,9 @@
 /** Asks the server for the response to a request, to compare it with the page's own. */
 
 import { toJson } from "../tensors/tensor-text.ts";
-import type { Body, LossRequest, Operation } from "./request.ts";
+import type { LossRequest, Operation } from "./request.ts";
+import type { Members } from "./response.ts";
+import { membersOf } from "./response.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
 
@@ -17,12 +19,16 @@ export class NoResponseError extends Error {
   override readonly name = "NoResponseError";
 }
 
-/** The response of the server: results, or an error. */
-export interface ServerResponse {
-  readonly json: Body;
-  /** Undefined for results. */
-  readonly problem: Problem | undefined;
+/** Thrown for a token that cannot be sent. */
+export class TokenError extends Error {
+  override readonly name = "TokenError";
 }
+
+/** The response of the server as it came, with either its results or its error. */
+export type ServerResponse = { readonly json: unknown } & (
+  | { readonly members: Members; readonly problem?: undefined }
+  | { readonly problem: Problem }
+);
 
 /** Returns the URL of an operation. Works below a proxy's path. */
 export function urlOf(operation: Operation): string {
@@ -33,14 +39,14 @@ export function urlOf(operation: Operation): string {
  * Sends a request.
  *
  * @throws {NoResponseError} if there is no response of lossd
+ * @throws {TokenError} if a header cannot carry the token
  */
 export async function askServer(
   { operation, body }: LossRequest,
   token: string,
   signal: AbortSignal,
 ): Promise<ServerResponse> {
-  const headers: Record<string, string> = { "content-type": "application/json" };
-  if (token !== "") headers.authorization = `Bearer ${token}`;
+  const headers = headersOf(token);
   const response = await fetch(urlOf(operation), {
     method: "POST",
     headers,
@@ -52,9 +58,21 @@ export async function askServer(
   });
   const json: unknown = await response.json().catch(() => undefined);
   signal.throwIfAborted();
-  if (response.ok && typeof json === "object") return { json: json as Body, problem: undefined };
-  if (isProblem(json)) return { json: json as unknown as Body, problem: json };
+  const members = response.ok ? membersOf(json) : undefined;
+  if (members !== undefined) return { json, members };
+  if (isProblem(json)) return { json, problem: json };
   throw new NoResponseError(`The response has status ${response.status} and is not from lossd.`);
+}
+
+function headersOf(token: string): Headers {
+  const headers = new Headers({ "content-type": "application/json" });
+  if (token === "") return headers;
+  try {
+    headers.set("authorization", `Bearer ${token}`);
+    return headers;
+  } catch {
+    throw new TokenError("The token has a character that a header cannot carry.");
+  }
 }
 
 function isProblem(json: unknown): json is Problem {

@@ -1,6 +1,6 @@
 /** Asks the server for the same request, and says whether its numbers have the bits of the page's. */
 import type { ServerResponse } from "../request/api.ts";
-import { askServer, NoResponseError } from "../request/api.ts";
+import { askServer, NoResponseError, TokenError } from "../request/api.ts";
 import { differenceOf } from "../request/comparison.ts";
 import type { Body, LossRequest } from "../request/request.ts";
 import { Refusal } from "../tensors/typed-arrays.ts";
@@ -23,8 +23,10 @@ export async function checkWithServer(request: LossRequest, own: Body | Refusal)
     if (response.problem?.code === "unauthorized") (byId("token-box") as HTMLDetailsElement).open = true;
   } catch (error) {
     if (signal.aborted) return;
-    if (!(error instanceof NoResponseError)) throw error;
-    setText("server-verdict", `The server does not respond: ${error.message}`);
+    if (error instanceof TokenError) setText("server-verdict", error.message);
+    else if (error instanceof NoResponseError)
+      setText("server-verdict", `The server does not respond: ${error.message}`);
+    else throw error;
   }
 }
 
@@ -41,14 +43,14 @@ export function readToken(): string {
   return (byId("token") as HTMLInputElement).value.trim();
 }
 
-function verdictOf({ json, problem }: ServerResponse, own: Body | Refusal): string {
-  if (problem !== undefined) {
-    const isSame = own instanceof Refusal && own.code === problem.code;
-    const detail = problem.errors?.[0]?.detail ?? problem.detail;
-    return `The server refuses it${isSame ? ", too" : ""} (${problem.code}): ${detail}`;
+function verdictOf(response: ServerResponse, own: Body | Refusal): string {
+  if (response.problem !== undefined) {
+    const { code, detail, errors } = response.problem;
+    const isSame = own instanceof Refusal && own.code === code;
+    return `The server refuses it${isSame ? ", too" : ""} (${code}): ${errors?.[0]?.detail ?? detail}`;
   }
   if (own instanceof Refusal) return "The server accepts it, although this page refuses it.";
-  const difference = differenceOf(own, json);
+  const difference = differenceOf(own, response.members);
   return difference === undefined
     ? "The server’s numbers are the same, bit by bit."
     : `The server’s numbers differ: ${difference}`;

@@ -289,12 +289,27 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       guarded().url,
     ));
 
+  it("says that a header cannot carry a token, and sends nothing", () =>
+    visit(async (page) => {
+      const sent: string[] = [];
+      page.on("request", (request) => sent.push(request.url()));
+      await page.locator("#token-box summary").click();
+      await page.fill("#token", "sesame→");
+      await ask(page);
+      await expect
+        .poll(() => verdict(page), SOON)
+        .toBe("The token has a character that a header cannot carry.");
+      expect(sent).toEqual([]);
+    }));
+
   it.each([
     [
       "503 of a proxy",
       { status: 503, contentType: "text/html", body: "<h1>busy</h1>" },
       "has status 503 and is not from lossd",
     ],
+    ["null", { status: 200, json: null }, "has status 200 and is not from lossd"],
+    ["an object of another kind", { status: 200, json: { loss: { a: 1 } } }, "has status 200 and is not"],
     ["an empty 502", { status: 502, body: "" }, "has status 502 and is not from lossd"],
     ["nothing", undefined, ""],
   ])("says that the server does not respond where %s comes", (_name, answer, detail) =>
