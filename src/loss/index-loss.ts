@@ -168,6 +168,14 @@ export class IndexPlan implements Plan<LossResult> {
   }
 }
 
+function whyTotalIsZero({ weight, terms, sparse }: IndexLoss): string {
+  if (weight !== undefined || terms.sampleWeight !== undefined)
+    return "the weights of the targets add up to 0";
+  return sparse === undefined
+    ? "every target equals ignore_index"
+    : "no position has a class other than ignore_index";
+}
+
 /** Checks every target, then computes loss and gradient in one pass over the rows. */
 class IndexRun implements Run<LossResult> {
   readonly begin: readonly Step[];
@@ -246,11 +254,7 @@ class IndexRun implements Run<LossResult> {
     if (loss.reduction !== "mean" || this.#totalWeight?.value !== 0) return warnings;
     if (elementCount(lossShape) === 0)
       return [...warnings, "the mean over no elements is 0/0 = NaN, as in PyTorch"];
-    const reason =
-      loss.weight === undefined && loss.terms.sampleWeight === undefined
-        ? "every target equals ignore_index"
-        : "the weights of the targets add up to 0";
-    return [...warnings, `${reason}, so the mean divides by 0, as in PyTorch`];
+    return [...warnings, `${whyTotalIsZero(loss)}, so the mean divides by 0, as in PyTorch`];
   }
 
   known(): Partial<LossResult> {

@@ -1,4 +1,4 @@
-/** Refusals of usual mistakes say what was meant. */
+/** Refusals of usual mistakes say what was meant, and warnings why a mean divides by 0. */
 import { expect, it } from "vitest";
 import { useService } from "../../support/service.ts";
 
@@ -70,4 +70,23 @@ it.each([
   expect(json.code).toBe("malformed_safetensors");
   const hint = "; this looks like JSON; send it with Content-Type: application/json";
   expect(json.detail.endsWith(hint)).toBe(isSaid);
+});
+
+it.each([
+  ["ignored class indices", { target: [-100] }, "every target equals ignore_index"],
+  [
+    "an ignored sparse target",
+    { target: [[-100]], target_weight: [[1]] },
+    "no position has a class other than ignore_index",
+  ],
+  [
+    "a sparse target without classes",
+    { target: { shape: [1, 0], data: [] }, target_weight: { shape: [1, 0], data: [] } },
+    "no position has a class other than ignore_index",
+  ],
+  ["a weight of 0", { target: [0], weight: [0, 1] }, "the weights of the targets add up to 0"],
+])("of the mean of %s", async (_title, body, reason) => {
+  const input = "shape" in Object(body.target) ? { shape: [1, 2], data: [0, 1] } : [[0, 1]];
+  const { json } = await service().post(CE, { input, ...body });
+  expect(json.warnings).toEqual([`${reason}, so the mean divides by 0, as in PyTorch`]);
 });
