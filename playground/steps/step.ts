@@ -9,6 +9,13 @@ export interface CellRef {
   readonly at: Indices;
 }
 
+/** Adds a column with the sum of each row, or a row with the sum of each column. */
+export interface Sums {
+  readonly of: "rows" | "columns";
+  /** Returns the sum of the line through a cell, with the numbers that are not drawn. */
+  sumAt(at: Indices): number;
+}
+
 export interface Step {
   readonly id: string;
   readonly title: string;
@@ -18,8 +25,7 @@ export interface Step {
   /** Without it, the table has no colors. */
   readonly heat?: Heat;
   readonly slices: Slices;
-  /** Adds a column with the sum of each row, or a row with the sum of each column. */
-  readonly sums?: "rows" | "columns";
+  readonly sums?: Sums;
   /** Whether the cells edit the field of the request that has the step's name. */
   readonly isEditable?: boolean;
   /** Draws the only cell as a large number. */

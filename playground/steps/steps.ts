@@ -15,14 +15,14 @@ import type { Results } from "../request/results.ts";
 import { isTransformed, scoresId, transformScore } from "../request/scores.ts";
 import { shortNumber } from "../tensors/arithmetic.ts";
 import type { Indices, Nested } from "../tensors/slices.ts";
-import { classSlices, lineIndices, mapElements, positionSlices, shapeOf } from "../tensors/slices.ts";
+import { classSlices, lineAt, lineIndices, mapElements, positionSlices, shapeOf } from "../tensors/slices.ts";
 import { divergenceSteps } from "./divergence.ts";
 import { explainLogSoftmax, explainLoss, explainSoftmax, explainTransformed } from "./explanation.ts";
 import { explainGradInput, explainGradTarget } from "./gradient-explanation.ts";
 import { inputStep } from "./input-step.ts";
 import { otherStep } from "./other-results.ts";
 import { divisorOf, reductionStep } from "./reduction.ts";
-import type { CellRef, Step } from "./step.ts";
+import type { CellRef, Step, Sums } from "./step.ts";
 
 /** Returns all steps, in the order of the computation. */
 export function stepsOf(results: Results): Step[] {
@@ -77,15 +77,19 @@ function softmaxStep(results: Results): Step {
   const { request, logProbs, dim } = results;
   const rank = shapeOf(logProbs).length;
   const isTable = rank === 1 || rank === 2 || (rank === 3 && dim === 2);
-  const sums = !isTable ? undefined : dim === rank - 1 ? "rows" : "columns";
+  const shares = mapElements(logProbs, Math.exp);
+  const sums: Sums = {
+    of: dim === rank - 1 ? "rows" : "columns",
+    sumAt: (at) => lineAt(shares, at, dim).reduce((sum, share) => sum + share, 0),
+  };
   return {
     id: "softmax",
     title: "Probabilities (softmax)",
     note: `All positive, and those of one ${positionWord(request)} add up to 1.${request.target === undefined ? "" : " The target is framed."}`,
     arrow: "exp, then divide by the sum",
     heat: "share",
-    slices: classSlices(mapElements(logProbs, Math.exp), dim, request.classNames),
-    ...(sums === undefined ? {} : { sums }),
+    slices: classSlices(shares, dim, request.classNames),
+    ...(isTable && { sums }),
     sourcesOf: (at) =>
       lineIndices(request.input, at.toSpliced(dim, 1), dim).map((one) => ({
         step: scoresId(request),

@@ -2,7 +2,7 @@
 
 import type { CellColors } from "../steps/colors.ts";
 import { heatScale } from "../steps/colors.ts";
-import type { CellRef, Step } from "../steps/step.ts";
+import type { CellRef, Step, Sums } from "../steps/step.ts";
 import { keyOf } from "../steps/step.ts";
 import { fullNumber, shortNumber } from "../tensors/arithmetic.ts";
 import type { Cell, Indices, Slice } from "../tensors/slices.ts";
@@ -74,11 +74,11 @@ function renderSlice(slice: Slice, drawing: Drawing): HTMLElement {
   table.append(element("caption", slice.title === "" ? { class: "unseen" } : {}, slice.title || name));
   const head = element("tr", {});
   head.append(element("td", {}));
-  for (const column of [...slice.columns, ...(step.sums === "rows" ? ["sum"] : [])])
+  for (const column of [...slice.columns, ...(step.sums?.of === "rows" ? ["sum"] : [])])
     head.append(element("th", { scope: "col", title: column }, column));
   table.append(wrap("thead", [head]));
   const rows = slice.rows.map((row, line) => renderRow(row, slice.columns, line, drawing));
-  if (step.sums === "columns") rows.push(renderSumRow(slice));
+  if (step.sums?.of === "columns") rows.push(renderSumRow(slice, step.sums));
   table.append(wrap("tbody", rows));
   // A wide table scrolls in its own region, which the keyboard scrolls through its cells.
   const region = element("div", { class: "scroll", role: "group", "aria-label": name });
@@ -96,7 +96,8 @@ function renderRow(
   row.append(head === "" ? element("td", {}) : element("th", { scope: "row", title: head }, head));
   for (const [index, cell] of cells.entries())
     row.append(renderCell(cell, `${head} ${columns[index]}`.trim(), drawing));
-  if (drawing.step.sums === "rows") row.append(renderSum(cells, line));
+  const { sums } = drawing.step;
+  if (sums?.of === "rows") row.append(renderSum(cells[0], line, sums));
   return row;
 }
 
@@ -138,15 +139,16 @@ function renderScore(value: number, name: string): HTMLElement {
   });
 }
 
-/** Draws a sum. The focus finds it again by `line`, the index of its row or column. */
-function renderSum(cells: readonly Cell[], line: number): HTMLElement {
-  const sum = cells.reduce((total, { value }) => total + value, 0);
+/** Draws the sum of a line with its first cell. The focus finds it again by `line`, the index of its row or column. */
+function renderSum(cell: Cell | undefined, line: number, { sumAt }: Sums): HTMLElement {
+  const sum = cell === undefined ? 0 : sumAt(cell.at);
   return element("td", { class: "sum", tabindex: "-1", "data-sum": String(line) }, shortNumber(sum));
 }
 
-function renderSumRow({ rows }: Slice): HTMLElement {
-  const columns = (rows[0]?.cells ?? []).map((_, c) => rows.map(({ cells }) => cells[c]!));
-  return wrap("tr", [element("th", { scope: "row" }, "sum"), ...columns.map(renderSum)]);
+function renderSumRow({ rows }: Slice, sums: Sums): HTMLElement {
+  const columns = rows[0]?.cells ?? [];
+  const row = columns.map((cell, c) => renderSum(cell, c, sums));
+  return wrap("tr", [element("th", { scope: "row" }, "sum"), ...row]);
 }
 
 function wrap(name: string, children: readonly HTMLElement[]): HTMLElement {

@@ -1,0 +1,28 @@
+/** Steps of tables that are too large to be drawn to their ends. */
+import "../../src/runtimes/node.ts";
+import { expect, it } from "vitest";
+import type { Body, Operation } from "../../playground/request/request.ts";
+import { computeResults } from "../../playground/request/results.ts";
+import type { Step } from "../../playground/steps/step.ts";
+import { stepsOf } from "../../playground/steps/steps.ts";
+import type { Nested } from "../../playground/tensors/slices.ts";
+
+function stepsFor(operation: Operation, body: Body): Step[] {
+  const { input, target } = body as { input: Nested; target: Nested | undefined };
+  return stepsOf(computeResults({ operation, body, input, target, classNames: [], threeWays: false }));
+}
+
+const stepOf = (steps: readonly Step[], id: string): Step => steps.find((step) => step.id === id)!;
+
+const zeros = (rows: number, columns: number): number[][] =>
+  Array.from({ length: rows }, () => new Array<number>(columns).fill(0));
+
+it.each([
+  ["each row of 2 × 40", zeros(2, 40), 1, "rows", [1, 0]],
+  ["each column of 40 × 2", zeros(40, 2), 0, "columns", [0, 1]],
+  ["each row of 2 × 3 × 40", [zeros(3, 40), zeros(3, 40)], 2, "rows", [1, 2, 0]],
+] as const)("the probabilities of %s add up to 1", (_name, input, dim, of, at) => {
+  const { sums } = stepOf(stepsFor("log_softmax", { input, dim }), "softmax");
+  expect(sums!.of).toBe(of);
+  expect(sums!.sumAt(at)).toBeCloseTo(1, 6);
+});
