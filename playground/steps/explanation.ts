@@ -78,9 +78,14 @@ export function explainSoftmax(results: Results, at: Indices): string {
   return equation(name, arithmetic, value, roundingWords(request));
 }
 
+/** Returns the largest number of a line. Math.max takes no more arguments than the stack has room for. */
+function maxOf(scores: readonly number[]): number {
+  return scores.reduce((left, right) => Math.max(left, right), -Infinity);
+}
+
 /** Returns the logarithm of the sum of the exponentials of a line. */
 export function logSumExp(scores: readonly number[]): number {
-  const max = scores.reduce((left, right) => Math.max(left, right), -Infinity);
+  const max = maxOf(scores);
   return max + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - max), 0));
 }
 
@@ -149,7 +154,7 @@ function zLossTerm(results: Results, position: Indices): string {
 /** Returns the logsumexp of a position's scores, as PyTorch computes it if the largest is infinite. */
 export function logSumExpAt(results: Results, position: Indices): number {
   const scores = scoresAt(results, position.toSpliced(results.dim, 0, 0));
-  const max = Math.max(...scores);
+  const max = maxOf(scores);
   return Number.isFinite(max) ? logSumExp(scores) : max;
 }
 

@@ -26,3 +26,9 @@ it.each([
   expect(sums!.of).toBe(of);
   expect(sums!.sumAt(at)).toBeCloseTo(1, 6);
 });
+
+it("explains the loss, with its z-loss, of a row of 128,256 classes", () => {
+  const body = { input: zeros(1, 128_256), target: [0], lse_square_scale: 0.01 };
+  const explained = stepOf(stepsFor("cross_entropy", body), "losses").explain([0]);
+  expect(explained).toMatch(/^loss\[0\] = −\(−11\.76\) \+ 0\.01 × 11\.76² = 13\.15: /);
+});
