@@ -80,10 +80,16 @@ const CURVE_REACH = 5;
 /** Limits the work of a curve, which computes the loss for each point. */
 const MAX_CURVE_ELEMENTS = 4096;
 
-/** Returns the loss over one score, with all other scores as they are. */
+/**
+ * Returns the loss over one score, with all other scores as they are.
+ *
+ * @throws {Refusal} without a loss, without a score, and for a large table
+ */
 export function scoreCurve(request: LossRequest, at: Indices): ScoreCurve {
   const { loss, gradient } = slopeOf(request);
-  if (countElements(request.input) > MAX_CURVE_ELEMENTS)
+  const count = countElements(request.input);
+  if (count === 0) throw new Refusal("no_score", "input", [], "There is no score to change.");
+  if (count > MAX_CURVE_ELEMENTS)
     throw new Refusal("too_large", "input", [], "This curve is for small tables.");
   const body = plainBody(request.body);
   const score = numberAt(request.input, at);

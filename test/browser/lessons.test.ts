@@ -65,6 +65,22 @@ describe.skipIf(!HAS_CHROMIUM)("training in the playground", () => {
     }, OWN_CONTEXT),
   );
 
+  it.each([
+    "#operation=cross_entropy&input=()&target=()&v=1",
+    "#operation=cross_entropy&input=((),())&target=((),())&v=1",
+    "#operation=nll_loss&input=(())&target=(-100)&v=1",
+    "#operation=kl_div&input=()&target=()&v=1",
+  ])("is not offered without a score: %s", (hash) =>
+    visit(async (page) => {
+      await page.evaluate((text) => void (location.hash = text), hash);
+      await page.waitForFunction(() => document.querySelectorAll("#step-input .score").length === 0);
+      expect(await page.textContent("#training-note")).toBe("There is no score to change.");
+      expect(await page.locator("#train-1").isDisabled()).toBe(true);
+      expect(await page.locator("#curves").isHidden()).toBe(true);
+      expect(await page.textContent("#problem, #link-problem")).toBe("");
+    }),
+  );
+
   it("is taken back, and begins again after a change by hand", () =>
     visit(async (page) => {
       const before = await scores(page);

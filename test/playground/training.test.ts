@@ -123,6 +123,17 @@ describe("the curve over a score", () => {
     expect([points[0]!.x, points.at(-1)!.x]).toEqual([-reach, reach]);
   });
 
+  it.each<[Operation, Body]>([
+    ["cross_entropy", { input: [], target: [] }],
+    ["cross_entropy", { input: [[], []], target: [[], []] }],
+    ["nll_loss", { input: [[]], target: [-100] }],
+    ["kl_div", { input: [], target: [] }],
+  ])("is refused for %s of %j, which has no score", (operation, body) => {
+    const curve = () => scoreCurve(requestOf(operation, body), [0]);
+    expect(curve).toThrow(Refusal);
+    expect(curve).toThrow("There is no score to change.");
+  });
+
   it("is not drawn for more than 4096 scores", () => {
     const input = [Array.from({ length: 4097 }, () => 0)];
     const curve = () => scoreCurve(requestOf("cross_entropy", { input, target: [0] }), [0, 0]);
