@@ -77,13 +77,15 @@ export interface ScoreCurve {
 const CURVE_INTERVALS = 80;
 /** The curve ends at a multiple of this number, and at one that is beyond the score. */
 const CURVE_REACH = 5;
+/** Scores beyond are infinite, because the input is rounded to float32. */
+const MAX_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
 /** Limits the work of a curve, which computes the loss for each point. */
 const MAX_CURVE_ELEMENTS = 4096;
 
 /**
  * Returns the loss over one score, with all other scores as they are.
  *
- * @throws {Refusal} without a loss, without a score, and for a large table
+ * @throws {Refusal} without a loss, without a score, and for a large table or score
  */
 export function scoreCurve(request: LossRequest, at: Indices): ScoreCurve {
   const { loss, gradient } = slopeOf(request);
@@ -94,6 +96,8 @@ export function scoreCurve(request: LossRequest, at: Indices): ScoreCurve {
   const body = plainBody(request.body);
   const score = numberAt(request.input, at);
   const reach = CURVE_REACH * Math.ceil(((Number.isFinite(score) ? Math.abs(score) : 0) + 1) / CURVE_REACH);
+  if (reach > MAX_FLOAT32)
+    throw new Refusal("too_large", "input", [], "This score is too large for a curve.");
   const lossAt = (x: number): number =>
     toNumber(compute(request.operation, { ...body, input: replaceElement(request.input, at, x) }).loss);
   const points = Array.from({ length: CURVE_INTERVALS + 1 }, (_, k) => {

@@ -10,13 +10,15 @@ const MARGIN = { left: 48, right: 12, top: 10, bottom: 34 };
 const TICKS = { x: 5, y: 4 };
 /** Length of the tangent, as a share of the width. */
 const TANGENT_SHARE = 0.22;
+/** The ends of an axis are up to twice as far, and their difference must not overflow. */
+const MAX_DRAWN = Number.MAX_VALUE / 8;
 
 export interface Curve {
   /** Says in a sentence what the picture shows. */
   readonly label: string;
   readonly xTitle: string;
   readonly points: readonly CurvePoint[];
-  /** A point with a dot, if it is finite. */
+  /** A point with a dot. */
   readonly mark?: CurvePoint;
   /** Slope of a line through the mark. */
   readonly slope?: number;
@@ -29,7 +31,7 @@ interface Scales {
   readonly y: ScaleLinear<number, number>;
 }
 
-/** Draws a curve with its axes. Leaves out points that are not finite. */
+/** Draws a curve with its axes. Leaves out points that {@link isDrawable} excludes. */
 export function drawCurve(curve: Curve): SVGElement {
   const picture = svgElement("svg", {
     class: "curve",
@@ -41,20 +43,24 @@ export function drawCurve(curve: Curve): SVGElement {
   picture.append(...drawAxes(scales, curve.xTitle));
   picture.append(svgElement("path", { class: "line", d: pathOf(curve.points, scales) }));
   const { mark, slope } = curve;
-  if (mark === undefined || !isFinitePoint(mark)) return picture;
+  if (mark === undefined || !isDrawable(mark)) return picture;
   if (slope !== undefined && Number.isFinite(slope)) picture.append(drawTangent(mark, slope, scales));
   picture.append(svgElement("circle", { class: "mark", ...centerOf(mark, scales), r: "5" }));
   return picture;
 }
 
-function isFinitePoint({ x, y }: CurvePoint): boolean {
-  return Number.isFinite(x) && Number.isFinite(y);
+/** Returns true for a point whose numbers are finite, and small enough for an axis that reaches from one to another. */
+function isDrawable({ x, y }: CurvePoint): boolean {
+  return [x, y].every((one) => Math.abs(one) <= MAX_DRAWN);
 }
 
 function scalesOf({ points, minSpan = 0 }: Curve): Scales {
   const xs = points.map(({ x }) => x);
-  const ys = points.map(({ y }) => y).filter(Number.isFinite);
-  const [low, high] = [Math.min(0, ...ys), Math.max(0, ...ys)];
+  const ys = points.filter(isDrawable).map(({ y }) => y);
+  const [low, high] = [Math.min, Math.max].map((pick) => ys.reduce((one, other) => pick(one, other), 0)) as [
+    number,
+    number,
+  ];
   const first = xs[0] ?? 0;
   const last = Math.max(xs.at(-1) ?? 0, first + minSpan);
   return {
@@ -98,22 +104,30 @@ function drawAxes({ x, y }: Scales, xTitle: string): SVGElement[] {
 function pathOf(points: readonly CurvePoint[], scales: Scales): string {
   return points
     .map((point, index) => {
-      if (!isFinitePoint(point)) return "";
-      const command = index === 0 || !isFinitePoint(points[index - 1]!) ? "M" : "L";
+      if (!isDrawable(point)) return "";
+      const command = index === 0 || !isDrawable(points[index - 1]!) ? "M" : "L";
       return `${command}${round(scales.x(point.x))} ${round(scales.y(point.y))}`;
     })
     .join("");
 }
 
 function drawTangent(mark: CurvePoint, slope: number, { x, y }: Scales): SVGElement {
-  const run = TANGENT_SHARE * (SIZE.width - MARGIN.left - MARGIN.right);
-  const rise = (y(slope) - y(0)) / (x(1) - x(0));
-  const half = run / 2 / Math.hypot(1, rise);
+  const half = (TANGENT_SHARE * (SIZE.width - MARGIN.left - MARGIN.right)) / 2;
+  // Differences of scaled numbers would be 0 on an axis that reaches to 1e38.
+  const angle = Math.atan2(
+    (slope / spanOf(y.domain())) * spanOf(y.range()),
+    spanOf(x.range()) / spanOf(x.domain()),
+  );
+  const [run, rise] = [half * Math.cos(angle), half * Math.sin(angle)];
   const [left, top] = [x(mark.x), y(mark.y)];
   return svgElement("path", {
     class: "tangent",
-    d: `M${round(left - half)} ${round(top - half * rise)}L${round(left + half)} ${round(top + half * rise)}`,
+    d: `M${round(left - run)} ${round(top - rise)}L${round(left + run)} ${round(top + rise)}`,
   });
+}
+
+function spanOf(ends: readonly number[]): number {
+  return ends.at(-1)! - ends[0]!;
 }
 
 function centerOf(mark: CurvePoint, { x, y }: Scales): { cx: string; cy: string } {

@@ -32,6 +32,9 @@ describe.skipIf(!HAS_CHROMIUM)("training in the playground", () => {
   const scores = async (page: Page): Promise<number[]> =>
     ((await sampleOf(page)).input as number[][]).flat().map(Math.fround);
 
+  const openHash = (page: Page, hash: string): Promise<void> =>
+    page.evaluate((text) => location.assign(text), hash);
+
   it("lowers the loss by a step, with the bits of the library", () =>
     visit(async (page) => {
       expect(await sentence(page)).toBe("No step yet: the loss is 1.285.");
@@ -66,13 +69,31 @@ describe.skipIf(!HAS_CHROMIUM)("training in the playground", () => {
   );
 
   it.each([
+    ["3.4e38", true, "#operation=cross_entropy&input=((3.4e38,0))&target=(1)&cell=(0,0)&v=1"],
+    ["3.4e38 in nll_loss", true, "#operation=nll_loss&input=((3.4e38,0))&target=(0)&v=1"],
+    ["-1 weighted by 1e307", true, "#operation=nll_loss&input=((-1,0))&target=(0)&weight=(1e307,1)&dtype=float64&reduction=sum&v=1"],
+    ["-4 weighted by 4e307", true, "#operation=nll_loss&input=((-4,0))&target=(0)&weight=(4e307,1)&dtype=float64&reduction=sum&v=1"],
+    ["1e308", false, "#operation=cross_entropy&input=((1e308,0))&target=(1)&cell=(0,0)&v=1"],
+  ])("draws the curve of a score of %s with numbers, or not at all: %s", (_score, isDrawn, hash) =>
+    visit(async (page) => {
+      await openHash(page, hash);
+      await page.waitForFunction(() => document.querySelectorAll("#step-input .score").length === 2);
+      for (const picture of await page.locator("#curves svg").all())
+        expect(await picture.innerHTML()).not.toMatch(/NaN|Infinity|∞/);
+      expect(await page.locator("#score-curve svg").count()).toBe(isDrawn ? 1 : 0);
+      if (!isDrawn)
+        expect(await page.textContent("#score-sentence")).toBe("This score is too large for a curve.");
+    }),
+  ); // biome-ignore format: a link a line
+
+  it.each([
     "#operation=cross_entropy&input=()&target=()&v=1",
     "#operation=cross_entropy&input=((),())&target=((),())&v=1",
     "#operation=nll_loss&input=(())&target=(-100)&v=1",
     "#operation=kl_div&input=()&target=()&v=1",
   ])("is not offered without a score: %s", (hash) =>
     visit(async (page) => {
-      await page.evaluate((text) => void (location.hash = text), hash);
+      await openHash(page, hash);
       await page.waitForFunction(() => document.querySelectorAll("#step-input .score").length === 0);
       expect(await page.textContent("#training-note")).toBe("There is no score to change.");
       expect(await page.locator("#train-1").isDisabled()).toBe(true);

@@ -123,6 +123,16 @@ describe("the curve over a score", () => {
     expect([points[0]!.x, points.at(-1)!.x]).toEqual([-reach, reach]);
   });
 
+  it("of a score of 3.4e38 reaches to float32's largest numbers, and of a larger score it is not drawn", () => {
+    const curve = (score: number) =>
+      scoreCurve(requestOf("cross_entropy", { input: [[score, 0]], target: [1] }), [0, 0]);
+    expect(curve(3.4e38).points.at(-1)!.x).toBeCloseTo(3.4e38, -36);
+    for (const score of [3.403e38, 1e308])
+      expect(() => curve(score)).toThrow(
+        expect.objectContaining({ code: "too_large", message: "This score is too large for a curve." }),
+      );
+  });
+
   it.each<[Operation, Body]>([
     ["cross_entropy", { input: [], target: [] }],
     ["cross_entropy", { input: [[], []], target: [[], []] }],
