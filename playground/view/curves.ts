@@ -3,10 +3,11 @@ import type { ScaleLinear } from "d3-scale";
 import { scaleLinear } from "d3-scale";
 import type { CurvePoint } from "../request/training.ts";
 import { shortNumber } from "../tensors/arithmetic.ts";
-import { svgElement } from "./dom.ts";
+import { element, svgElement } from "./dom.ts";
 
 const SIZE = { width: 360, height: 190 };
 const MARGIN = { left: 48, right: 12, top: 10, bottom: 34 };
+const TITLE_HEIGHT = 16;
 const TICKS = { x: 5, y: 4 };
 /** Length of the tangent, as a share of the width. */
 const TANGENT_SHARE = 0.22;
@@ -92,13 +93,19 @@ function drawAxes({ x, y }: Scales, xTitle: string): SVGElement[] {
         shortNumber(tick),
       ),
     );
-  const middle = String((MARGIN.left + right) / 2);
-  const title = svgElement(
-    "text",
-    { x: middle, y: String(SIZE.height - 4), "text-anchor": "middle" },
-    xTitle,
-  );
-  return [...rows, ...columns, title];
+  return [...rows, ...columns, drawTitle(xTitle)];
+}
+
+/** Draws the title of the x axis as HTML, because SVG shortens no text. */
+function drawTitle(title: string): SVGElement {
+  const frame = svgElement("foreignObject", {
+    x: String(MARGIN.left),
+    y: String(SIZE.height - TITLE_HEIGHT),
+    width: String(SIZE.width - MARGIN.left - MARGIN.right),
+    height: String(TITLE_HEIGHT),
+  });
+  frame.append(element("div", { class: "axis-title" }, title));
+  return frame;
 }
 
 function pathOf(points: readonly CurvePoint[], scales: Scales): string {

@@ -49,6 +49,29 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
     120_000,
   );
 
+  it.each([
+    ["one word", "Longclassnamewithoutanyblank".repeat(8)],
+    ["short words", "a long class name ".repeat(12)],
+    ["wide characters", "長い名前".repeat(40)],
+  ])("a long class name of %s fits into 320 pixels, and into the titles of the curves", (_kind, name) =>
+    visit(
+      async (page) => {
+        await fill(page, "#class_names", `cat, ${name}, dog, ${name}, ${name}`);
+        await page.locator("#step-input .score").nth(1).focus();
+        await expect.poll(() => page.textContent("#score-title")).toContain(name.trim());
+        expect(await widthOf(page)).toBeLessThanOrEqual(320);
+        const ends = await page.locator("#score-curve").evaluate((curve) =>
+          [...curve.querySelectorAll("text, div")].map((text) => {
+            const [outer, inner] = [curve, text].map((one) => one.getBoundingClientRect());
+            return Math.min(inner!.left - outer!.left, outer!.right - inner!.right);
+          }),
+        );
+        expect(Math.min(...ends)).toBeGreaterThanOrEqual(0);
+      },
+      { viewport: { width: 320, height: 800 } },
+    ),
+  );
+
   it.each([360, 390, 1280])(
     "nothing scrolls sideways in %i pixels",
     (width) =>
