@@ -18,7 +18,7 @@ export interface LossRequest {
   readonly target: Nested | undefined;
   /** Names of the first classes, shown as headings. Further classes are numbered. */
   readonly classNames: readonly string[];
-  /** Also computes the loss in the two other equivalent ways. */
+  /** Also computes the loss of one-hot rows in the two other equivalent ways. */
   readonly threeWays: boolean;
 }
 

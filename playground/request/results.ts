@@ -1,10 +1,10 @@
 /** A request with all numbers that its steps show, computed in the page. */
 
 import type { Nested } from "../tensors/slices.ts";
-import { mapElements } from "../tensors/slices.ts";
+import { mapElements, shapeOf, toNumber } from "../tensors/slices.ts";
 import { compute } from "./compute.ts";
 import type { Body, LossRequest } from "./request.ts";
-import { dimOf } from "./request.ts";
+import { dimOf, hasProbabilities } from "./request.ts";
 import { roundOperand } from "./scores.ts";
 
 /** A loss computed in another way. */
@@ -27,7 +27,7 @@ export interface Results {
   readonly gradTarget: Nested | undefined;
   /** All other tensors and numbers of the response, by their names. */
   readonly others: Readonly<Record<string, Nested>>;
-  /** The same loss in three equivalent ways, if requested. */
+  /** The same loss in three equivalent ways, if requested for one-hot rows. */
   readonly threeWays: readonly NamedLoss[];
 }
 
@@ -52,7 +52,7 @@ export function computeResults(request: LossRequest): Results {
     gradInput: response.grad_input as Nested | undefined,
     gradTarget: response.grad_target as Nested | undefined,
     others: othersOf(response),
-    threeWays: request.threeWays ? threeWaysOf(request) : [],
+    threeWays: request.threeWays && hasOneHotRows(request) ? threeWaysOf(request) : [],
   };
 }
 
@@ -81,6 +81,17 @@ function lossesOf({ operation, body }: LossRequest): Nested {
     ([name]) => !omitted.includes(name) && !name.startsWith("return_"),
   );
   return compute(operation, { ...Object.fromEntries(kept), reduction: "none" }).losses as Nested;
+}
+
+/** Returns true if each row of the target of cross_entropy has a 1 for one class and 0 for all others. */
+function hasOneHotRows(request: LossRequest): boolean {
+  const { operation, target = [] } = request;
+  if (operation !== "cross_entropy" || !hasProbabilities(request) || shapeOf(target).length !== 2)
+    return false;
+  return (target as Nested[][]).every((row) => {
+    const shares = row.map(toNumber).filter((share) => share !== 0);
+    return shares.length === 1 && shares[0] === 1;
+  });
 }
 
 /** Computes the loss of one-hot rows, of their class indices, and by nll_loss of log_softmax. */

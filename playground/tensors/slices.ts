@@ -6,6 +6,9 @@
  */
 export type Nested = number | bigint | string | readonly Nested[];
 
+/** lossd accepts tensors of up to this many dimensions. */
+export const MAX_RANK = 8;
+
 /** The indices of an element, outermost first. A scalar has none. */
 export type Indices = readonly number[];
 

@@ -1,5 +1,6 @@
 /** Text to tensor and back: JSON, Python lists, printed NumPy arrays and PyTorch tensors, spreadsheet cells, CSV. */
 import type { Nested } from "./slices.ts";
+import { MAX_RANK } from "./slices.ts";
 
 /** Thrown for text without numbers. The message names the position and the text found there. */
 export class TextError extends Error {
@@ -93,6 +94,9 @@ function parseLists(text: string): Nested {
     if (/^[\s,]/.test(word)) continue;
     if (word === ";") open.at(-1)!.push(ROW_END);
     else if (word === "[" || word === "(") {
+      // Further functions descend into the lists by recursion, for which the stack must suffice.
+      if (open.length > MAX_RANK)
+        throw new TextError(`${positionOf(text, token.index)}: a tensor has at most ${MAX_RANK} dimensions.`);
       const list: Nested[] = [];
       open.at(-1)!.push(list);
       open.push(list);

@@ -1,9 +1,7 @@
 /** Nested lists to the typed arrays of lossd's library, and back, with the conversions that the server makes. */
 import type { ArrayTensor, DType } from "./library.ts";
 import type { Indices, Nested } from "./slices.ts";
-import { shapeOf, toNumber, unravel } from "./slices.ts";
-
-const MAX_RANK = 8;
+import { MAX_RANK, shapeOf, toNumber, unravel } from "./slices.ts";
 
 /** Thrown for numbers that lossd does not accept: the library's and the server's code, the field and the element. */
 export class Refusal extends Error {

@@ -212,6 +212,10 @@ describe.skipIf(!HAS_CHROMIUM)("a lesson's link", () => {
     ["of an unknown example", "#example=birds&v=1"],
     ["with a list that is not closed", "#operation=log_softmax&input=((1,2&v=1"],
     ["of numbers that lossd refuses", "#operation=cross_entropy&input=((1,2))&target=(7)&v=1"],
+    [
+      "with more brackets than the stack has room for",
+      `#operation=log_softmax&input=${"(".repeat(20_000)}1${")".repeat(20_000)}&v=1`,
+    ],
     ["of lists of different lengths", "#operation=log_softmax&input=((1,2),(3))&v=1"],
   ])("%s gives the first example and a sentence", (_name, hash) =>
     visit(async (page) => {
@@ -222,6 +226,18 @@ describe.skipIf(!HAS_CHROMIUM)("a lesson's link", () => {
       expect(await page.textContent("#loss")).toBe("1.676");
       expect(await page.textContent("#problem")).toBe("");
       expect(await violationsOf(page)).toEqual([]);
+    }),
+  );
+
+  it.each([
+    "#example=one-hot&operation=log_softmax&input=((1,2))&v=1",
+    "#example=one-hot&operation=cross_entropy&input=((1,2))&target=(0)&v=1",
+  ])("that names an example of one-hot rows opens another request: %s", (hash) =>
+    visit(async (page) => {
+      await openLink(page, `${service().url}/${hash}`);
+      await expect.poll(() => cells(page, "input"), SOON).toEqual(["1", "2"]);
+      expect(await page.textContent("#problem")).toBe("");
+      expect(await page.locator(".ways").count()).toBe(0);
     }),
   );
 

@@ -67,6 +67,7 @@ describe("text of tensors", () => {
     ],
     ["an integer beyond a double", `[1${"0".repeat(309)}]`, ["Infinity"]],
     ["an empty list", "[]", []],
+    ["eight dimensions", "[[[[[[[[1]]]]]]]]", [[[[[[[[1]]]]]]]]],
     ["three dimensions", "[[[1, 2]], [[3, 4]]]", [[[1, 2]], [[3, 4]]]],
   ])("%s is read", (_name, text, value) => {
     expect(parseTensor(text)).toEqual({ value, note: "" });
@@ -96,6 +97,7 @@ describe("text of tensors", () => {
     ["[[0. 1. ... 8. 9.]]", "Line 1, column 9: ... stands for numbers that were left out."],
     ["[true, null]", "Line 1, column 2: true is not a number."],
     ['["it\'s", 1]', 'Line 1, column 2: "it\'s" is not a number.'],
+    ["[".repeat(9), "Line 1, column 9: a tensor has at most 8 dimensions."],
     ["1\t\t3", "Line 1: number 2 is missing."],
     ["1,5\t2,5", "Line 1: 1,5 is not a number. Write a point for the decimal comma."],
     ["1,5;2,5", "Line 1: 1,5 is not a number. Write a point for the decimal comma."],
@@ -103,6 +105,13 @@ describe("text of tensors", () => {
     ['{"shape": [1], "data": [1]}', "Write numbers or lists; objects with shape and data are for programs."],
   ])("%j is refused: %s", (text, message) => {
     expect(() => parseTensor(text)).toThrow(new TextError(message));
+  });
+
+  it("of more lists in lists than the stack has room for is refused", () => {
+    const text = `${"(".repeat(20_000)}1${")".repeat(20_000)}`;
+    expect(() => parseTensor(text)).toThrow(
+      new TextError("Line 1, column 9: a tensor has at most 8 dimensions."),
+    );
   });
 
   it("is written so that it is read again", () => {
