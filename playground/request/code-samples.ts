@@ -29,8 +29,8 @@ function quoteShell(text: string): string {
 
 function typescript(url: string, json: string, hasToken: boolean): string {
   const token = hasToken ? ', authorization: "Bearer " + process.env.TOKEN' : "";
-  // JavaScript would round an integer above 2^53 in an object, so such a body is a string.
-  const isExact = toJson(JSON.parse(json)) === json;
+  // JSON.stringify would round an integer above 2^53 and drop the sign of -0, so such a body is a string.
+  const isExact = JSON.stringify(JSON.parse(json)) === json;
   return `const answer = await fetch(${JSON.stringify(url)}, {
   method: "POST",
   headers: { "content-type": "application/json"${token} },

@@ -1,7 +1,7 @@
 /** A lesson as the hash of a link, readable and with the API's names: `#operation=cross_entropy&input=((2,1))&target=(0)&v=1`. */
 
 import type { Indices, Nested } from "../tensors/slices.ts";
-import { exactNumber, parseTensor } from "../tensors/tensor-text.ts";
+import { exactNumber, formatNumber, parseTensor } from "../tensors/tensor-text.ts";
 import type { Example } from "./examples.ts";
 import { EXAMPLES } from "./examples.ts";
 import { FIELDS, fieldsOf } from "./fields.ts";
@@ -49,7 +49,7 @@ export function hashOf({ example, request, classNames, learningRate, cell }: Les
 
 /** Writes a value without the characters that a link would escape: lists in round brackets. */
 function textOf(value: unknown): string {
-  return Array.isArray(value) ? `(${value.map(textOf).join(",")})` : String(value);
+  return Array.isArray(value) ? `(${value.map(textOf).join(",")})` : formatNumber(value);
 }
 
 function encode(text: string): string {

@@ -14,7 +14,7 @@ export function shortNumber(value: number): string {
 export function fullNumber(value: number): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value < 0 ? "−∞" : "∞";
-  return String(value).replaceAll("-", "−");
+  return Object.is(value, -0) ? "−0" : String(value).replaceAll("-", "−");
 }
 
 /** Formats a number in 4 significant digits or in `decimals` decimals, whichever is more precise. */

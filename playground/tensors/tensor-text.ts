@@ -37,13 +37,18 @@ export function parseTensor(text: string): ParsedTensor | undefined {
 
 /** Formats a tensor with one row a line. {@link parseTensor} reads it back. */
 export function formatTensor(value: Nested): string {
-  if (!Array.isArray(value)) return String(value);
+  if (!Array.isArray(value)) return formatNumber(value);
   if (!value.some(Array.isArray)) return `[${value.map(formatElement).join(", ")}]`;
   return toJson(value).replaceAll("],", "],\n").replaceAll(",", ", ").replaceAll(", \n", ",\n");
 }
 
 function formatElement(value: Nested): string {
-  return typeof value === "string" ? `"${value}"` : String(value);
+  return typeof value === "string" ? `"${value}"` : formatNumber(value);
+}
+
+/** Formats a number like String, but keeps the sign of -0, with a decimal because Python's JSON reads -0 as an integer. */
+export function formatNumber(value: unknown): string {
+  return Object.is(value, -0) ? "-0.0" : String(value);
 }
 
 /** Parses an element as the API spells it. Returns undefined if the word is not a number. */
@@ -72,9 +77,9 @@ export function exactNumber(numeral: string): number | bigint {
   return numeral.startsWith("-") ? -magnitude : magnitude;
 }
 
-/** Returns JSON like JSON.stringify, which throws for a bigint. */
+/** Returns JSON like JSON.stringify, which throws for a bigint and writes -0 as 0. */
 export function toJson(value: unknown): string {
-  if (typeof value === "bigint") return String(value);
+  if (typeof value === "bigint" || Object.is(value, -0)) return formatNumber(value);
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(toJson).join(",")}]`;
   const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${toJson(member)}`);

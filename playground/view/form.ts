@@ -5,7 +5,7 @@ import { FIELDS, fieldsOf } from "../request/fields.ts";
 import type { Body, LossRequest, Operation } from "../request/request.ts";
 import { classNamesOf, reductionOf } from "../request/request.ts";
 import type { Nested } from "../tensors/slices.ts";
-import { exactNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
+import { exactNumber, formatNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
 import { setControlText } from "./control-text.ts";
 import { announce, byId } from "./dom.ts";
 
@@ -97,7 +97,7 @@ export function setOperand(name: "input" | "target", value: Nested): void {
 
 function textFor(value: unknown): string {
   if (value === undefined) return "";
-  return typeof value === "object" ? formatTensor(value as Nested) : String(value);
+  return typeof value === "object" ? formatTensor(value as Nested) : formatNumber(value);
 }
 
 /** Opens the fold around a control, if there is one. */

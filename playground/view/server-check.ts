@@ -62,10 +62,10 @@ export function truncate(text: string): string {
   return `${text.slice(0, MAX_SHOWN_CHARS)}\n... ${MAX_SHOWN_CHARS} of ${text.length} characters are shown`;
 }
 
-/** Formats JSON with one line for each row of numbers. */
+/** Formats JSON with one line for each row of numbers, and -0 with its sign. */
 function formatJson(json: unknown): string {
-  return JSON.stringify(json, null, 1).replaceAll(
-    /\[\s+([^[\]{}]*?)\s+\]/g,
-    (_, row: string) => `[${row.replaceAll(/\s*\n\s*/g, " ")}]`,
-  );
+  const withSign = (_name: string, value: unknown): unknown => (Object.is(value, -0) ? "-0.0" : value);
+  return JSON.stringify(json, withSign, 1)
+    .replaceAll('"-0.0"', "-0.0")
+    .replaceAll(/\[\s+([^[\]{}]*?)\s+\]/g, (_, row: string) => `[${row.replaceAll(/\s*\n\s*/g, " ")}]`);
 }

@@ -276,6 +276,24 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
     }),
   );
 
+  it("finds the same bits for scores of -0, and shows its sign", () =>
+    visit(async (page) => {
+      await page.selectOption("#operation", "nll_loss");
+      await page.selectOption("#reduction", "none");
+      await page.locator("#return_grad").setChecked(false);
+      await fill(page, "#input", "-0 -1\n0 -1");
+      await fill(page, "#target", "0 0");
+      await ask(page);
+      await expect.poll(() => verdict(page), SOON).toBe("The server’s numbers are the same, bit by bit.");
+      expect(JSON.parse((await page.textContent("#answer"))!).losses).toEqual([0, -0]);
+      await page.locator("#step-input .score").first().focus();
+      expect(await page.textContent("#explanation")).toBe("input[0, 0] = −0");
+      expect(await page.locator("#step-input .score").first().inputValue()).toBe("−0");
+      // A change of another score writes all of them again.
+      await page.locator("#step-input .score").nth(1).fill("-2");
+      expect(await page.inputValue("#input")).toContain("-0.0");
+    }));
+
   it("sends nothing before that", () =>
     visit(async (page) => {
       const sent: string[] = [];

@@ -35,8 +35,9 @@ describe.each(["curl", "Python", "TypeScript"] as const)("a sample in %s", (lang
     ["2^53 + 1", 9007199254740993n, "9007199254740993"],
     ["-2^63", -(2n ** 63n), "-9223372036854775808"],
     ["-100", -100, "-100"],
+    ["-0", -0, "-0.0"],
   ])(
-    "sends an ignore_index of %s, and a target of the same value, without rounding",
+    "sends an ignore_index of %s, and a target of the same value, digit by digit",
     async (_name, value, digits) => {
       const body = { input: [[1, 2]], target: [value], ignore_index: value, return_grad: true };
       expect(await send(body)).toBe(

@@ -251,7 +251,7 @@ describe("a difference", () => {
   it.each<[Body, Members, string | undefined]>([
     [{ loss: 1.5 }, { loss: 1.5 }, undefined],
     [{ loss: 1.5 }, { loss: 1.25 }, "loss is 1.5 here, and 1.25 there."],
-    [{ loss: 0 }, { loss: -0 }, "loss is 0 here, and 0 there."],
+    [{ loss: 0 }, { loss: -0 }, "loss is 0 here, and −0 there."],
     [{ loss: 0.27539063 }, { loss: 0.27539062 }, undefined],
     [
       { loss: 0.1234567891234 },

@@ -81,7 +81,7 @@ function expectTrue(sentence: string, value: number): void {
   const [name, ...sides] = equation.split(" = ");
   if (/^(?:input|target)/.test(name!)) {
     const [whole] = sides[0]!.split(",");
-    expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), sentence).toBe(value + 0);
+    expect(toNumber(whole!.replaceAll("−", "-").replace("∞", "Infinity")), sentence).toBe(value);
     return;
   }
   expect(name, sentence).toMatch(

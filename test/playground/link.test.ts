@@ -44,8 +44,7 @@ describe("a lesson's link", () => {
       fc
         .double({ noNaN: true, noDefaultInfinity: true })
         // Larger integers are read as bigints.
-        .filter((value) => !Number.isInteger(value) || Number.isSafeInteger(value))
-        .map((value) => value + 0),
+        .filter((value) => !Number.isInteger(value) || Number.isSafeInteger(value)),
       fc.constantFrom("NaN", "Infinity", "-Infinity", 2n ** 60n),
     );
     const row = fc.array(number, { minLength: 1, maxLength: 3 });
@@ -59,6 +58,14 @@ describe("a lesson's link", () => {
       }),
       { numRuns: 500 },
     );
+  });
+
+  it("keeps the sign of -0", () => {
+    const lesson = own("log_softmax", { input: [-0, 0], temperature: -0 });
+    expect(hashOf(lesson)).toBe(
+      "#operation=log_softmax&input=(-0.0,0)&temperature=-0.0&return_grad=false&v=1",
+    );
+    expect(lessonOf(hashOf(lesson)!)).toEqual(lesson);
   });
 
   it("is not made of more than 8,000 characters", () => {
