@@ -9,8 +9,8 @@ import type {
 import { crossEntropy, klDiv, LossError, logSoftmax, nllLoss } from "../tensors/library.ts";
 import type { Nested } from "../tensors/slices.ts";
 import { shapeOf, unravel } from "../tensors/slices.ts";
-import { float32Text, fromTensor, named, Refusal, toTensor } from "../tensors/typed-arrays.ts";
-import { FIELDS } from "./fields.ts";
+import { float32Text, fromTensor, MAX_INTEGER, named, Refusal, toTensor } from "../tensors/typed-arrays.ts";
+import { FIELDS, integerField } from "./fields.ts";
 import type { Body, Operation } from "./request.ts";
 
 /** Fields that choose how the server writes a response. */
@@ -70,9 +70,21 @@ function optionsOf(operation: Operation, body: Body): Options {
     .filter(([name]) => !["input", "target", ...ENCODINGS].includes(name))
     .map(([name, value]) => [
       camelCase(name),
-      isTensor(name) ? operand(name, body, name === "index" ? "int64" : dtype) : value,
+      isTensor(name) ? operand(name, body, name === "index" ? "int64" : dtype) : toOption(name, value),
     ]);
   return Object.fromEntries(options) as Options;
+}
+
+/** Converts an integer option to the library's type, in the range that the server accepts. */
+function toOption(name: string, value: unknown): unknown {
+  const field = integerField(name);
+  if (field === undefined || (typeof value !== "number" && typeof value !== "bigint")) return value;
+  const { min = -MAX_INTEGER } = field.range!;
+  const limit =
+    value > MAX_INTEGER ? `most ${MAX_INTEGER}` : value < -MAX_INTEGER ? `least ${min}` : undefined;
+  if (limit !== undefined) throw new Refusal("invalid_request", name, [], `expected at ${limit}`);
+  // The library takes 2^53, which is no safe integer, as a bigint only.
+  return name === "ignore_index" && Number.isInteger(Number(value)) ? BigInt(value) : Number(value);
 }
 
 function toResponse(result: Result, body: Body): Body {

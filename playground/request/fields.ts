@@ -1,4 +1,5 @@
 /** The fields of a request as a table. The form draws a control for each option, and reads and sends each field. */
+import { exactNumber } from "../tensors/tensor-text.ts";
 import type { Operation } from "./request.ts";
 
 /** Parts of the form. The operands have controls in the HTML, the others are drawn from the table. */
@@ -203,6 +204,16 @@ export const FIELDS: readonly Field[] = [
     choices: [true, false],
   },
 ];
+
+/** Reads a number. Integer options keep all digits, because the server refuses an integer above 2^53 instead of rounding it. */
+export function readNumber(name: string, text: string): number | bigint {
+  return integerField(name) === undefined ? Number(text) : exactNumber(text);
+}
+
+/** Returns the field of an integer option. */
+export function integerField(name: string): Field | undefined {
+  return FIELDS.find((field) => field.name === name && field.range?.step === 1);
+}
 
 /** Returns the fields that an operation accepts. */
 export function fieldsOf(operation: Operation): Field[] {

@@ -1,10 +1,10 @@
 /** A lesson as the hash of a link, readable and with the API's names: `#operation=cross_entropy&input=((2,1))&target=(0)&v=1`. */
 
 import type { Indices, Nested } from "../tensors/slices.ts";
-import { exactNumber, formatNumber, parseTensor } from "../tensors/tensor-text.ts";
+import { formatNumber, parseTensor } from "../tensors/tensor-text.ts";
 import type { Example } from "./examples.ts";
 import { EXAMPLES } from "./examples.ts";
-import { FIELDS, fieldsOf } from "./fields.ts";
+import { FIELDS, fieldsOf, readNumber } from "./fields.ts";
 import type { Body, Operation } from "./request.ts";
 import { OPERATIONS } from "./request.ts";
 
@@ -118,7 +118,7 @@ function choice(name: string, text: string): unknown {
 function finiteNumber(name: string, text: string): number | bigint | undefined {
   if (text === "") return undefined;
   if (!Number.isFinite(Number(text))) throw wrong(name, text);
-  return exactNumber(text);
+  return readNumber(name, text);
 }
 
 function tensor(name: string, text: string): Nested | undefined {

@@ -3,6 +3,9 @@ import type { ArrayTensor, DType } from "./library.ts";
 import type { Indices, Nested } from "./slices.ts";
 import { MAX_RANK, shapeOf, toNumber, unravel } from "./slices.ts";
 
+/** Larger integers are not exact in JSON, so the server refuses them. */
+export const MAX_INTEGER = 2 ** 53;
+
 /** Thrown for numbers that lossd does not accept: the library's and the server's code, the field and the element. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
@@ -43,15 +46,15 @@ export function toTensor(field: string, value: Nested, dtype: DType): ArrayTenso
     const message = "expected a list of the same length and depth as those beside it";
     throw new Refusal("ragged_tensor", field, ragged, message);
   }
-  const values = elementsOf(value).map(toNumber);
+  const elements = elementsOf(value);
   if (dtype === "int64") {
-    const wrong = values.findIndex((one) => !Number.isInteger(one) || Math.abs(one) > 2 ** 53);
+    const wrong = elements.findIndex((one) => !isExactInteger(one));
     if (wrong >= 0) {
       const message = "expected an integer that int64 holds, up to 2^53";
       throw new Refusal("invalid_element", field, unravel(wrong, shape), message);
     }
   }
-  return { dtype, shape, data: ARRAYS[dtype](values) } as ArrayTensor;
+  return { dtype, shape, data: ARRAYS[dtype](elements.map(toNumber)) } as ArrayTensor;
 }
 
 /** Converts a tensor to nested lists of decimals with the bits of its elements. */
@@ -110,6 +113,11 @@ function raggedList(value: Nested, shape: readonly number[], at: Indices): Indic
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function isExactInteger(element: Nested): boolean {
+  const isInteger = typeof element === "bigint" || (typeof element === "number" && Number.isInteger(element));
+  return isInteger && element >= -MAX_INTEGER && element <= MAX_INTEGER;
 }
 
 function elementsOf(value: Nested): Nested[] {

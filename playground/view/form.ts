@@ -1,11 +1,11 @@
 /** Reads a request from the form, and shows errors at its controls. Each API field has a control with its name as id. */
 
 import type { Field } from "../request/fields.ts";
-import { FIELDS, fieldsOf } from "../request/fields.ts";
+import { FIELDS, fieldsOf, readNumber } from "../request/fields.ts";
 import type { Body, LossRequest, Operation } from "../request/request.ts";
 import { classNamesOf, reductionOf } from "../request/request.ts";
 import type { Nested } from "../tensors/slices.ts";
-import { exactNumber, formatNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
+import { formatNumber, formatTensor, parseTensor, TextError } from "../tensors/tensor-text.ts";
 import { setControlText } from "./control-text.ts";
 import { announce, byId } from "./dom.ts";
 
@@ -180,7 +180,7 @@ function readField({ name, kind, choices = [] }: Field): unknown {
   const text = textOf(name);
   if (text === "") return undefined;
   if (kind === "choice") return choices.find((choice) => String(choice) === text);
-  return kind === "number" ? exactNumber(text) : readTensor(name, text);
+  return kind === "number" ? readNumber(name, text) : readTensor(name, text);
 }
 
 function readTensor(name: string, text: string): Nested | undefined {

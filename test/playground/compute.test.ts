@@ -8,18 +8,19 @@ import { EXAMPLES } from "../../playground/request/examples.ts";
 import type { Body, Operation } from "../../playground/request/request.ts";
 import type { Members } from "../../playground/request/response.ts";
 import { membersOf } from "../../playground/request/response.ts";
+import { toJson } from "../../playground/tensors/tensor-text.ts";
 import { bfloat16Bits, float32Text, Refusal } from "../../playground/tensors/typed-arrays.ts";
 import { useService } from "../support/service.ts";
 
 const service = useService();
 
 async function expectSame(operation: Operation, body: Body): Promise<void> {
-  const { status, json } = await service().post(`/v1/${operation}`, body);
+  const { status, json } = await service().post(`/v1/${operation}`, toJson(body));
   expect(status, json.detail).toBe(200);
   const own = compute(operation, body);
   expect(differenceOf(own, membersOf(json)!)).toBeUndefined();
   for (const format of ["flat", "base64"]) {
-    const other = (await service().post(`/v1/${operation}`, { ...body, format })).json;
+    const other = (await service().post(`/v1/${operation}`, toJson({ ...body, format }))).json;
     expect(differenceOf(own, membersOf(other)!), format).toBeUndefined();
   }
 }
@@ -119,6 +120,11 @@ describe("a response of the page is the server's, member by member", () => {
       });
   });
 
+  it("for integers of 2^53", async () => {
+    for (const index of [2n ** 53n, -(2n ** 53n)])
+      await expectSame("cross_entropy", { input: [[1, 2], [3, 4]], target: [index, 1], ignore_index: index }); // biome-ignore format: one body
+  });
+
   it("for special values, scalars and empty lists", async () => {
     await expectSame("cross_entropy", {
       input: [
@@ -136,7 +142,7 @@ describe("a response of the page is the server's, member by member", () => {
 });
 
 describe("a request that the server rejects is refused in the page with its code, place and words", () => {
-  it.each<[Operation, Body]>([
+  const rejected: [Operation, Body][] = [
     [
       "cross_entropy",
       {
@@ -189,23 +195,41 @@ describe("a request that the server rejects is refused in the page with its code
     ["log_softmax", { input: [[1, 2]], dim: 2 }],
     ["kl_div", { input: [[1, 2]], target: [[1]] }],
     ["log_softmax", { input: [[[[[[[[[1]]]]]]]]] }],
-  ])("%s of %j", async (operation, body) => {
-    const { json } = await service().post(`/v1/${operation}`, body);
-    const { pointer, detail } = json.errors[0];
-    const refused = (): Body => compute(operation, body);
-    expect(refused).toThrow(Refusal);
-    try {
-      refused();
-    } catch (error) {
-      const { code, field, at, message } = error as Refusal;
-      expect([code, ["", field, ...at].join("/"), message]).toEqual([json.code, pointer, detail]);
-    }
-  });
+    ["cross_entropy", { input: [[1, 2]], target: [2n ** 53n] }],
+    ["cross_entropy", { input: [[1, 2]], target: [2n ** 53n + 1n] }],
+    ["cross_entropy", { input: [[1, 2]], target: [-(2n ** 53n) - 1n] }],
+    ["cross_entropy", { input: [[1, 2]], target: [1e300] }],
+    ["cross_entropy", { input: [[1, 2]], target: [1], ignore_index: 2n ** 53n + 1n }],
+    ["cross_entropy", { input: [[1, 2]], target: [1], ignore_index: 2n ** 63n }],
+    ["cross_entropy", { input: [[1, 2]], target: [1], ignore_index: -(2n ** 63n) }],
+    ["cross_entropy", { input: [[1, 2]], target: [1], ignore_index: 1e16 }],
+    ["cross_entropy", { input: [[1, 2]], target: [1], dim: 2n ** 53n }],
+    ["cross_entropy", { input: [[1, 2]], target: [1], dim: -(2n ** 60n) }],
+    ["cross_entropy", { input: [[1, 2]], target: [1], shift: 2n ** 60n }],
+    ["cross_entropy", { input: [[1, 2]], target: [1], shift: -(2n ** 60n) }],
+    ["log_softmax", { input: [[1, 2]], top_k: 2n ** 60n }],
+    ["log_softmax", { input: [[1, 2]], index: [[2n ** 53n + 1n]] }],
+  ];
+  it.each(rejected.map(([operation, body]) => [operation, toJson(body), body] as const))(
+    "%s of %s",
+    async (operation, _json, body) => {
+      const { json } = await service().post(`/v1/${operation}`, toJson(body));
+      const { pointer, detail } = json.errors[0];
+      const refused = (): Body => compute(operation, body);
+      expect(refused).toThrow(Refusal);
+      try {
+        refused();
+      } catch (error) {
+        const { code, field, at, message } = error as Refusal;
+        expect([code, ["", field, ...at].join("/"), message]).toEqual([json.code, pointer, detail]);
+      }
+    },
+  );
 
   it.each([
     ["shift", -1],
     ["shift", 0.5],
-    ["dim", 2n ** 60n],
+    ["dim", 0.5],
   ])("%s of %s, by the library's words", (field, value) => {
     const body = { input: [[1, 2]], target: [1], [field]: value };
     expect(() => compute("cross_entropy", body)).toThrow(/^expected an integer/);

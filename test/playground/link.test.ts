@@ -60,6 +60,17 @@ describe("a lesson's link", () => {
     );
   });
 
+  it("rounds the numbers of options to doubles, and keeps the digits of integer options", () => {
+    const hash = (options: string): string =>
+      `#operation=cross_entropy&input=((1,2))&target=(0)&${options}&v=1`;
+    const bodyOf = (options: string): Body => lessonOf(hash(options))!.request!.body;
+    const digits = "9007199254740993";
+    for (const name of ["temperature", "softcap", "label_smoothing", "lse_square_scale"])
+      expect(bodyOf(`${name}=${digits}`)[name], name).toBe(Number(digits));
+    for (const name of ["ignore_index", "dim", "shift"])
+      expect(bodyOf(`${name}=${digits}`)[name], name).toBe(BigInt(digits));
+  });
+
   it("keeps the sign of -0", () => {
     const lesson = own("log_softmax", { input: [-0, 0], temperature: -0 });
     expect(hashOf(lesson)).toBe(
