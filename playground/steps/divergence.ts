@@ -12,7 +12,7 @@ import {
   shortNumber,
 } from "../tensors/arithmetic.ts";
 import type { Indices, Nested } from "../tensors/slices.ts";
-import { classSlices, lineAt, lineIndices, numberAt, toNumber } from "../tensors/slices.ts";
+import { classSlices, lineAt, lineIndices, MAX_DRAWN_LINE, numberAt, toNumber } from "../tensors/slices.ts";
 import type { Heat } from "./colors.ts";
 import { logSumExp } from "./explanation.ts";
 import { inputStep } from "./input-step.ts";
@@ -58,15 +58,15 @@ export function divergenceSteps(results: Results): Step[] {
     },
   ];
   if (losses !== undefined) {
-    steps.push({
+    const lossesStep: Step = {
       ...tableStep(results, "losses", losses, "signed"),
       title: "Loss of each element",
       note,
       arrow: "compare the two",
       sourcesOf: (at) => operandsOf(results, at),
       explain: (at) => explainDivergence(results, losses, at),
-    });
-    steps.push(...reductionStep(results, losses));
+    };
+    steps.push(lossesStep, ...reductionStep(results, losses, lossesStep));
   }
   if (gradInput !== undefined) steps.push(gradientStep(results, "input", gradInput));
   if (gradTarget !== undefined) steps.push(gradientStep(results, "target", gradTarget));
@@ -107,7 +107,10 @@ function gradientStep(results: Results, operand: "input" | "target", value: Nest
 /** Returns the numbers of input and target that an element of the result comes from. */
 function operandsOf(results: Results, at: Indices): CellRef[] {
   const { request, dim } = results;
-  const cells = kindOf(results) === "scores" ? lineIndices(request.input, at.toSpliced(dim, 1), dim) : [at];
+  const cells =
+    kindOf(results) === "scores"
+      ? lineIndices(request.input, at.toSpliced(dim, 1), dim, MAX_DRAWN_LINE)
+      : [at];
   return ["input", "target"].flatMap((step) => cells.map((one) => ({ step, at: one })));
 }
 

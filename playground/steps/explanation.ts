@@ -1,6 +1,6 @@
 /** Explanations: an equation for each cell of a step, with the numbers that the cell comes from. */
 
-import type { LossRequest } from "../request/request.ts";
+import type { LossRequest, Share } from "../request/request.ts";
 import {
   hasProbabilities,
   isKept,
@@ -74,7 +74,7 @@ export function explainSoftmax(results: Results, at: Indices): string {
   const value = Math.exp(numberAt(logProbs, at));
   if (scores.includes(Infinity))
     return `${name} = ${shortNumber(value)}: softmax of a line with ∞ is undefined`;
-  const arithmetic = `${exp(scores[at[dim] ?? 0]!)} / (${sumOf(scores.map(exp))})`;
+  const arithmetic = `${exp(scores[at[dim] ?? 0]!)} / (${sumOf(scores, exp)})`;
   return equation(name, arithmetic, value, roundingWords(request));
 }
 
@@ -119,10 +119,9 @@ export function explainLoss(results: Results, losses: Nested, position: Indices)
   const shares = targetShares(request, position);
   const isPicked = !hasProbabilities(request) && !isSparse(request) && shares.length === 1;
   const index = shares[0]?.c ?? 0;
-  const terms = shares
-    .filter(({ share, c }) => share * weights[c]! !== 0 || !Number.isFinite(logs[c]))
-    .map(({ share, c }) => product([share, weights[c]!, logs[c]!]));
-  const picked = minus(isPicked ? product([weights[index]!, logs[index]!]) : sumOf(terms));
+  const counting = shares.filter(({ share, c }) => share * weights[c]! !== 0 || !Number.isFinite(logs[c]));
+  const termOf = ({ share, c }: Share): string => product([share, weights[c]!, logs[c]!]);
+  const picked = minus(isPicked ? product([weights[index]!, logs[index]!]) : sumOf(counting, termOf));
   const pickedWords = isPicked
     ? `minus the ${entry} at class ${index}`
     : `minus the sum of each class's ${isSparse(request) ? "target_weight" : "share of the target"} times its ${entry}`;

@@ -5,7 +5,7 @@ import type { Results } from "../request/results.ts";
 import { scoresId } from "../request/scores.ts";
 import { elementName, fullNumber } from "../tensors/arithmetic.ts";
 import type { Indices, Nested } from "../tensors/slices.ts";
-import { lineIndices, numberAt, plainSlices, positionSlices } from "../tensors/slices.ts";
+import { lineIndices, MAX_DRAWN_LINE, numberAt, plainSlices, positionSlices } from "../tensors/slices.ts";
 import type { Heat } from "./colors.ts";
 import { explainZLoss } from "./explanation.ts";
 import { explainGradTargetWeight } from "./gradient-explanation.ts";
@@ -70,7 +70,10 @@ export function otherStep(results: Results, name: string, value: Nested): Step {
     ...(hasPositions && {
       positionOf: (at: Indices) => at,
       sourcesOf: (position: Indices) =>
-        lineIndices(request.input, position, dim).map((at) => ({ step: scoresId(request), at })),
+        lineIndices(request.input, position, dim, MAX_DRAWN_LINE).map((at) => ({
+          step: scoresId(request),
+          at,
+        })),
     }),
     explain: (at) =>
       known?.explain?.(results, value, at) ?? `${elementName(name, at)} = ${fullNumber(numberAt(value, at))}`,

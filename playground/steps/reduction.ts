@@ -2,14 +2,15 @@
 
 import { hasProbabilities, isSparse, positionWord, reductionOf } from "../request/request.ts";
 import type { Results } from "../request/results.ts";
-import { equation, factor, shortNumber, sumOf } from "../tensors/arithmetic.ts";
-import type { Indices, Nested } from "../tensors/slices.ts";
-import { mapElements, positionSlices, shapeOf, toNumber } from "../tensors/slices.ts";
+import { equation, factor, MAX_TERMS, shortNumber, sumOf } from "../tensors/arithmetic.ts";
+import type { Nested } from "../tensors/slices.ts";
+import { firstNumbers, positionSlices, shapeOf, toNumber } from "../tensors/slices.ts";
 import { roundingWords } from "./explanation.ts";
 import type { Step } from "./step.ts";
+import { cellsOf } from "./step.ts";
 
-/** Returns the step of the one loss, none for reduction none. */
-export function reductionStep(results: Results, losses: Nested): Step[] {
+/** Returns the step of the one loss, which comes from the losses of another step. None for reduction none. */
+export function reductionStep(results: Results, losses: Nested, lossesStep: Step): Step[] {
   const { request, response } = results;
   const { loss } = response as { loss?: Nested };
   if (loss === undefined) return [];
@@ -25,17 +26,10 @@ export function reductionStep(results: Results, losses: Nested): Step[] {
       arrow: reduction,
       slices: positionSlices(loss, "loss"),
       isNumber: true,
-      sourcesOf: () => allCells(shapeOf(losses)).map((at) => ({ step: "losses", at })),
+      sourcesOf: () => cellsOf(lossesStep),
       explain: () => explainReduction(results, losses),
     },
   ];
-}
-
-function allCells(shape: readonly number[]): Indices[] {
-  return shape.reduce<Indices[]>(
-    (cells, size) => cells.flatMap((at) => Array.from({ length: size }, (_, index) => [...at, index])),
-    [[]],
-  );
 }
 
 /** Says by what a mean divides. */
@@ -70,9 +64,9 @@ function explainReduction(results: Results, losses: Nested): string {
   // PyTorch divides each part of a loss, so a part of 0 becomes NaN beside others.
   if (divisor === 0)
     return `loss = ${shortNumber(value)}: the sum is divided by ${divisorWords(results)}, which is 0`;
-  const terms: string[] = [];
-  mapElements(losses, (loss) => terms.push(terms.length === 0 ? shortNumber(loss) : factor(loss)));
-  const sum = terms.length === 1 ? terms[0]! : sumOf(terms);
+  // One more than are shown, so that the sum has dots.
+  const terms = firstNumbers(losses, MAX_TERMS + 1);
+  const sum = sumOf(terms, (loss, index) => (index === 0 ? shortNumber(loss) : factor(loss)));
   const isSum = reductionOf(request.body) === "sum" || divisor === 1;
   const arithmetic = isSum ? sum : `${terms.length === 1 ? sum : `(${sum})`} / ${factor(divisor)}`;
   return equation("loss", arithmetic, value, roundingWords(request));

@@ -34,9 +34,16 @@ export interface Step {
   isPicked?(at: Indices): boolean;
   /** Returns the position of a cell: its indices without the class. Cells of one position are a row. */
   positionOf?(at: Indices): Indices;
-  /** Returns the cells of earlier steps that a cell is computed from. */
+  /** Returns the cells of earlier steps that a cell is computed from. May leave out what is not drawn. */
   sourcesOf?(at: Indices): readonly CellRef[];
   explain(at: Indices): string;
+}
+
+/** Returns the drawn cells of a step. */
+export function cellsOf({ id, slices }: Step): CellRef[] {
+  return slices.slices.flatMap(({ rows }) =>
+    rows.flatMap(({ cells }) => cells.map(({ at }) => ({ step: id, at }))),
+  );
 }
 
 /** Returns a cell, and the cells that it comes from through all steps, each once. */
@@ -59,12 +66,7 @@ export function rowOf(steps: readonly Step[], cell: CellRef): CellRef[] {
     ?.positionOf?.(cell.at)
     .join();
   if (position === undefined) return [];
-  return steps.flatMap(({ id, positionOf, slices }) =>
-    slices.slices
-      .flatMap(({ rows }) => rows.flatMap((row) => row.cells))
-      .filter(({ at }) => positionOf?.(at).join() === position)
-      .map(({ at }) => ({ step: id, at })),
-  );
+  return steps.flatMap((step) => cellsOf(step).filter(({ at }) => step.positionOf?.(at).join() === position));
 }
 
 /** Names a cell: `softmax:0,1`. */

@@ -15,7 +15,15 @@ import type { Results } from "../request/results.ts";
 import { isTransformed, scoresId, transformScore } from "../request/scores.ts";
 import { shortNumber } from "../tensors/arithmetic.ts";
 import type { Indices, Nested } from "../tensors/slices.ts";
-import { classSlices, lineAt, lineIndices, mapElements, positionSlices, shapeOf } from "../tensors/slices.ts";
+import {
+  classSlices,
+  lineAt,
+  lineIndices,
+  MAX_DRAWN_LINE,
+  mapElements,
+  positionSlices,
+  shapeOf,
+} from "../tensors/slices.ts";
 import { divergenceSteps } from "./divergence.ts";
 import { explainLogSoftmax, explainLoss, explainSoftmax, explainTransformed } from "./explanation.ts";
 import { explainGradInput, explainGradTarget } from "./gradient-explanation.ts";
@@ -41,7 +49,10 @@ export function stepsOf(results: Results): Step[] {
           byClass({ ...softmaxStep(results), isPicked }),
           byClass({ ...logSoftmaxStep(results), isPicked }),
         ];
-  if (losses !== undefined) steps.push(lossStep(results, losses), ...reductionStep(results, losses));
+  if (losses !== undefined) {
+    const lossesStep = lossStep(results, losses);
+    steps.push(lossesStep, ...reductionStep(results, losses, lossesStep));
+  }
   if (gradInput !== undefined) steps.push(byClass({ ...gradInputStep(results, gradInput), isPicked }));
   if (gradTarget !== undefined) steps.push(byClass(gradTargetStep(results, gradTarget)));
   for (const [name, value] of Object.entries(others)) steps.push(otherStep(results, name, value));
@@ -91,7 +102,7 @@ function softmaxStep(results: Results): Step {
     slices: classSlices(shares, dim, request.classNames),
     ...(isTable && { sums }),
     sourcesOf: (at) =>
-      lineIndices(request.input, at.toSpliced(dim, 1), dim).map((one) => ({
+      lineIndices(request.input, at.toSpliced(dim, 1), dim, MAX_DRAWN_LINE).map((one) => ({
         step: scoresId(request),
         at: one,
       })),
@@ -121,6 +132,7 @@ function lossStep(results: Results, losses: Nested): Step {
     if (!isKept(request, position)) return [];
     return targetShares(request, position)
       .filter(({ share }) => share !== 0)
+      .slice(0, MAX_DRAWN_LINE)
       .map(({ c }) => ({ step: from, at: position.toSpliced(dim, 0, c) }));
   };
   return {

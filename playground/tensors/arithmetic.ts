@@ -1,7 +1,8 @@
 /** Arithmetic as text: numbers in few digits, and equations that an explanation is made of. */
 import type { Indices } from "./slices.ts";
 
-const MAX_TERMS = 8;
+/** Terms of a sum before its dots. */
+export const MAX_TERMS = 8;
 /** A double below 10 has no more decimals than these. */
 const MAX_DECIMALS = 15;
 
@@ -60,10 +61,11 @@ export function minus(term: string): string {
   return /^[\d.]+$/.test(term) ? `−${term}` : `−(${term})`;
 }
 
-/** Formats a sum, shortened to its first terms, or `0` if there are none. */
-export function sumOf(terms: readonly string[]): string {
-  if (terms.length === 0) return "0";
-  return [...terms.slice(0, MAX_TERMS), ...(terms.length > MAX_TERMS ? ["..."] : [])].join(" + ");
+/** Formats a sum of a term for each item, shortened to its first terms, or `0` if there are none. */
+export function sumOf<Item>(items: readonly Item[], termOf: (item: Item, index: number) => string): string {
+  if (items.length === 0) return "0";
+  const terms = items.slice(0, MAX_TERMS).map(termOf);
+  return [...terms, ...(items.length > MAX_TERMS ? ["..."] : [])].join(" + ");
 }
 
 /** Formats `name = arithmetic = value: words`. Omits arithmetic that equals the printed value. */

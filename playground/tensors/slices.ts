@@ -15,6 +15,9 @@ export type Indices = readonly number[];
 /** Bounds the number of DOM nodes that a large tensor takes. */
 const MAX_DRAWN = { slices: 16, rows: 32, columns: 32 } as const;
 
+/** No line of a tensor is drawn further than this. */
+export const MAX_DRAWN_LINE = MAX_DRAWN.columns;
+
 export interface Cell {
   readonly at: Indices;
   readonly value: number;
@@ -59,11 +62,22 @@ export function mapElements(value: Nested, replace: (element: number) => number)
     : replace(toNumber(value));
 }
 
-/** Returns the indices of the elements along `dim` at a position, whose indices omit it. */
-export function lineIndices(value: Nested, position: Indices, dim: number): Indices[] {
+/** Returns the first numbers of a tensor, up to `count` of them. */
+export function firstNumbers(value: Nested, count: number): number[] {
+  if (!Array.isArray(value)) return [toNumber(value)];
+  const found: number[] = [];
+  for (const inner of value) {
+    if (found.length >= count) break;
+    found.push(...firstNumbers(inner, count - found.length));
+  }
+  return found;
+}
+
+/** Returns the indices of the elements along `dim` at a position, whose indices omit it, up to `limit` of them. */
+export function lineIndices(value: Nested, position: Indices, dim: number, limit = Infinity): Indices[] {
   const shape = shapeOf(value);
   if (shape.length === 0) return [[]];
-  return Array.from({ length: shape[dim]! }, (_, c) => position.toSpliced(dim, 0, c));
+  return Array.from({ length: Math.min(shape[dim]!, limit) }, (_, c) => position.toSpliced(dim, 0, c));
 }
 
 /** Returns the elements along `dim` through an element, or the scalar. */

@@ -5,7 +5,7 @@ import { EXAMPLES } from "../../playground/request/examples.ts";
 import type { Body, Operation } from "../../playground/request/request.ts";
 import { computeResults } from "../../playground/request/results.ts";
 import type { Step } from "../../playground/steps/step.ts";
-import { keyOf, lineageOf } from "../../playground/steps/step.ts";
+import { cellsOf, keyOf, lineageOf } from "../../playground/steps/step.ts";
 import { stepsOf } from "../../playground/steps/steps.ts";
 import type { Nested } from "../../playground/tensors/slices.ts";
 
@@ -113,11 +113,7 @@ describe("a cell comes from", () => {
         return_grad: true,
         ...options,
       });
-      const cells = steps.flatMap(({ id, slices }) =>
-        slices.slices.flatMap(({ rows }) =>
-          rows.flatMap((row) => row.cells.map(({ at }) => ({ step: id, at }))),
-        ),
-      );
+      const cells = steps.flatMap(cellsOf);
       const drawn = new Set(cells.map(keyOf));
       for (const cell of cells) {
         const position = steps.find(({ id }) => id === cell.step)!.positionOf?.(cell.at);
