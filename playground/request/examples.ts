@@ -175,7 +175,7 @@ export const EXAMPLES: readonly Example[] = [
   {
     slug: "z-loss",
     title: "z-loss, factors of rows, predictions",
-    note: "lse_square_scale adds a part to each loss that keeps the scores near 0. sample_weight lets row 1 count three times as much, and row 2 not at all. The mean of correct is the accuracy.",
+    note: "lse_square_scale adds a part to each loss that keeps the scores near 0. sample_weight lets row 1 count three times as much, and row 2 not at all. No row is ignored, so the mean of correct is the accuracy.",
     operation: "cross_entropy",
     input: LOGITS,
     target: [0, 1, 4],

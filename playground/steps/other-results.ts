@@ -38,7 +38,7 @@ const OTHER_RESULTS: Readonly<Record<string, OtherResult>> = {
   },
   correct: {
     title: "Correct predictions",
-    note: "1 if the prediction is the target, otherwise 0. The mean is the accuracy.",
+    note: "1 if the prediction is the target, otherwise 0, also for an ignored target. The accuracy is their sum, divided by the number of targets that are not ignored.",
     hasPositions: true,
   },
   grad_target_weight: {

@@ -126,3 +126,10 @@ describe("a cell comes from", () => {
     },
   );
 });
+
+it("correct is 0 for an ignored target, and its step says by what its sum is divided for the accuracy", () => {
+  const body = { input: INPUT, target: [1, -100], return_predictions: true, return_correct: true };
+  const { note, slices } = stepsFor("cross_entropy", body).find(({ id }) => id === "correct")!;
+  expect(slices.slices[0]!.rows.map(({ cells }) => cells[0]!.value)).toEqual([1, 0]);
+  expect(note).toContain("divided by the number of targets that are not ignored");
+});
