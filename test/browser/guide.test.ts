@@ -1,5 +1,5 @@
 /** The guide in chromium. Skipped without chromium. */
-import type { Page } from "playwright-core";
+import type { Page, Route } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
@@ -148,6 +148,23 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
         }
       }),
     TOUR_MS,
+  );
+
+  it.each([404, undefined])(
+    "says that the search cannot be loaded (status %s), and loads it again",
+    (status) =>
+      visit(async (page) => {
+        const fail = (route: Route): Promise<void> =>
+          status === undefined ? route.abort() : route.fulfill({ status, body: "{}" });
+        await page.route("**/search.json", fail);
+        await open(page, "recipes");
+        const found = () => page.textContent(".search output");
+        await page.getByRole("searchbox").fill("gradient");
+        await expect.poll(found, PATIENCE).toBe("The search cannot be loaded.");
+        await page.unroute("**/search.json", fail);
+        await page.getByRole("searchbox").fill("gradients");
+        await expect.poll(found, PATIENCE).toMatch(/^\d+ results$/);
+      }, OWN_CONTEXT),
   );
 
   it("copies a block of code by its button", () =>

@@ -10,11 +10,19 @@ const EXCERPT_LEAD_CHARS = 40;
 
 let index: Promise<MiniSearch<Entry>> | undefined;
 
+/** Loads the index once, or again after a failure. */
 function loadIndex(): Promise<MiniSearch<Entry>> {
-  index ??= fetch("search.json")
-    .then((response) => response.text())
-    .then((text) => MiniSearch.loadJSON<Entry>(text, SEARCH_OPTIONS));
+  index ??= fetchIndex().catch((error: unknown) => {
+    index = undefined;
+    throw error;
+  });
   return index;
+}
+
+async function fetchIndex(): Promise<MiniSearch<Entry>> {
+  const response = await fetch("search.json");
+  if (!response.ok) throw new Error(`search.json has status ${response.status}`);
+  return MiniSearch.loadJSON<Entry>(await response.text(), SEARCH_OPTIONS);
 }
 
 /** Connects the field and the list of results. "/" moves to the field, the arrows move through the results. */
@@ -27,21 +35,23 @@ export function connectSearch(): void {
 
   const show = async (): Promise<void> => {
     const query = field.value.trim();
-    const results = query === "" ? [] : (await loadIndex()).search(query).slice(0, MAX_RESULTS);
+    const loaded = query === "" ? undefined : await loadIndex().catch(() => undefined);
     // The field may have changed while the index was loaded.
     if (query !== field.value.trim()) return;
+    const results = loaded?.search(query).slice(0, MAX_RESULTS) ?? [];
     list.replaceChildren(
       ...results.map((result) => itemOf(result as unknown as Entry, Object.keys(result.match))),
     );
     list.hidden = results.length === 0;
-    status.textContent = query === "" ? "" : countText(results.length);
+    status.textContent =
+      query === "" ? "" : loaded === undefined ? "The search cannot be loaded." : countText(results.length);
   };
   const close = (): void => {
     field.value = "";
     void show();
   };
 
-  field.addEventListener("focus", () => void loadIndex());
+  field.addEventListener("focus", () => void loadIndex().catch(() => undefined));
   field.addEventListener("input", () => void show());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
