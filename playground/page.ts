@@ -210,9 +210,10 @@ function currentLesson(): Lesson | undefined {
 function start(): void {
   drawOptions();
   exampleSelect.append(...EXAMPLES.map(({ title, slug }) => new Option(title, slug)));
-  exampleSelect.addEventListener("change", () =>
-    openExample(EXAMPLES.find(({ slug }) => slug === exampleSelect.value)!),
-  );
+  exampleSelect.addEventListener("change", () => {
+    openExample(EXAMPLES.find(({ slug }) => slug === exampleSelect.value)!);
+    address.write();
+  });
   for (const form of [byId("lesson"), byId("form")]) {
     form.addEventListener("input", (event) => {
       if (event.target !== exampleSelect) handleInput(event);

@@ -18,9 +18,13 @@ interface ShapedTensor {
   readonly base64?: string;
 }
 
+/** Members of which each response has one. */
+const RESULTS = ["loss", "losses", "output", "values"];
+
 /** Returns the members of a response. Returns undefined for JSON that is no response of lossd. */
 export function membersOf(json: unknown): Members | undefined {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) return undefined;
+  if (typeof json !== "object" || json === null) return undefined;
+  if (!RESULTS.some((name) => Object.hasOwn(json, name))) return undefined;
   try {
     return Object.fromEntries(Object.entries(json).map(([name, member]) => [name, nestedOf(member)]));
   } catch {

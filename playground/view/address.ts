@@ -35,7 +35,7 @@ export class Address {
       if (isPartHash(window.location.hash)) this.schedule();
       else this.#read();
     });
-    // A page that is loaded again within the pause has the last change, too. Its address cannot change any more.
+    // Texts that were typed within the pause are kept, too. The address cannot change any more.
     window.addEventListener("pagehide", () => {
       if (this.#timer !== undefined) keepTexts(isOwn(actions.current()) ? readTexts() : undefined);
     });
@@ -52,11 +52,11 @@ export class Address {
   /** Writes the lesson into the address after a pause. */
   schedule(): void {
     window.clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => this.#write(), LINK_PAUSE_MS);
+    this.#timer = window.setTimeout(() => this.write(), LINK_PAUSE_MS);
   }
 
   /** Writes the lesson, and keeps the texts that it does not have. Returns why there is no link, empty if there is one. */
-  #write(): string {
+  write(): string {
     window.clearTimeout(this.#timer);
     this.#timer = undefined;
     const lesson = this.#actions.current();
@@ -68,7 +68,7 @@ export class Address {
   }
 
   async #copy(): Promise<void> {
-    const problem = this.#write();
+    const problem = this.write();
     if (problem !== "") setText("link-copied", problem);
     else if (await copyText(window.location.href)) setText("link-copied", "Copied.");
     else setText("link-copied", "Copy it from the address bar.");

@@ -143,6 +143,13 @@ describe.skipIf(!HAS_CHROMIUM)("a page that is loaded again", () => {
     }),
   );
 
+  it("has an example that was chosen just before", () =>
+    visit(async (page) => {
+      await page.selectOption("#example", "log-softmax");
+      await reload(page);
+      expect(await page.inputValue("#example")).toBe("log-softmax");
+    }));
+
   it("keeps an example that has not changed", () =>
     visit(async (page) => {
       await write(page, "1 x", "0", "cross_entropy");

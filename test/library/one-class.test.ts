@@ -1,4 +1,4 @@
-/** Lines of one class, whose probability is 1: no option gives them a gradient. */
+/** Lines of one class, whose probability is 1: weights, label smoothing and sparse targets give them no gradient. */
 import fc from "fast-check";
 import { crossEntropy } from "lossd";
 import { expect, it } from "vitest";

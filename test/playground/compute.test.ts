@@ -304,6 +304,8 @@ describe("no response of lossd", () => {
     [null],
     ["ok"],
     [[1]],
+    [{}],
+    [{ status: "ok", items: [1] }],
     [{ loss: { a: 1 } }],
     [{ loss: { dtype: "float32", shape: [1] } }],
     [{ loss: { dtype: "float32", shape: [1], base64: "%" } }],

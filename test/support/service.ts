@@ -32,6 +32,8 @@ export interface ServiceOptions {
   readonly tokens?: Tokens;
   readonly origins?: Origins;
   readonly limits?: TimeoutLimits;
+  /** Whether the client should connect again, to another worker; default: never. */
+  readonly mustReconnect?: () => boolean;
   /** Is told of every range of memory that a request takes. */
   readonly onTake?: (kernel: Kernel, start: number, end: number) => void;
   /** The page of metrics; default: that of this server. */
@@ -111,7 +113,14 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     streamLimit: options.streamLimit ?? 1024 * 1024 * MiB,
     compressResponses: options.compressResponses ?? false,
   };
-  const { tokens = [], origins = [], limits = LIMITS, log, logLevel: level = "info" } = options;
+  const {
+    tokens = [],
+    origins = [],
+    limits = LIMITS,
+    log,
+    logLevel: level = "info",
+    mustReconnect,
+  } = options;
   const logger = log === undefined ? pino({ level: "silent" }) : pino({ level }, { write: log });
   const metrics = new Metrics(arena, load);
   const { metricsPage = () => metrics.registry.metrics() } = options;
@@ -128,6 +137,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     metricsText: metricsPage,
     pages,
     origins,
+    mustReconnect,
   });
   const url = await app.listen({ host: "127.0.0.1", port: 0 });
   const dispatcher = new Agent({ connections: 8 });

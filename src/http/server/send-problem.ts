@@ -6,10 +6,9 @@ import { LossError } from "../../loss/loss-error.ts";
 import type { ProblemCode, ProblemError } from "../../problems.ts";
 import { PROBLEMS, Problem } from "../../problems.ts";
 import { ArenaFull, ArenaTooSmall } from "../../tensor/arena.ts";
-import type { Exchange } from "../connection.ts";
 import { READABLE_CODINGS } from "../content/content-coding.ts";
 import { ACCEPTED, tooLarge } from "../content/content-headers.ts";
-import type { ParsedBody } from "../context.ts";
+import type { ParsedBody, RequestContext } from "../context.ts";
 import { CLIENT_GONE } from "../context.ts";
 import { ClientGone } from "../turns.ts";
 import { pathOf } from "./head-checks.ts";
@@ -61,7 +60,7 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
   if (problem.code === "unsupported_content_encoding") reply.header("accept-encoding", READABLE_CODINGS);
   if (document.status === 401) reply.header("www-authenticate", "Bearer");
   const { context } = reply.request;
-  if (!reply.raw.shouldKeepAlive || (context && mayLoseNext(context.exchange))) {
+  if (!reply.raw.shouldKeepAlive || (context && mayLoseNext(context))) {
     reply.header("connection", "close");
   } else if (reply.hasHeader("connection")) {
     // Keeps the connection, which Fastify would close in the middle of a body, because a request may follow the body.
@@ -83,11 +82,13 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
 }
 
 /** Whether a request that follows the body of this one may get no response. */
-function mayLoseNext({ request, holdsBody }: Exchange): boolean {
+function mayLoseNext({ exchange: { request, holdsBody }, loss }: RequestContext): boolean {
   // The next bytes may be the body that the client holds back, or another request.
   if (holdsBody) return true;
-  if (request.complete) return false;
   const { upgrade, "content-length": length } = request.headers;
+  // A short body is read in the event of its last bytes, and Node notes its end after that.
+  const isRead = loss !== undefined && loss.coding === undefined && loss.bytes === Number(length);
+  if (request.complete || isRead) return false;
   // Behind a body with Upgrade, which Java's HttpClient sends with every request, Node drops the rest of the bytes that it has read.
   return upgrade !== undefined || Number(length) > LIMITS.lingerBytes;
 }

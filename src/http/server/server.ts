@@ -150,7 +150,7 @@ function requestStarter(options: ServerOptions, connections: Connections, queue:
   const log = new RequestLog(logger);
   return (request: FastifyRequest, reply: FastifyReply, next: (fault?: FastifyError) => void): void => {
     const connection = connections.of(request.raw.socket);
-    if (mustReconnect?.(connection)) reply.header("connection", "close");
+    if (mustReconnect?.(connection)) reply.raw.shouldKeepAlive = false;
     connection.begin(request.raw, reply.raw, (exchange) => {
       const trace = tracing?.begin(request);
       request.context = { exchange, trace, problem: undefined, loss: undefined };

@@ -45,8 +45,9 @@ export class StaticDocument {
   ): Promise<FastifyReply> {
     const { bytes, etag, coding } = await this.#negotiate(reply);
     reply.header("etag", etag).header("cache-control", "no-cache");
-    if (isKnown(request.headers["if-none-match"], etag)) return reply.code(304).send();
     if (coding !== undefined) reply.header("content-encoding", coding);
+    // Node sends a 304 without the bytes, and with their length, which a response to HEAD must have, too (RFC 9110, section 8.6).
+    if (isKnown(request.headers["if-none-match"], etag)) reply.code(304);
     return reply.headers(headers).send(bytes);
   }
 

@@ -25,6 +25,12 @@ it("the gradient of logsumexp is the softmax also for large logits", async () =>
   expect(json.grad_input).toEqual([[0.5, 0.5]]);
 });
 
+it("the gradient of the z-loss is too", async () => {
+  const body = { input: [[1e8, 1e8]], target: [0], lse_square_scale: 1e-8, return_grad: true };
+  const { json } = await service().post(CE, body);
+  expect(json.grad_input).toEqual([[0.5, 1.5]]);
+});
+
 it.each([
   ["a logit of -Infinity", { input: [[0, "-Infinity"]] }, 0],
   ["a weight of Infinity", { input: [[0, 1]], weight: [1, "Infinity"] }, 1.3132617],

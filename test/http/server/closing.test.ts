@@ -137,6 +137,35 @@ describe("an error while the body still arrives", () => {
   });
 });
 
+it("errors to whole bodies with Upgrade keep the connection", async () => {
+  const body = '{"input":[[0,0]],"target":[7]}';
+  const fields = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n";
+  const client = await dial(service().url);
+  for (let sent = 1; sent <= 3; sent++) {
+    client.socket.write(head(CE, body.length, JSON_TYPE + fields) + body);
+    await expect.poll(() => client.text().match(/HTTP\/1.1 422 /g)?.length).toBe(sent);
+  }
+  expect(client.text().match(/\r\nconnection: \S+/gi)).toEqual(
+    new Array(3).fill("\r\nConnection: keep-alive"),
+  );
+});
+
+describe("a connection that another worker should have", () => {
+  const moving = useService({ mustReconnect: () => true });
+
+  it.each([
+    [200, CE, BODY],
+    [422, CE, "{}"],
+    [400, CE, "{"],
+    [404, "/v1/mse_loss", BODY],
+  ])("ends with a %d", async (status, path, body) => {
+    const { headers, ...answer } = await moving().send("POST", path, body, {
+      "content-type": "application/json",
+    });
+    expect([answer.status, headers.connection]).toEqual([status, "close"]);
+  });
+});
+
 it("a server that stops says Connection: close with an error in the middle of a body, and the client receives it", async () => {
   stopUntilFinished();
   const client = await dial(service().url);

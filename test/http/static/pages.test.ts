@@ -32,6 +32,8 @@ describe("GET /", () => {
       const etag = String(answer.headers.etag);
       const again = await service().get(path, { "if-none-match": `"other", W/${etag}` });
       expect([again.status, again.bytes.length, again.headers.etag]).toEqual([304, 0, etag]);
+      const known = await service().send("HEAD", path, undefined, { "if-none-match": etag });
+      expect([known.status, known.headers["content-length"]]).toEqual([304, String(answer.bytes.length)]);
       const head = await service().send("HEAD", path);
       expect([head.status, head.headers["content-length"]]).toEqual([200, String(answer.bytes.length)]);
     },
