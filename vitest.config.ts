@@ -4,8 +4,7 @@ import { SETTING_ENTRIES } from "./src/config.ts";
 
 const testTimeout = 30_000;
 const plain = ["test/plain/*.test.ts"];
-/** Project of the tests of clients: SDKs with the compilers of their languages, and pages in a browser. */
-const CLIENTS = "clients";
+/** Tests of clients: SDKs with the compilers of their languages, and pages in a browser. */
 const clients = ["test/sdk/*.test.ts", "test/browser/*.test.ts"];
 const packages = "**/node_modules/**";
 
@@ -28,7 +27,7 @@ export default defineConfig({
           testTimeout,
         },
       },
-      { test: { name: CLIENTS, include: clients, testTimeout } },
+      { test: { name: "clients", include: clients, testTimeout } },
       {
         test: {
           name: "plain SIMD",
