@@ -6,6 +6,7 @@ import { noHelm, render, withReason } from "./chart.ts";
 import { read } from "./objects.ts";
 
 const limit = (memory: string | null) => ({ limits: { memory } });
+const memory = (request: string, most: string) => ({ requests: { memory: request }, ...limit(most) });
 
 /** Settings that have a value of their own or none. */
 const FIXED_SETTINGS = [
@@ -61,6 +62,16 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
       { memoryBudget: 0, resources: limit("100Mi") },
       "expected at least 234881024 bytes",
     ],
+    [
+      "a request of more memory than the limit, as with the limit of docs/operate.md for small bodies alone",
+      { memoryBudget: 256 * 2 ** 20, resources: limit("480Mi") },
+      "resources.requests.memory: expected at most the limit, 480Mi, got 1Gi",
+    ],
+    [
+      "the port of the metrics twice in a service",
+      { service: { port: 9090 } },
+      "service.port: expected another port than that of the metrics, 9090",
+    ],
     ["more workers than the limit holds", { workers: 2 }, `expected at least ${2080 * 2 ** 20} bytes`],
   ] as const)("refuses %s", ([, values, message]) => {
     expect(render(values).error).toContain(message);
@@ -68,7 +79,8 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
 
   it.for([
     ["a limit of exactly 2 x (memoryBudget + 224 MiB) + 96 MiB", { workers: 2, resources: limit("2080Mi") }],
-    ["an automatic budget in any limit", { memoryBudget: 0, resources: limit("300Mi") }],
+    ["an automatic budget in any limit", { memoryBudget: 0, resources: memory("300Mi", "300Mi") }],
+    ["a request in another unit", { resources: memory("1G", "1Gi") }],
     ["no limit", { memoryBudget: 2 ** 31, resources: limit(null) }],
     ["the values of a chart that it is a part of", { global: { registry: "x" } }],
   ] as const)("accepts %s", ([, values]) => {

@@ -116,7 +116,8 @@ describe("sizes", () => {
 
   it.for(rows)("for $title are accepted by the chart", ({ workers, budget, limit, cpu }, { skip }) => {
     skip(noHelm, "there is no helm");
-    const resources = { requests: { cpu: String(cpu) }, limits: { memory: `${limit / MIB}Mi` } };
+    const memory = `${limit / MIB}Mi`;
+    const resources = { requests: { cpu: String(cpu), memory }, limits: { memory } };
     expect(render({ workers, memoryBudget: budget, resources }).error).toBe("");
   });
 

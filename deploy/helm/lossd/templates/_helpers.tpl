@@ -66,14 +66,20 @@ seccompProfile:
 {{- mul (regexFind "^[0-9]+" .) (get $units (regexFind "[A-Za-z]*$" .)) -}}
 {{- end }}
 
-{{- /* Fails if the memory limit does not hold the budgets and the processes. */ -}}
+{{- /* Fails if the memory limit does not hold the budgets and the processes, or is below the request, because Kubernetes would refuse the pods. */ -}}
 {{- define "lossd.checkMemory" -}}
 {{- $limit := dig "limits" "memory" "" .Values.resources -}}
 {{- if $limit -}}
 {{- $primary := ternary 100663296 0 (gt (int .Values.workers) 1) -}}
 {{- $needed := add $primary (mul .Values.workers (add (int64 .Values.memoryBudget) 234881024)) -}}
-{{- if lt (include "lossd.bytes" $limit | int64) $needed -}}
+{{- $bytes := include "lossd.bytes" $limit | int64 -}}
+{{- if lt $bytes $needed -}}
 {{- fail (printf "resources.limits.memory: expected at least %d bytes (workers x (memoryBudget + 224 MiB), and 96 MiB for several workers), got %s; raise it, or set memoryBudget to 0" $needed $limit) -}}
+{{- end -}}
+{{- $request := dig "requests" "memory" "" .Values.resources | toString -}}
+{{- /* Leaves requests in other units, such as 1G, to Kubernetes. */ -}}
+{{- if and (regexMatch "^[0-9]+(Ki|Mi|Gi)?$" $request) (gt (include "lossd.bytes" $request | int64) $bytes) -}}
+{{- fail (printf "resources.requests.memory: expected at most the limit, %s, got %s" $limit $request) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
