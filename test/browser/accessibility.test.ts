@@ -80,4 +80,25 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
       }),
     60_000,
   );
+
+  it("draws the curves in the colors that the user forces, whatever the theme", () =>
+    visit(
+      async (page) => {
+        await page.selectOption("#theme", "light");
+        const colors = await page.locator("#score-curve .curve").evaluate((curve) => {
+          const probe = document.body.appendChild(document.createElement("i"));
+          const resolved = (color: string): string => {
+            probe.style.color = color;
+            return getComputedStyle(probe).color;
+          };
+          const styleOf = (selector: string) => getComputedStyle(curve.querySelector(selector)!);
+          return {
+            drawn: [getComputedStyle(curve).backgroundColor, styleOf(".line").stroke, styleOf(".mark").fill],
+            forced: [resolved("Canvas"), resolved("CanvasText"), resolved("Highlight")],
+          };
+        });
+        expect(colors.drawn).toEqual(colors.forced);
+      },
+      { forcedColors: "active", colorScheme: "dark" },
+    ));
 });
