@@ -12,6 +12,7 @@ const GUIDE_PAGES = ["", "start", "losses", "sdk", "sdk-java", "options"];
 describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
   const service = useService();
   const visit = useVisits(service);
+  const visitEmpty = useVisits(service, null);
 
   /** Shows each lesson as it begins and with the formula of a focused cell, a typo, and pages of the guide. */
   const showAll = (
@@ -100,5 +101,14 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
         expect(colors.drawn).toEqual(colors.forced);
       },
       { forcedColors: "active", colorScheme: "dark" },
+    ));
+
+  it("says that it needs JavaScript where there is none", () =>
+    visitEmpty(
+      async (page) => {
+        await page.goto(service().url);
+        await expect.poll(() => page.textContent("main")).toContain("needs JavaScript");
+      },
+      { javaScriptEnabled: false },
     ));
 });

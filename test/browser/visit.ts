@@ -18,6 +18,7 @@ export interface VisitOptions {
   readonly hasTouch?: boolean;
   readonly isMobile?: boolean;
   readonly reducedMotion?: "reduce";
+  readonly javaScriptEnabled?: boolean;
   readonly permissions?: string[];
 }
 
