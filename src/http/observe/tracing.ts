@@ -2,6 +2,7 @@
  * Spans of requests for an OpenTelemetry collector (OTLP over HTTP, protobuf). Loaded only if a collector is set, because its packages
  * take longer to load than all other code. The packages read their own OTEL_ variables (headers, sampler, service name, resource attributes).
  */
+import type { Agent as HttpAgent } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Span } from "@opentelemetry/api";
 import {
@@ -23,8 +24,13 @@ import type { Outcome, Trace, Tracing } from "../context.ts";
 import { STAGES } from "../context.ts";
 import { isRoutine } from "./log.ts";
 
-/** Timeout of one export with its retries, which a collector that answers in a trickle prolongs. */
+/** Timeout of one export with its retries. */
 const EXPORT_TIMEOUT_MS = 1000;
+/**
+ * Longest life of a connection to the collector, beyond the timeout of an export, which starts again with each byte of an answer. Without
+ * it, 30 answers that never end would fill the exporter, which drops all further spans, even those for a collector that works again.
+ */
+const CONNECTION_LIMIT_MS = 1200;
 /** Longest time for which the shutdown waits for the exports of all buffered spans. */
 const STOP_TIMEOUT_MS = 1500;
 
@@ -50,7 +56,9 @@ export function startTracing(url: string, logger: Logger): Tracing {
     ),
     spanLimits: { attributeValueLengthLimit: MAX_ATTRIBUTE_CHARS },
     spanProcessors: [
-      new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS })),
+      new BatchSpanProcessor(
+        new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS, httpAgentOptions: agentOf }),
+      ),
     ],
   });
   const tracer = provider.getTracer("lossd", VERSION);
@@ -67,6 +75,20 @@ export function startTracing(url: string, logger: Logger): Tracing {
       if (isLate) onError(`the collector takes longer than ${STOP_TIMEOUT_MS} ms`);
     },
   };
+}
+
+/** Makes an agent with a connection for each export, closed after its limit. */
+async function agentOf(protocol: string): Promise<HttpAgent> {
+  const { Agent } = await import(protocol === "https:" ? "node:https" : "node:http");
+  const agent: HttpAgent = new Agent();
+  const connect = agent.createConnection.bind(agent);
+  agent.createConnection = (options, done) => {
+    const socket = connect(options, done);
+    const timer = setTimeout(() => socket?.destroy(), CONNECTION_LIMIT_MS);
+    socket?.once("close", () => clearTimeout(timer));
+    return socket;
+  };
+  return agent;
 }
 
 /** Describes an error without its further fields, such as the body of the collector's response. */
