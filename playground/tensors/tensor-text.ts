@@ -26,13 +26,20 @@ const TOKEN = /\s+|[[\](),;]|"[^"\n]*"|'[^'\n]*'|[^\s[\](),;"']+|["']/y;
  * @throws {TextError} for text that is not numbers
  */
 export function parseTensor(text: string): ParsedTensor | undefined {
-  // Web pages, this one included, print typographic minus signs.
-  const plain = text.replaceAll(/[−–]/g, "-").trim();
+  const plain = toPlain(text).trim();
   if (plain === "") return undefined;
   if (plain.startsWith("{"))
     throw new TextError("Write numbers or lists; objects with shape and data are for programs.");
   if (/[[(]/.test(plain)) return { value: parseLists(PRINTED.exec(plain)?.[1] ?? plain), note: "" };
   return parseRows(plain);
+}
+
+/** Removes what copied text has besides its characters: invisible marks, separators of lines, and the typographic minus signs of web pages. */
+function toPlain(text: string): string {
+  return text
+    .replaceAll(/[\u00ad\u200b-\u200f\u2060\ufeff]/g, "")
+    .replaceAll(/[\u0085\u2028\u2029]/g, "\n")
+    .replaceAll(/[−–]/g, "-");
 }
 
 /** Formats a tensor with one row a line. {@link parseTensor} reads it back. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { readSchema, withSettings } from "../../build/chart-schema.ts";
 import { SETTING_ENTRIES, SETTINGS } from "../../src/config.ts";
-import { noHelm, render, withReason } from "./chart.ts";
+import { CHART, noHelm, render, withReason } from "./chart.ts";
 import { read } from "./objects.ts";
 
 const limit = (memory: string | null) => ({ limits: { memory } });
@@ -85,6 +85,13 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
     ["the values of a chart that it is a part of", { global: { registry: "x" } }],
   ] as const)("accepts %s", ([, values]) => {
     expect(render(values).error).toBe("");
+  });
+});
+
+describe.skipIf(noHelm)(withReason("the release's name"), () => {
+  it.for(["123", "1lossd", "a.b"])("is refused if no service can have its name: %s", (release) => {
+    expect(render({}, CHART, release).error).toContain("fullnameOverride: expected a name of a-z, 0-9 and -");
+    expect(render({ fullnameOverride: "lossd" }, CHART, release).error).toBe("");
   });
 });
 

@@ -1,6 +1,10 @@
 {{- define "lossd.fullname" -}}
 {{- $name := .Values.fullnameOverride | default (contains .Chart.Name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name)) -}}
-{{- $name | trunc 53 | trimSuffix "-" -}}
+{{- $name = $name | trunc 53 | trimSuffix "-" -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- fail (printf "fullnameOverride: expected a name of a-z, 0-9 and -, beginning with a letter, because the release's %s cannot name a service" $name) -}}
+{{- end -}}
+{{- $name -}}
 {{- end }}
 
 {{- define "lossd.selectorLabels" -}}
