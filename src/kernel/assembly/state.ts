@@ -40,6 +40,8 @@ export const MAX: usize = 3;
 /** log S, with its rest for float32. */
 export const LOG: usize = 4;
 export const LOG_REST: usize = 5;
+/** Rounding errors of TAIL for float64, which has no LOG_REST. {@link closeSums} adds them to TAIL. */
+export const TAIL_REST: usize = LOG_REST;
 /** FLOW in K. */
 export const FLOW_K: usize = 6;
 /** Gradient with respect to the logsumexp: of a z-loss in float64 until the first sweep ends, then in K. */
@@ -69,6 +71,7 @@ export function clearState<K>(fold: Fold): void {
   const lowest = lowestOf<K>();
   for (let at: usize = 0; at < bytes; at += 16) {
     v128.store(state + TAIL * bytes + at, none);
+    if (sizeof<K>() == 8) v128.store(state + TAIL_REST * bytes + at, zero);
     v128.store(state + LOSS * bytes + at, zero);
     v128.store(state + FLOW * bytes + at, zero);
     v128.store(state + MAX * bytes + at, lowest);
@@ -80,6 +83,7 @@ export function clearState<K>(fold: Fold): void {
 export function closeSums<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
+  if (sizeof<K>() == 8) addRests(state, bytes);
   for (let at: usize = 0; at < bytes; at += 32) {
     const low = log1p(v128.load(state + at));
     const high = fold.width == 1 ? low : log1p(v128.load(state + at, 16));
@@ -94,6 +98,14 @@ export function closeSums<K>(fold: Fold): void {
       const highRest = v128.sub<f64>(high, f64x2.promote_low_f32x4(i32x4.shuffle(near, near, 2, 3, 0, 1)));
       v128.store(state + LOG_REST * bytes + half, demote(lowRest, highRest));
     }
+  }
+}
+
+/** Adds the rounding errors of the tails. */
+function addRests(state: usize, bytes: usize): void {
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const tail = v128.load(state + TAIL * bytes + at);
+    v128.store(state + TAIL * bytes + at, v128.add<f64>(tail, v128.load(state + TAIL_REST * bytes + at)));
   }
 }
 
