@@ -98,15 +98,24 @@ function checkVolumes(input: Tensor, target: Tensor, weight: Tensor | undefined)
   }
   checkTargetDType(target);
   checkWeightCount(input, weight);
-  const positions = elementCount(target.shape);
-  if (classes === 0 && positions > 0) throw sizesError([n, 0, 0, 0], [n, 1, positions / n]);
+  if (classes === 0) checkNoPositions(n, target);
 }
 
-/** Checks the operands with a class dimension other than PyTorch's. */
+/** Rejects the positions of a volume without classes, as PyTorch does for 3-D, 5-D and higher inputs alone. */
+function checkNoPositions(n: number, target: Tensor): void {
+  const positions = elementCount(target.shape);
+  if (positions > 0) throw sizesError([n, 0, 0, 0], [n, 1, positions / n]);
+}
+
+/**
+ * Checks the operands with a class dimension other than PyTorch's. They are accepted as those of `input.movedim(axis, 1)`.
+ */
 function checkMoved(input: Tensor, axis: number, target: Tensor, weight: Tensor | undefined): void {
   checkTargetShape(input, axis, target);
   checkTargetDType(target);
   checkWeightShape(weight, input.shape[axis]!);
+  const rank = input.shape.length;
+  if (input.shape[axis] === 0 && (rank === 3 || rank > 4)) checkNoPositions(target.shape[0]!, target);
   checkDTypes(input, weight);
 }
 
