@@ -236,7 +236,7 @@ function addToTails<K>(tails: usize, to: usize, factor: v128): void {
 
 /**
  * Does {@link addToTails} for long columns of float64, and adds the rounding error of each addition to `rests`, because
- * those of 10^6 classes were up to 500 ulp. `rests` are scaled, too. Short rows have too few runs to need it.
+ * those of 10^6 classes were up to 111 ulp. `rests` are scaled, too. Short rows have too few runs to need it.
  */
 function addExactly(tails: usize, rests: usize, to: usize, factor: v128): void {
   const scale = f64x2.splat(unscale<f64>());
