@@ -34,7 +34,7 @@ export function parseTensor(text: string): ParsedTensor | undefined {
   return parseRows(plain);
 }
 
-/** Removes what copied text has besides its characters: invisible marks, separators of lines, and the typographic minus signs of web pages. */
+/** Replaces the minus signs and the ends of lines of web pages and text processors, and removes their invisible marks. */
 function toPlain(text: string): string {
   return text
     .replaceAll(/[\u00ad\u200b-\u200f\u2060\ufeff]/g, "")
