@@ -3,6 +3,8 @@ import { bypassProxies } from "./build/processes.ts";
 import { SETTING_ENTRIES } from "./src/config.ts";
 
 const testTimeout = 30_000;
+/** How long a poll waits by default. It is no claim about speed: machines are shared, and may stand still. */
+const expect = { poll: { timeout: 20_000 } };
 const plain = ["test/plain/*.test.ts"];
 /** Tests of clients: SDKs with the compilers of their languages, and pages in a browser. */
 const clients = ["test/sdk/*.test.ts", "test/browser/*.test.ts"];
@@ -25,9 +27,10 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: [...plain, ...clients, packages],
           testTimeout,
+          expect,
         },
       },
-      { test: { name: "clients", include: clients, testTimeout } },
+      { test: { name: "clients", include: clients, testTimeout, expect } },
       {
         test: {
           name: "plain SIMD",
@@ -40,6 +43,7 @@ export default defineConfig({
           setupFiles: ["test/plain/refuse-relaxed.ts"],
           env: { PLAIN_SIMD: "true" },
           testTimeout,
+          expect,
         },
       },
     ],

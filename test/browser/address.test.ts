@@ -5,8 +5,6 @@ import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
 import { cells, fill, OWN_CONTEXT, useVisits } from "./visit.ts";
 
-const SOON = { timeout: 20_000 };
-
 describe.skipIf(!HAS_CHROMIUM)("a skip link", () => {
   const service = useService();
   const visit = useVisits(service);
@@ -20,7 +18,7 @@ describe.skipIf(!HAS_CHROMIUM)("a skip link", () => {
     visit(async (page) => {
       await fill(page, "#input", "1 2\n3 4");
       await fill(page, "#target", "0 1");
-      await expect.poll(() => page.url(), SOON).toContain("input=((1,2),(3,4))");
+      await expect.poll(() => page.url()).toContain("input=((1,2),(3,4))");
       const address = page.url();
       const link = page.getByRole("link", { name });
       await link.focus();
@@ -48,7 +46,7 @@ describe.skipIf(!HAS_CHROMIUM)("a skip link", () => {
       await page.evaluate(() => {
         location.hash = "#steps";
       });
-      await expect.poll(() => page.url(), SOON).toMatch(/#example=rows&v=1$/);
+      await expect.poll(() => page.url()).toMatch(/#example=rows&v=1$/);
       expect(await page.textContent("#loss")).toBe("1.285");
       expect(await page.textContent("#link-problem")).toBe("");
     }));
@@ -176,7 +174,7 @@ describe.skipIf(!HAS_CHROMIUM)("a page that is loaded again", () => {
       await page.evaluate(() => {
         location.hash = "#example=cats&v=1";
       });
-      await expect.poll(() => page.textContent("#loss"), SOON).toBe("1.676");
+      await expect.poll(() => page.textContent("#loss")).toBe("1.676");
       await reload(page);
       expect(await page.textContent("#loss")).toBe("1.676");
       expect(await page.textContent("#problem")).toBe("");

@@ -6,12 +6,11 @@ import { useService } from "../support/service.ts";
 import { fill, useVisits } from "./visit.ts";
 
 const LOSS = "Loss 1.285.";
-/** A result is said once nothing has been typed or said for a second. */
-const SOON = { timeout: 5000 };
 
 describe.skipIf(!HAS_CHROMIUM)("a change in the playground", () => {
   const visit = useVisits(useService());
 
+  /** Holds a result once nothing has been typed or said for a second. */
   const spoken = (page: Page): Promise<string | null> => page.textContent("#spoken");
   const explained = (page: Page): Promise<string | null> => page.textContent("#explanation");
 
@@ -29,30 +28,30 @@ describe.skipIf(!HAS_CHROMIUM)("a change in the playground", () => {
 
   it("is said also where it is refused, and an older result is not said behind it", () =>
     visit(async (page) => {
-      await expect.poll(() => spoken(page), SOON).toBe(LOSS);
+      await expect.poll(() => spoken(page)).toBe(LOSS);
       const heard = await listen(page);
       await fill(page, "#target", "[1, 0, 3]");
       expect(await page.textContent("#loss")).not.toBe("1.285");
       await fill(page, "#target", "[1, 0, 33]");
-      await expect.poll(() => spoken(page), SOON).toMatch(/^target\[2\]: Target 33 is out/);
+      await expect.poll(() => spoken(page)).toMatch(/^target\[2\]: Target 33 is out/);
       expect(await heard()).toHaveLength(1);
     }));
 
   it("is said again where the sentence is the same", () =>
     visit(async (page) => {
-      await expect.poll(() => spoken(page), SOON).toBe(LOSS);
+      await expect.poll(() => spoken(page)).toBe(LOSS);
       const heard = await listen(page);
       await page.selectOption("#reduction", "mean");
-      await expect.poll(heard, SOON).toEqual([LOSS]);
+      await expect.poll(heard).toEqual([LOSS]);
     }));
 
   it("says that it has switched return_grad off", () =>
     visit(async (page) => {
-      await expect.poll(() => spoken(page), SOON).toBe(LOSS);
+      await expect.poll(() => spoken(page)).toBe(LOSS);
       const heard = await listen(page);
       await page.selectOption("#reduction", "none");
       await expect
-        .poll(heard, SOON)
+        .poll(heard)
         .toEqual(["return_grad was switched off: it needs a grad_output. cross_entropy of 3 × 5."]);
     }));
 

@@ -5,8 +5,6 @@ import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
 import { OWN_CONTEXT, useVisits, violationsOf, widthOf } from "./visit.ts";
 
-/** For the first search of a page, which loads the index. */
-const PATIENCE = { timeout: 10_000 };
 /** Milliseconds for a visit of every page. */
 const TOUR_MS = 90_000;
 
@@ -117,7 +115,7 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       await page.keyboard.press("/");
       await page.keyboard.type("body limit");
       const first = page.locator(".search li a").first();
-      await expect.poll(() => first.textContent(), PATIENCE).toMatch(/^Settings: Limits/);
+      await expect.poll(() => first.textContent()).toMatch(/^Settings: Limits/);
       expect(await page.textContent(".search output")).toMatch(/^\d+ results$/);
       expect(await first.locator("mark").first().textContent()).toMatch(/^body$/i);
       await page.keyboard.press("ArrowDown");
@@ -160,10 +158,10 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
         await open(page, "recipes");
         const found = () => page.textContent(".search output");
         await page.getByRole("searchbox").fill("gradient");
-        await expect.poll(found, PATIENCE).toBe("The search cannot be loaded.");
+        await expect.poll(found).toBe("The search cannot be loaded.");
         await page.unroute("**/search.json", fail);
         await page.getByRole("searchbox").fill("gradients");
-        await expect.poll(found, PATIENCE).toMatch(/^\d+ results$/);
+        await expect.poll(found).toMatch(/^\d+ results$/);
       }, OWN_CONTEXT),
   );
 
@@ -229,5 +227,5 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
 
 async function search(page: Page, query: string): Promise<void> {
   await page.getByRole("searchbox").fill(query);
-  await expect.poll(() => page.textContent(".search output"), PATIENCE).toMatch(/results?$/);
+  await expect.poll(() => page.textContent(".search output")).toMatch(/results?$/);
 }

@@ -7,9 +7,6 @@ import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
 import { cells, fill, OWN_CONTEXT, sampleOf, useVisits, violationsOf } from "./visit.ts";
 
-/** Time for what the page does in several frames, or asks the server for. */
-const SOON = { timeout: 20_000 };
-
 const SCORES = [2, 1, 0, -1, 0.5, 0.25, 0.5, -0.5, 1, -1, 1, 0.75, -0.25, 0, 2];
 const TARGET = { dtype: "int64", shape: [3], data: BigInt64Array.of(1n, 0n, 4n) } as const;
 
@@ -56,9 +53,7 @@ describe.skipIf(!HAS_CHROMIUM)("training in the playground", () => {
       await page.click(button);
       const { losses, scores: expected } = lossesByLibrary(0.5, steps);
       const last = Number(losses.at(-1)!.toPrecision(4));
-      await expect
-        .poll(() => sentence(page), SOON)
-        .toBe(`${steps} steps: the loss went from 1.285 to ${last}.`);
+      await expect.poll(() => sentence(page)).toBe(`${steps} steps: the loss went from 1.285 to ${last}.`);
       expect(await scores(page)).toEqual(expected);
       const path = (await page.getAttribute("#steps-curve .line", "d"))!;
       expect(path.match(/[ML]/g)).toHaveLength(steps + 1);
@@ -106,7 +101,7 @@ describe.skipIf(!HAS_CHROMIUM)("training in the playground", () => {
     visit(async (page) => {
       const before = await scores(page);
       await page.click("#train-10");
-      await expect.poll(() => sentence(page), SOON).toMatch(/^10 steps/);
+      await expect.poll(() => sentence(page)).toMatch(/^10 steps/);
       await page.click("#train-reset");
       expect(await scores(page)).toEqual(before);
       expect(await sentence(page)).toBe("No step yet: the loss is 1.285.");
@@ -175,7 +170,7 @@ describe.skipIf(!HAS_CHROMIUM)("a lesson's link", () => {
       await page.fill("#class_names", "cat, dog, a bird");
       await page.locator("#step-input .score").nth(4).fill("-inf");
       await page.click("#copy-link");
-      await expect.poll(() => page.textContent("#link-copied"), SOON).toMatch(/^Copied|^Copy it/);
+      await expect.poll(() => page.textContent("#link-copied")).toMatch(/^Copied|^Copy it/);
       const link = page.url();
       expect(link).toContain(
         "#operation=cross_entropy&input=((5,1,-1),(1,-Infinity,0.6),(-1,3,0.5))&target=(0,0,0)",
@@ -198,11 +193,11 @@ describe.skipIf(!HAS_CHROMIUM)("a lesson's link", () => {
   it("is in the address after each change, short for an example, and works in the same tab", () =>
     visit(async (page) => {
       await page.selectOption("#example", "tokens");
-      await expect.poll(() => page.url(), SOON).toMatch(/#example=tokens&v=1$/);
+      await expect.poll(() => page.url()).toMatch(/#example=tokens&v=1$/);
       await page.evaluate(() => {
         location.hash = "#operation=log_softmax&input=(1,2,3)&dim=0&return_grad=false&v=1";
       });
-      await expect.poll(() => cells(page, "input"), SOON).toEqual(["1", "2", "3"]);
+      await expect.poll(() => cells(page, "input")).toEqual(["1", "2", "3"]);
       expect(await page.inputValue("#operation")).toBe("log_softmax");
       expect(await page.locator("#return_grad").isChecked()).toBe(false);
     }));
@@ -235,7 +230,7 @@ describe.skipIf(!HAS_CHROMIUM)("a lesson's link", () => {
   ])("that names an example of one-hot rows opens another request: %s", (hash) =>
     visit(async (page) => {
       await openLink(page, `${service().url}/${hash}`);
-      await expect.poll(() => cells(page, "input"), SOON).toEqual(["1", "2"]);
+      await expect.poll(() => cells(page, "input")).toEqual(["1", "2"]);
       expect(await page.textContent("#problem")).toBe("");
       expect(await page.locator(".ways").count()).toBe(0);
     }),
@@ -268,7 +263,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await page.selectOption("#format", format);
       await page.selectOption("#dtype", "float64");
       await ask(page);
-      await expect.poll(() => verdict(page), SOON).toBe("The server’s numbers are the same, bit by bit.");
+      await expect.poll(() => verdict(page)).toBe("The server’s numbers are the same, bit by bit.");
       expect(await page.textContent("#answer")).toContain("grad_input");
       await page.fill("#label_smoothing", "0.1");
       expect(await verdict(page)).toBe("");
@@ -282,7 +277,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await page.fill("#temperature", "10000000000000000");
       expect(await page.textContent("#problem")).toBe("");
       await ask(page);
-      await expect.poll(() => verdict(page), SOON).toBe("The server’s numbers are the same, bit by bit.");
+      await expect.poll(() => verdict(page)).toBe("The server’s numbers are the same, bit by bit.");
     }));
 
   it("finds the same bits for scores of -0, and shows its sign", () =>
@@ -293,7 +288,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await fill(page, "#input", "-0 -1\n0 -1");
       await fill(page, "#target", "0 0");
       await ask(page);
-      await expect.poll(() => verdict(page), SOON).toBe("The server’s numbers are the same, bit by bit.");
+      await expect.poll(() => verdict(page)).toBe("The server’s numbers are the same, bit by bit.");
       expect(JSON.parse((await page.textContent("#answer"))!).losses).toEqual([0, -0]);
       await page.locator("#step-input .score").first().focus();
       expect(await page.textContent("#explanation")).toBe("input[0, 0] = −0");
@@ -312,7 +307,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await page.selectOption("#example", "pixels");
       expect(sent).toEqual([]);
       await ask(page);
-      await expect.poll(() => sent, SOON).toEqual([`${service().url}/v1/cross_entropy`]);
+      await expect.poll(() => sent).toEqual([`${service().url}/v1/cross_entropy`]);
     }));
 
   it("names the first number that differs", () =>
@@ -343,7 +338,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await fill(page, "#target", "[1, 7, 4]");
       await ask(page);
       await expect
-        .poll(() => verdict(page), SOON)
+        .poll(() => verdict(page))
         .toMatch(/^The server refuses it, too \(target_out_of_bounds\): Target 7 is out of bounds/);
       await fill(page, "#target", "[1, x, 4]");
       await page.locator('input[value="Python"]').check();
@@ -357,10 +352,10 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       async (page) => {
         expect(await page.textContent("#loss")).toBe("1.285");
         await ask(page);
-        await expect.poll(() => verdict(page), SOON).toMatch(/^The server refuses it \(unauthorized\)/);
+        await expect.poll(() => verdict(page)).toMatch(/^The server refuses it \(unauthorized\)/);
         await page.fill("#token", "sesame");
         await page.keyboard.press("Enter");
-        await expect.poll(() => verdict(page), SOON).toBe("The server’s numbers are the same, bit by bit.");
+        await expect.poll(() => verdict(page)).toBe("The server’s numbers are the same, bit by bit.");
         expect(await page.textContent("#sample")).toContain("Bearer $TOKEN");
         expect(await page.textContent("#sample")).not.toContain("sesame");
         expect(page.url()).not.toContain("sesame");
@@ -376,9 +371,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await page.locator("#token-box summary").click();
       await page.fill("#token", "sesame→");
       await ask(page);
-      await expect
-        .poll(() => verdict(page), SOON)
-        .toBe("The token has a character that a header cannot carry.");
+      await expect.poll(() => verdict(page)).toBe("The token has a character that a header cannot carry.");
       expect(sent).toEqual([]);
     }));
 
@@ -396,7 +389,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
     visit(async (page) => {
       await page.route("**/v1/*", (route) => (answer === undefined ? route.abort() : route.fulfill(answer)));
       await ask(page);
-      await expect.poll(() => verdict(page), SOON).toMatch(/^The server does not respond: /);
+      await expect.poll(() => verdict(page)).toMatch(/^The server does not respond: /);
       expect(await verdict(page)).toContain(detail);
       expect(await page.textContent("#loss")).toBe("1.285");
     }, OWN_CONTEXT),
@@ -407,7 +400,7 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await page.route("**/kernel*.wasm", (route) => route.fulfill({ status: 404, body: "" }));
       await page.reload();
       await expect
-        .poll(() => page.textContent("#problem"), SOON)
+        .poll(() => page.textContent("#problem"))
         .toMatch(/^This page cannot compute in this browser: .*expected the kernels, got HTTP status 404$/);
       expect(await violationsOf(page)).toEqual([]);
     }, OWN_CONTEXT));
@@ -420,6 +413,6 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await page.click("#train-1");
       expect(await page.textContent("#steps-sentence")).toMatch(/^1 step/);
       await ask(page);
-      await expect.poll(() => verdict(page), SOON).toMatch(/^The server does not respond/);
+      await expect.poll(() => verdict(page)).toMatch(/^The server does not respond/);
     }, OWN_CONTEXT));
 });

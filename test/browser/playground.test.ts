@@ -325,7 +325,7 @@ describe.skipIf(!HAS_CHROMIUM)("the playground in chromium", () => {
         await fill(page, "#input", rows.join("\n"));
         await fill(page, "#target", Array.from({ length: 200 }, () => "1").join("\n"));
         await expect
-          .poll(() => page.textContent("#step-softmax .truncation"), { timeout: 20_000 })
+          .poll(() => page.textContent("#step-softmax .truncation"))
           .toBe("The first 32 of 200 rows, 32 of 200 columns.");
         expect(await page.locator("#step-softmax .cell").count()).toBe(1024);
         expect((await page.textContent("#sample"))!).toMatch(/\n\.\.\. 20000 of \d+ characters are shown$/);

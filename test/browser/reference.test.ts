@@ -82,7 +82,7 @@ describe.skipIf(!HAS_CHROMIUM)("the reference in chromium", () => {
           await block.locator(".opblock-summary-control").click();
           await block.getByRole("button", { name: "Execute" }).click();
           const status = block.locator(".live-responses-table tbody .response-col_status");
-          await expect.poll(() => status.textContent(), { timeout: 10_000 }).toMatch(/^200/);
+          await expect.poll(() => status.textContent()).toMatch(/^200/);
           await block.locator(".opblock-summary-control").click();
         }
       }),

@@ -234,7 +234,7 @@ describe("npm start in a clone without the npm package node", () => {
     onTestFinished(() => void child.kill("SIGKILL"));
     const ready = async () =>
       (await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => undefined))?.status;
-    await expect.poll(ready, { timeout: 20_000 }).toBe(200);
+    await expect.poll(ready).toBe(200);
     child.kill("SIGTERM");
     expect(await once(child, "exit")).toEqual([0, null]);
     expect(timesOf(folder)).toEqual(before);

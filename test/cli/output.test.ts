@@ -197,7 +197,7 @@ describe("lossd send --output", () => {
     const ended = endOf(child);
     const partial = () => readdirSync(cwd).find((name) => name.startsWith(".lossd-"));
     const size = () => (partial() === undefined ? 0 : statSync(at(partial()!)).size);
-    await expect.poll(size, { timeout: 10_000 }).toBe(20);
+    await expect.poll(size).toBe(20);
     child.kill(signal);
     // A terminal that is closed sends SIGHUP twice.
     await sleep(2);

@@ -45,7 +45,7 @@ it("has every field of a request's line", async () => {
   await once(socket, "data");
   socket.destroy();
   const requests = () => server.lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === "request");
-  await expect.poll(() => requests().length, { timeout: 5000 }).toBe(4);
+  await expect.poll(() => requests().length).toBe(4);
   const fields = new Set(requests().flatMap((line) => Object.keys(line)));
   expect(
     tableOf(page, "field")

@@ -28,7 +28,7 @@ it("docs/library.md: the page shows its loss", async ({ skip }) => {
   const page = await browser().newPage();
   try {
     await page.goto(site.url);
-    await expect.poll(() => page.textContent("output"), { timeout: 10_000 }).toBe(result);
+    await expect.poll(() => page.textContent("output")).toBe(result);
   } finally {
     await page.close();
     site.stop();

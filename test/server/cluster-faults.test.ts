@@ -15,7 +15,7 @@ import { FASTER, ownPort, SPEED, startProcess } from "../support/process.ts";
 /** Starts two processes, and waits until both listen. */
 async function start(env: Record<string, string> = {}): Promise<Running> {
   const running = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "0", ...env });
-  await expect.poll(running.pids, { timeout: 10_000 }).toHaveLength(2);
+  await expect.poll(running.pids).toHaveLength(2);
   return running;
 }
 
@@ -43,7 +43,7 @@ const deaths = ({ lines }: Running) =>
 async function killLast({ pids }: Running): Promise<void> {
   const before = pids().length;
   process.kill(pids()[before - 1]!, "SIGKILL");
-  await expect.poll(() => pids().length, { timeout: 10_000 }).toBe(before + 1);
+  await expect.poll(() => pids().length).toBe(before + 1);
 }
 
 it("workers that exit are counted, from 0, and the build is 1 for all processes", async () => {
@@ -69,10 +69,10 @@ it("serves on while no worker can be started, and starts one when it can", async
   limit(readdirSync(`/proc/${primary}/fd`).length);
   const failed = () => deaths(running).filter(({ why }) => /cannot be started: .*EMFILE/.test(why ?? ""));
   process.kill(running.pids()[0]!, "SIGKILL");
-  await expect.poll(() => failed().length, { timeout: 10_000 }).toBeGreaterThan(1);
+  await expect.poll(() => failed().length).toBeGreaterThan(1);
   expect(await ask(running.url, 4)).toEqual([200, 200, 200, 200]);
   limit(1000);
-  await expect.poll(running.pids, { timeout: 20_000 }).toHaveLength(3);
+  await expect.poll(running.pids).toHaveLength(3);
   expect(running.errors()).toBe("");
   expect(await running.stop()).toBe(0);
 }, 60_000);

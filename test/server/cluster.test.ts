@@ -11,7 +11,7 @@ import { ownPort, startProcess } from "../support/process.ts";
 /** Starts two processes, and waits until both listen. */
 async function start(env: Record<string, string>): Promise<Running> {
   const running = await startProcess({ WORKERS: "2", DRAIN_LAG_MS: "300", ...env });
-  await expect.poll(running.pids, { timeout: 10_000 }).toHaveLength(2);
+  await expect.poll(running.pids).toHaveLength(2);
   return running;
 }
 
@@ -83,7 +83,7 @@ it("with a process killed every 300 ms loses only what it had in flight, and rep
     await sleep(300);
     const before = pids().length;
     process.kill(pids()[before - 1]!, "SIGKILL");
-    await expect.poll(() => pids().length, { timeout: 5000 }).toBe(before + 1);
+    await expect.poll(() => pids().length).toBe(before + 1);
   }
   isOver = true;
   await Promise.all(load);
@@ -120,7 +120,7 @@ it("ends on SIGTERM while its processes start, whether they can hear it or not",
     const child = spawn(process.execPath, ["dist/main.js"], { env: { PATH, PORT: "0", WORKERS: "2" } });
     onTestFinished(() => void child.kill("SIGKILL"));
     const children = () => readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim();
-    await expect.poll(() => children().split(" "), { timeout: 10_000, interval: 2 }).toHaveLength(2);
+    await expect.poll(() => children().split(" "), { interval: 2 }).toHaveLength(2);
     await sleep(wait);
     const pids = children().split(" ");
     child.kill("SIGTERM");
@@ -152,7 +152,7 @@ it.each(["1", "2"])(
       seen.add(status);
       return status;
     };
-    await expect.poll(ready, { timeout: 10_000, interval: 1 }).toBe(200);
+    await expect.poll(ready, { interval: 1 }).toBe(200);
     expect(await readyStatus(port)).toBe(200);
     for (const status of seen) expect(["refused", 503, 200]).toContain(status);
   },

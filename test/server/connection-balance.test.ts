@@ -138,14 +138,14 @@ async function skewed(workers: number, connections: number, pause = 0) {
     WORKERS: String(workers),
     DRAIN_LAG_MS: "0",
   });
-  await expect.poll(running.pids, { timeout: 10_000 }).toHaveLength(workers);
+  await expect.poll(running.pids).toHaveLength(workers);
   const { pids, port } = running;
   const [, ...others] = pids();
   for (const pid of others) process.kill(pid, "SIGSTOP");
   const clients = Array.from({ length: connections }, () => new Client(port, pause));
   const over = Promise.all(clients.map((client) => client.run()));
   const spread = () => pids().map((pid) => connectionsOf(pid, port));
-  await expect.poll(spread, { timeout: 10_000 }).toEqual([connections, ...others.map(() => 0)]);
+  await expect.poll(spread).toEqual([connections, ...others.map(() => 0)]);
   for (const pid of others) process.kill(pid, "SIGCONT");
   const stop = async (): Promise<void> => {
     for (const client of clients) client.isOver = true;
@@ -186,7 +186,7 @@ it(
       async ({ child, port, url }) => {
         const workers = () =>
           readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ").map(Number);
-        await expect.poll(workers, { timeout: 10_000 }).toHaveLength(2);
+        await expect.poll(workers).toHaveLength(2);
         await sleep(1000);
         const [first, second] = workers();
         process.kill(second!, "SIGSTOP");
@@ -208,7 +208,7 @@ it(
 
 it("closes no idle connection, and none of a balanced cluster", async () => {
   const { port, pids } = await startProcess({ ...FASTER, WORKERS: "2", DRAIN_LAG_MS: "0" });
-  await expect.poll(pids, { timeout: 10_000 }).toHaveLength(2);
+  await expect.poll(pids).toHaveLength(2);
   process.kill(pids()[1]!, "SIGSTOP");
   const idle = Array.from({ length: 16 }, () => connect(port, "127.0.0.1"));
   onTestFinished(() => {

@@ -9,7 +9,7 @@ import { FASTER, ownPort, SPEED, startProcess } from "../support/process.ts";
 /** Starts two workers, and waits until both listen. */
 async function start(env: Record<string, string> = {}): Promise<Running> {
   const running = await startProcess({ ...FASTER, WORKERS: "2", DRAIN_LAG_MS: "0", ...env });
-  await expect.poll(running.pids, { timeout: 10_000 }).toHaveLength(2);
+  await expect.poll(running.pids).toHaveLength(2);
   return running;
 }
 

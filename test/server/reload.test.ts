@@ -11,7 +11,7 @@ import { ownPort, startProcess } from "../support/process.ts";
 /** Starts a server, and waits until all of its processes listen. */
 async function start(WORKERS: string, env: Record<string, string> = {}): Promise<Running> {
   const running = await startProcess({ WORKERS, DRAIN_LAG_MS: "0", ...env });
-  await expect.poll(() => running.pids().length, { timeout: 10_000 }).toBe(Number(WORKERS));
+  await expect.poll(() => running.pids().length).toBe(Number(WORKERS));
   return running;
 }
 
@@ -75,7 +75,7 @@ it("a worker that starts after SIGHUP accepts the tokens that were read then", a
   rmSync(file);
   for (const [at, pid] of pids().entries()) {
     process.kill(pid, "SIGKILL");
-    await expect.poll(() => pids().length, { timeout: 10_000 }).toBe(3 + at);
+    await expect.poll(() => pids().length).toBe(3 + at);
   }
   expect(await statuses(url, "new")).toEqual([200]);
   expect(await statuses(url, "old")).toEqual([401]);
@@ -115,13 +115,13 @@ it.for(["1", "2"])("ends when its terminal closes, with %s processes", async (WO
       ({ status }) => status,
       () => 0,
     );
-  await expect.poll(ready, { timeout: 10_000 }).toBe(200);
+  await expect.poll(ready).toBe(200);
   const children = readFileSync(`/proc/${terminal.pid}/task/${terminal.pid}/children`, "utf8");
   const server = children.trim().split(" ")[0]!;
   process.kill(Number(server), "SIGHUP");
   await sleep(300);
   expect(await ready()).toBe(200);
   terminal.kill("SIGKILL");
-  await expect.poll(() => existsSync(`/proc/${server}`), { timeout: 10_000 }).toBe(false);
+  await expect.poll(() => existsSync(`/proc/${server}`)).toBe(false);
   expect(await ready()).toBe(0);
 });

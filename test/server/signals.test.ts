@@ -54,7 +54,7 @@ it.each(
       DRAIN_LAG_MS: "0",
       DRAIN_LIMIT_MS: "600000",
     });
-    await expect.poll(() => pids().length, { timeout: 10_000 }).toBe(Number(WORKERS));
+    await expect.poll(() => pids().length).toBe(Number(WORKERS));
     const { text, finish } = await half(port);
     for (const pid of new Set([child.pid!, ...pids()])) process.kill(pid, signal);
     await sleep(300);

@@ -32,7 +32,7 @@ async function start(WORKERS: string, stdout: number | "pipe"): Promise<Started>
       ({ ok }) => ok,
       () => false,
     );
-  await expect.poll(isReady, { timeout: 20_000 }).toBe(true);
+  await expect.poll(isReady).toBe(true);
   return { child, url, errors };
 }
 

@@ -20,7 +20,7 @@ function makeFolder(): string {
 /** Starts it, and waits until each process listens. */
 async function start(SOCKET: string, WORKERS: string) {
   const started = spawnServer({ SOCKET, WORKERS, DRAIN_LAG_MS: "0" });
-  await expect.poll(started.pids, { timeout: 15_000 }).toHaveLength(Number(WORKERS));
+  await expect.poll(started.pids).toHaveLength(Number(WORKERS));
   return started;
 }
 
@@ -72,7 +72,7 @@ it("a process of two that dies leaves the socket to the other, and its successor
   process.kill(pids()[0]!, "SIGKILL");
   await sleep(20);
   expect(await ask(path)).toBe(RIGHT);
-  await expect.poll(pids, { timeout: 15_000 }).toHaveLength(3);
+  await expect.poll(pids).toHaveLength(3);
   expect(statSync(path).mode & 0o777).toBe(0o660);
   for (let count = 0; count < 10; count++) expect(await ask(path)).toBe(RIGHT);
 });

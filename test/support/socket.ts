@@ -64,6 +64,6 @@ export function parseResponse(text: string): Response | undefined {
 
 /** The first response of a connection, as soon as all of it is there. */
 export async function responseOf({ text }: Connection): Promise<Response> {
-  await expect.poll(() => parseResponse(text()), { timeout: 10_000, interval: 1 }).toBeDefined();
+  await expect.poll(() => parseResponse(text()), { interval: 1 }).toBeDefined();
   return parseResponse(text())!;
 }

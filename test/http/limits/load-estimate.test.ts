@@ -77,7 +77,7 @@ describe("the secondsFor", () => {
     const load = new LoadEstimate(10, () => now);
     const leave = load.add(40, () => 0.5);
     now = 1000;
-    await expect.poll(() => load.seconds, { timeout: 10_000 }).toBeLessThan(20);
+    await expect.poll(() => load.seconds).toBeLessThan(20);
     leave?.();
     load.add(40, () => 0.5)?.();
     const last = load.add(40, () => 0.5);
@@ -107,7 +107,7 @@ describe("an upload beside others", () => {
     const connection = await dial(service());
     const { socket, text } = connection;
     socket.write(head("/v1/cross_entropy", LENGTH, `${SAFETENSORS}expect: 100-continue\r\n`));
-    await expect.poll(text, { timeout: 5000, interval: 5 }).toMatch(/^HTTP\/1.1 \d+ [\s\S]*\r\n\r\n/);
+    await expect.poll(text, { interval: 5 }).toMatch(/^HTTP\/1.1 \d+ [\s\S]*\r\n\r\n/);
     return connection;
   }
 

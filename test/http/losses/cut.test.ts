@@ -22,7 +22,7 @@ it.each(["destroy", "resetAndDestroy"] as const)(
     expect(text()).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     socket[close]();
     const about = () => lines.map((line) => JSON.parse(line)).filter(({ reqId }) => reqId !== undefined);
-    await expect.poll(() => about().length, { timeout: 5000 }).toBe(2);
+    await expect.poll(() => about().length).toBe(2);
     await sleep(200);
     const request = about().find(({ msg }) => msg === "request");
     const cut = about().find(({ msg }) => msg !== "request");

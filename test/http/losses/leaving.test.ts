@@ -61,7 +61,7 @@ it.each<[string, (socket: Socket) => Promise<unknown>]>([
   "a client that leaves while its answer %s has its memory returned, and others are served",
   async (_title, when) => {
     await leaveAfter(LARGE.length, LARGE, when);
-    await expect.poll(reserved, { timeout: 5000 }).toBe(0);
+    await expect.poll(reserved).toBe(0);
     const answer = await service().post("/v1/log_softmax", { input: [0], dim: 0 });
     expect(answer.json).toEqual({ output: [0] });
   },
@@ -70,7 +70,7 @@ it.each<[string, (socket: Socket) => Promise<unknown>]>([
 it("work stops between two slices where its client has left", async () => {
   const before = await count499();
   await leaveAfter(SLOW.length, SLOW, () => entered("compute"));
-  await expect.poll(count499, { timeout: 5000 }).toBe(before + 1);
+  await expect.poll(count499).toBe(before + 1);
 });
 
 /** Requests whose clients left before an answer began. */
@@ -106,7 +106,7 @@ it("a client that leaves while its compressed body is inflated is one that left,
     socket.write(Buffer.concat([Buffer.from(begin), body]));
     socket.end();
   }
-  await expect.poll(count499, { timeout: 5000 }).toBe(before + 20);
+  await expect.poll(count499).toBe(before + 20);
   await expect.poll(reserved).toBe(0);
   expect(lines.filter((line) => JSON.parse(line).level > 30)).toEqual([]);
 });

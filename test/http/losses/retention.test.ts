@@ -55,5 +55,5 @@ it.each([
     return requests.filter((request) => request.deref() !== undefined).length;
   };
   // The connection keeps its last request.
-  await expect.poll(left, { timeout: 5000 }).toBeLessThanOrEqual(8);
+  await expect.poll(left).toBeLessThanOrEqual(8);
 });

@@ -34,7 +34,7 @@ const requests = (): any[] =>
 
 /** The only request's line. */
 async function line() {
-  await expect.poll(() => requests().length, { timeout: 8000 }).toBe(1);
+  await expect.poll(() => requests().length).toBe(1);
   return requests()[0];
 }
 
@@ -135,7 +135,7 @@ describe("aborted", () => {
     socket.write(post("/v2/models/log_softmax/infer", body));
     await once(socket, "data");
     socket.destroy();
-    await expect.poll(() => requests().at(-1)?.aborted, { timeout: 8000 }).toBe(true);
+    await expect.poll(() => requests().at(-1)?.aborted).toBe(true);
     expect(await count()).toMatchObject({
       success: { count: success.count },
       fail: { count: fail.count + 1 },

@@ -17,7 +17,7 @@ const SMALL = post(CE, BODY);
 async function say(target: Service, bytes: string, until: RegExp): Promise<string> {
   const { socket, text } = await dial(target);
   socket.write(bytes);
-  await expect.poll(text, { timeout: 5000, interval: 5 }).toMatch(until);
+  await expect.poll(text, { interval: 5 }).toMatch(until);
   return text();
 }
 
@@ -80,7 +80,7 @@ describe("pipelining", () => {
   it("answers in order, one at a time", async () => {
     const { socket, text } = await dial(service());
     socket.write(SMALL.repeat(20));
-    await expect.poll(() => text().split('"loss"').length, { timeout: 5000 }).toBe(21);
+    await expect.poll(() => text().split('"loss"').length).toBe(21);
   });
 
   it("of 20,000 requests has one running at a time", async () => {
@@ -112,10 +112,10 @@ it("requests pipelined behind an answer that nobody reads leave nothing behind w
     const { socket } = await dial(roomy());
     socket.pause();
     socket.write(first + SMALL.repeat(50));
-    await expect.poll(() => roomy().arena.reserved, { timeout: 5000 }).toBeGreaterThan(0);
+    await expect.poll(() => roomy().arena.reserved).toBeGreaterThan(0);
     await sleep(200);
     socket.resetAndDestroy();
-    await expect.poll(() => roomy().arena.reserved, { timeout: 5000 }).toBe(0);
+    await expect.poll(() => roomy().arena.reserved).toBe(0);
   }
 }, 30_000);
 
@@ -193,7 +193,7 @@ describe("slow clients", () => {
     socket.write(`${head(CE, 1_000_000)}{"input":[`);
     await expect.poll(() => strict().arena.reserved).toBeGreaterThan(1_000_000);
     const trickle = setInterval(() => socket.write("1,"), 50);
-    await expect.poll(text, { timeout: 5000 }).toContain('"code":"request_timeout"');
+    await expect.poll(text).toContain('"code":"request_timeout"');
     expect(text()).toMatch(/^HTTP\/1.1 408/);
     await expect.poll(() => strict().arena.reserved, { timeout: 1000 }).toBe(0);
     clearInterval(trickle);
@@ -202,7 +202,7 @@ describe("slow clients", () => {
   it("a safetensors body below the minimum rate is request_timeout", async () => {
     const { socket, text } = await dial(strict());
     socket.write(`${head(CE, 1000, "content-type: application/vnd.safetensors\r\n")}abc`);
-    await expect.poll(text, { timeout: 5000 }).toMatch(/^HTTP\/1.1 408/);
+    await expect.poll(text).toMatch(/^HTTP\/1.1 408/);
   });
 
   it("a client that writes first sees its refusal, then is cut off if it goes on and on", async () => {
@@ -225,8 +225,8 @@ describe("slow clients", () => {
     socket.pause();
     const body = `{"dim":0,"input":[${"1,".repeat(2_000_000)}1]}`;
     socket.write(post("/v1/log_softmax", body));
-    await expect.poll(() => strict().arena.reserved, { timeout: 5000 }).toBeGreaterThan(0);
-    await expect.poll(() => strict().arena.reserved, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => strict().arena.reserved).toBeGreaterThan(0);
+    await expect.poll(() => strict().arena.reserved).toBe(0);
     socket.resume();
     await untilClosed(connection);
   }, 20_000);

@@ -24,10 +24,7 @@ const ones = `{"dim":0,"input":[${"1,".repeat(COUNT - 1)}1]}`;
 /** Posts a large request until it is accepted, and checks its numbers. */
 async function computeLarge(): Promise<void> {
   await expect
-    .poll(async () => (await service().post("/v1/log_softmax", ones)).status, {
-      timeout: 8000,
-      interval: 100,
-    })
+    .poll(async () => (await service().post("/v1/log_softmax", ones)).status, { interval: 100 })
     .toBe(200);
   const { json } = await service().post("/v1/log_softmax", ones);
   expect(json.output).toHaveLength(COUNT);
@@ -37,7 +34,7 @@ async function computeLarge(): Promise<void> {
 
 /** Waits until slow requests hold so much memory that a large one does not fit. */
 async function memoryIsHeld(): Promise<void> {
-  await expect.poll(() => service().arena.reserved, { timeout: 5000 }).toBeGreaterThan(34 * MiB);
+  await expect.poll(() => service().arena.reserved).toBeGreaterThan(34 * MiB);
 }
 
 describe("a request that needs the memory of one whose client is slow", () => {
@@ -107,7 +104,7 @@ it("a request waits for one whose client is fast enough", async () => {
     steady.socket.write(body.slice(sent, sent + 500_000));
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  await expect.poll(() => steady.text().length, { timeout: 5000 }).toBeGreaterThan(0);
+  await expect.poll(() => steady.text().length).toBeGreaterThan(0);
   expect(steady.text()).toMatch(/^HTTP\/1.1 200/);
   await other;
 });
@@ -124,9 +121,9 @@ describe("a large request that waits in vain for memory", () => {
     client.socket.write(json("log_softmax", HUGE));
     await sleep(50);
     client.socket.write(`{"dim":0,"input":[${"1,".repeat((HUGE - 20) / 2)}1]}`.padEnd(HUGE).slice(0, HUGE));
-    await expect.poll(() => statusesOf(client.text()), { timeout: 8000 }).toEqual([503]);
+    await expect.poll(() => statusesOf(client.text())).toEqual([503]);
     client.socket.write(post("/v1/cross_entropy", '{"input":[[0,0]],"target":[1]}'));
-    await expect.poll(() => statusesOf(client.text()), { timeout: 8000 }).toEqual([503, 200]);
+    await expect.poll(() => statusesOf(client.text())).toEqual([503, 200]);
   });
 });
 

@@ -61,7 +61,7 @@ it("a large body waits for the memory of another one, and is computed when that 
   await sleep(300);
   expect([first.text(), second.text()]).toEqual(["", ""]);
   first.socket.destroy();
-  await expect.poll(second.text, { timeout: 5000 }).toMatch(/^HTTP\/1.1 200/);
+  await expect.poll(second.text).toMatch(/^HTTP\/1.1 200/);
   await expect.poll(() => service().arena.reserved).toBe(0);
 });
 
@@ -86,7 +86,7 @@ it("announced bodies that never come keep no large body out of the line for memo
   await sleep(300);
   expect(service().arena.reserved).toBe(0);
   const large = await announce(service(), length, BODY.padEnd(length));
-  await expect.poll(large.text, { timeout: 5000 }).toMatch(/^HTTP\/1.1 200/);
+  await expect.poll(large.text).toMatch(/^HTTP\/1.1 200/);
 });
 
 const impatient = useService({ limits: { ...LIMITS, silenceMs: 500 } });
@@ -94,7 +94,7 @@ const impatient = useService({ limits: { ...LIMITS, silenceMs: 500 } });
 it("a body of which nothing comes is given up before one that is slow", async () => {
   const silent = await announce(impatient(), 1000);
   const slow = await announce(impatient(), 1000, "{");
-  await expect.poll(silent.text, { timeout: 8000 }).toContain('"code":"request_timeout"');
+  await expect.poll(silent.text).toContain('"code":"request_timeout"');
   await sleep(1000);
   expect(slow.text()).toBe("");
 });
