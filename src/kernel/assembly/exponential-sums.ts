@@ -3,6 +3,7 @@ import { addExp, exp, expConstant, expOf, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
 import { Columns, Rows, lanes } from "./lines";
 import { MAX, TAIL, TAIL_REST, lowestOf } from "./state";
+import { lostByPair } from "./sum";
 import { groupsOf, lower, stepsOf, strideOf, upper, largestLane } from "./vectors";
 
 /**
@@ -245,10 +246,7 @@ function addExactly(tails: usize, rests: usize, to: usize, factor: v128): void {
   for (let at: usize = RUNS; at < to; at += 16) {
     const run = v128.load(at);
     const total = v128.add<f64>(sum, run);
-    // Knuth's TwoSum, see sum.ts.
-    const added = v128.sub<f64>(total, sum);
-    const lost = v128.add<f64>(v128.sub<f64>(sum, v128.sub<f64>(total, added)), v128.sub<f64>(run, added));
-    rest = v128.add<f64>(rest, lost);
+    rest = v128.add<f64>(rest, lostByPair(sum, run, total));
     sum = total;
   }
   v128.store(tails, v128.mul<f64>(sum, scale));

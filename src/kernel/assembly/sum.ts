@@ -10,6 +10,14 @@ export function lostBy(sum: f64, x: f64, total: f64): f64 {
   return (sum - (total - added)) + (x - added);
 }
 
+/** Does {@link lostBy} for two sums side by side. */
+// @ts-ignore: decorator
+@inline
+export function lostByPair(sum: v128, x: v128, total: v128): v128 {
+  const added = v128.sub<f64>(total, sum);
+  return v128.add<f64>(v128.sub<f64>(sum, v128.sub<f64>(total, added)), v128.sub<f64>(x, added));
+}
+
 /** Adds `x` to the 16-byte sum at `at`. */
 // @ts-ignore: decorator
 @inline
