@@ -1,14 +1,17 @@
 /**
- * Writes the settings of src/config.ts into the schema of the chart's values: `npm run chart`. The rest of the schema is written
- * by hand.
+ * Writes the settings of src/config.ts into the schema of the chart's values, and which values are required: `npm run chart`. The
+ * rest of the schema is written by hand.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import { SETTING_ENTRIES } from "../src/config.ts";
 
-export const SCHEMA_FILE = resolve(import.meta.dirname, "../deploy/helm/lossd/values.schema.json");
+const CHART = resolve(import.meta.dirname, "../deploy/helm/lossd");
+export const SCHEMA_FILE = join(CHART, "values.schema.json");
+const VALUES = join(CHART, "values.yaml");
 
 /** Settings with a value of their own in the chart, at the key if it has one. The chart fixes the others. */
 const OWN: Readonly<Record<string, string | undefined>> = {
@@ -28,13 +31,31 @@ const OWN: Readonly<Record<string, string | undefined>> = {
 /** Values that are smaller here: WORKERS=0 would start a worker for every core of the node, because pods have no CPU limit. */
 const MINIMUM: Readonly<Record<string, number>> = { WORKERS: 1 };
 
+/** Objects of which any part may be removed. */
+const FREE = ["resources"];
+
 interface Schema {
   properties: Record<string, Schema>;
+  required?: string[];
   minimum?: number;
   maximum?: number;
 }
 
-/** Returns the schema with the settings' names, types and ranges, as JSON has it. */
+/** Requires what has a default that is not empty, because Helm removes a value that is set to null. */
+function requireValues(schema: Schema, values: Record<string, unknown>): void {
+  const required = Object.entries(values).filter(([, value]) => !isEmpty(value));
+  schema.required = required.map(([name]) => name);
+  for (const [name, value] of required) {
+    const inner = schema.properties[name]!;
+    if ("properties" in inner && !FREE.includes(name)) requireValues(inner, value as Record<string, unknown>);
+  }
+}
+
+/** Returns whether a value is "", [] or {}. */
+const isEmpty = (value: unknown): boolean =>
+  value === "" || (typeof value === "object" && Object.keys(value!).length === 0);
+
+/** Returns the schema with the settings' names, types and ranges, and the required values, as JSON has it. */
 export function withSettings(schema: Schema): Schema {
   const result = structuredClone(schema);
   const settings: Record<string, unknown> = {};
@@ -47,6 +68,7 @@ export function withSettings(schema: Schema): Schema {
     Object.assign(own, { minimum: MINIMUM[name] ?? minimum, maximum });
   }
   Object.assign(result.properties.settings!, { properties: settings });
+  requireValues(result, parse(readFileSync(VALUES, "utf8")));
   return JSON.parse(JSON.stringify(result));
 }
 

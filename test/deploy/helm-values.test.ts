@@ -40,6 +40,19 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
       { tracing: { env: [{ name: "PORT" }] } },
       "does not match pattern '^OTEL_'",
     ],
+    [
+      "the collector's address among its variables",
+      { tracing: { env: [{ name: "OTEL_EXPORTER_OTLP_ENDPOINT", value: "http://collector:4318" }] } },
+      "at '/tracing/env/0/name'",
+    ],
+    [
+      "a port that no collector has",
+      { tracing: { endpoint: "http://collector:70000" } },
+      "tracing.endpoint: expected a port from 1 to 65535, got 70000",
+    ],
+    ["no resources", { resources: null }, "at '': missing property 'resources'"],
+    ["no number of workers", { workers: null }, "at '': missing property 'workers'"],
+    ["no time to drain", { drain: { lagMs: null } }, "at '/drain': missing property 'lagMs'"],
     ["an ingress without a host", { ingress: { enabled: true } }, "at '/ingress/host': minLength"],
     ["a route without a gateway", { httpRoute: { enabled: true } }, "at '/httpRoute/parentRefs': minItems"],
     [
@@ -82,6 +95,10 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
     ["an automatic budget in any limit", { memoryBudget: 0, resources: memory("300Mi", "300Mi") }],
     ["a request in another unit", { resources: memory("1G", "1Gi") }],
     ["no limit", { memoryBudget: 2 ** 31, resources: limit(null) }],
+    [
+      "values that are removed and were empty, and any of the resources",
+      { affinity: null, host: null, image: { tag: null }, resources: { requests: null } },
+    ],
     ["the values of a chart that it is a part of", { global: { registry: "x" } }],
   ] as const)("accepts %s", ([, values]) => {
     expect(render(values).error).toBe("");

@@ -96,5 +96,9 @@ seccompProfile:
 {{- /* Port of the collector's address. */ -}}
 {{- define "lossd.collectorPort" -}}
 {{- $address := urlParse .Values.tracing.endpoint -}}
-{{- regexFind ":[0-9]+$" $address.host | trimPrefix ":" | default (eq $address.scheme "https" | ternary "443" "80") -}}
+{{- $port := regexFind ":[0-9]+$" $address.host | trimPrefix ":" | default (eq $address.scheme "https" | ternary "443" "80") -}}
+{{- if or (lt (int64 $port) 1) (gt (int64 $port) 65535) -}}
+{{- fail (printf "tracing.endpoint: expected a port from 1 to 65535, got %s" $port) -}}
+{{- end -}}
+{{- $port -}}
 {{- end }}
