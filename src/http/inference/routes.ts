@@ -17,6 +17,7 @@ import { OPERATIONS } from "../losses/operations.ts";
 import { keepPrepared, takePrepared } from "../losses/repeats.ts";
 import { statisticsOf } from "../observe/inferences.ts";
 import type { Sending } from "../send-result.ts";
+import { LIVE_DESCRIPTION, READY_DESCRIPTION } from "../server/health.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
 import type { Lifecycle } from "../server/shutdown.ts";
 import { readiness } from "../server/shutdown.ts";
@@ -90,11 +91,12 @@ export async function registerInference(
 
 function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
   // Requires no token for routes without a 401 response.
-  const schema = (operationId: string, summary: string, response: object) => ({
+  const schema = (operationId: string, summary: string, description: string, response: object) => ({
     schema: {
       operationId,
       tags: ["inference"],
       summary,
+      description,
       response,
       ...(401 in response ? {} : { security: [] }),
     },
@@ -107,25 +109,36 @@ function registerServer(app: FastifyInstance, lifecycle: Lifecycle): void {
     schema(
       "inferenceServer",
       "The server and its extensions",
+      "`extensions` are those of Triton: tensors as bytes, model configuration and statistics.",
       responses("The server.", InferenceServer, [401], server),
     ),
     async () => server,
   );
   app.get(
     "/v2/models",
-    schema("inferenceModels", "The models", responses("The models.", InferenceModels, [401], models)),
+    schema(
+      "inferenceModels",
+      "The models",
+      "One model for each loss. Its only version is 1, and paths may omit it.",
+      responses("The models.", InferenceModels, [401], models),
+    ),
     async () => models,
   );
   const live = { live: true };
   app.get(
     "/v2/health/live",
-    schema("inferenceLive", "Whether the process works", responses("It works.", InferenceReady, [], live)),
+    schema(
+      "inferenceLive",
+      "Whether the process works",
+      LIVE_DESCRIPTION,
+      responses("It works.", InferenceReady, [], live),
+    ),
     async () => live,
   );
   const ready = readinessResponses("Send requests.", []);
   app.get(
     "/v2/health/ready",
-    schema("inferenceReady", "Whether to send traffic", ready),
+    schema("inferenceReady", "Whether to send traffic", READY_DESCRIPTION, ready),
     async (_request, reply) => readyResponse(lifecycle, reply),
   );
 }
@@ -167,6 +180,8 @@ function registerMetadata(
     operationId: `model${suffix}`,
     tags: ["inference"],
     summary: `Inputs, outputs and parameters of ${name}`,
+    description:
+      "Names, datatypes and shapes of the tensors, where -1 is any size, and the options with their types and defaults.",
     response: responses("The model.", InferenceModel, [401], metadata),
   };
   app.get(path, { schema }, async () => metadata);
@@ -174,6 +189,7 @@ function registerMetadata(
     operationId: `modelReady${suffix}`,
     tags: ["inference"],
     summary: `Whether ${name} takes requests`,
+    description: "All models are ready while the server is.",
     response: readinessResponses("It does.", [401], { name }),
   };
   app.get(`${path}/ready`, { schema: ready }, async (_request, reply) => ({
@@ -188,6 +204,8 @@ function registerConfig(app: FastifyInstance, { operation, name, path, suffix }:
     operationId: `modelConfig${suffix}`,
     tags: ["inference"],
     summary: `Configuration of ${name}, as Triton's model configuration extension has it`,
+    description:
+      "For clients that need it, such as nvidia-pytriton. `output` has the main output only, because such clients request every output.",
     response: responses("The configuration.", InferenceConfig, [401], config),
   };
   app.get(`${path}/config`, { schema }, async () => config);
@@ -205,6 +223,7 @@ function registerStatistics(
     operationId: models === undefined ? "statistics" : `modelStatistics${suffix}`,
     tags: ["inference"],
     summary: `Inferences of ${models?.[0] ?? "every model"}, as Triton's statistics extension counts them`,
+    description: "Requests under /v2 since the start, of all workers. /metrics has the same counts.",
     // Of a server without requests.
     response: responses("The statistics.", InferenceStatistics, [401, 503], statisticsOf("", models)),
   };
@@ -212,7 +231,7 @@ function registerStatistics(
 }
 
 function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, path, suffix }: Model): void {
-  const { summary, request } = operation;
+  const { summary, description, request } = operation;
   const options: RouteShorthandOptions = {
     onRequest: (asked, _reply, done) => whenAdmitted(admitInference(engine, operation, asked), done),
     config: { operation: name, model: name },
@@ -220,6 +239,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
       operationId: `infer${suffix}`,
       tags: ["inference"],
       summary,
+      description: `${description} Options are \`parameters\`; tensors are JSON, or bytes behind the JSON.`,
       consumes: ["application/json"],
       body: ref(InferenceRequest),
       response: responses("The outputs.", InferenceResponse, [401, 408, 411, 413, 415, 422, 503]),

@@ -35,6 +35,9 @@ export function handleReady(lifecycle: Readonly<Lifecycle>) {
   };
 }
 
+export const LIVE_DESCRIPTION = "Takes no token. No response means that the process should be restarted.";
+export const READY_DESCRIPTION = "Takes no token. 503 while the server starts or stops.";
+
 const healthContent = (status: Static<typeof HealthStatus>) => ({
   "application/json": { schema: { $ref: "Health#" }, example: { status } },
 });
@@ -45,6 +48,7 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       operationId: "healthLive",
       tags: ["lossd"],
       summary: "Whether the process works",
+      description: LIVE_DESCRIPTION,
       security: [],
       response: {
         200: { description: "It works.", content: healthContent("live") },
@@ -58,6 +62,7 @@ export function registerHealth(app: FastifyInstance, lifecycle: Lifecycle): void
       operationId: "healthReady",
       tags: ["lossd"],
       summary: "Whether to send traffic",
+      description: READY_DESCRIPTION,
       security: [],
       response: {
         200: { description: "Send requests.", content: healthContent("ready") },

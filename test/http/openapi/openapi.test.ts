@@ -75,11 +75,22 @@ interface Content {
   readonly content?: Record<string, Media>;
 }
 interface Operation {
+  readonly summary?: string;
+  readonly description?: string;
   readonly requestBody?: Content;
   readonly responses: Record<string, Content>;
   /** Undefined: the server's own, which may ask for a token. */
   readonly security?: readonly unknown[];
 }
+
+it("describes each operation in a line and in sentences", () => {
+  for (const [path, item] of Object.entries<Record<string, Operation>>(document.paths)) {
+    for (const { summary, description } of Object.values(item)) {
+      expect(summary, path).toMatch(/\w$/);
+      expect(description, path).toMatch(/\.$/);
+    }
+  }
+});
 
 it("closes requests alone: answers may gain fields, and refusals codes", () => {
   const isClosed = ([, schema]: [string, { additionalProperties?: unknown }]): boolean =>
