@@ -106,7 +106,7 @@ function makePipe(): { readonly write: number; readonly read: number } {
   return { write, read };
 }
 
-describe.each(CASES)("with WORKERS=%s, of %s requests", (WORKERS, requests) => {
+describe.each(CASES)("with WORKERS=%s, of %s requests", { timeout: 90_000 }, (WORKERS, requests) => {
   it("answers all with /dev/full as standard output, counts the lines, and ends within 2 s of SIGTERM with code 0", async () => {
     const full = openSync("/dev/full", "w");
     const { child, url, errors } = await start(WORKERS, full);
