@@ -8,6 +8,8 @@ const expect = { poll: { timeout: 20_000 } };
 const plain = ["test/plain/*.test.ts"];
 /** Tests of clients: SDKs with the compilers of their languages, and pages in a browser. */
 const clients = ["test/sdk/*.test.ts", "test/browser/*.test.ts"];
+/** Tests that change what the engine or a package keeps for the whole process. Others share processes, because imports take a third of the time. */
+const isolated = ["test/library/*.test.ts"];
 const packages = "**/node_modules/**";
 
 // The person's own settings and collectors are for their servers; what the tests start inherits this environment.
@@ -25,11 +27,13 @@ export default defineConfig({
         test: {
           name: "lossd",
           include: ["test/**/*.test.ts"],
-          exclude: [...plain, ...clients, packages],
+          exclude: [...plain, ...clients, ...isolated, packages],
+          isolate: false,
           testTimeout,
           expect,
         },
       },
+      { test: { name: "library", include: isolated, testTimeout, expect } },
       { test: { name: "clients", include: clients, testTimeout, expect } },
       {
         test: {
@@ -42,6 +46,7 @@ export default defineConfig({
           ],
           setupFiles: ["test/plain/refuse-relaxed.ts"],
           env: { PLAIN_SIMD: "true" },
+          isolate: false,
           testTimeout,
           expect,
         },

@@ -1,9 +1,10 @@
 /** A fault of the server in a response that Fastify streams is logged and counted. */
-import { expect, it, vi } from "vitest";
+import { afterAll, expect, it, vi } from "vitest";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
-import { useService } from "../../support/service.ts";
 
-vi.mock("../../../src/wire/safetensors/writer.ts", async (original) => {
+// Other tests of this process have loaded the modules.
+vi.resetModules();
+vi.doMock("../../../src/wire/safetensors/writer.ts", async (original) => {
   const writer = await original<typeof import("../../../src/wire/safetensors/writer.ts")>();
   return {
     ...writer,
@@ -22,6 +23,12 @@ function* failing(pages: Iterable<Buffer>): Generator<Buffer, void> {
   }
 }
 
+afterAll(() => {
+  vi.doUnmock("../../../src/wire/safetensors/writer.ts");
+  vi.resetModules();
+});
+
+const { useService } = await import("../../support/service.ts");
 const lines: string[] = [];
 const service = useService({ log: (line) => void lines.push(line) });
 
