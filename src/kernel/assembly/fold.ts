@@ -18,7 +18,8 @@ import {
 import { endLoss, findBest, findLseFlow, keepLse, sampleOf, storePredictions } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
-  CLASS, FLOW, FLOW_K, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, LSE_FLOW, arrayBytes, clearState, closeSums, padded, stateOf,
+  CLASS, FLOW, FLOW_K, FLOW_REST, LOSS, LOSS_REST, MAX, MAX_WIDTH, PEAK, TAIL, GRAD_OUTPUT, LSE_FLOW, addRests, arrayBytes,
+  clearState, closeSums, padded, stateOf,
 } from "./state";
 import { FOLD_BYTES, Fold, OWN_WIDTH, keepOf, spreadOf } from "./struct";
 import { accumulate, totalOf } from "./sum";
@@ -123,6 +124,7 @@ function run<K, L>(fold: Fold, op: i32, budget: i32): i32 {
       fold.classAt = 0;
       fold.phase = fold.phase == 0 && writes<K>(fold, op) ? 1 : 2;
     }
+    if (sizeof<K>() == 8) addRests(fold, LOSS, LOSS_REST);
     if (op == LINE_SUMS) keepSums<K>(fold);
     endGroup(fold, op);
     if (fold.lines != 0 && stopsAt(fold)) return 1;
@@ -248,6 +250,7 @@ function logits<K, L>(fold: Fold, n: usize, held: bool): usize {
 function closeGather<K, L>(fold: Fold, op: i32, held: bool): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
+  if (sizeof<K>() == 8) addRests(fold, FLOW, FLOW_REST);
   if (op == LINE_GRAD) return shareLines<K>(fold);
   if (op != LOG_SOFTMAX_GRAD) closeSums<K>(fold);
   const hasZLoss = op >= CROSS_ENTROPY && fold.zLossScale > 0;

@@ -5,6 +5,7 @@ import { loadIndex, loadNumber, storeNumber, log2SizeOf } from "./formats";
 import { isRows } from "./lines";
 import { CLASS, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";
+import { lostBy, withLost } from "./sum";
 
 /** Returns the index of pick `k` of a position. Element (o, k, i) lies at (o * picks + k) * inner + i. */
 // @ts-ignore: decorator
@@ -41,12 +42,17 @@ export function readPicks(fold: Fold): void {
 /** Returns the sum of the weights of position `j` of the group, each times the weight of its class. */
 export function pickedWeight<K>(fold: Fold, j: usize): f64 {
   let sum: f64 = 0;
+  let lost: f64 = 0;
   for (let k: usize = 0; k < fold.picks; k++) {
     const at = pickAt(fold, <usize>fold.position + j, k);
     const y = classAt(fold, at);
-    if (y != fold.ignoreIndex) sum += targetWeightAt(fold, at) * weightOf<K>(fold, usize(y));
+    if (y == fold.ignoreIndex) continue;
+    const term = targetWeightAt(fold, at) * weightOf<K>(fold, usize(y));
+    const total = sum + term;
+    lost += lostBy(sum, term, total);
+    sum = total;
   }
-  return sum;
+  return withLost(sum, lost);
 }
 
 /** Adds up weight * log-probability of the picks in LOSS, and writes the gradient with respect to each weight. */
@@ -59,6 +65,7 @@ export function addPicks<K, L>(fold: Fold): void {
     const position = <usize>fold.position + j;
     const g: f64 = gradients == 0 ? 0 : f64(load<K>(per + GRAD_OUTPUT * bytes));
     let sum: f64 = 0;
+    let lost: f64 = 0;
     for (let k: usize = 0; k < fold.picks; k++) {
       const at = pickAt(fold, position, k);
       const y = classAt(fold, at);
@@ -66,13 +73,16 @@ export function addPicks<K, L>(fold: Fold): void {
       if (y != fold.ignoreIndex) {
         let a = elementOf<K, L>(fold, position, usize(y)) - load<K>(per + MAX * bytes) - load<K>(per + LOG * bytes);
         if (sizeof<K>() == 4) a -= load<K>(per + LOG_REST * bytes);
-        const term = f64(rounded<K>(a, fold.xDtype)) * weightOf<K>(fold, usize(y));
-        sum += targetWeightAt(fold, at) * term;
-        gradient = -g * term;
+        const factor = f64(rounded<K>(a, fold.xDtype)) * weightOf<K>(fold, usize(y));
+        const term = targetWeightAt(fold, at) * factor;
+        const total = sum + term;
+        lost += lostBy(sum, term, total);
+        sum = total;
+        gradient = -g * factor;
       }
       if (gradients != 0) storeNumber(gradients + (at << log2SizeOf(fold.targetWeightDtype)), fold.targetWeightDtype, gradient);
     }
-    store<f64>(state + LOSS * bytes + (j << 3), sum);
+    store<f64>(state + LOSS * bytes + (j << 3), withLost(sum, lost));
   }
 }
 

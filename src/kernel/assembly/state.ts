@@ -40,12 +40,17 @@ export const MAX: usize = 3;
 /** log S, with its rest for float32. */
 export const LOG: usize = 4;
 export const LOG_REST: usize = 5;
-/** Rounding errors of TAIL for float64, which has no LOG_REST. {@link closeSums} adds them to TAIL. */
+// Rounding errors of sums in float64, in arrays that are free until {@link addRests} adds them to the sums.
+/** Those of TAIL, until {@link closeSums}. Float64 has no LOG_REST. */
 export const TAIL_REST: usize = LOG_REST;
+/** Those of LOSS, from then on. */
+export const LOSS_REST: usize = LOG_REST;
 /** FLOW in K. */
 export const FLOW_K: usize = 6;
 /** Gradient with respect to the logsumexp: of a z-loss in float64 until the first sweep ends, then in K. */
 export const LSE_FLOW: usize = 7;
+/** Rounding errors of FLOW for float64 in the first sweep. */
+export const FLOW_REST: usize = LSE_FLOW;
 /** Upstream gradient. */
 export const GRAD_OUTPUT: usize = 8;
 /** Gradient of the target's own class. */
@@ -71,7 +76,10 @@ export function clearState<K>(fold: Fold): void {
   const lowest = lowestOf<K>();
   for (let at: usize = 0; at < bytes; at += 16) {
     v128.store(state + TAIL * bytes + at, none);
-    if (sizeof<K>() == 8) v128.store(state + TAIL_REST * bytes + at, zero);
+    if (sizeof<K>() == 8) {
+      v128.store(state + TAIL_REST * bytes + at, zero);
+      v128.store(state + FLOW_REST * bytes + at, zero);
+    }
     v128.store(state + LOSS * bytes + at, zero);
     v128.store(state + FLOW * bytes + at, zero);
     v128.store(state + MAX * bytes + at, lowest);
@@ -83,7 +91,7 @@ export function clearState<K>(fold: Fold): void {
 export function closeSums<K>(fold: Fold): void {
   const state = stateOf(fold);
   const bytes = arrayBytes(fold);
-  if (sizeof<K>() == 8) addRests(state, bytes);
+  if (sizeof<K>() == 8) addRests(fold, TAIL, TAIL_REST);
   for (let at: usize = 0; at < bytes; at += 32) {
     const low = log1p(v128.load(state + at));
     const high = fold.width == 1 ? low : log1p(v128.load(state + at, 16));
@@ -101,11 +109,16 @@ export function closeSums<K>(fold: Fold): void {
   }
 }
 
-/** Adds the rounding errors of the tails. */
-function addRests(state: usize, bytes: usize): void {
+/** Adds the array of rounding errors to that of their sums and clears it. Leaves out those of infinite sums, which are NaN. */
+export function addRests(fold: Fold, sumsIndex: usize, restsIndex: usize): void {
+  const bytes = arrayBytes(fold);
+  const sums = stateOf(fold) + sumsIndex * bytes;
+  const rests = stateOf(fold) + restsIndex * bytes;
   for (let at: usize = 0; at < bytes; at += 16) {
-    const tail = v128.load(state + TAIL * bytes + at);
-    v128.store(state + TAIL * bytes + at, v128.add<f64>(tail, v128.load(state + TAIL_REST * bytes + at)));
+    const rest = v128.load(rests + at);
+    const known = v128.and(rest, v128.eq<f64>(rest, rest));
+    v128.store(sums + at, v128.add<f64>(v128.load(sums + at), known));
+    v128.store(rests + at, f64x2.splat(0));
   }
 }
 

@@ -28,8 +28,14 @@ export function accumulate(at: usize, x: f64): void {
   store<f64>(at, load<f64>(at, 8) + lostBy(sum, x, total), 8);
 }
 
-/** Returns the sum at `at`. Ignores the errors of an infinite sum because they are Infinity - Infinity = NaN. */
+/** Returns the sum at `at`. */
 export function totalOf(at: usize): f64 {
-  const sum = load<f64>(at);
-  return isFinite(sum) ? sum + load<f64>(at, 8) : sum;
+  return withLost(load<f64>(at), load<f64>(at, 8));
+}
+
+/** Returns a sum with its rounding errors. Ignores those of an infinite sum because they are Infinity - Infinity = NaN. */
+// @ts-ignore: decorator
+@inline
+export function withLost(sum: f64, lost: f64): f64 {
+  return isFinite(sum) ? sum + lost : sum;
 }
