@@ -239,6 +239,8 @@ function start(): void {
     event.preventDefault();
     if (request !== undefined) void checkWithServer(request, refusal ?? results!.response);
   });
+  // Before this, a text would be lost, and the Enter key would send the form, which stops the loading of the page.
+  for (const part of document.querySelectorAll<HTMLElement>("main > [inert]")) part.inert = false;
   address.start();
 }
 

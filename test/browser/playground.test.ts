@@ -283,6 +283,29 @@ describe.skipIf(!HAS_CHROMIUM)("the playground in chromium", () => {
       expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
     }, OWN_CONTEXT));
 
+  it("takes no text and no Enter key before it has loaded", () =>
+    visit(async (page) => {
+      let release = (): void => undefined;
+      const isReleased = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      await page.route("**/playground/page.js", async (route) => {
+        await isReleased;
+        await route.continue();
+      });
+      const isLoaded = page.reload();
+      await page.waitForSelector("#class_names");
+      await page.evaluate(() => document.getElementById("class_names")!.focus());
+      await page.keyboard.type("early");
+      await page.keyboard.press("Enter");
+      release();
+      await isLoaded;
+      await page.waitForSelector("#step-input");
+      expect(await page.inputValue("#class_names")).not.toContain("early");
+      await fill(page, "#class_names", "late, names");
+      expect(await page.textContent("#step-input th >> nth=0")).toContain("late");
+    }, OWN_CONTEXT));
+
   it("keeps the choice of a theme on the way to the guide", () =>
     visit(async (page) => {
       await page.selectOption("#theme", "dark");
