@@ -14,14 +14,20 @@ function withStorage<Result>(use: (storage: Storage) => Result): Result | undefi
   }
 }
 
-const stored = withStorage((storage) => storage.getItem("theme")) ?? "";
-setTheme(stored);
-document.addEventListener("DOMContentLoaded", () => {
+/** Applies the choice that is kept, also after another tab or page has changed it. */
+function applyChoice(): void {
+  const theme = withStorage((storage) => storage.getItem("theme")) ?? "";
+  setTheme(theme);
   const select = document.getElementById("theme") as HTMLSelectElement | null;
-  if (select === null) return;
-  select.value = stored;
-  select.addEventListener("change", () => {
-    setTheme(select.value);
-    withStorage((storage) => storage.setItem("theme", select.value));
-  });
+  if (select !== null) select.value = theme;
+}
+
+applyChoice();
+window.addEventListener("storage", applyChoice);
+// Browsers restore the control of a page to which a person goes back, or the whole page.
+window.addEventListener("pageshow", applyChoice);
+document.addEventListener("change", ({ target }) => {
+  if (!(target instanceof HTMLSelectElement) || target.id !== "theme") return;
+  setTheme(target.value);
+  withStorage((storage) => storage.setItem("theme", target.value));
 });

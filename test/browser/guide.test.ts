@@ -135,6 +135,21 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       await expect.poll(() => page.textContent(".search output")).toBe("No results");
     }));
 
+  it("shows results while the focus or the pointer is in the search, because they cover the text", () =>
+    visit(async (page) => {
+      await open(page, "recipes");
+      const results = page.getByRole("list", { name: "Results" });
+      await search(page, "gradient");
+      for (let k = await results.getByRole("link").count(); k > 0; k--) await page.keyboard.press("Tab");
+      expect(await results.isVisible()).toBe(true);
+      await page.keyboard.press("Tab");
+      expect(await results.isVisible()).toBe(false);
+      await page.getByRole("searchbox").focus();
+      expect(await results.isVisible()).toBe(true);
+      await page.mouse.click(1, 1);
+      expect(await results.isVisible()).toBe(false);
+    }));
+
   it(
     "finds every page by its title",
     () =>
@@ -214,6 +229,26 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       },
       { colorScheme: "dark" },
     ));
+
+  it("shows the choice of a theme that was made since, after going back and in another tab", () =>
+    visit(async (page) => {
+      const choice = () =>
+        page.evaluate(() => [
+          document.documentElement.dataset.theme,
+          document.querySelector<HTMLSelectElement>("#theme")!.value,
+        ]);
+      await open(page, "start");
+      await page.selectOption("#theme", "dark");
+      await open(page, "recipes");
+      await page.selectOption("#theme", "light");
+      await page.goBack();
+      await expect.poll(choice).toEqual(["light", "light"]);
+      const other = await page.context().newPage();
+      await open(other, "recipes");
+      await other.selectOption("#theme", "dark");
+      await expect.poll(choice).toEqual(["dark", "dark"]);
+      await other.close();
+    }));
 
   it("links every heading to itself", () =>
     visit(async (page) => {

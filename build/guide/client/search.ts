@@ -42,9 +42,13 @@ export function connectSearch(): void {
     list.replaceChildren(
       ...results.map((result) => itemOf(result as unknown as Entry, Object.keys(result.match))),
     );
-    list.hidden = results.length === 0;
+    showListFor(document.activeElement);
     status.textContent =
       query === "" ? "" : loaded === undefined ? "The search cannot be loaded." : countText(results.length);
+  };
+  /** Shows the results while `place`, the focus or the pointer, is in the search, because they cover what is below. */
+  const showListFor = (place: EventTarget | null): void => {
+    list.hidden = list.childElementCount === 0 || !form.contains(place as Node | null);
   };
   const close = (): void => {
     field.value = "";
@@ -70,6 +74,8 @@ export function connectSearch(): void {
     stops[(at + step + stops.length) % stops.length]!.focus();
   });
   list.addEventListener("click", close);
+  for (const event of ["focusin", "pointerdown"])
+    document.addEventListener(event, ({ target }) => showListFor(target));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isEditable(event.target))
       return;
