@@ -82,6 +82,18 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
     60_000,
   );
 
+  it("grows with the font size of the browser, and draws the titles of the curves whole", () =>
+    visit(async (page) => {
+      await page.evaluate(() => {
+        document.documentElement.style.fontSize = "32px";
+      });
+      expect(await page.evaluate(() => getComputedStyle(document.body).fontSize)).toBe("32px");
+      const bottoms = await page
+        .locator("#score-curve :is(.curve, .axis-title)")
+        .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().bottom));
+      expect(bottoms[1]).toBeLessThanOrEqual(bottoms[0]!);
+    }));
+
   it("draws the curves in the colors that the user forces, whatever the theme", () =>
     visit(
       async (page) => {
