@@ -12,12 +12,14 @@ SwaggerUIBundle({
 // Swagger UI has a class for its dark colors. theme.js keeps the choice in data-theme, which is absent for the system's.
 const root = document.documentElement;
 const system = matchMedia("(prefers-color-scheme: dark)");
+const print = matchMedia("print");
 
 function applyTheme() {
   const { theme } = root.dataset;
-  root.classList.toggle("dark-mode", theme === undefined ? system.matches : theme === "dark");
+  const isDark = theme === undefined ? system.matches : theme === "dark";
+  root.classList.toggle("dark-mode", isDark && !print.matches);
 }
 
 applyTheme();
-system.addEventListener("change", applyTheme);
+for (const query of [system, print]) query.addEventListener("change", applyTheme);
 new MutationObserver(applyTheme).observe(root, { attributeFilter: ["data-theme"] });

@@ -34,7 +34,7 @@ describe.skipIf(!HAS_CHROMIUM)("the reference in chromium", () => {
   // Both themes and both layouts, because the page takes seconds to load.
   it.each([
     ["light", 1280],
-    ["dark", 390],
+    ["dark", 320],
   ] as const)(
     "has text of enough contrast, %s, in a width of %i pixels",
     (colorScheme, width) =>
@@ -69,6 +69,29 @@ describe.skipIf(!HAS_CHROMIUM)("the reference in chromium", () => {
         await expect.poll(() => background(page)).not.toBe(dark);
       },
       { colorScheme: "dark" },
+    ));
+
+  it("prints dark on light", () =>
+    visit(
+      async (page) => {
+        await openClosed(page);
+        const dark = await background(page);
+        await page.emulateMedia({ media: "print" });
+        await expect.poll(() => background(page)).not.toBe(dark);
+        expect(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme)).toBe(
+          "light",
+        );
+      },
+      { colorScheme: "dark" },
+    ));
+
+  it("says that it needs JavaScript where there is none", () =>
+    visit(
+      async (page) => {
+        await page.goto(`${service().url}/docs/`);
+        await expect.poll(() => page.textContent("body")).toContain("needs JavaScript");
+      },
+      { javaScriptEnabled: false },
     ));
 
   it(
