@@ -56,6 +56,8 @@ export function render(text: string, title: string, links: Links): string {
         return `<div class="code"><pre ${scroller("Code", under)}><code>${html}</code></pre></div>\n`;
       },
       table(token: Tokens.Table) {
+        // Below an empty corner are the names of the rows.
+        if (token.header[0]!.text === "") for (const [name] of token.rows) name!.header = true;
         const table = Renderer.prototype.table.call(this, token);
         return `<div class="wide" ${scroller("Table", under)}>\n${table}</div>\n`;
       },
