@@ -37,7 +37,7 @@ export function parseTensor(text: string): ParsedTensor | undefined {
 /** Replaces the minus signs and the ends of lines of web pages and text processors, and removes their invisible marks. */
 function toPlain(text: string): string {
   return text
-    .replaceAll(/[\u00ad\u200b-\u200f\u2060\ufeff]/g, "")
+    .replaceAll(/\p{Cf}/gu, "")
     .replaceAll(/[\u0085\u2028\u2029]/g, "\n")
     .replaceAll(/[−–]/g, "-");
 }

@@ -49,7 +49,11 @@ describe("text of tensors", () => {
     ["CSV with commas at the ends", "1, 2.5,\n3, -inf,", MATRIX],
     ["blanks, and a blank line", "1 2.5\n\n 3  -inf", MATRIX],
     ["this page's own cells", "1\t2.5\n3\t−∞", MATRIX],
-    ["invisible marks of a web page", "\u200e1\u200b 2.5\u2060\n\u200f3\u00ad -inf\ufeff", MATRIX],
+    [
+      "invisible marks of a web page",
+      "\u202d\u200e1\u200b 2.5\u2060\n\u200f3\u00ad -inf\ufeff\u202c",
+      MATRIX,
+    ],
     ["lines that end as in a text processor", "1 2.5\u20283 -inf\u2029", MATRIX],
     ["a row", "1 2 3", [1, 2, 3]],
     ["a column", "1\n0\n4", [1, 0, 4]],
