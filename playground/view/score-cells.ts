@@ -94,7 +94,9 @@ export class ScoreCells {
   }
 
   #step(input: HTMLInputElement, event: KeyboardEvent): void {
-    const { key, shiftKey, ctrlKey, altKey, metaKey } = event;
+    const { key, shiftKey, ctrlKey, altKey, metaKey, isComposing } = event;
+    // An input method has the keys while it composes a number.
+    if (isComposing) return;
     if (key === "Enter") this.#showFull(input);
     const size = KEY_STEPS[key];
     if (size === undefined || ctrlKey || altKey || metaKey) return;

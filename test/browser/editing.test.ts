@@ -97,6 +97,9 @@ describe.skipIf(!HAS_CHROMIUM)("a score in its cell", () => {
         await page.keyboard.press(key);
         expect(await value(), key).toBe(expected);
       }
+      // An input method has the key while it composes a number.
+      await score(page, 4).dispatchEvent("keydown", { key: "ArrowUp", isComposing: true, bubbles: true });
+      expect(await value()).toBe(0.6);
       await expectCurrent(page);
       const spin = page.getByRole("spinbutton", { name: "row 0 class 4" });
       expect(await spin.getAttribute("aria-valuenow")).toBe("0.6");

@@ -128,6 +128,13 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       await page.keyboard.type("grad_ouput");
       // A typo finds the word.
       await expect.poll(() => page.locator(".search li").count()).toBeGreaterThan(0);
+      // An input method has these keys while it composes a word.
+      for (const key of ["ArrowDown", "Escape"]) {
+        const composing = { key, isComposing: true, bubbles: true, cancelable: true };
+        await field.dispatchEvent("keydown", composing);
+      }
+      expect(await field.evaluate((one) => one === document.activeElement)).toBe(true);
+      expect(await field.inputValue()).toBe("grad_ouput");
       await page.keyboard.press("Escape");
       expect(await field.inputValue()).toBe("");
       expect(await page.locator(".search li").count()).toBe(0);
@@ -248,6 +255,13 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       await other.selectOption("#theme", "dark");
       await expect.poll(choice).toEqual(["dark", "dark"]);
       await other.close();
+    }));
+
+  it("has a name for each row of a table whose corner is empty", () =>
+    visit(async (page) => {
+      await open(page, "losses");
+      expect(await page.getByRole("rowheader", { name: "picture 0" }).count()).toBeGreaterThan(1);
+      expect(await violationsOf(page, "main", { runOnly: ["td-has-header"] })).toEqual([]);
     }));
 
   it("links every heading to itself", () =>

@@ -62,6 +62,8 @@ export function connectSearch(): void {
     list.querySelector("a")?.click();
   });
   form.addEventListener("keydown", (event) => {
+    // An input method has the keys while it composes a word.
+    if (event.isComposing) return;
     if (event.key === "Escape") {
       field.focus();
       close();
