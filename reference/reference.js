@@ -1,7 +1,16 @@
 /* global SwaggerUIBundle */
-// The contract is named relative to this page, so the reference also works below a proxy's path.
+// The contract and the server are named relative to this page, so the reference also works below a proxy's path.
+const address = new URL("../openapi.json", document.baseURI);
+
+/** Replaces the server of the contract, "/", which is no path of a proxy. */
+const setServer =
+  (update) =>
+  ({ servers: [first], ...contract }) =>
+    update({ ...contract, servers: [{ ...first, url: new URL(".", address).pathname }] });
+
 SwaggerUIBundle({
-  url: new URL("../openapi.json", document.baseURI).href,
+  url: address.href,
+  plugins: [{ statePlugins: { spec: { wrapActions: { updateJsonSpec: setServer } } } }],
   dom_id: "#swagger-ui",
   deepLinking: true,
   tryItOutEnabled: true,

@@ -3,7 +3,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
-import { useVisits, violationsOf, widthOf } from "./visit.ts";
+import { OWN_CONTEXT, useVisits, violationsOf, widthOf } from "./visit.ts";
 
 /** One of each part that the page repeats, because axe takes half a minute for all of it. */
 const PARTS =
@@ -111,6 +111,18 @@ describe.skipIf(!HAS_CHROMIUM)("the reference in chromium", () => {
       }),
     LARGE_PAGE_MS,
   );
+
+  it("executes an operation below a proxy's path", () =>
+    visit(async (page) => {
+      await page.route("**/loss/**", async (route) => {
+        const url = route.request().url().replace("/loss/", "/");
+        await route.fulfill({ response: await route.fetch({ url }) });
+      });
+      await page.goto(`${service().url}/loss/docs/#/lossd/crossEntropy`);
+      await page.getByRole("button", { name: "Execute" }).first().click();
+      const asked = page.locator(".request-url").first();
+      await expect.poll(() => asked.textContent()).toContain(`${service().url}/loss/v1/cross_entropy`);
+    }, OWN_CONTEXT));
 
   it("shows an example of each status of an operation", () =>
     visit(async (page) => {
