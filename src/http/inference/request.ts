@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { excerpt, Problem } from "../../problems.ts";
 import type { InferenceInput } from "../../wire/inference/reader.ts";
-import { binarySize, DATATYPES, InferenceOperands } from "../../wire/inference/reader.ts";
+import { binarySize, InferenceOperands } from "../../wire/inference/reader.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
 import type { Engine } from "../body/admission.ts";
@@ -159,7 +159,12 @@ export function readOperands(
   const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, reader !== undefined));
   if (reader !== undefined) return readBinary(request, json, reader, inputs, sizes);
   const operands = new InferenceOperands();
-  for (const [at, input] of inputs.entries()) operands.addText(json, input, `/inputs/${at}`);
+  const { region } = request.context.loss!;
+  for (const [at, input] of inputs.entries()) {
+    const pointer = `/inputs/${at}`;
+    if (sizes[at] === undefined) operands.addText(json, input, pointer);
+    else operands.addBytes(input, region.alloc(sizes[at]), pointer);
+  }
   return operands;
 }
 
@@ -184,11 +189,7 @@ async function readBinary(
       const address = region.alloc(size);
       timings.enter("read");
       await reader.fill(kernel.u8.subarray(address, address + size), short);
-      operands.addTensor(
-        input.name,
-        { dtype: DATATYPES[input.datatype], shape: input.shape, address },
-        pointer,
-      );
+      operands.addBytes(input, address, pointer);
     }
   }
   if (!(await reader.end())) throw wrongCover(claimed, Number.POSITIVE_INFINITY);

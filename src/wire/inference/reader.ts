@@ -55,9 +55,9 @@ export class InferenceOperands implements Operands {
     this.#inputs.set(name, text);
   }
 
-  /** Adds an input whose bytes lie in the Arena. */
-  addTensor(name: string, tensor: Tensor, pointer: string): void {
-    this.#inputs.set(name, { ...tensor, pointer });
+  /** Adds an input whose bytes lie at an address of the Arena. */
+  addBytes({ name, shape, datatype }: InferenceInput, address: number, pointer: string): void {
+    this.#inputs.set(name, { dtype: DATATYPES[datatype], shape, address, pointer });
   }
 
   has(name: string): boolean {
@@ -98,7 +98,7 @@ function checkData({ length, shape: lists }: NumberSpan, shape: readonly number[
 
 /**
  * Returns the byte length of a binary input, or undefined for an input in JSON. Rejects an input with both or neither,
- * a binary input in a body without bytes, and a length that differs from its shape.
+ * a binary input with elements in a body without bytes, and a length that differs from its shape.
  */
 export function binarySize(
   { shape, datatype, parameters, data }: InferenceInput,
@@ -115,7 +115,8 @@ export function binarySize(
   }
   if (size === undefined) return undefined;
   const place = `${pointer}/parameters/binary_data_size`;
-  if (!hasBytes) {
+  // KServe's SDK omits the header where no input has a byte, and Triton accepts that.
+  if (!hasBytes && size > 0) {
     const header = "the header Inference-Header-Content-Length";
     throw rejectAt("invalid_request", place, `expected ${header} for a binary input`);
   }

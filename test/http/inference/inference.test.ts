@@ -258,6 +258,30 @@ describe("an inference", () => {
     expect(answer.json.outputs).toEqual((await infer({ inputs: [INPUT, TARGET] })).json.outputs);
   });
 
+  it("takes empty inputs as bytes without the header that tells the JSON's length, which KServe's SDK omits, again and again", async () => {
+    const empty = (name: string, shape: number[], datatype: string) => ({
+      name,
+      shape,
+      datatype,
+      parameters: { binary_data_size: 0 },
+      data: null,
+    });
+    const inputs = [empty("input", [0, 3], "FP32"), empty("target", [0], "INT64")];
+    for (let time = 0; time < 3; time++) {
+      const { status, json } = await infer({ inputs, parameters: { return_grad: true } });
+      expect(status, json.error).toBe(200);
+      expect(
+        json.outputs.map((output: { name: string; data: unknown }) => [output.name, output.data]),
+      ).toEqual([
+        ["loss", ["NaN"]],
+        ["total_weight", [0]],
+        ["grad_input", []],
+      ]);
+      const mixed = await infer({ inputs: [{ ...INPUT, shape: [0, 3], data: [] }, inputs[1]] });
+      expect(mixed.json.outputs[0].data).toEqual(["NaN"]);
+    }
+  });
+
   it("is strict JSON where numbers are not finite, for 16-bit floats too", async () => {
     const input = { name: "input", shape: [2], datatype: "BF16", data: [0, "-Infinity"] };
     const answer = await infer({ inputs: [input], parameters: { dim: 0 } }, "/v2/models/log_softmax/infer");
@@ -458,6 +482,11 @@ describe("a refusal", () => {
         ],
       },
       "Inference-Header-Content-Length",
+    ],
+    [
+      "no bytes for a shape with elements",
+      one({ data: undefined, parameters: { binary_data_size: 0 } }),
+      "needs 24 bytes, got 0",
     ],
     ["a rank of 9", one({ shape: Array(9).fill(1) }), "/inputs/0/shape"],
     ["an unknown member", { inputs: [INPUT, TARGET], raw: 1 }, "/raw: unknown field"],
