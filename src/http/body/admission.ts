@@ -89,12 +89,14 @@ export interface BodyEstimate {
 
 /**
  * Checks a request's headers and plans its memory, see {@link admitLoss}. Safetensors reserves memory once its header has been read. The end of
- * the request releases it.
+ * the request releases it. `checkOptions` checks the query string of a file that the client sends only after 100 Continue, because it may
+ * miss a response that comes while it sends.
  */
 export function admit(
   engine: Engine,
   operation: LossName,
   request: FastifyRequest,
+  checkOptions: (query: unknown) => void,
 ): Promise<void> | undefined {
   const { headers } = request;
   const { format, length, coding } = checkBodyHeaders(headers, {
@@ -112,6 +114,7 @@ export function admit(
       mayBeShort: !hasLength,
     });
   }
+  if (request.context.exchange.holdsBody) checkOptions(request.query);
   // A file of unknown length may be short.
   const bytes = hasLength ? length : Math.min(length, engine.bodyLimit);
   const cost = { memory: 0, length: bytes, binary: bytes };

@@ -53,13 +53,22 @@ export async function readSafetensors(
   await reader.fill(bytes, (end) => shortHeader(bytes.length, end));
   const begin = PREFIX_BYTES + bytes.length;
   const header = readHeader(bytes, bodyBytes === undefined ? undefined : bodyBytes - begin, checkName);
-  const value = readOptions(header.metadata, query as Record<string, unknown>);
-  for (const name of OPERANDS) {
-    if (value[name] !== undefined && value[name] !== null)
-      throw rejectAt("invalid_request", `/${name}`, "expected a tensor of the file, got an option");
-  }
+  const value = readFileOptions(header.metadata, query);
   for (const { name } of header.entries) value[name] = 0;
   return { value, header, begin, reader };
+}
+
+/** Reads the options of a file. Rejects a tensor among them. */
+export function readFileOptions(
+  metadata: Readonly<Record<string, string>>,
+  query: unknown,
+): Record<string, unknown> {
+  const options = readOptions(metadata, query as Record<string, unknown>);
+  for (const name of OPERANDS) {
+    if (options[name] !== undefined && options[name] !== null)
+      throw rejectAt("invalid_request", `/${name}`, "expected a tensor of the file, got an option");
+  }
+  return options;
 }
 
 function checkName(name: string): void {

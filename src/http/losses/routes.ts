@@ -13,13 +13,14 @@ import { admit, bodyLimitOf, whenAdmitted } from "../body/admission.ts";
 import type { ParserDone } from "../body/json.ts";
 import { readJson } from "../body/json.ts";
 import type { SafetensorsBody } from "../body/safetensors.ts";
-import { readSafetensors, readTensors } from "../body/safetensors.ts";
+import { readFileOptions, readSafetensors, readTensors } from "../body/safetensors.ts";
 import type { BodyFormat } from "../content/content-headers.ts";
 import { tooLarge } from "../content/content-headers.ts";
 import type { LossContext } from "../context.ts";
 import type { Sending } from "../send-result.ts";
 import { sendMembers } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
+import { describeValidation, validatorOf } from "../server/validation.ts";
 import type { Responder } from "./compute.ts";
 import { OperandReader, prepare, problemAt, respond } from "./compute.ts";
 import { withoutNulls } from "./nulls.ts";
@@ -57,8 +58,9 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   const { name, operationId, summary, description, request, response, targetElement } = operation;
   app.addSchema(request);
   app.addSchema(response);
+  const checkOptions = optionsCheck(app, request);
   const options: RouteShorthandOptions = {
-    onRequest: (request, _reply, done) => whenAdmitted(admit(engine, name, request), done),
+    onRequest: (request, _reply, done) => whenAdmitted(admit(engine, name, request, checkOptions), done),
     config: { operation: name, targetElement },
     schema: {
       operationId,
@@ -84,6 +86,18 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
     if (loss.responseFormat !== "json") rejectJsonOptions(fields);
     return respondToSafetensors(engine, operation, { reply, loss, body, fields });
   });
+}
+
+/** Returns a check of the options in a query string, without those in the file, which it overrides. */
+function optionsCheck(app: FastifyInstance, request: Operation["request"]): (query: unknown) => void {
+  const validate = validatorOf(app, Type.Ref(`${request.$id}#`));
+  const { required = [] } = request as { readonly required?: readonly string[] };
+  return (query) => {
+    const value = { ...readFileOptions({}, query), ...Object.fromEntries(required.map((name) => [name, 0])) };
+    if (validate(value)) return;
+    const find = (id: string): unknown => app.getSchema(id);
+    throw describeValidation(validate.errors ?? [], { value, schema: request, find });
+  };
 }
 
 /** Responds to a JSON body, by the loss of an earlier one that it repeats, if there is one. */

@@ -45,6 +45,28 @@ describe("Expect: 100-continue", () => {
     expect(text).not.toContain("100 Continue");
   });
 
+  const file = (query: string): string =>
+    `POST ${CE}${query} HTTP/1.1\r\nhost: x\r\ncontent-type: application/vnd.safetensors\r\nexpect: 100-continue\r\ncontent-length: 900000000\r\n\r\n`;
+
+  it.each([
+    ["unknown", "?nope=1", '"code":"invalid_request"', "/nope: unknown field"],
+    ["of another type", "?ignore_index=x", '"code":"invalid_request"', "/ignore_index: expected an integer"],
+    ["there twice", "?dim=1&dim=1", '"code":"duplicate_key"', "/dim: duplicate option"],
+    ["a tensor", "?weight=1", '"code":"invalid_request"', "/weight: expected a tensor of the file"],
+  ])("gets 422 and no 100 where an option of a file is %s", async (_title, query, code, detail) => {
+    const text = await exchange(service(), file(query));
+    expect(text).not.toContain("100 Continue");
+    expect(text).toContain(code);
+    expect(text).toContain(detail);
+  });
+
+  it("gets its 100 where the options of a file are valid, also those that need its metadata", async () => {
+    for (const query of ["", "?reduction=sum&return_grad=true&dim=null", "?grad_output=null&input=null"]) {
+      const text = await say(service(), file(query), /\r\n\r\n/);
+      expect(text).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+  });
+
   it("of another kind is expectation_failed", async () => {
     const answer = await say(service(), head(CE, 5, "expect: x\r\n"), /"request_id"/);
     expect(answer).toContain("HTTP/1.1 417");
