@@ -21,7 +21,7 @@ for (const name of Object.keys(process.env))
 export default defineConfig({
   test: {
     // One worker for each of two cores: ports are chosen by process, so test files can run side by side.
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       {
         test: {
