@@ -20,7 +20,7 @@ for (const name of Object.keys(process.env))
 
 export default defineConfig({
   test: {
-    // One worker for each of two cores: ports are chosen by process, so test files can run side by side.
+    // One worker more than two cores, because some tests wait. Ports are chosen by process, so test files can run side by side.
     maxWorkers: 3,
     projects: [
       {
