@@ -19,6 +19,15 @@ it("a log-probability near 0 times an infinite upstream gradient is infinite", a
   expect(json.grad_target).toEqual([["Infinity", "Infinity"]]);
 });
 
+it.each([
+  [-108, "-Infinity"],
+  [-110, "NaN"],
+])("a probability of e^%d times an infinite upstream gradient is %s", async (logit, grad) => {
+  const body = { input: [[0, logit]], dim: 1, grad_output: [["Infinity", 0]], return_grad: true };
+  const { json } = await service().post("/v1/log_softmax", body);
+  expect(json.grad_input).toEqual([["NaN", grad]]);
+});
+
 it("the gradient of logsumexp is the softmax also for large logits", async () => {
   const body = { input: [[1e8, 1e8]], dim: 1, return_lse: true, grad_lse: [1], return_grad: true };
   const { json } = await service().post("/v1/log_softmax", body);
