@@ -94,3 +94,16 @@ it("keep their digits over the picks of a sparse target, in the loss and in the 
   const other = gradInput!.data[classes - 1] as number;
   expect(Math.abs(other / ((picks * 0.1) / classes) - 1)).toBeLessThanOrEqual(2 ** -50);
 });
+
+it("keep the sign of a sum of 0, and so of the gradients for an upstream gradient of 0, as in float32", () => {
+  const { gradInput } = crossEntropy(
+    { dtype: "float64", shape: [1, 3], data: Float64Array.of(1, 2, 3) },
+    { dtype: "int32", shape: [1], data: Int32Array.of(0) },
+    {
+      labelSmoothing: 0.1,
+      returnGrad: true,
+      gradOutput: { dtype: "float64", shape: [], data: Float64Array.of(0) },
+    },
+  );
+  expect([...gradInput!.data]).toEqual([0, 0, 0]);
+});

@@ -109,15 +109,19 @@ export function closeSums<K>(fold: Fold): void {
   }
 }
 
-/** Adds the array of rounding errors to that of their sums and clears it. Leaves out those of infinite sums, which are NaN. */
+/**
+ * Adds the array of rounding errors to that of their sums and clears it. Leaves out those of infinite sums, which are NaN,
+ * and zeros, which would change the sum -0 and so the sign of a gradient of 0.
+ */
 export function addRests(fold: Fold, sumsIndex: usize, restsIndex: usize): void {
   const bytes = arrayBytes(fold);
   const sums = stateOf(fold) + sumsIndex * bytes;
   const rests = stateOf(fold) + restsIndex * bytes;
   for (let at: usize = 0; at < bytes; at += 16) {
+    const sum = v128.load(sums + at);
     const rest = v128.load(rests + at);
-    const known = v128.and(rest, v128.eq<f64>(rest, rest));
-    v128.store(sums + at, v128.add<f64>(v128.load(sums + at), known));
+    const counts = v128.gt<f64>(v128.abs<f64>(rest), f64x2.splat(0));
+    v128.store(sums + at, v128.bitselect(v128.add<f64>(sum, rest), sum, counts));
     v128.store(rests + at, f64x2.splat(0));
   }
 }
