@@ -34,6 +34,9 @@ const MINIMUM: Readonly<Record<string, number>> = { WORKERS: 1 };
 /** Objects of which any part may be removed. */
 const FREE = ["resources"];
 
+/** Values that may be removed although they have a default, because the templates leave out what is absent. */
+const REMOVABLE = ["labels", "prometheus"];
+
 interface Schema {
   properties: Record<string, Schema>;
   required?: string[];
@@ -43,7 +46,9 @@ interface Schema {
 
 /** Requires what has a default that is not empty, because Helm removes a value that is set to null. */
 function requireValues(schema: Schema, values: Record<string, unknown>): void {
-  const required = Object.entries(values).filter(([, value]) => !isEmpty(value));
+  const required = Object.entries(values).filter(
+    ([name, value]) => !isEmpty(value) && !REMOVABLE.includes(name),
+  );
   schema.required = required.map(([name]) => name);
   for (const [name, value] of required) {
     const inner = schema.properties[name]!;

@@ -99,6 +99,10 @@ describe.skipIf(noHelm)(withReason("the chart"), () => {
       "values that are removed and were empty, and any of the resources",
       { affinity: null, host: null, image: { tag: null }, resources: { requests: null } },
     ],
+    [
+      "no label of the dashboard, and no peer that scrapes",
+      { networkPolicy: { prometheus: null }, monitoring: { dashboard: { enabled: true, labels: null } } },
+    ],
     ["the values of a chart that it is a part of", { global: { registry: "x" } }],
   ] as const)("accepts %s", ([, values]) => {
     expect(render(values).error).toBe("");
