@@ -8,7 +8,7 @@ const expect = { poll: { timeout: 20_000 } };
 const plain = ["test/plain/*.test.ts"];
 /** Tests of clients: SDKs with the compilers of their languages, and pages in a browser. */
 const clients = ["test/sdk/*.test.ts", "test/browser/*.test.ts"];
-/** Tests that change what the engine or a package keeps for the whole process. Others share processes, because imports take a third of the time. */
+/** Tests that change what the package `lossd` keeps for the whole process. Others share processes, because imports took a third of the time. */
 const isolated = ["test/library/*.test.ts"];
 const packages = "**/node_modules/**";
 

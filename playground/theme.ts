@@ -14,9 +14,12 @@ function withStorage<Result>(use: (storage: Storage) => Result): Result | undefi
   }
 }
 
+/** The choice in this page, where the browser keeps none. */
+let chosen = "";
+
 /** Applies the choice that is kept, also after another tab or page has changed it. */
 function applyChoice(): void {
-  const theme = withStorage((storage) => storage.getItem("theme")) ?? "";
+  const theme = withStorage((storage) => storage.getItem("theme") ?? "") ?? chosen;
   setTheme(theme);
   const select = document.getElementById("theme") as HTMLSelectElement | null;
   if (select !== null) select.value = theme;
@@ -28,6 +31,7 @@ window.addEventListener("storage", applyChoice);
 window.addEventListener("pageshow", applyChoice);
 document.addEventListener("change", ({ target }) => {
   if (!(target instanceof HTMLSelectElement) || target.id !== "theme") return;
-  setTheme(target.value);
-  withStorage((storage) => storage.setItem("theme", target.value));
+  chosen = target.value;
+  setTheme(chosen);
+  withStorage((storage) => storage.setItem("theme", chosen));
 });

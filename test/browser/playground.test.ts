@@ -280,6 +280,8 @@ describe.skipIf(!HAS_CHROMIUM)("the playground in chromium", () => {
       await page.reload();
       await page.waitForSelector("#loss");
       await page.selectOption("#theme", "dark");
+      // As after going back.
+      await page.evaluate(() => window.dispatchEvent(new PageTransitionEvent("pageshow")));
       expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe("dark");
     }, OWN_CONTEXT));
 

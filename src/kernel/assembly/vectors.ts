@@ -92,7 +92,7 @@ export function isRunEnd<K>(k: usize): bool {
 // @ts-ignore: decorator
 @inline
 export function addTo<K, L>(array: usize, rests: usize, g: usize, low: v128, high: v128, rest: v128): void {
-  if (sizeof<K>() == 8) return addExactly<L>(array, rests, g, low, high, rest);
+  if (sizeof<K>() == 8) return addToExactly<L>(array, rests, g, low, high, rest);
   if (isRows<L>()) {
     const both = v128.add<f64>(low, high);
     const sum = v128.extract_lane<f64>(both, 0) + v128.extract_lane<f64>(both, 1);
@@ -104,7 +104,7 @@ export function addTo<K, L>(array: usize, rests: usize, g: usize, low: v128, hig
   }
 }
 
-function addExactly<L>(array: usize, rests: usize, g: usize, low: v128, high: v128, rest: v128): void {
+function addToExactly<L>(array: usize, rests: usize, g: usize, low: v128, high: v128, rest: v128): void {
   const x = v128.add<f64>(high, low);
   const lost = v128.add<f64>(rest, lostByPair(high, low, x));
   if (isRows<L>()) {
