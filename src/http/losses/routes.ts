@@ -92,8 +92,9 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
 function optionsCheck(app: FastifyInstance, request: Operation["request"]): (query: unknown) => void {
   const validate = validatorOf(app, Type.Ref(`${request.$id}#`));
   const { required = [] } = request as { readonly required?: readonly string[] };
+  const tensors = Object.fromEntries(required.map((name) => [name, 0]));
   return (query) => {
-    const value = { ...readFileOptions({}, query), ...Object.fromEntries(required.map((name) => [name, 0])) };
+    const value = { ...readFileOptions({}, query), ...tensors };
     if (validate(value)) return;
     const find = (id: string): unknown => app.getSchema(id);
     throw describeValidation(validate.errors ?? [], { value, schema: request, find });
