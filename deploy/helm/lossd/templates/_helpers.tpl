@@ -40,6 +40,11 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 {{- end }}
 
+{{- /* Port of the metrics in each pod, and in the service. */ -}}
+{{- define "lossd.metricsPort" -}}
+9090
+{{- end }}
+
 {{- define "lossd.containerSecurity" -}}
 allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
