@@ -2,7 +2,7 @@
 // cancels.
 import { exp, expConstant, nmadd, unscale } from "./exp";
 import { FLOW, FLOW_REST, LOSS, LOSS_REST, MAX } from "./state";
-import { lostByPair } from "./sum";
+import { addWithRest, takeRest } from "./sum";
 import { addTo, groupsOf, lower, positionVector, stepsOf, strideOf, upper } from "./vectors";
 
 /** Steps whose terms are added in K before they are added to the float64 sum. */
@@ -21,7 +21,6 @@ export function addEntropy<K, L>(x: usize, n: usize, width: usize, state: usize,
     const m = positionVector<K, L>(state + MAX * bytes, g);
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
-    let rest = f64x2.splat(0);
     const last = x + (g << 4) + steps * stride;
     for (let at = x + (g << 4); at < last; ) {
       const end = min(last, at + RUN * stride);
@@ -31,12 +30,10 @@ export function addEntropy<K, L>(x: usize, n: usize, width: usize, state: usize,
         const d = v128.pmax<K>(v128.sub<K>(v128.load(at), m), c3);
         sum = nmadd<K>(exp<K>(d, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9), d, sum);
       }
-      const total = v128.add<f64>(low, lower<K>(sum));
-      if (sizeof<K>() == 8) rest = v128.add<f64>(rest, lostByPair(low, sum, total));
-      low = total;
+      low = sizeof<K>() == 8 ? addWithRest(low, sum) : v128.add<f64>(low, lower<K>(sum));
       high = v128.add<f64>(high, upper<K>(sum));
     }
-    rest = v128.mul<f64>(rest, scale);
+    const rest = v128.mul<f64>(takeRest<K>(), scale);
     addTo<K, L>(
       state + LOSS * bytes, state + LOSS_REST * bytes, g, v128.mul<f64>(low, scale), v128.mul<f64>(high, scale), rest,
     );

@@ -3,7 +3,7 @@ import { addExp, exp, expConstant, expOf, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
 import { Columns, Rows, lanes } from "./lines";
 import { MAX, TAIL, TAIL_REST, lowestOf } from "./state";
-import { lostBy, lostByPair } from "./sum";
+import { addWithRest, lostBy, startRest, takeRest } from "./sum";
 import { groupsOf, lower, stepsOf, strideOf, upper, largestLane } from "./vectors";
 
 /**
@@ -149,14 +149,8 @@ function addRuns<K>(x: usize, next: usize, last: usize, run: usize, max: v128): 
 /** Adds the sums of the runs of float64, which end at `to`, with their rounding errors. */
 function sumOfRuns(to: usize): f64 {
   let sum = f64x2.splat(0);
-  let rest = f64x2.splat(0);
-  for (let at: usize = RUNS; at < to; at += 16) {
-    const run = v128.load(at);
-    const total = v128.add<f64>(sum, run);
-    rest = v128.add<f64>(rest, lostByPair(sum, run, total));
-    sum = total;
-  }
-  const sums = v128.add<f64>(sum, rest);
+  for (let at: usize = RUNS; at < to; at += 16) sum = addWithRest(sum, v128.load(at));
+  const sums = v128.add<f64>(sum, takeRest<f64>());
   return (v128.extract_lane<f64>(sums, 0) + v128.extract_lane<f64>(sums, 1)) * unscale<f64>();
 }
 
@@ -265,13 +259,8 @@ function addToTails<K>(tails: usize, to: usize, factor: v128): void {
 function addExactly(tails: usize, rests: usize, to: usize, factor: v128): void {
   const scale = f64x2.splat(unscale<f64>());
   let sum = v128.mul<f64>(v128.load(tails), factor);
-  let rest = v128.mul<f64>(v128.load(rests), factor);
-  for (let at: usize = RUNS; at < to; at += 16) {
-    const run = v128.load(at);
-    const total = v128.add<f64>(sum, run);
-    rest = v128.add<f64>(rest, lostByPair(sum, run, total));
-    sum = total;
-  }
+  startRest(v128.mul<f64>(v128.load(rests), factor));
+  for (let at: usize = RUNS; at < to; at += 16) sum = addWithRest(sum, v128.load(at));
   v128.store(tails, v128.mul<f64>(sum, scale));
-  v128.store(rests, v128.mul<f64>(rest, scale));
+  v128.store(rests, v128.mul<f64>(takeRest<f64>(), scale));
 }

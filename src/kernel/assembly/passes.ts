@@ -4,7 +4,7 @@ import { isRows } from "./lines";
 import {
   FLOW, FLOW_K, FLOW_REST, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LOSS_REST, LSE_FLOW, MAX, PEAK, TAIL,
 } from "./state";
-import { lostByPair } from "./sum";
+import { addWithRest, takeRest } from "./sum";
 import { addTo, groupsOf, isRunEnd, lower, positionVector, present, stepsOf, strideOf, upper, weightVector } from "./vectors";
 
 /** Flows multiplied by {@link unscale} in advance to compensate the factor 2^SHIFT of the exponentials, which saves a step. */
@@ -166,19 +166,16 @@ export function addFlow<K, L>(go: usize, n: usize, width: usize, state: usize, b
   for (let g: usize = 0; g < groups; g++) {
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
-    let rest = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const v = v128.and(v128.load(go + (g << 4) + k * stride), present<K, L>(k, n));
       low = v128.add<f64>(low, lower<K>(v));
       high = v128.add<f64>(high, upper<K>(v));
       if (isRunEnd<K>(k)) {
-        const total = v128.add<f64>(high, low);
-        rest = v128.add<f64>(rest, lostByPair(high, low, total));
-        high = total;
+        high = addWithRest(high, low);
         low = f64x2.splat(0);
       }
     }
-    addTo<K, L>(state + FLOW * bytes, state + FLOW_REST * bytes, g, low, high, rest);
+    addTo<K, L>(state + FLOW * bytes, state + FLOW_REST * bytes, g, low, high, takeRest<K>());
   }
 }
 
@@ -194,7 +191,6 @@ export function smoothTerm<K, L>(
     const gradOutput = v128.mul<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g), v128.splat<K>(<K>share));
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
-    let rest = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const at = (g << 4) + k * stride;
       const w = weightVector<K, L>(weight, k, one);
@@ -202,14 +198,12 @@ export function smoothTerm<K, L>(
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
       if (isRunEnd<K>(k)) {
-        const total = v128.add<f64>(high, low);
-        rest = v128.add<f64>(rest, lostByPair(high, low, total));
-        high = total;
+        high = addWithRest(high, low);
         low = f64x2.splat(0);
       }
       if (base != 0) v128.store(base + at, v128.mul<K>(gradOutput, w));
     }
-    addTo<K, L>(state + LOSS * bytes, state + LOSS_REST * bytes, g, low, high, rest);
+    addTo<K, L>(state + LOSS * bytes, state + LOSS_REST * bytes, g, low, high, takeRest<K>());
   }
 }
 
@@ -237,7 +231,6 @@ export function addSoftFlow<K, L>(
     const gradOutput = v128.neg<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g));
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
-    let rest = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const q = smoothed<K>(v128.load(t + (g << 4) + k * stride), kept, evenly);
       const upstream = v128.mul<K>(gradOutput, weightVector<K, L>(weight, k, one));
@@ -245,13 +238,11 @@ export function addSoftFlow<K, L>(
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
       if (isRunEnd<K>(k)) {
-        const total = v128.add<f64>(high, low);
-        rest = v128.add<f64>(rest, lostByPair(high, low, total));
-        high = total;
+        high = addWithRest(high, low);
         low = f64x2.splat(0);
       }
     }
-    addTo<K, L>(state + FLOW * bytes, state + FLOW_REST * bytes, g, low, high, rest);
+    addTo<K, L>(state + FLOW * bytes, state + FLOW_REST * bytes, g, low, high, takeRest<K>());
   }
 }
 
@@ -274,7 +265,6 @@ export function softTerm<K, L>(
     const toTarget = v128.mul<K>(gradOutput, kept);
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
-    let rest = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
       const at = (g << 4) + k * stride;
       const w = weightVector<K, L>(weight, k, one);
@@ -284,14 +274,12 @@ export function softTerm<K, L>(
       low = v128.add<f64>(low, lower<K>(term));
       high = v128.add<f64>(high, upper<K>(term));
       if (isRunEnd<K>(k)) {
-        const total = v128.add<f64>(high, low);
-        rest = v128.add<f64>(rest, lostByPair(high, low, total));
-        high = total;
+        high = addWithRest(high, low);
         low = f64x2.splat(0);
       }
       if (base != 0) v128.store(base + at, v128.mul<K>(v128.mul<K>(gradOutput, w), q));
       if (gradTarget != 0) v128.store(gradTarget + at, v128.mul<K>(v128.mul<K>(toTarget, w), logProbability));
     }
-    addTo<K, L>(state + LOSS * bytes, state + LOSS_REST * bytes, g, low, high, rest);
+    addTo<K, L>(state + LOSS * bytes, state + LOSS_REST * bytes, g, low, high, takeRest<K>());
   }
 }

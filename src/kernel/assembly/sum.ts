@@ -18,6 +18,36 @@ export function lostByPair(sum: v128, x: v128, total: v128): v128 {
   return v128.add<f64>(v128.sub<f64>(sum, v128.sub<f64>(total, added)), v128.sub<f64>(x, added));
 }
 
+/** Rounding errors that {@link addWithRest} has collected, of two sums side by side. */
+let rest: v128 = f64x2(0, 0);
+
+/** Returns sum + x, rounded, for two sums side by side. The rounding errors wait for {@link takeRest}. */
+// @ts-ignore: decorator
+@inline
+export function addWithRest(sum: v128, x: v128): v128 {
+  const total = v128.add<f64>(sum, x);
+  rest = v128.add<f64>(rest, lostByPair(sum, x, total));
+  return total;
+}
+
+/** Sets the rounding errors that {@link addWithRest} adds to, which are 0 after {@link takeRest}. */
+// @ts-ignore: decorator
+@inline
+export function startRest(errors: v128): void {
+  rest = errors;
+}
+
+/** Returns the rounding errors since the last call, and 0 for K = float32, whose sums in float64 need none. */
+// @ts-ignore: decorator
+@inline
+export function takeRest<K>(): v128 {
+  const zero = f64x2.splat(0);
+  if (sizeof<K>() == 4) return zero;
+  const errors = rest;
+  rest = zero;
+  return errors;
+}
+
 /** Adds `x` to the 16-byte sum at `at`. */
 // @ts-ignore: decorator
 @inline

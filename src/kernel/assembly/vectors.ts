@@ -77,7 +77,7 @@ export function upper<K>(v: v128): v128 {
 
 /**
  * Returns whether a run of 16 vectors of float64 ends at step `k`. The caller moves its sum from `low` to `high`, which has
- * nothing else, and the rounding error to `rest`, so that errors grow within a run only.
+ * nothing else, by {@link addWithRest}, so that errors grow within a run only.
  */
 // @ts-ignore: decorator
 @inline
