@@ -72,7 +72,7 @@ export function pickLosses<K, L>(fold: Fold, held: usize): void {
   }
   fold.lossSum = sum;
   fold.lossRest = lost;
-  if (peaks != 0) gradientsOfTargets<K>(fold.zLossScale > 0, stateOf(fold), bytes, n);
+  if (peaks != 0) gradientsOfTargets<K>(fold);
 }
 
 /** Adds the gradient of the target's class if the block contains it. `whole` replaces the gradient instead. */

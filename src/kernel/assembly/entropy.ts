@@ -1,7 +1,8 @@
 // Terms of the entropy of a block, H = log S + sum(e^d * -d) / S with d = x - m <= 0. All terms are positive, so nothing
 // cancels.
 import { exp, expConstant, nmadd, unscale } from "./exp";
-import { FLOW, FLOW_REST, LOSS, LOSS_REST, MAX } from "./state";
+import { FLOW, FLOW_REST, LOSS, LOSS_REST, MAX, arrayBytes, padded, stateOf } from "./state";
+import { Fold } from "./struct";
 import { addWithRest, takeRest } from "./sum";
 import { addTo, groupsOf, lower, positionVector, stepsOf, strideOf, upper } from "./vectors";
 
@@ -9,7 +10,10 @@ import { addTo, groupsOf, lower, positionVector, stepsOf, strideOf, upper } from
 const RUN: usize = 16;
 
 /** Adds e^d * -d of all classes to LOSS. A term without probability is 0, even for d = -Infinity. */
-export function addEntropy<K, L>(x: usize, n: usize, width: usize, state: usize, bytes: usize): void {
+export function addEntropy<K, L>(fold: Fold, x: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
@@ -41,7 +45,10 @@ export function addEntropy<K, L>(x: usize, n: usize, width: usize, state: usize,
 }
 
 /** Adds NaN to FLOW if a class is NaN, otherwise 0. */
-export function addNaN<K, L>(x: usize, n: usize, width: usize, state: usize, bytes: usize): void {
+export function addNaN<K, L>(fold: Fold, x: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
   const groups = groupsOf<K, L>(width);
   const steps = stepsOf<K, L>(n);
   const stride = strideOf<K, L>(width);

@@ -2,7 +2,8 @@
 import { addExp, exp, expConstant, expOf, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
 import { Columns, Rows, lanes } from "./lines";
-import { MAX, TAIL, TAIL_REST, lowestOf } from "./state";
+import { MAX, TAIL, TAIL_REST, arrayBytes, lowestOf, padded, stateOf } from "./state";
+import { Fold } from "./struct";
 import { addWithRest, lostBy, startRest, takeRest } from "./sum";
 import { groupsOf, lower, stepsOf, strideOf, upper, largestLane } from "./vectors";
 
@@ -68,7 +69,9 @@ const SAFE_SUM: f64 = 8;
  * maximum rescales 1 + T. pmax ignores NaN, but the sum propagates it. `next` is the following block of the same
  * length, 0 for none. Float64 keeps the rounding errors of T, because those of 4 * 10^6 classes were up to 138 ulp.
  */
-export function addRow<K>(x: usize, next: usize, n: usize, state: usize, bytes: usize): void {
+export function addRow<K>(fold: Fold, x: usize, next: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
   const steps = stepsOf<K, Rows>(n);
   const last = x + (steps << 4);
   const run = runOfSteps(steps) << 4;
@@ -189,11 +192,14 @@ function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
 /**
  * Does {@link addRow} for a block of columns, for each vector of positions. Excludes the maximum by adding the lesser
  * of each element and the maximum before it, starting with the maximum before the block. `found` marks a first block
- * after {@link loadMaxima}, `turned` marks short rows as columns.
+ * after {@link loadMaxima}.
  */
-export function addColumns<K>(
-  x: usize, smaller: usize, n: usize, width: usize, state: usize, bytes: usize, found: bool, turned: bool,
-): void {
+export function addColumns<K>(fold: Fold, x: usize, smaller: usize, n: usize, found: bool): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
+  // Marks short rows as columns.
+  const turned = fold.inner == 1;
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);

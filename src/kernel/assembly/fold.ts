@@ -198,34 +198,24 @@ function readGradOutput<K>(fold: Fold, op: i32): void {
   }
 }
 
-/** Returns the address of the weights of the block's classes, 0 for none. */
-// @ts-ignore: decorator
-@inline
-function blockWeights<K>(fold: Fold): usize {
-  return fold.weight == 0 ? 0 : <usize>fold.weight + <usize>fold.classAt * sizeof<K>();
-}
-
 /** Sums the exponentials and all other terms that the gradient needs, in the first sweep. */
 function gather<K, L>(fold: Fold, op: i32, n: usize): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
-  const width = padded(fold);
   if (op == LINE_GRAD && fold.target == 0) return;
   if (op == LOG_SOFTMAX_GRAD || op == LINE_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
-    return addFlow<K, L>(go, n, width, state, bytes);
+    return addFlow<K, L>(fold, go, n);
   }
   const found = !isRows<L>() && fold.classAt == 0
-    && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, BASE, state + MAX * bytes);
+    && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, BASE, stateOf(fold) + MAX * arrayBytes(fold));
   const x = found ? LOGITS : loadBlock<K, L>(fold, fold.x, fold.xDtype, n, LOGITS, <K>-Infinity);
   if (isRows<L>() && sizeof<K>() == 4 && (fold.xDtype == FLOAT16 || fold.xDtype == BFLOAT16)) knowMaximum(x, n);
   if (isRows<L>() && op == LINE_SUMS) keepMaximum<K>(fold, x, n);
-  if (isRows<L>()) addRow<K>(x, nextBlock<K, L>(fold, x, n), n, state, bytes);
-  else addColumns<K>(x, BASE, n, width, state, bytes, found, fold.inner == 1);
+  if (isRows<L>()) addRow<K>(fold, x, nextBlock<K, L>(fold, x, n), n);
+  else addColumns<K>(fold, x, BASE, n, found);
   if ((fold.predictions | fold.correct) != 0) findBest<K, L>(fold, x, n);
   if (op == SOFT_TARGET && fold.out != 0) {
     const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
-    addSoftFlow<K, L>(t, blockWeights<K>(fold), keepOf(fold), spreadOf(fold), n, width, state, bytes);
+    addSoftFlow<K, L>(fold, t, n);
   }
 }
 
@@ -283,9 +273,6 @@ function shareOut<K>(fold: Fold): void {
 function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
   if (op == LOG_SOFTMAX) return writeLogs<K, L>(fold, logits<K, L>(fold, n, held), n);
   if (op == LINE_SUMS) return sweepLines<K, L>(fold, logits<K, L>(fold, n, held), n);
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
-  const width = padded(fold);
   const x = logits<K, L>(fold, n, held);
   const to: usize = fold.out == 0 ? <usize>0 : placeFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
   const pitch = pitchOf<K, L>(fold, to, LOGITS);
@@ -294,22 +281,21 @@ function write<K, L>(fold: Fold, op: i32, n: usize, held: bool): void {
     sendBack<K, L>(fold, x, go, to, pitch, n);
   } else if (op == LINE_GRAD) {
     const base: usize = fold.target == 0 ? <usize>0 : loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
-    lineGradient<K, L>(x, base, to, pitch, n, width, state, bytes);
+    lineGradient<K, L>(fold, x, base, to, pitch, n);
   } else if (op == CROSS_ENTROPY && picksOnly<K>(fold)) {
-    if (fold.scaled) shareFlow<K, L, Scaled>(x, to, pitch, n, width, state, bytes);
-    else shareFlow<K, L, Tiny>(x, to, pitch, n, width, state, bytes);
+    if (fold.scaled) shareFlow<K, L, Scaled>(fold, x, to, pitch, n);
+    else shareFlow<K, L, Tiny>(fold, x, to, pitch, n);
     addPeaks<K, L>(fold, n, to, pitch, true);
   } else {
-    const a = logProbabilities<K, L>(fold, x, n, width, state, bytes);
+    const a = logProbabilities<K, L>(fold, x, n);
     const base: usize = fold.out == 0 ? <usize>0 : BASE;
-    const weight = blockWeights<K>(fold);
     if (op == SOFT_TARGET) {
       const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
       const dt: usize = fold.gradTarget == 0 ? <usize>0 : blockFor<K, L>(fold, fold.gradTarget, fold.targetDtype, n, TARGET);
-      softTerm<K, L>(a, t, base, dt, weight, keepOf(fold), spreadOf(fold), n, width, state, bytes);
+      softTerm<K, L>(fold, a, t, base, dt, n);
       if (dt != 0) storeBlock<K, L>(fold, fold.gradTarget, fold.targetDtype, n, dt);
     } else if (fold.smoothing > 0) {
-      smoothTerm<K, L>(a, base, weight, -spreadOf(fold), n, width, state, bytes);
+      smoothTerm<K, L>(fold, a, base, n);
     }
     if (to != 0) sendPicksBack<K, L>(fold, op, a, to, pitch, n);
   }
@@ -342,32 +328,29 @@ function addPicksTo<K, L>(fold: Fold, op: i32, n: usize, to: usize, pitch: usize
 }
 
 function sendBack<K, L>(fold: Fold, a: usize, base: usize, to: usize, pitch: usize, n: usize): void {
-  const width = padded(fold);
-  if (fold.zLossScale > 0) flowBack<K, L, WithLse>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
-  else if (fold.scaled) flowBack<K, L, Scaled>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
-  else flowBack<K, L, Tiny>(a, base, to, pitch, n, width, stateOf(fold), arrayBytes(fold));
+  if (fold.zLossScale > 0) flowBack<K, L, WithLse>(fold, a, base, to, pitch, n);
+  else if (fold.scaled) flowBack<K, L, Scaled>(fold, a, base, to, pitch, n);
+  else flowBack<K, L, Tiny>(fold, a, base, to, pitch, n);
 }
 
 /** Adds the block's terms of the entropy, and writes its log-probabilities if requested. */
 function sweepLines<K, L>(fold: Fold, x: usize, n: usize): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
-  if (wantsEntropy(fold)) addEntropy<K, L>(x, n, padded(fold), state, bytes);
-  if (mustFindNaN<K>(fold)) addNaN<K, L>(x, n, padded(fold), state, bytes);
+  if (wantsEntropy(fold)) addEntropy<K, L>(fold, x, n);
+  if (mustFindNaN<K>(fold)) addNaN<K, L>(fold, x, n);
   if (fold.out != 0) writeLogs<K, L>(fold, x, n);
 }
 
 function writeLogs<K, L>(fold: Fold, x: usize, n: usize): void {
   const to = placeFor<K, L>(fold, fold.out, fold.xDtype, n, LOGITS);
-  subtractLogs<K, L>(x, to, pitchOf<K, L>(fold, to, LOGITS), n, padded(fold), stateOf(fold), arrayBytes(fold));
+  subtractLogs<K, L>(fold, x, to, pitchOf<K, L>(fold, to, LOGITS), n);
   if (to == LOGITS) storeBlock<K, L>(fold, fold.out, fold.xDtype, n, to);
 }
 
 /** Computes the block's log-probabilities, rounded to the dtype of the logits as PyTorch stores them. */
-function logProbabilities<K, L>(fold: Fold, x: usize, n: usize, width: usize, state: usize, bytes: usize): usize {
-  subtractLogs<K, L>(x, LOGITS, pitchOf<K, L>(fold, LOGITS, LOGITS), n, width, state, bytes);
+function logProbabilities<K, L>(fold: Fold, x: usize, n: usize): usize {
+  subtractLogs<K, L>(fold, x, LOGITS, pitchOf<K, L>(fold, LOGITS, LOGITS), n);
   const dtype = fold.xDtype;
-  const count = isRows<L>() ? n : n * width;
+  const count = isRows<L>() ? n : n * padded(fold);
   if (sizeof<K>() == 4) {
     if (dtype == FLOAT16) roundToFloat16(LOGITS, count);
     else if (dtype == BFLOAT16) roundToBFloat16(LOGITS, count);

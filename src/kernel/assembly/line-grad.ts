@@ -3,7 +3,7 @@
 import { exp, expConstant, madd, nmadd, unscale } from "./exp";
 import { differentiatesEntropy } from "./line-sums";
 import { ZERO, minusLog, own, runOf } from "./passes";
-import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, arrayBytes, stateOf } from "./state";
+import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, arrayBytes, padded, stateOf } from "./state";
 import { Fold } from "./struct";
 import { positionVector, stepsOf, strideOf } from "./vectors";
 
@@ -32,9 +32,10 @@ export function shareLines<K>(fold: Fold): void {
  * Writes the gradient of a block. `base` holds g, 0 for none. `to`, whose classes are `pitch` bytes apart, may equal `x`
  * or `base`.
  */
-export function lineGradient<K, L>(
-  x: usize, base: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
-): void {
+export function lineGradient<K, L>(fold: Fold, x: usize, base: usize, to: usize, pitch: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);

@@ -2,8 +2,9 @@
 import { exp, expConstant, madd, nmadd, unscale } from "./exp";
 import { isRows } from "./lines";
 import {
-  FLOW, FLOW_K, FLOW_REST, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LOSS_REST, LSE_FLOW, MAX, PEAK, TAIL,
+  FLOW, FLOW_K, FLOW_REST, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LOSS_REST, LSE_FLOW, MAX, PEAK, TAIL, arrayBytes, padded, stateOf,
 } from "./state";
+import { Fold, keepOf, spreadOf } from "./struct";
 import { addWithRest, takeRest } from "./sum";
 import { addTo, groupsOf, isRunEnd, lower, positionVector, present, stepsOf, strideOf, upper, weightVector } from "./vectors";
 
@@ -62,9 +63,10 @@ export function own<L>(fixed: v128, array: usize, at: usize): v128 {
 }
 
 /** Writes log-probabilities a = (x - m) - log S in K. `to`, whose classes are `pitch` bytes apart, may equal `x`. */
-export function subtractLogs<K, L>(
-  x: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
-): void {
+export function subtractLogs<K, L>(fold: Fold, x: usize, to: usize, pitch: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
   const maxima = state + MAX * bytes;
   const logs = state + LOG * bytes;
   const rests = state + LOG_REST * bytes;
@@ -82,9 +84,10 @@ export function subtractLogs<K, L>(
  * Writes the gradient of a loss that picks its target's class, without that pick: 0 - exp(x - m) * share, share = flow
  * / S in FLOW_K. Needs no log-probabilities. `to`, whose classes are `pitch` bytes apart, may equal `x`.
  */
-export function shareFlow<K, L, S>(
-  x: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
-): void {
+export function shareFlow<K, L, S>(fold: Fold, x: usize, to: usize, pitch: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
@@ -102,16 +105,19 @@ export function shareFlow<K, L, S>(
 }
 
 /**
- * Computes the gradients of `n` targets' classes, flow * (1 - p) with p = exp(x - m) / (1 + T), from x - m in PEAK to
- * PEAK, because 1 - p would lose all digits for p near 1. Adds LSE_FLOW * p if `hasLseFlow`. An infinite flow gives
- * NaN, as flow - flow * p does in PyTorch.
+ * Computes the gradients of the group's target classes, flow * (1 - p) with p = exp(x - m) / (1 + T), from x - m in PEAK
+ * to PEAK, because 1 - p would lose all digits for p near 1. Adds LSE_FLOW * p with a z-loss. An infinite flow gives NaN,
+ * as flow - flow * p does in PyTorch.
  */
-export function gradientsOfTargets<K>(hasLseFlow: bool, state: usize, bytes: usize, n: usize): void {
+export function gradientsOfTargets<K>(fold: Fold): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const hasLseFlow = fold.zLossScale > 0;
   const c0 = expConstant<f64>(0), c1 = expConstant<f64>(1), c2 = expConstant<f64>(2), c3 = expConstant<f64>(3);
   const c4 = expConstant<f64>(4), c5 = expConstant<f64>(5), c6 = expConstant<f64>(6), c7 = expConstant<f64>(7);
   const c8 = expConstant<f64>(8), c9 = expConstant<f64>(9);
   const one = f64x2.splat(1);
-  for (let at: usize = 0; at < n << 3; at += 16) {
+  for (let at: usize = 0, end = <usize>fold.width << 3; at < end; at += 16) {
     const flow = v128.load(state + FLOW * bytes + at);
     const tail = v128.load(state + TAIL * bytes + at);
     const peaks = state + PEAK * bytes + (sizeof<K>() == 4 ? at >> 1 : at);
@@ -136,9 +142,10 @@ export const ZERO = memory.data(16, 16);
  * Writes the gradient base - exp(a) * flow, flow being the sum of the gradient of the log-probabilities a. Adds exp(a) *
  * lseFlow with {@link WithLse}, because the difference may be 0. A `base` of 0 means zeros. `to`, whose classes are `pitch` bytes apart, may equal `a` or `base`.
  */
-export function flowBack<K, L, S>(
-  a: usize, base: usize, to: usize, pitch: usize, n: usize, width: usize, state: usize, bytes: usize,
-): void {
+export function flowBack<K, L, S>(fold: Fold, a: usize, base: usize, to: usize, pitch: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
@@ -158,8 +165,18 @@ export function flowBack<K, L, S>(
   }
 }
 
+/** Returns the address of the weights of the block's classes, 0 for none. */
+// @ts-ignore: decorator
+@inline
+function blockWeights<K>(fold: Fold): usize {
+  return fold.weight == 0 ? 0 : <usize>fold.weight + <usize>fold.classAt * sizeof<K>();
+}
+
 /** Adds the gradient `go` of the log-probabilities to FLOW. */
-export function addFlow<K, L>(go: usize, n: usize, width: usize, state: usize, bytes: usize): void {
+export function addFlow<K, L>(fold: Fold, go: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
   const groups = groupsOf<K, L>(width);
   const steps = stepsOf<K, L>(n);
   const stride = strideOf<K, L>(width);
@@ -179,16 +196,19 @@ export function addFlow<K, L>(go: usize, n: usize, width: usize, state: usize, b
   }
 }
 
-/** Adds the smooth term w * a to LOSS and sets `base` (0 for none) to its gradient, `share` * w * g. `share` is -eps / C. */
-export function smoothTerm<K, L>(
-  a: usize, base: usize, weight: usize, share: f64, n: usize, width: usize, state: usize, bytes: usize,
-): void {
+/** Adds the smooth term w * a to LOSS and sets `base` (0 for none) to its gradient, -eps / C * w * g. */
+export function smoothTerm<K, L>(fold: Fold, a: usize, base: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
+  const weight = blockWeights<K>(fold);
   const groups = groupsOf<K, L>(width);
   const steps = stepsOf<K, L>(n);
   const stride = strideOf<K, L>(width);
   const one = v128.splat<K>(1);
+  const share = v128.splat<K>(<K>-spreadOf(fold));
   for (let g: usize = 0; g < groups; g++) {
-    const gradOutput = v128.mul<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g), v128.splat<K>(<K>share));
+    const gradOutput = v128.mul<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g), share);
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     for (let k: usize = 0; k < steps; k++) {
@@ -218,15 +238,17 @@ function smoothed<K>(t: v128, keep: v128, spread: v128): v128 {
  * Adds -g * w * q, the gradient of soft targets with respect to the log-probabilities, to FLOW. Multiplies in PyTorch's
  * order, because w * q may exceed float32 where the whole product does not.
  */
-export function addSoftFlow<K, L>(
-  t: usize, weight: usize, keep: f64, spread: f64, n: usize, width: usize, state: usize, bytes: usize,
-): void {
+export function addSoftFlow<K, L>(fold: Fold, t: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
+  const weight = blockWeights<K>(fold);
   const groups = groupsOf<K, L>(width);
   const steps = stepsOf<K, L>(n);
   const stride = strideOf<K, L>(width);
   const one = v128.splat<K>(1);
-  const kept = v128.splat<K>(<K>keep);
-  const evenly = v128.splat<K>(<K>spread);
+  const kept = v128.splat<K>(<K>keepOf(fold));
+  const evenly = v128.splat<K>(<K>spreadOf(fold));
   for (let g: usize = 0; g < groups; g++) {
     const gradOutput = v128.neg<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g));
     let low = f64x2.splat(0);
@@ -250,16 +272,17 @@ export function addSoftFlow<K, L>(
  * Adds the loss of soft targets a * q * w to LOSS, sets `base` to -g * w * q and `gradTarget` to -keep * g * w * a.
  * `base` and `gradTarget` may be 0, and `gradTarget` may equal `t`.
  */
-export function softTerm<K, L>(
-  a: usize, t: usize, base: usize, gradTarget: usize, weight: usize, keep: f64, spread: f64,
-  n: usize, width: usize, state: usize, bytes: usize,
-): void {
+export function softTerm<K, L>(fold: Fold, a: usize, t: usize, base: usize, gradTarget: usize, n: usize): void {
+  const state = stateOf(fold);
+  const bytes = arrayBytes(fold);
+  const width = padded(fold);
+  const weight = blockWeights<K>(fold);
   const groups = groupsOf<K, L>(width);
   const steps = stepsOf<K, L>(n);
   const stride = strideOf<K, L>(width);
   const one = v128.splat<K>(1);
-  const kept = v128.splat<K>(<K>keep);
-  const evenly = v128.splat<K>(<K>spread);
+  const kept = v128.splat<K>(<K>keepOf(fold));
+  const evenly = v128.splat<K>(<K>spreadOf(fold));
   for (let g: usize = 0; g < groups; g++) {
     const gradOutput = v128.neg<K>(positionVector<K, L>(state + GRAD_OUTPUT * bytes, g));
     const toTarget = v128.mul<K>(gradOutput, kept);

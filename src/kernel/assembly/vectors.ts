@@ -1,7 +1,6 @@
 // Blocks of elements as vectors, for rows and columns. K is the compute type, L the layout.
 //
-// A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep. `state` is the
-// group's state, `bytes` the length of each of its arrays.
+// A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep.
 import { isRows, lanes } from "./lines";
 import { lostBy, lostByPair } from "./sum";
 
