@@ -1,12 +1,12 @@
 // Targets of one class index for each position: their classes, and the losses and gradients of the picked classes.
 import { elementOf, rounded, weightOf } from "./elements";
+import { exp, expConstant, unscale } from "./exp";
 import { loadIndex, log2SizeOf, roundNumber, storeNumber } from "./formats";
-import { codeOf, isRows } from "./lines";
-import { gradientsOfTargets } from "./passes";
 import { sampleOf } from "./positions";
-import { CLASS, LOG, LOG_REST, MAX, PEAK, arrayBytes, padded, stateOf } from "./state";
+import { CLASS, FLOW, LOG, LOG_REST, LSE_FLOW, MAX, PEAK, TAIL, arrayBytes, arrayOf, padded, stateOf } from "./state";
 import { Fold } from "./struct";
 import { lostBy } from "./sum";
+import { codeOf, isRows } from "./types";
 
 /** Reads the target classes of the group, -1 for ignored ones. */
 export function readClasses(fold: Fold): void {
@@ -35,14 +35,11 @@ export function picksOnly<K>(fold: Fold): bool {
  * logits of all classes of the group, 0 if they are not in scratch.
  */
 export function pickLosses<K, L>(fold: Fold, held: usize): void {
-  const bytes = arrayBytes(fold);
-  const maxima = stateOf(fold) + MAX * bytes;
-  const logs = stateOf(fold) + LOG * bytes;
-  const rests = stateOf(fold) + LOG_REST * bytes;
-  const classes = stateOf(fold) + CLASS * bytes;
+  const maxima = arrayOf<L>(fold, MAX), logs = arrayOf<L>(fold, LOG), rests = arrayOf<L>(fold, LOG_REST);
+  const classes = arrayOf<L>(fold, CLASS);
   const losses = <usize>fold.losses;
   const width = log2SizeOf(fold.lossDtype);
-  const peaks: usize = fold.out != 0 && picksOnly<K>(fold) ? stateOf(fold) + PEAK * bytes : 0;
+  const peaks: usize = fold.out != 0 && picksOnly<K>(fold) ? arrayOf<L>(fold, PEAK) : 0;
   // Without rounding and weights, a loss is -a_y.
   const plain = fold.xDtype == codeOf<K>() && fold.lossDtype == codeOf<K>() && fold.weight == 0;
   const row = padded(fold) * sizeof<K>();
@@ -72,19 +69,49 @@ export function pickLosses<K, L>(fold: Fold, held: usize): void {
   }
   fold.lossSum = sum;
   fold.lossRest = lost;
-  if (peaks != 0) gradientsOfTargets<K>(fold);
+  if (peaks != 0) gradientsOfTargets<K, L>(fold);
+}
+
+/**
+ * Computes the gradients of the group's target classes, flow * (1 - p) with p = exp(x - m) / (1 + T), from x - m in PEAK
+ * to PEAK, because 1 - p would lose all digits for p near 1. Adds LSE_FLOW * p with a z-loss. An infinite flow gives NaN,
+ * as flow - flow * p does in PyTorch.
+ */
+function gradientsOfTargets<K, L>(fold: Fold): void {
+  const flows = arrayOf<L>(fold, FLOW), tails = arrayOf<L>(fold, TAIL), lseFlows = arrayOf<L>(fold, LSE_FLOW);
+  const peaks = arrayOf<L>(fold, PEAK);
+  const hasLseFlow = fold.zLossScale > 0;
+  const c0 = expConstant<f64>(0), c1 = expConstant<f64>(1), c2 = expConstant<f64>(2), c3 = expConstant<f64>(3);
+  const c4 = expConstant<f64>(4), c5 = expConstant<f64>(5), c6 = expConstant<f64>(6), c7 = expConstant<f64>(7);
+  const c8 = expConstant<f64>(8), c9 = expConstant<f64>(9);
+  const one = f64x2.splat(1);
+  for (let at: usize = 0, end = <usize>fold.width << 3; at < end; at += 16) {
+    const flow = v128.load(flows + at);
+    const tail = v128.load(tails + at);
+    const peak = peaks + (sizeof<K>() == 4 ? at >> 1 : at);
+    const x = sizeof<K>() == 4 ? f64x2.promote_low_f32x4(v128.load64_zero(peak)) : v128.load(peak);
+    const e = v128.mul<f64>(exp<f64>(x, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9), f64x2.splat(unscale<f64>()));
+    const rest = v128.add<f64>(v128.sub<f64>(one, e), tail);
+    let product = v128.mul<f64>(flow, rest);
+    if (hasLseFlow) product = v128.add<f64>(product, v128.mul<f64>(v128.load(lseFlows + at), e));
+    const gradient = v128.div<f64>(product, v128.add<f64>(one, tail));
+    const stored = sizeof<K>() == 4 ? f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(flow)) : flow;
+    // 0, or NaN.
+    const checked = v128.add<f64>(gradient, v128.sub<f64>(stored, stored));
+    if (sizeof<K>() == 4) v128.store64_lane(peak, f32x4.demote_f64x2_zero(checked), 0);
+    else v128.store(peak, checked);
+  }
 }
 
 /** Adds the gradient of the target's class if the block contains it. `whole` replaces the gradient instead. */
 export function addPeaks<K, L>(fold: Fold, n: usize, to: usize, pitch: usize, whole: bool): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
+  const classes = arrayOf<L>(fold, CLASS), peaks = arrayOf<L>(fold, PEAK);
   const step = isRows<L>() ? sizeof<K>() : pitch;
   for (let j: usize = 0; j < fold.width; j++) {
-    const y = load<i32>(state + CLASS * bytes + (j << 2));
+    const y = load<i32>(classes + (j << 2));
     if (y < 0 || <u32>y < fold.classAt || <u32>y - fold.classAt >= <u32>n) continue;
     const at = to + <usize>(<u32>y - fold.classAt) * step + j * sizeof<K>();
-    const peak = load<K>(state + PEAK * bytes + j * sizeof<K>());
+    const peak = load<K>(peaks + j * sizeof<K>());
     store<K>(at, whole ? peak : load<K>(at) + peak);
   }
 }

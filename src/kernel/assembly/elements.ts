@@ -1,7 +1,7 @@
 // Single elements of the operands of a fold.
 import { loadNumber, roundNumber, log2SizeOf } from "./formats";
-import { codeOf, isRows } from "./lines";
 import { Fold } from "./struct";
+import { codeOf, isRows } from "./types";
 
 /** Returns the weight of class `y`, 1 without weights. */
 // @ts-ignore: decorator

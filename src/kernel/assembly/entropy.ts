@@ -1,7 +1,7 @@
 // Terms of the entropy of a block, H = log S + sum(e^d * -d) / S with d = x - m <= 0. All terms are positive, so nothing
 // cancels.
 import { exp, expConstant, nmadd, unscale } from "./exp";
-import { FLOW, FLOW_REST, LOSS, LOSS_REST, MAX, arrayBytes, padded, stateOf } from "./state";
+import { FLOW, FLOW_REST, LOSS, LOSS_REST, MAX, arrayOf } from "./state";
 import { Fold } from "./struct";
 import { addWithRest, takeRest } from "./sum";
 import { addTo, groupsOf, lower, positionVector, stepsOf, strideOf, upper } from "./vectors";
@@ -11,18 +11,14 @@ const RUN: usize = 16;
 
 /** Adds e^d * -d of all classes to LOSS. A term without probability is 0, even for d = -Infinity. */
 export function addEntropy<K, L>(fold: Fold, x: usize, n: usize): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
-  const width = padded(fold);
+  const maxima = arrayOf<L>(fold, MAX), sums = arrayOf<L>(fold, LOSS), rests = arrayOf<L>(fold, LOSS_REST);
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
   const scale = f64x2.splat(unscale<K>());
-  const groups = groupsOf<K, L>(width);
-  const steps = stepsOf<K, L>(n);
-  const stride = strideOf<K, L>(width);
+  const groups = groupsOf<K, L>(fold), steps = stepsOf<K, L>(n), stride = strideOf<K, L>(fold);
   for (let g: usize = 0; g < groups; g++) {
-    const m = positionVector<K, L>(state + MAX * bytes, g);
+    const m = positionVector<K, L>(maxima, g);
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
     const last = x + (g << 4) + steps * stride;
@@ -38,20 +34,14 @@ export function addEntropy<K, L>(fold: Fold, x: usize, n: usize): void {
       high = v128.add<f64>(high, upper<K>(sum));
     }
     const rest = v128.mul<f64>(takeRest<K>(), scale);
-    addTo<K, L>(
-      state + LOSS * bytes, state + LOSS_REST * bytes, g, v128.mul<f64>(low, scale), v128.mul<f64>(high, scale), rest,
-    );
+    addTo<K, L>(sums, rests, g, v128.mul<f64>(low, scale), v128.mul<f64>(high, scale), rest);
   }
 }
 
 /** Adds NaN to FLOW if a class is NaN, otherwise 0. */
 export function addNaN<K, L>(fold: Fold, x: usize, n: usize): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
-  const width = padded(fold);
-  const groups = groupsOf<K, L>(width);
-  const steps = stepsOf<K, L>(n);
-  const stride = strideOf<K, L>(width);
+  const sums = arrayOf<L>(fold, FLOW), rests = arrayOf<L>(fold, FLOW_REST);
+  const groups = groupsOf<K, L>(fold), steps = stepsOf<K, L>(n), stride = strideOf<K, L>(fold);
   for (let g: usize = 0; g < groups; g++) {
     let low = f64x2.splat(0);
     let high = f64x2.splat(0);
@@ -61,6 +51,6 @@ export function addNaN<K, L>(fold: Fold, x: usize, n: usize): void {
       low = v128.add<f64>(low, lower<K>(nan));
       high = v128.add<f64>(high, upper<K>(nan));
     }
-    addTo<K, L>(state + FLOW * bytes, state + FLOW_REST * bytes, g, low, high, f64x2.splat(0));
+    addTo<K, L>(sums, rests, g, low, high, f64x2.splat(0));
   }
 }

@@ -1,10 +1,10 @@
 // Sums of exponentials over a block, beside the maximum, for rows and columns.
 import { addExp, exp, expConstant, expOf, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./formats";
-import { Columns, Rows, lanes } from "./lines";
-import { MAX, TAIL, TAIL_REST, arrayBytes, lowestOf, padded, stateOf } from "./state";
+import { MAX, TAIL, TAIL_REST, arrayOf, lowestOf } from "./state";
 import { Fold } from "./struct";
 import { addWithRest, lostBy, startRest, takeRest } from "./sum";
+import { Columns, Rows, lanes } from "./types";
 import { groupsOf, lower, stepsOf, strideOf, upper, largestLane } from "./vectors";
 
 /**
@@ -70,16 +70,15 @@ const SAFE_SUM: f64 = 8;
  * length, 0 for none. Float64 keeps the rounding errors of T, because those of 4 * 10^6 classes were up to 138 ulp.
  */
 export function addRow<K>(fold: Fold, x: usize, next: usize, n: usize): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
+  const maximum = arrayOf<Rows>(fold, MAX), sumAt = arrayOf<Rows>(fold, TAIL);
   const steps = stepsOf<K, Rows>(n);
   const last = x + (steps << 4);
   const run = runOfSteps(steps) << 4;
-  const before = v128.load_splat<K>(state + MAX * bytes);
+  const before = v128.load_splat<K>(maximum);
   if (x != knownAt) findMaximum<K>(x, last, run);
   const max = largestLane<K>(v128.pmax<K>(before, v128.load(KNOWN)));
-  v128.store(state + MAX * bytes, max);
-  const tail = load<f64>(state + TAIL * bytes);
+  v128.store(maximum, max);
+  const tail = load<f64>(sumAt);
   const from = f64(v128.extract_lane<K>(before, 0));
   const to = f64(v128.extract_lane<K>(max, 0));
   let kept: f64 = tail;
@@ -98,9 +97,9 @@ export function addRow<K>(fold: Fold, x: usize, next: usize, n: usize): void {
     }
   } else sum = addRuns<K>(x, next, last, run, max);
   const total = kept + sum;
-  store<f64>(state + TAIL * bytes, total);
+  store<f64>(sumAt, total);
   if (sizeof<K>() == 8) {
-    const rest = state + TAIL_REST * bytes;
+    const rest = arrayOf<Rows>(fold, TAIL_REST);
     store<f64>(rest, load<f64>(rest) * factor + lostBy(kept, sum, total));
   }
   knownAt = next;
@@ -195,20 +194,18 @@ function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
  * after {@link loadMaxima}.
  */
 export function addColumns<K>(fold: Fold, x: usize, smaller: usize, n: usize, found: bool): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
-  const width = padded(fold);
+  const maxima = arrayOf<Columns>(fold, MAX), sums = arrayOf<Columns>(fold, TAIL), rests = arrayOf<Columns>(fold, TAIL_REST);
   // Marks short rows as columns.
   const turned = fold.inner == 1;
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
-  const groups = groupsOf<K, Columns>(width);
-  const stride = strideOf<K, Columns>(width);
+  const groups = groupsOf<K, Columns>(fold);
+  const stride = strideOf<K, Columns>(fold);
   const step = found ? stride : 16;
   const run = (turned ? TURNED_RUN : LONG_RUN) * step;
   for (let g: usize = 0; g < groups; g++) {
-    const before = v128.load(state + MAX * bytes + (g << 4));
+    const before = v128.load(maxima + (g << 4));
     let max = before;
     let first = smaller + (g << 4);
     if (!found) {
@@ -219,7 +216,7 @@ export function addColumns<K>(fold: Fold, x: usize, smaller: usize, n: usize, fo
         v128.store(to, v128.pmin<K>(v, max));
         max = v128.pmax<K>(max, v);
       }
-      v128.store(state + MAX * bytes + (g << 4), max);
+      v128.store(maxima + (g << 4), max);
     }
     const last = first + n * step;
     const none = v128.sub<K>(max, max);
@@ -236,9 +233,9 @@ export function addColumns<K>(fold: Fold, x: usize, smaller: usize, n: usize, fo
     const factor = found
       ? v128.and(v128.eq<K>(max, lowestOf<K>()), v128.splat<K>(scaledOne<K>()))
       : exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-    const tails = state + TAIL * bytes + g * (lanes<K>() << 3);
+    const tails = sums + g * (lanes<K>() << 3);
     if (sizeof<K>() == 4 || turned) addToTails<K>(tails, to, factor);
-    else addExactly(tails, state + TAIL_REST * bytes + (g << 4), to, factor);
+    else addExactly(tails, rests + (g << 4), to, factor);
   }
 }
 

@@ -9,12 +9,8 @@ import { BFLOAT16, FLOAT16, FLOAT64, roundToBFloat16, roundToFloat16 } from "./f
 import { SMALL_ROW, classesAtOnce, columnsAtOnce, positionsOfPicks } from "./groups";
 import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
-import {
-  Columns, ROW_BLOCK, Rows, blockFor, codeOf, isRows, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock,
-} from "./lines";
-import {
-  Scaled, Tiny, WithLse, addFlow, addSoftFlow, flowBack, scaleFlows, shareFlow, smoothTerm, softTerm, subtractLogs,
-} from "./passes";
+import { ROW_BLOCK, blockFor, loadBlock, loadMaxima, pitchOf, placeFor, storeBlock } from "./lines";
+import { Scaled, Tiny, WithLse, flowBack, scaleFlows, shareFlow, subtractLogs } from "./passes";
 import { endLoss, findBest, findLseFlow, keepLse, sampleOf, storePredictions } from "./positions";
 import { addPickedPeaks, addPicks, pickedWeight, readPicks } from "./sparse";
 import {
@@ -23,6 +19,8 @@ import {
 } from "./state";
 import { FOLD_BYTES, Fold, OWN_WIDTH, keepOf, spreadOf } from "./struct";
 import { accumulate, totalOf } from "./sum";
+import { addFlow, addSoftFlow, smoothTerm, softTerm } from "./terms";
+import { Columns, Rows, codeOf, isRows } from "./types";
 
 export const foldBytes: usize = FOLD_BYTES;
 export const positionOffset: usize = offsetof<Fold>("position");

@@ -3,8 +3,8 @@
 import { convert } from "./convert";
 import { exp, expConstant, log, unscale } from "./exp";
 import { BFLOAT16, FLOAT16, FLOAT64, roundToBFloat16, roundToFloat16, log2SizeOf } from "./formats";
-import { codeOf, lanes } from "./lines";
 import { lostBy } from "./sum";
+import { codeOf, lanes } from "./types";
 
 /** Record of one divergence. `src/kernel/kl-div.ts` writes it field by field. */
 @unmanaged

@@ -3,7 +3,7 @@
 import { exp, expConstant, madd, nmadd, unscale } from "./exp";
 import { differentiatesEntropy } from "./line-sums";
 import { ZERO, minusLog, own, runOf } from "./passes";
-import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, arrayBytes, padded, stateOf } from "./state";
+import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, arrayBytes, arrayOf, stateOf } from "./state";
 import { Fold } from "./struct";
 import { positionVector, stepsOf, strideOf } from "./vectors";
 
@@ -33,27 +33,24 @@ export function shareLines<K>(fold: Fold): void {
  * or `base`.
  */
 export function lineGradient<K, L>(fold: Fold, x: usize, base: usize, to: usize, pitch: usize, n: usize): void {
-  const state = stateOf(fold);
-  const bytes = arrayBytes(fold);
-  const width = padded(fold);
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
-  const maxima = state + MAX * bytes;
-  const logs = state + LOG * bytes;
-  const rests = state + LOG_REST * bytes;
-  const flows = state + FLOW_K * bytes;
-  const lseFlows = state + LSE_FLOW * bytes;
-  const slopes = state + GRAD_OUTPUT * bytes;
+  const maxima = arrayOf<L>(fold, MAX);
+  const logs = arrayOf<L>(fold, LOG);
+  const rests = arrayOf<L>(fold, LOG_REST);
+  const flows = arrayOf<L>(fold, FLOW_K);
+  const lseFlows = arrayOf<L>(fold, LSE_FLOW);
+  const slopes = arrayOf<L>(fold, GRAD_OUTPUT);
   const m = positionVector<K, L>(maxima, 0), log = positionVector<K, L>(logs, 0), rest = positionVector<K, L>(rests, 0);
   const flow = positionVector<K, L>(flows, 0), lseFlow = positionVector<K, L>(lseFlows, 0);
   const slope = positionVector<K, L>(slopes, 0);
   const scale = v128.splat<K>(<K>unscale<K>());
-  const run = runOf<K, L>(n, width);
+  const run = runOf<K, L>(fold, n);
   // Reads the same zeros for every step.
   const baseStep: usize = base == 0 ? 0 : 16;
   let from = base == 0 ? ZERO : base;
-  for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(width); x < last; x += run, to += pitch) {
+  for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(fold); x < last; x += run, to += pitch) {
     for (let at: usize = 0; at < run; at += 16, from += baseStep) {
       const d = v128.sub<K>(v128.load(x + at), own<L>(m, maxima, at));
       const e = v128.mul<K>(exp<K>(d, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9), scale);

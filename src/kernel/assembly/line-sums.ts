@@ -2,9 +2,10 @@
 // entropy and their gradient.
 import { blockMaximum } from "./exponential-sums";
 import { loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
-import { ROW_BLOCK, codeOf } from "./lines";
+import { ROW_BLOCK } from "./lines";
 import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, TAIL, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";
+import { codeOf } from "./types";
 
 /** Size that the loader reserves. */
 export const lineSumsBytes: usize = 64;

@@ -1,33 +1,9 @@
 // Moves lines of a tensor into blocks of K and back. A block holds some classes of a group of positions.
 import { convert } from "./convert";
-import { FLOAT32, FLOAT64, log2SizeOf } from "./formats";
+import { log2SizeOf } from "./formats";
 import { padded } from "./state";
 import { Fold } from "./struct";
-
-/** Layout of one position with contiguous classes. Vectors run along the classes. */
-export type Rows = u8;
-/** Layout of many positions. The block has a row of positions per class, and vectors run across the positions. */
-export type Columns = u16;
-
-// @ts-ignore: decorator
-@inline
-export function isRows<L>(): bool {
-  return sizeof<L>() == 1;
-}
-
-/** Returns the dtype code of K. */
-// @ts-ignore: decorator
-@inline
-export function codeOf<K>(): i32 {
-  return sizeof<K>() == 4 ? FLOAT32 : FLOAT64;
-}
-
-/** Returns the elements per vector of K. */
-// @ts-ignore: decorator
-@inline
-export function lanes<K>(): usize {
-  return 16 / sizeof<K>();
-}
+import { codeOf, isRows, lanes } from "./types";
 
 /** Largest block of columns in elements, which fits the second-level cache. */
 export const BLOCK: usize = 32768;

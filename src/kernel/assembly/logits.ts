@@ -6,7 +6,7 @@
 import { convert } from "./convert";
 import { exp, expConstant, unscale } from "./exp";
 import { FLOAT64, log2SizeOf } from "./formats";
-import { codeOf } from "./lines";
+import { codeOf } from "./types";
 
 /** Elements in scratch at a time. */
 const CHUNK: usize = 2048;

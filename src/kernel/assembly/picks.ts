@@ -1,6 +1,6 @@
 // Record of the picked elements of some lines, with the progress of their computation. `src/kernel/picks.ts` writes it.
 import { loadNumber, log2SizeOf } from "./formats";
-import { codeOf } from "./lines";
+import { codeOf } from "./types";
 
 /** Size that the loader reserves. */
 export const picksBytes: usize = 144;

@@ -2,10 +2,10 @@
 // class of the largest logit.
 import { elementOf } from "./elements";
 import { FLOAT32, FLOAT64, loadNumber, roundNumber, storeNumber, log2SizeOf } from "./formats";
-import { Columns, isRows } from "./lines";
 import { BEST, CLASS, FLOW, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, TAIL, arrayBytes, padded, stateOf } from "./state";
 import { Fold, keepOf, spreadOf } from "./struct";
 import { accumulate } from "./sum";
+import { Columns, isRows } from "./types";
 
 /** Returns the factor of a position. */
 export function sampleAt(fold: Fold, position: usize): f64 {

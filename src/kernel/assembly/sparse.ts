@@ -2,10 +2,10 @@
 // position is minus the sum of weight * log-probability, as of a dense row of probabilities with these entries.
 import { elementOf, rounded, weightOf } from "./elements";
 import { loadIndex, loadNumber, storeNumber, log2SizeOf } from "./formats";
-import { isRows } from "./lines";
 import { CLASS, GRAD_OUTPUT, LOG, LOG_REST, LOSS, MAX, arrayBytes, stateOf } from "./state";
 import { Fold } from "./struct";
 import { lostBy, withLost } from "./sum";
+import { isRows } from "./types";
 
 /** Returns the index of pick `k` of a position. Element (o, k, i) lies at (o * picks + k) * inner + i. */
 // @ts-ignore: decorator

@@ -2,6 +2,7 @@
 // vectors.
 import { log1p } from "./exp";
 import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
+import { isRows } from "./types";
 
 /** Largest group in positions. A power of 2 would map all classes to the same few cache sets. */
 export const MAX_WIDTH: usize = 1008;
@@ -26,6 +27,14 @@ export function padded(fold: Fold): usize {
 @inline
 export function arrayBytes(fold: Fold): usize {
   return padded(fold) << 3;
+}
+
+/** Returns the address of an array of the state, a constant offset in the record for a row. */
+// @ts-ignore: decorator
+@inline
+export function arrayOf<L>(fold: Fold, index: usize): usize {
+  if (isRows<L>()) return changetype<usize>(fold) + OWN_STATE + index * (OWN_WIDTH << 3);
+  return stateOf(fold) + index * arrayBytes(fold);
 }
 
 // Arrays: float64 sums, then numbers of K, then class indices.

@@ -6,10 +6,11 @@
 // entries, see `top-k-entries.ts`.
 import { convert } from "./convert";
 import { loadNumber, log2SizeOf } from "./formats";
-import { ROW_BLOCK, codeOf, lanes } from "./lines";
+import { ROW_BLOCK } from "./lines";
 import { LINE_LOG, logProbability, maximumAt } from "./line-sums";
 import { Picks, elementAt, sumsAt } from "./picks";
 import { LINE_COST, SCAN, addEntry, endScan, insertEntry, isOrdered, keyOf, limitToLast, nextPosition, sweep, writePick } from "./top-k-entries";
+import { codeOf, lanes } from "./types";
 
 /** Copy of a block that is not in place in K. */
 const SCANNED = memory.data(16384, 16); // ROW_BLOCK * 8

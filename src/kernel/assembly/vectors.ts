@@ -1,14 +1,16 @@
 // Blocks of elements as vectors, for rows and columns. K is the compute type, L the layout.
 //
 // A block is `groups` vectors of positions wide (1 for rows) and `steps` vectors of classes deep.
-import { isRows, lanes } from "./lines";
+import { padded } from "./state";
+import { Fold } from "./struct";
 import { lostBy, lostByPair } from "./sum";
+import { isRows, lanes } from "./types";
 
 /** Returns the vectors of positions in a block. */
 // @ts-ignore: decorator
 @inline
-export function groupsOf<K, L>(width: usize): usize {
-  return isRows<L>() ? 1 : width / lanes<K>();
+export function groupsOf<K, L>(fold: Fold): usize {
+  return isRows<L>() ? 1 : padded(fold) / lanes<K>();
 }
 
 /** Returns the consecutive vectors that hold `n` classes. */
@@ -21,8 +23,8 @@ export function stepsOf<K, L>(n: usize): usize {
 /** Returns the bytes from one step to the next. */
 // @ts-ignore: decorator
 @inline
-export function strideOf<K, L>(width: usize): usize {
-  return isRows<L>() ? 16 : width * sizeof<K>();
+export function strideOf<K, L>(fold: Fold): usize {
+  return isRows<L>() ? 16 : padded(fold) * sizeof<K>();
 }
 
 /** Loads per-position numbers of K for vector `g`: one for all lanes of a row, one per lane of columns. */
