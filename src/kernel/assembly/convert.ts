@@ -1,8 +1,9 @@
-// Converts ranges between element types.
+// Converts ranges between element types, and rounds ranges as if they were converted.
+import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8, loadNumber, log2SizeOf, storeNumber } from "./formats";
 import {
-  BFLOAT16, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, UINT8,
-  demote, loadNumber, narrowBFloat16, narrowFloat16, promote, storeNumber, widenBFloat16, widenFloat16, log2SizeOf,
-} from "./formats";
+  narrowBFloat16, narrowFloat16, roundToBFloat16, roundToFloat16, widenBFloat16, widenFloat16,
+} from "./halves";
+import { codeOf } from "./types";
 
 /**
  * Converts `n` elements of any type to a float type, each rounded once to nearest even. The ranges may not overlap, but
@@ -19,6 +20,45 @@ export function convert(from: usize, fromDtype: i32, to: usize, toDtype: i32, n:
   else if (toDtype == BFLOAT16 && fromDtype == FLOAT32) narrowBFloat16(from, to, n);
   else if (fromDtype == INT64) convertInt64(from, to, toDtype, n);
   else convertEach(from, fromDtype, to, toDtype, n);
+}
+
+/** Rounds `n` numbers of K in place as if stored in a float type. `scratch` has room for as many of K. */
+export function roundBlock<K>(at: usize, dtype: i32, n: usize, scratch: usize): void {
+  if (dtype == codeOf<K>()) return;
+  if (sizeof<K>() == 4) {
+    if (dtype == FLOAT16) roundToFloat16(at, n);
+    else if (dtype == BFLOAT16) roundToBFloat16(at, n);
+  } else {
+    convert(at, FLOAT64, scratch, dtype, n);
+    convert(scratch, dtype, at, FLOAT64, n);
+  }
+}
+
+/** Rounds four float64 to float32, to nearest even. */
+// @ts-ignore: decorator
+@inline
+export function demotePair(low: v128, high: v128): v128 {
+  return i32x4.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
+}
+
+/** Converts float32 to float64. */
+function promote(from: usize, to: usize, n: usize): void {
+  const end = to + ((n & ~3) << 3);
+  for (; to < end; from += 16, to += 32) {
+    const four = v128.load(from);
+    v128.store(to, f64x2.promote_low_f32x4(four));
+    v128.store(to, f64x2.promote_low_f32x4(i32x4.shuffle(four, four, 2, 3, 0, 1)), 16);
+  }
+  for (let i: usize = 0; i < (n & 3); i++) store<f64>(to + (i << 3), f64(load<f32>(from + (i << 2))));
+}
+
+/** Converts float64 to float32, to nearest even. `from` may equal `to`. */
+function demote(from: usize, to: usize, n: usize): void {
+  const end = to + ((n & ~3) << 2);
+  for (; to < end; from += 32, to += 16) {
+    v128.store(to, demotePair(v128.load(from), v128.load(from, 16)));
+  }
+  for (let i: usize = 0; i < (n & 3); i++) store<f32>(to + (i << 2), f32(load<f64>(from + (i << 3))));
 }
 
 /** Converts via float64, which represents every element of these types exactly. */

@@ -1,6 +1,6 @@
 // Sums of exponentials over a block, beside the maximum, for rows and columns.
 import { addExp, exp, expConstant, expOf, scaledOne, unscale } from "./exp";
-import { WIDEST } from "./formats";
+import { WIDEST } from "./halves";
 import { MAX, TAIL, TAIL_REST, arrayOf, lowestOf } from "./state";
 import { Fold } from "./struct";
 import { addWithRest, lostBy, startRest, takeRest } from "./sum";

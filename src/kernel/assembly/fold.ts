@@ -1,11 +1,11 @@
 // Folds: compute a loss over the lines of a tensor, with its gradient in the same call. A step continues a fold for
 // about `budget` elements in any shape and returns whether it is done, so that no slice blocks the event loop.
 import { addPeaks, pickLosses, picksOnly, readClasses } from "./class-targets";
-import { convert } from "./convert";
+import { convert, roundBlock } from "./convert";
 import { weightOf } from "./elements";
 import { addEntropy, addNaN } from "./entropy";
 import { addColumns, addRow, forgetKnown, knowMaximum } from "./exponential-sums";
-import { BFLOAT16, FLOAT16, FLOAT64, roundToBFloat16, roundToFloat16 } from "./formats";
+import { BFLOAT16, FLOAT16, FLOAT64 } from "./formats";
 import { SMALL_ROW, classesAtOnce, columnsAtOnce, positionsOfPicks } from "./groups";
 import { lineGradient, shareLines } from "./line-grad";
 import { emptyLines, keepMaximum, keepSums, loadSums, mustFindNaN, needsSweep, stopsAt, wantsEntropy } from "./line-sums";
@@ -347,15 +347,7 @@ function writeLogs<K, L>(fold: Fold, x: usize, n: usize): void {
 /** Computes the block's log-probabilities, rounded to the dtype of the logits as PyTorch stores them. */
 function logProbabilities<K, L>(fold: Fold, x: usize, n: usize): usize {
   subtractLogs<K, L>(fold, x, LOGITS, pitchOf<K, L>(fold, LOGITS, LOGITS), n);
-  const dtype = fold.xDtype;
-  const count = isRows<L>() ? n : n * padded(fold);
-  if (sizeof<K>() == 4) {
-    if (dtype == FLOAT16) roundToFloat16(LOGITS, count);
-    else if (dtype == BFLOAT16) roundToBFloat16(LOGITS, count);
-  } else if (dtype != FLOAT64) {
-    convert(LOGITS, FLOAT64, ROUND, dtype, count);
-    convert(ROUND, dtype, LOGITS, FLOAT64, count);
-  }
+  roundBlock<K>(LOGITS, fold.xDtype, isRows<L>() ? n : n * padded(fold), ROUND);
   return LOGITS;
 }
 

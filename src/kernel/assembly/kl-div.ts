@@ -1,10 +1,11 @@
 // Kullback-Leibler divergence of each element, with both gradients. A block passes through PyTorch's operations one by
 // one, each of which rounds to the dtype that PyTorch stores.
-import { convert } from "./convert";
+import { convert, demotePair, roundBlock } from "./convert";
 import { exp, expConstant, log, unscale } from "./exp";
-import { BFLOAT16, FLOAT16, FLOAT64, roundToBFloat16, roundToFloat16, log2SizeOf } from "./formats";
+import { FLOAT64, log2SizeOf } from "./formats";
 import { lostBy } from "./sum";
 import { codeOf, lanes } from "./types";
+import { lower, upper } from "./vectors";
 
 /** Record of one divergence. `src/kernel/kl-div.ts` writes it field by field. */
 @unmanaged
@@ -95,14 +96,7 @@ function readGradOutput<K>(kl: KlDiv, n: usize): void {
 
 /** Rounds a block in place as if stored. */
 function round<K>(at: usize, dtype: i32, n: usize): void {
-  if (dtype == codeOf<K>()) return;
-  if (sizeof<K>() == 4) {
-    if (dtype == FLOAT16) roundToFloat16(at, n);
-    else if (dtype == BFLOAT16) roundToBFloat16(at, n);
-  } else {
-    convert(at, FLOAT64, ROUND, dtype, n);
-    convert(ROUND, dtype, at, FLOAT64, n);
-  }
+  roundBlock<K>(at, dtype, n, ROUND);
 }
 
 /** Computes to = a * b, rounded to the dtype. `to` may be either. */
@@ -239,11 +233,7 @@ function logBlock<K>(from: usize, to: usize, n: usize): void {
   for (let at: usize = 0; at < n * sizeof<K>(); at += 16) {
     const t = v128.load(from + at);
     if (sizeof<K>() == 8) v128.store(to + at, logOf(t));
-    else {
-      const low = logOf(f64x2.promote_low_f32x4(t));
-      const high = logOf(f64x2.promote_low_f32x4(i32x4.shuffle(t, t, 2, 3, 0, 1)));
-      v128.store(to + at, demoted(low, high));
-    }
+    else v128.store(to + at, demotePair(logOf(lower<K>(t)), logOf(upper<K>(t))));
   }
 }
 
@@ -252,18 +242,8 @@ function expBlock<K>(from: usize, to: usize, n: usize): void {
   for (let at: usize = 0; at < n * sizeof<K>(); at += 16) {
     const t = v128.load(from + at);
     if (sizeof<K>() == 8) v128.store(to + at, expOf(t));
-    else {
-      const low = expOf(f64x2.promote_low_f32x4(t));
-      const high = expOf(f64x2.promote_low_f32x4(i32x4.shuffle(t, t, 2, 3, 0, 1)));
-      v128.store(to + at, demoted(low, high));
-    }
+    else v128.store(to + at, demotePair(expOf(lower<K>(t)), expOf(upper<K>(t))));
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function demoted(low: v128, high: v128): v128 {
-  return i32x4.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
 }
 
 /** Smallest normal float64. */

@@ -1,5 +1,6 @@
 // Running state of a group of positions. Each array has one number per position, and `width` is rounded up to whole
 // vectors.
+import { demotePair } from "./convert";
 import { log1p } from "./exp";
 import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
 import { isRows } from "./types";
@@ -109,11 +110,11 @@ export function closeSums<K>(fold: Fold): void {
       v128.store(state + LOG * bytes + at, high, 16);
     } else {
       const half = at >> 1;
-      const near = demote(low, high);
+      const near = demotePair(low, high);
       v128.store(state + LOG * bytes + half, near);
       const lowRest = v128.sub<f64>(low, f64x2.promote_low_f32x4(near));
       const highRest = v128.sub<f64>(high, f64x2.promote_low_f32x4(i32x4.shuffle(near, near, 2, 3, 0, 1)));
-      v128.store(state + LOG_REST * bytes + half, demote(lowRest, highRest));
+      v128.store(state + LOG_REST * bytes + half, demotePair(lowRest, highRest));
     }
   }
 }
@@ -133,10 +134,4 @@ export function addRests(fold: Fold, sumsIndex: usize, restsIndex: usize): void 
     v128.store(sums + at, v128.bitselect(v128.add<f64>(sum, rest), sum, counts));
     v128.store(rests + at, f64x2.splat(0));
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function demote(low: v128, high: v128): v128 {
-  return i32x4.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5);
 }
