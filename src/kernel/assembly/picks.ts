@@ -10,7 +10,7 @@ export const picksBytes: usize = 144;
 export class Picks {
   /** Raw value up to which an element is no pick. */
   limit: f64;
-  /** Highest digits of the key of the k-th best entry, see `top-k-entries.ts`. */
+  /** Highest digits of the key of the k-th best entry, see `top-k-sort.ts`. */
   threshold: u64;
   /** Logits of all lines, whose dtype values have, too. */
   x: u32;

@@ -9,7 +9,8 @@ import { loadNumber, log2SizeOf } from "./formats";
 import { ROW_BLOCK } from "./lines";
 import { LINE_LOG, logProbability, maximumAt } from "./line-sums";
 import { Picks, elementAt, sumsAt } from "./picks";
-import { LINE_COST, SCAN, addEntry, endScan, insertEntry, isOrdered, keyOf, limitToLast, nextPosition, sweep, writePick } from "./top-k-entries";
+import { addEntry, insertEntry, isOrdered, keyOf, limitToLast, writePick } from "./top-k-entries";
+import { LINE_COST, SCAN, endScan, nextPosition, sweep } from "./top-k-sort";
 import { codeOf, lanes } from "./types";
 
 /** Copy of a block that is not in place in K. */
