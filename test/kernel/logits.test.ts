@@ -8,8 +8,10 @@ import type { FloatDType } from "../../src/tensor/dtype.ts";
 import { inRegion, kernel, place, read } from "./place.ts";
 
 const DIGITS: Readonly<Record<FloatDType, number>> = { float64: 52, float32: 23, float16: 10, bfloat16: 7 };
-/** Units in the last place of the dtype. A half type has its own rounding beside that of float32. */
-const MOST_ULPS = 4;
+/** Units in the last place of the dtype, two of which are the error of the float64 reference. */
+const MOST_ULPS: Readonly<Record<FloatDType, number>> = { float64: 4, float32: 2.5, float16: 1, bfloat16: 1 };
+/** Units in the last place of the slope at 0, beside those from the rounding of x / softcap. */
+const MOST_SLOPE_ULPS = 4;
 
 const ulps = (got: number, want: number, dtype: FloatDType): number =>
   Math.abs(got - want) / 2 ** (Math.max(Math.floor(Math.log2(Math.abs(want))), -14) - DIGITS[dtype]);
@@ -34,24 +36,28 @@ function transform(dtype: FloatDType, numbers: readonly number[], by: LogitTrans
 }
 
 describe.each(Object.keys(DIGITS) as FloatDType[])("%s", (dtype) => {
-  it.each([{ softcap: 1 }, { softcap: 2.5, temperature: 0.75 }])("softcap %j", (by) => {
-    const { softcap, temperature = 1 } = by as { softcap: number; temperature?: number };
-    const { x, y, grad } = transform(dtype, inputs, { softcap, temperature });
-    x.forEach((value, at) => {
-      const u = value / softcap;
-      expect(ulps(y[at]!, (softcap * Math.tanh(u)) / temperature, dtype), `tanh of ${u}`).toBeLessThanOrEqual(
-        MOST_ULPS,
-      );
-      const e = Math.exp(-2 * Math.abs(u));
-      const slope = (4 * e) / (1 + e) ** 2 / temperature;
-      // The rounding of u by one unit changes exp(-2|u|) by 2|u| units. Below the normal numbers of float16, only the
-      // absolute error counts.
-      const least = dtype === "float16" ? 2 ** -24 : 0;
-      expect(Math.abs(grad[at]! - slope), `slope at ${u}`).toBeLessThanOrEqual(
-        Math.max(least, (MOST_ULPS + 2 * Math.abs(u)) * slope * 2 ** -DIGITS[dtype]),
-      );
-    });
-  });
+  it.each([{ softcap: 1 }, { softcap: 2.5, temperature: 0.75 }, { softcap: 30 }, { softcap: 1000 }])(
+    "softcap %j",
+    (by) => {
+      const { softcap, temperature = 1 } = by as { softcap: number; temperature?: number };
+      const { x, y, grad } = transform(dtype, inputs, { softcap, temperature });
+      x.forEach((value, at) => {
+        const u = value / softcap;
+        expect(
+          ulps(y[at]!, (softcap * Math.tanh(u)) / temperature, dtype),
+          `tanh of ${u}`,
+        ).toBeLessThanOrEqual(MOST_ULPS[dtype]);
+        const e = Math.exp(-2 * Math.abs(u));
+        const slope = (4 * e) / (1 + e) ** 2 / temperature;
+        // The rounding of u by one unit changes exp(-2|u|) by 2|u| units. Below the normal numbers of float16, only the
+        // absolute error counts.
+        const least = dtype === "float16" ? 2 ** -24 : 0;
+        expect(Math.abs(grad[at]! - slope), `slope at ${u}`).toBeLessThanOrEqual(
+          Math.max(least, (MOST_SLOPE_ULPS + 2 * Math.abs(u)) * slope * 2 ** -DIGITS[dtype]),
+        );
+      });
+    },
+  );
 
   it("keeps NaN and the sign of zero, and caps infinities", () => {
     const { y, grad } = transform(dtype, [Number.NaN, Infinity, -Infinity, 0, -0], {
@@ -60,6 +66,28 @@ describe.each(Object.keys(DIGITS) as FloatDType[])("%s", (dtype) => {
     });
     expect(y).toEqual([Number.NaN, 2, -2, 0, -0]);
     expect(grad).toEqual([Number.NaN, 0, 0, 1, 1]);
+  });
+
+  it("keeps the order of neighbors", () => {
+    for (const softcap of [1, 2.5, 15.5, 30, 50]) {
+      const neighbors = [0.2, 0.45, 0.5, 0.55, 0.75, 0.9, 0.99, 1, 1.1, 2].flatMap((u) => {
+        const step = u * softcap * 2 ** -DIGITS[dtype];
+        return Array.from({ length: 1000 }, (_, at) => u * softcap + (at - 500) * step);
+      });
+      const { x, y } = transform(dtype, neighbors, { softcap, temperature: undefined });
+      const swapped = y.filter((value, at) => at > 0 && x[at]! >= x[at - 1]! && value < y[at - 1]!);
+      expect(swapped, `${softcap}`).toEqual([]);
+    }
+  });
+
+  it("keeps logits that a softcap from 1e30 on does not change, whose quotient underflows", () => {
+    const least = { float64: 5e-324, float32: 2 ** -149, float16: 2 ** -24, bfloat16: 2 ** -133 }[dtype];
+    const numbers = [0, -0, least, -least, 3 * least, 0.25, -700, 65504];
+    for (const softcap of [1e30, 3e38, 1e39, Number.MAX_VALUE]) {
+      const { x, y, grad } = transform(dtype, numbers, { softcap, temperature: undefined });
+      expect(y, `${softcap}`).toEqual(x);
+      expect(grad, `${softcap}`).toEqual(numbers.map(() => 1));
+    }
   });
 
   it("divides by a temperature alone as PyTorch does, any number at a time", () => {
