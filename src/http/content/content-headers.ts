@@ -102,7 +102,15 @@ function requestFormatOf(type: string | undefined): BodyFormat {
   const found = knownFormat(type);
   if (found !== undefined) return found;
   const got = type === undefined ? "none" : excerpt(type);
-  throw new Problem("unsupported_media_type", `expected Content-Type ${ACCEPTED}, got ${got}`);
+  throw new Problem("unsupported_media_type", `expected Content-Type ${expectedFor(type)}, got ${got}`);
+}
+
+/** Names the parameters at fault of an accepted type, because the list of types would contain the type that was sent. */
+function expectedFor(type = ""): string {
+  const [name] = type.split(";", 1).map((part) => part.trim());
+  const format = type.includes(";") ? knownFormat(name) : undefined;
+  if (format === undefined) return ACCEPTED;
+  return `${MEDIA_TYPES[format]} without parameters${format === "json" ? " or with charset=utf-8" : ""}`;
 }
 
 /** Characters of Accept that are read, because parsing takes time by its length. */
