@@ -14,6 +14,7 @@ interface Part {
   content?: Record<string, OpenAPIV3_1.MediaTypeObject>;
 }
 interface Operation {
+  readonly tags: readonly string[];
   parameters?: unknown;
   "x-codeSamples"?: unknown;
   readonly requestBody?: Part;
@@ -38,9 +39,12 @@ const STYLE_DESCRIPTION =
 
 /** Converts a 3.1 document to a 3.0 document. */
 export function toOpenApi30(document: OpenAPIV3_1.Document): OpenAPIV3.Document {
-  const { info, paths, components, ...rest } = structuredClone(document);
+  const { info, paths, components, tags, ...rest } = structuredClone(document);
   delete info.summary;
   const kept = Object.entries(paths ?? {}).filter(([path]) => !path.startsWith("/v2"));
+  const used = new Set(
+    kept.flatMap(([, item]) => Object.values(item as Record<string, Operation>).flatMap(({ tags }) => tags)),
+  );
   for (const [path, item] of kept) {
     if (path === "/health/ready") keepHealth(item as unknown as Record<string, Operation>);
     for (const operation of Object.values(item as unknown as Record<string, Operation>)) {
@@ -57,6 +61,7 @@ export function toOpenApi30(document: OpenAPIV3_1.Document): OpenAPIV3.Document 
       description: DESCRIPTION,
       license: { name: info.license!.name, url: "https://www.apache.org/licenses/LICENSE-2.0.html" },
     },
+    tags: tags!.filter(({ name }) => used.has(name)),
     paths: Object.fromEntries(kept),
     components: { ...components, schemas: reachable(schemas, kept) },
   } as OpenAPIV3.Document;

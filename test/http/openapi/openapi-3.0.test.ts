@@ -27,10 +27,12 @@ interface Schema {
 }
 interface Operation {
   readonly operationId: string;
+  readonly tags: readonly string[];
   readonly responses: Readonly<Record<string, { readonly content: unknown }>>;
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
 }
 interface Document {
+  readonly tags: readonly { readonly name: string }[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
@@ -72,6 +74,12 @@ it("has operations and schemas of the 3.1 document under the same names", () => 
   for (const name of Object.keys(schemas))
     expect(Object.keys(documents.whole.components.schemas)).toContain(name);
   expect(Object.keys(documents.part.paths)).toEqual(expect.arrayContaining(Object.keys(FLAT_EXAMPLES)));
+});
+
+it("lists the tags of its operations, and no others", () => {
+  const operations = Object.values(documents.part.paths).flatMap((item) => Object.values(item));
+  const used = new Set(operations.flatMap(({ tags }) => tags));
+  expect(documents.part.tags.map(({ name }) => name)).toEqual([...used]);
 });
 
 it("has no union, and no object, enum or map that has no name", () => {
