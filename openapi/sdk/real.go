@@ -12,11 +12,6 @@ type Real float64
 // ResultReal is a Real of a response.
 type ResultReal = Real
 
-// Ptr returns a pointer for an optional field.
-func (r Real) Ptr() *Real {
-	return &r
-}
-
 // Reals converts numbers to the data of a Tensor.
 func Reals[T ~int | ~int64 | ~float32 | ~float64](values []T) []Real {
 	data := make([]Real, len(values))

@@ -97,20 +97,22 @@ function keepHealth(item: Record<string, Operation>): void {
   }
 }
 
+const REAL = "#/components/schemas/Real";
+const NUMBER = { type: "number", format: "double" } as const;
+
 /** Schemas of numbers without a union, which loses or breaks them in C#, PHP, Ruby, Dart and Elixir (docs/sdk.md). */
 function plainNumbers({ Real, ResultReal }: Schemas): Schemas {
-  const number = { type: "number", format: "double" } as const;
   return {
     Real: {
       title: Real!.title!,
       description: "A finite number. Tensors with non-finite numbers use base64.",
-      ...number,
+      ...NUMBER,
     },
     ResultReal: {
       title: ResultReal!.title!,
       description:
         "A number in a response. A non-finite number is null with non_finite null, and a string with non_finite string, for clients that read strings as numbers.",
-      ...number,
+      ...NUMBER,
       nullable: true,
     } as Schema,
   };
@@ -144,6 +146,8 @@ function narrow({ default: byDefault, contentEncoding: _, ...schema }: Schema): 
   const description = [reworded(schema.description ?? ""), ...defaultText].filter(Boolean).join(" ");
   const anyOf = (schema.anyOf as Schema[] | undefined)?.filter(({ type }) => type !== "null");
   if (anyOf?.length === 1) return narrow({ ...anyOf[0], description });
+  // Options are finite, and generated C++ does not compile with a reference to a number.
+  if (schema.$ref === REAL && description !== "") return { ...NUMBER, description };
   if (schema.$ref !== undefined) {
     const $ref = schema.$ref.replace(/TensorLike$/, "Tensor");
     // 3.0 allows no other member beside $ref.
