@@ -198,5 +198,29 @@ export const GENERATORS: readonly Generator[] = [
     compile: "find lossd/lib -name '*.php' | xargs -n 1 php -l > /dev/null",
     run: "php client.php",
   }),
+  ofOpenApiGenerator("perl", {
+    // Debian has the modules as libwww-perl, libjson-perl, libclass-accessor-perl, liburi-query-perl and the like.
+    needs: [
+      "java -version",
+      "mvn -version",
+      "perl -MLWP -MJSON -MClass::Accessor -MClass::Inspector -MDate::Parse -MDateTime -MLog::Any -MModule::Find -MMoose -MURI::Query -e 1",
+    ],
+    program: ["perl.pl", "client.pl"],
+    compile: "perl -c client.pl",
+    run: "perl client.pl",
+  }),
+  ofOpenApiGenerator("cpp-restsdk", {
+    // Debian has the C++ REST SDK as libcpprest-dev.
+    needs: [
+      "java -version",
+      "mvn -version",
+      "cmake --version",
+      "echo '#include <cpprest/http_client.h>' | c++ -fsyntax-only -x c++ -",
+    ],
+    program: ["cpp-restsdk.cpp", "client.cpp"],
+    compile:
+      "cmake -S lossd -B build -DCMAKE_CXX_FLAGS=-O0 && cmake --build build -j 2 && c++ -O0 -I lossd/include client.cpp build/*.a -lcpprest -lssl -lcrypto -o client",
+    run: "./client",
+  }),
   ...["csharp", "dart", "elixir"].map((language) => ofOpenApiGenerator(language)),
 ];
