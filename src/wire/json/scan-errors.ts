@@ -58,6 +58,14 @@ const GOT: Readonly<Record<string, string>> = {
   f: ", got false; send 0, since no dtype is boolean",
 };
 
+/** Remedies for bodies that another encoding made, by their first byte, which begins no JSON text. */
+const REMEDIES: Readonly<Record<number, string>> = {
+  31: "; send a gzip body with Content-Encoding: gzip",
+  239: "; send UTF-8 without a byte-order mark",
+  254: "; send UTF-8, not UTF-16",
+  255: "; send UTF-8, not UTF-16",
+};
+
 function showByte(byte: number): string {
   if (byte > 32 && byte < 127) return JSON.stringify(String.fromCharCode(byte));
   return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
@@ -107,11 +115,14 @@ export function scanError(kernel: Kernel, scan: number, result: number, used: nu
         code,
         `${place}: expected at most 16384 bytes and 32 lists outside of the tensors' numbers`,
       );
-    default:
+    default: {
+      const got = wordAt(kernel, scan, STOP_BYTE);
+      const remedy = (used === 0 && REMEDIES[got]) || "";
       return new Problem(
         code,
-        `${place}: expected ${expectedAt(kernel, scan)}, got ${showByte(wordAt(kernel, scan, STOP_BYTE))}`,
+        `${place}: expected ${expectedAt(kernel, scan)}, got ${showByte(got)}${remedy}`,
       );
+    }
   }
 }
 

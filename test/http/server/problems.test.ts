@@ -1,4 +1,5 @@
 /** Every code of the problem table, provoked through real HTTP, with its pointer. */
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HEADERS_TIMEOUT_MS } from "../../../src/http/server/timeouts.ts";
 import type { ProblemCode } from "../../../src/problems.ts";
@@ -605,6 +606,18 @@ describe("refusals", () => {
       expect((await service.post(CE, body, { "content-encoding": encoding })).status).toBe(200);
     },
   );
+
+  it("the detail of a gzip body without Content-Encoding, and of UTF-16, tells what to send", async () => {
+    const type = { "content-type": "application/json" };
+    for (const [body, remedy] of [
+      [gzipSync('{"input":[[0,1]],"target":[0]}'), "send a gzip body with Content-Encoding: gzip"],
+      [Buffer.from('\uFEFF{"input":[[0,1]],"target":[0]}', "utf16le"), "send UTF-8, not UTF-16"],
+    ] as const) {
+      const answer = await service.send("POST", CE, body, type);
+      expectProblem(answer, "malformed_json");
+      expect(answer.json.detail).toContain(`; ${remedy}`);
+    }
+  });
 
   it("a body that is not gzip is malformed_content_encoding", async () => {
     const answer = await service.post(CE, "{}", { "content-encoding": "gzip" });

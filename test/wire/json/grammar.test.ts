@@ -257,7 +257,12 @@ describe("the grammar of JSON", () => {
 
   it.each([
     ["[1]", 'byte 0: expected a JSON object, got "["'],
-    ["\uFEFF{}", "byte 0: expected a JSON object, got the byte 0xef"],
+    ["\uFEFF{}", "byte 0: expected a JSON object, got the byte 0xef; send UTF-8 without a byte-order mark"],
+    [" \uFEFF{}", "byte 1: expected a JSON object, got the byte 0xef"],
+    [
+      "\u001f",
+      "byte 0: expected a JSON object, got the byte 0x1f; send a gzip body with Content-Encoding: gzip",
+    ],
     ['{"a":1}x', 'byte 7: expected the end of the body, got "x"'],
     ['{"a":01}', 'byte 6: expected a value, got "1"'],
     ['{"a" 1}', 'byte 5: expected ":", got "1"'],
