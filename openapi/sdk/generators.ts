@@ -222,5 +222,18 @@ export const GENERATORS: readonly Generator[] = [
       "cmake -S lossd -B build -DCMAKE_CXX_FLAGS=-O0 && cmake --build build -j 2 && c++ -O0 -I lossd/include client.cpp build/*.a -lcpprest -lssl -lcrypto -o client",
     run: "./client",
   }),
+  ofOpenApiGenerator("ocaml", {
+    // Debian has them as ocaml-dune, libcohttp-lwt-unix-ocaml-dev, libppx-deriving-ocaml-dev and libppx-deriving-yojson-ocaml-dev.
+    needs: [
+      "java -version",
+      "mvn -version",
+      "dune --version",
+      "ocamlfind query cohttp-lwt-unix ppx_deriving_yojson",
+    ],
+    program: ["ocaml.ml", "client.ml"],
+    compile:
+      'sed -i "s#http://localhost#$LOSSD_URL#" lossd/src/support/request.ml && mv lossd/dune-project lossd/openapi.opam . && echo "(executable (name client) (libraries openapi lwt.unix))" > dune && dune build --root . ./client.exe',
+    run: "_build/default/client.exe",
+  }),
   ...["csharp", "dart", "elixir"].map((language) => ofOpenApiGenerator(language)),
 ];
