@@ -6,6 +6,7 @@ import type { Kernel } from "../src/kernel/load.ts";
 import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
 import { checkTargetsStep } from "../src/kernel/targets.ts";
+import { chooseBuild } from "../src/server/build.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { DType, FloatDType } from "../src/tensor/dtype.ts";
 import { isFloat } from "../src/tensor/dtype.ts";
@@ -65,7 +66,7 @@ const IGNORE_INDEX = -100n;
 const BLOCK = 2 ** 20;
 
 export function openBench(bytes: number): Bench {
-  const kernel = loadKernel(bytes);
+  const kernel = loadKernel(bytes, chooseBuild(process.env.WIDE_SIMD !== "false"));
   return { kernel, arena: new Arena(kernel.heapBase, kernel.u8.length) };
 }
 

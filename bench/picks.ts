@@ -12,6 +12,7 @@ import { planLogSoftmax } from "../src/loss/log-softmax.ts";
 import type { LossResult } from "../src/loss/loss-result.ts";
 import type { Plan } from "../src/loss/plan.ts";
 import { computeWhole } from "../src/loss/plan.ts";
+import { chooseBuild } from "../src/server/build.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { DType, FloatDType } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
@@ -19,7 +20,7 @@ import { byteLength, elementCount } from "../src/tensor/tensor.ts";
 import type { Rounds } from "./measure.ts";
 import { alternate, fastest, speedRatio, uniform } from "./measure.ts";
 
-const kernel = loadKernel(1 << 30);
+const kernel = loadKernel(1 << 30, chooseBuild(true));
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 const ROUNDS: Rounds = { rounds: 7, time: 150 };
 const PICKS = 20;

@@ -6,6 +6,7 @@
 import { convertStep } from "../src/kernel/convert.ts";
 import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
+import { chooseBuild } from "../src/server/build.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { FloatDType } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
@@ -15,7 +16,7 @@ import type { TensorFormat } from "../src/wire/json/tensors.ts";
 import { writeJson } from "../src/wire/json/writer.ts";
 import { fastest, uniform } from "./measure.ts";
 
-const kernel = loadKernel(1 << 28);
+const kernel = loadKernel(1 << 28, chooseBuild(true));
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 
 /** Milliseconds of measurement per line, and the size of a socket's reads. */

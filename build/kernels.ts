@@ -23,10 +23,13 @@ interface Build {
   readonly path: string;
   readonly module: typeof SERVER;
   readonly features: readonly string[];
+  /** Whether loops take two vectors at a time, see `assembly/paired.ts`. */
+  readonly paired?: true;
 }
 
 const BUILDS: readonly Build[] = [
   { path: "kernel/kernel.wasm", module: SERVER, features: RELAXED },
+  { path: "kernel/kernel-paired.wasm", module: SERVER, features: RELAXED, paired: true },
   { path: "kernel/kernel-plain.wasm", module: SERVER, features: PLAIN },
   { path: "runtimes/kernel.wasm", module: LIBRARY, features: RELAXED },
   { path: "runtimes/kernel-plain.wasm", module: LIBRARY, features: PLAIN },
@@ -40,7 +43,7 @@ export async function compileKernels(folder: string): Promise<void> {
   await Promise.all(BUILDS.map((build) => compile(folder, build)));
 }
 
-async function compile(folder: string, { path, module, features }: Build): Promise<void> {
+async function compile(folder: string, { path, module, features, paired }: Build): Promise<void> {
   const file = join(folder, path);
   const source = join(ROOT, "src/kernel/assembly", module.entry);
   const enable = features.flatMap((name) => ["--enable", name]);
@@ -50,6 +53,7 @@ async function compile(folder: string, { path, module, features }: Build): Promi
     module.optimize,
     ...OPTIONS.split(" "),
     ...enable,
+    ...(paired ? ["--use", "ASC_PAIRED=1"] : []),
     "-o",
     file,
   ]);

@@ -20,9 +20,12 @@ import { ROOT } from "./requirements.mjs";
 export const PARTS = {
   kernels: {
     sources: ["src/kernel/assembly", "build/kernels.ts"],
-    outputs: ["kernel", "runtimes"].flatMap((folder) =>
-      ["kernel.wasm", "kernel-plain.wasm"].map((file) => `src/${folder}/${file}`),
-    ),
+    outputs: [
+      ...["kernel", "runtimes"].flatMap((folder) =>
+        ["kernel.wasm", "kernel-plain.wasm"].map((file) => `src/${folder}/${file}`),
+      ),
+      "src/kernel/kernel-paired.wasm",
+    ],
     record: "src/kernel/kernel.sha256",
   },
   dist: {

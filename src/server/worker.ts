@@ -13,10 +13,11 @@ import { buildAdmin } from "../http/server/admin.ts";
 import type { AcceptedTokens } from "../http/server/auth.ts";
 import type { Lifecycle } from "../http/server/shutdown.ts";
 import { shutDown, shutDownAdmin } from "../http/server/shutdown.ts";
-import type { Kernel } from "../kernel/load.ts";
+import type { Build, Kernel } from "../kernel/load.ts";
 import { loadKernel } from "../kernel/load.ts";
 import { Arena } from "../tensor/arena.ts";
 import { UserError } from "../user-error.ts";
+import { chooseBuild } from "./build.ts";
 import type { ClusterMember } from "./cluster-member.ts";
 import { BusyConnections } from "./connection-balance.ts";
 import { listenBoth } from "./listen.ts";
@@ -48,7 +49,7 @@ export async function serve(
   { member, stopping, droppedLines }: ServeOptions,
 ): Promise<Serving | undefined> {
   await member?.loadTokens();
-  const kernel = allocate(config.MEMORY_BUDGET);
+  const kernel = allocate(config.MEMORY_BUDGET, chooseBuild(config.WIDE_SIMD === "true"));
   const arena = new Arena(kernel.heapBase, kernel.u8.length);
   const waitLimit = config.WAIT_LIMIT_MS / 1000;
   const load = new LoadEstimate(waitLimit);
@@ -99,9 +100,9 @@ export async function serve(
 }
 
 /** Loads the kernels with memory of `budget` bytes. Rejects a budget for which the process has no address space. */
-function allocate(budget: number): Kernel {
+function allocate(budget: number, build: Build): Kernel {
   try {
-    return loadKernel(budget);
+    return loadKernel(budget, build);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(`MEMORY_BUDGET=${budget}: the process cannot allocate so much address space`);

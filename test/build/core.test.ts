@@ -65,9 +65,9 @@ describe("size", () => {
   const gzipped = (file: string): number => gzipSync(readFileSync(join(CORE, file)), { level: 9 }).length;
 
   it.each(["kernel.wasm", "kernel-plain.wasm"])(
-    "is at most 42 KiB compressed for a page that loads %s",
+    "is at most 43 KiB compressed for a page that loads %s",
     (kernel) => {
-      expect(gzipped("browser.js") + gzipped("losses.js") + gzipped(kernel)).toBeLessThanOrEqual(42 * KiB);
+      expect(gzipped("browser.js") + gzipped("losses.js") + gzipped(kernel)).toBeLessThanOrEqual(43 * KiB);
     },
   );
 

@@ -62,6 +62,7 @@ beforeAll(async () => {
     WAIT_LIMIT_MS: "5000",
     TOKENS_FILE: join(folder, "tokens"),
     COMPRESS_RESPONSES: "true",
+    WIDE_SIMD: "false",
     CORS_ORIGINS: "https://app.example.org",
     KEEP_ALIVE_S: "5",
     OTEL_SDK_DISABLED: "false",

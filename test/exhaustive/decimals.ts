@@ -5,6 +5,7 @@
 
 import { uniform } from "../../bench/measure.ts";
 import { loadKernel } from "../../src/kernel/load.ts";
+import { chooseBuild } from "../../src/server/build.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import { JsonReader } from "../../src/wire/json/reader.ts";
 import { FORM_COUNT, pick, randomNumber } from "../wire/json/random-bodies.ts";
@@ -14,7 +15,7 @@ const COUNT = 10_000;
 
 const total = Number(process.argv[2] ?? 100) * 1e6;
 const random = uniform(Number(process.argv[3] ?? 1));
-const kernel = loadKernel(1 << 24);
+const kernel = loadKernel(1 << 24, chooseBuild(true));
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 const started = performance.now();
 const want = new Float64Array(COUNT);

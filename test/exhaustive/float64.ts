@@ -4,6 +4,7 @@
  */
 import { uniform } from "../../bench/measure.ts";
 import { loadKernel } from "../../src/kernel/load.ts";
+import { chooseBuild } from "../../src/server/build.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
 import { DOUBLES, undecidedDoubles } from "../kernel/doubles.ts";
@@ -15,7 +16,7 @@ const LARGEST = 2046;
 
 const total = Number(process.argv[2] ?? 200) * 1e6;
 const random = uniform(Number(process.argv[3] ?? 1));
-const kernel = loadKernel(1 << 20);
+const kernel = loadKernel(1 << 20, chooseBuild(true));
 const region = new Arena(kernel.heapBase, kernel.u8.length).reserve(1 << 16);
 const address = region.alloc(8 * COUNT);
 const { exports, u8 } = kernel;

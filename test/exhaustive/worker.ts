@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 import { loadKernel } from "../../src/kernel/load.ts";
+import { chooseBuild } from "../../src/server/build.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
@@ -24,7 +25,7 @@ export interface Progress {
 }
 
 const { dtype, first, end } = workerData as Share;
-const kernel = loadKernel(1 << 22);
+const kernel = loadKernel(1 << 22, chooseBuild(true));
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 const { code, bytes } = DTYPES[dtype];
 const u16 = new Uint16Array(kernel.memory.buffer);

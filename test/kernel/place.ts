@@ -4,6 +4,7 @@ import type { Fold, FoldName, FoldState, FoldSums } from "../../src/kernel/fold.
 import { foldStep, NO_SUMS } from "../../src/kernel/fold.ts";
 import type { Kernel } from "../../src/kernel/load.ts";
 import { loadKernel } from "../../src/kernel/load.ts";
+import { chooseBuild } from "../../src/server/build.ts";
 import type { Region } from "../../src/tensor/arena.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
@@ -11,7 +12,7 @@ import type { Tensor } from "../../src/tensor/tensor.ts";
 import { byteLength } from "../../src/tensor/tensor.ts";
 import { bytesOf, numbersOf } from "../conformance/forms.ts";
 
-export const kernel: Kernel = loadKernel(64 * 1024 * 1024);
+export const kernel: Kernel = loadKernel(64 * 1024 * 1024, chooseBuild(true));
 const arena = new Arena(kernel.heapBase, kernel.u8.length - 64);
 
 /** A place to work in, returned afterwards. */

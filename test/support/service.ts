@@ -15,6 +15,7 @@ import type { TimeoutLimits } from "../../src/http/server/timeouts.ts";
 import { LIMITS } from "../../src/http/server/timeouts.ts";
 import type { Kernel } from "../../src/kernel/load.ts";
 import { loadKernel } from "../../src/kernel/load.ts";
+import { chooseBuild } from "../../src/server/build.ts";
 import { readPages } from "../../src/server/page-files.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 
@@ -98,7 +99,7 @@ function exchange(
 
 /** Starts the server as serve.ts does, on a port that the system chooses. */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
-  const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB);
+  const kernel = loadKernel(options.memoryBudget ?? 1024 * MiB, chooseBuild(true));
   const arena = new Arena(kernel.heapBase, kernel.u8.length, (start, end) =>
     options.onTake?.(kernel, start, end),
   );

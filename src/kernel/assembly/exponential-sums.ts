@@ -1,6 +1,7 @@
 // Sums of exponentials over a block, beside the maximum, for rows and columns.
 import { addExp, exp, expConstant, expOf, scaledOne, unscale } from "./exp";
 import { WIDEST } from "./halves";
+import { PAIRED } from "./paired";
 import { MAX, TAIL, TAIL_REST, arrayOf, lowestOf } from "./state";
 import { Fold } from "./struct";
 import { addWithRest, lostBy, startRest, takeRest } from "./sum";
@@ -89,13 +90,13 @@ export function addRow<K>(fold: Fold, x: usize, next: usize, n: usize): void {
     kept = (1 + tail) * factor;
     if (runsKnown) sum = addOthers<K>(x, next, last, run, max);
     else {
-      sum = addRuns<K>(x, next, last, run, max) - 1;
+      sum = addRuns<K>(x, next, last, run, v128.extract_lane<K>(max, 0)) - 1;
       if (kept + sum < SAFE_SUM) {
         findMaximum<K>(x, last, run);
         sum = addOthers<K>(x, next, last, run, max);
       }
     }
-  } else sum = addRuns<K>(x, next, last, run, max);
+  } else sum = addRuns<K>(x, next, last, run, v128.extract_lane<K>(max, 0));
   const total = kept + sum;
   store<f64>(sumAt, total);
   if (sizeof<K>() == 8) {
@@ -111,16 +112,20 @@ function addOthers<K>(x: usize, next: usize, last: usize, run: usize, max: v128)
   const largest = findLargest<K>(x, last, run, max);
   const element = load<K>(largest);
   store<K>(largest, <K>-Infinity);
-  const sum = addRuns<K>(x, next, last, run, max);
+  const sum = addRuns<K>(x, next, last, run, v128.extract_lane<K>(max, 0));
   store<K>(largest, element);
   return sum;
 }
 
+/** Sums of the even and the odd vectors of a run, and their maxima. */
+const EVEN_ODD = memory.data(64, 16);
+
 /** Sums the exponentials of a block of a row. Also finds the maximum of the block at `next`. */
-function addRuns<K>(x: usize, next: usize, last: usize, run: usize, max: v128): f64 {
+function addRuns<K>(x: usize, next: usize, last: usize, run: usize, largest: K): f64 {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
+  const max = v128.splat<K>(largest);
   const ahead: usize = next == 0 ? <usize>0 : next - x;
   // 0, or NaN for a maximum of Infinity.
   const none = v128.sub<K>(max, max);
@@ -128,10 +133,40 @@ function addRuns<K>(x: usize, next: usize, last: usize, run: usize, max: v128): 
   let to: usize = RUNS;
   for (let at = x; at < last; to += 16) {
     const end = min(last, at + run);
-    let sum = none;
-    for (; at < end; at += 16) {
+    let even = none;
+    let odd = none;
+    if (PAIRED) {
+      let maxEven = coming;
+      let maxOdd = coming;
+      for (; at + 16 < end; at += 32) {
+        maxEven = v128.pmax<K>(maxEven, v128.load(at + ahead));
+        maxOdd = v128.pmax<K>(maxOdd, v128.load(at + ahead, 16));
+        even = addExp<K>(even, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+        odd = addExp<K>(odd, v128.sub<K>(v128.load(at, 16), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      }
+      v128.store(EVEN_ODD, even);
+      v128.store(EVEN_ODD, odd, 16);
+      v128.store(EVEN_ODD, maxEven, 32);
+      v128.store(EVEN_ODD, maxOdd, 48);
+      even = v128.load(EVEN_ODD);
+      odd = v128.load(EVEN_ODD, 16);
+      coming = v128.pmax<K>(v128.load(EVEN_ODD, 32), v128.load(EVEN_ODD, 48));
+    } else {
+      const start = at;
+      for (; at + 16 < end; at += 32) {
+        coming = v128.pmax<K>(coming, v128.load(at + ahead));
+        even = addExp<K>(even, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      }
+      for (let other = start; other + 16 < end; other += 32) {
+        coming = v128.pmax<K>(coming, v128.load(other + ahead, 16));
+        odd = addExp<K>(odd, v128.sub<K>(v128.load(other, 16), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      }
+    }
+    let sum = v128.add<K>(even, odd);
+    if (at < end) {
       coming = v128.pmax<K>(coming, v128.load(at + ahead));
       sum = addExp<K>(sum, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+      at += 16;
     }
     v128.store(to, sum);
     v128.store(to + (MAXIMA - RUNS), coming);
@@ -188,40 +223,106 @@ function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
   return from + usize(ctz(bits)) * sizeof<K>();
 }
 
+/** Vectors of positions at a time, as the size of a type. */
+type One = u8;
+type Two = u16;
+
+/** Differences of the maxima before and after a block. */
+const DROPS = memory.data(32, 16);
+
 /**
  * Does {@link addRow} for a block of columns, for each vector of positions. Excludes the maximum by adding the lesser
  * of each element and the maximum before it, starting with the maximum before the block. `found` marks a first block
  * after {@link loadMaxima}.
  */
 export function addColumns<K>(fold: Fold, x: usize, smaller: usize, n: usize, found: bool): void {
-  const maxima = arrayOf<Columns>(fold, MAX), sums = arrayOf<Columns>(fold, TAIL), rests = arrayOf<Columns>(fold, TAIL_REST);
-  // Marks short rows as columns.
+  const groups = groupsOf<K, Columns>(fold);
+  let g: usize = 0;
+  if (PAIRED) for (; g + 1 < groups; g += 2) addVectors<K, Two>(fold, g, x, smaller, n, found);
+  for (; g < groups; g++) addVectors<K, One>(fold, g, x, smaller, n, found);
+}
+
+/** Does {@link addColumns} for V vectors of positions from `g` on. */
+function addVectors<K, V>(fold: Fold, g: usize, x: usize, smaller: usize, n: usize, found: bool): void {
+  const maxima = arrayOf<Columns>(fold, MAX) + (g << 4);
+  // Short rows as columns.
   const turned = fold.inner == 1;
+  const stride = strideOf<K, Columns>(fold);
+  const first = found ? smaller + (g << 4) : smaller;
+  const step = found ? stride : sizeof<V>() << 4;
+  if (!found) keepSmaller<K, V>(x + (g << 4), stride, n, maxima, smaller);
+  const to = sumRuns<K, V>(first, step, n, (turned ? TURNED_RUN : LONG_RUN) * step, maxima);
+  for (let j: usize = 0; j < sizeof<V>(); j++) {
+    // For a first block, 1 without finite elements, otherwise 0.
+    const factor = found
+      ? v128.and(v128.eq<K>(v128.load(maxima + (j << 4)), lowestOf<K>()), v128.splat<K>(scaledOne<K>()))
+      : scaledExp<K>(v128.load(DROPS + (j << 4)));
+    const runs = RUNS + (j << 4);
+    const tails = arrayOf<Columns>(fold, TAIL) + (g + j) * (lanes<K>() << 3);
+    if (sizeof<K>() == 4 || turned) addToTails<K, V>(tails, runs, to, factor);
+    else addExactly<V>(tails, arrayOf<Columns>(fold, TAIL_REST) + (g + j << 4), runs, to, factor);
+  }
+}
+
+/** Writes the lesser of each element and the maximum before it to `smaller`, and the last maximum to `maxima`. */
+// @ts-ignore: decorator
+@inline
+function keepSmaller<K, V>(x: usize, stride: usize, n: usize, maxima: usize, smaller: usize): void {
+  const before = v128.load(maxima);
+  let max = before;
+  if (sizeof<V>() == 2) {
+    const beforeNext = v128.load(maxima, 16);
+    let maxNext = beforeNext;
+    for (const end = smaller + (n << 5); smaller < end; smaller += 32, x += stride) {
+      const v = v128.load(x);
+      const next = v128.load(x, 16);
+      v128.store(smaller, v128.pmin<K>(v, max));
+      v128.store(smaller, v128.pmin<K>(next, maxNext), 16);
+      max = v128.pmax<K>(max, v);
+      maxNext = v128.pmax<K>(maxNext, next);
+    }
+    v128.store(maxima, max);
+    v128.store(maxima, maxNext, 16);
+    v128.store(DROPS, v128.sub<K>(before, max));
+    v128.store(DROPS, v128.sub<K>(beforeNext, maxNext), 16);
+  } else {
+    for (const end = smaller + (n << 4); smaller < end; smaller += 16, x += stride) {
+      const v = v128.load(x);
+      v128.store(smaller, v128.pmin<K>(v, max));
+      max = v128.pmax<K>(max, v);
+    }
+    v128.store(maxima, max);
+    v128.store(DROPS, v128.sub<K>(before, max));
+  }
+}
+
+/** Writes the sums of exp(x - m) of each run of V vectors to RUNS, and returns their end. */
+// @ts-ignore: decorator
+@inline
+function sumRuns<K, V>(x: usize, step: usize, n: usize, run: usize, maxima: usize): usize {
   const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
   const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
   const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
-  const groups = groupsOf<K, Columns>(fold);
-  const stride = strideOf<K, Columns>(fold);
-  const step = found ? stride : 16;
-  const run = (turned ? TURNED_RUN : LONG_RUN) * step;
-  for (let g: usize = 0; g < groups; g++) {
-    const before = v128.load(maxima + (g << 4));
-    let max = before;
-    let first = smaller + (g << 4);
-    if (!found) {
-      first = smaller;
-      let at = x + (g << 4);
-      for (let to = first, end = first + (n << 4); to < end; to += 16, at += stride) {
-        const v = v128.load(at);
-        v128.store(to, v128.pmin<K>(v, max));
-        max = v128.pmax<K>(max, v);
+  const max = v128.load(maxima);
+  const none = v128.sub<K>(max, max);
+  let to: usize = RUNS;
+  const last = x + n * step;
+  if (sizeof<V>() == 2) {
+    const maxNext = v128.load(maxima, 16);
+    const noneNext = v128.sub<K>(maxNext, maxNext);
+    for (let at = x; at < last; to += 32) {
+      const end = min(last, at + run);
+      let sum = none;
+      let sumNext = noneNext;
+      for (; at < end; at += step) {
+        sum = addExp<K>(sum, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
+        sumNext = addExp<K>(sumNext, v128.sub<K>(v128.load(at, 16), maxNext), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
       }
-      v128.store(maxima + (g << 4), max);
+      v128.store(to, sum);
+      v128.store(to, sumNext, 16);
     }
-    const last = first + n * step;
-    const none = v128.sub<K>(max, max);
-    let to: usize = RUNS;
-    for (let at = first; at < last; to += 16) {
+  } else {
+    for (let at = x; at < last; to += 16) {
       const end = min(last, at + run);
       let sum = none;
       for (; at < end; at += step) {
@@ -229,25 +330,27 @@ export function addColumns<K>(fold: Fold, x: usize, smaller: usize, n: usize, fo
       }
       v128.store(to, sum);
     }
-    // For a first block, 1 without finite elements, otherwise 0.
-    const factor = found
-      ? v128.and(v128.eq<K>(max, lowestOf<K>()), v128.splat<K>(scaledOne<K>()))
-      : exp<K>(v128.sub<K>(before, max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-    const tails = sums + g * (lanes<K>() << 3);
-    if (sizeof<K>() == 4 || turned) addToTails<K>(tails, to, factor);
-    else addExactly(tails, rests + (g << 4), to, factor);
   }
+  return to;
 }
 
-/** Adds the sums of the runs, which end at `to`, to T scaled by `factor`. */
+/** Computes {@link exp} of one vector. */
+function scaledExp<K>(x: v128): v128 {
+  return exp<K>(
+    x, expConstant<K>(0), expConstant<K>(1), expConstant<K>(2), expConstant<K>(3), expConstant<K>(4),
+    expConstant<K>(5), expConstant<K>(6), expConstant<K>(7), expConstant<K>(8), expConstant<K>(9),
+  );
+}
+
+/** Adds the sums of the runs from `runs` to `to`, one of V vectors each, to T scaled by `factor`. */
 // @ts-ignore: decorator
 @inline
-function addToTails<K>(tails: usize, to: usize, factor: v128): void {
+function addToTails<K, V>(tails: usize, runs: usize, to: usize, factor: v128): void {
   const scale = f64x2.splat(unscale<K>());
   let low = v128.mul<f64>(v128.load(tails), lower<K>(factor));
   let high = f64x2.splat(0);
   if (sizeof<K>() == 4) high = v128.mul<f64>(v128.load(tails, 16), upper<K>(factor));
-  for (let at: usize = RUNS; at < to; at += 16) {
+  for (let at = runs; at < to; at += sizeof<V>() << 4) {
     low = v128.add<f64>(low, lower<K>(v128.load(at)));
     if (sizeof<K>() == 4) high = v128.add<f64>(high, upper<K>(v128.load(at)));
   }
@@ -259,11 +362,11 @@ function addToTails<K>(tails: usize, to: usize, factor: v128): void {
  * Does {@link addToTails} for long columns of float64, and adds the rounding error of each addition to `rests`, because
  * those of 10^6 classes were up to 111 ulp. `rests` are scaled, too. Short rows have too few runs to need it.
  */
-function addExactly(tails: usize, rests: usize, to: usize, factor: v128): void {
+function addExactly<V>(tails: usize, rests: usize, runs: usize, to: usize, factor: v128): void {
   const scale = f64x2.splat(unscale<f64>());
   let sum = v128.mul<f64>(v128.load(tails), factor);
   startRest(v128.mul<f64>(v128.load(rests), factor));
-  for (let at: usize = RUNS; at < to; at += 16) sum = addWithRest(sum, v128.load(at));
+  for (let at = runs; at < to; at += sizeof<V>() << 4) sum = addWithRest(sum, v128.load(at));
   v128.store(tails, v128.mul<f64>(sum, scale));
   v128.store(rests, v128.mul<f64>(takeRest<f64>(), scale));
 }

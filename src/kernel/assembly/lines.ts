@@ -1,6 +1,7 @@
 // Moves lines of a tensor into blocks of K and back. A block holds some classes of a group of positions.
 import { convert } from "./convert";
 import { log2SizeOf } from "./formats";
+import { PAIRED } from "./paired";
 import { padded } from "./state";
 import { Fold } from "./struct";
 import { codeOf, isRows, lanes } from "./types";
@@ -66,7 +67,20 @@ export function loadMaxima<K>(fold: Fold, tensor: usize, dtype: i32, n: usize, t
   const pitch = <usize>fold.inner * sizeof<K>();
   let from = runAddress(fold, tensor, dtype);
   for (let c: usize = 0; c < n; c++, from += pitch, to += bytes, smaller += bytes) {
-    for (let at: usize = 0; at < bytes; at += 16) {
+    let at: usize = 0;
+    if (PAIRED) {
+      for (; at + 16 < bytes; at += 32) {
+        const v = v128.load(from + at), w = v128.load(from + at, 16);
+        const m = v128.load(max + at), o = v128.load(max + at, 16);
+        v128.store(to + at, v);
+        v128.store(to + at, w, 16);
+        v128.store(smaller + at, v128.pmin<K>(v, m));
+        v128.store(smaller + at, v128.pmin<K>(w, o), 16);
+        v128.store(max + at, v128.pmax<K>(m, v));
+        v128.store(max + at, v128.pmax<K>(o, w), 16);
+      }
+    }
+    for (; at < bytes; at += 16) {
       const v = v128.load(from + at);
       v128.store(to + at, v);
       const m = v128.load(max + at);

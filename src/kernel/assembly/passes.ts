@@ -1,5 +1,6 @@
 // Loops that write a block: log-probabilities and gradients. vectors.ts describes blocks.
 import { exp, expConstant, madd, nmadd, unscale } from "./exp";
+import { PAIRED } from "./paired";
 import { FLOW_K, LOG, LOG_REST, LSE_FLOW, MAX, arrayOf } from "./state";
 import { Fold } from "./struct";
 import { isRows } from "./types";
@@ -59,6 +60,13 @@ export function own<L>(fixed: v128, array: usize, at: usize): v128 {
   return isRows<L>() ? fixed : v128.load(array + at);
 }
 
+/** Does {@link own} for the next vector. */
+// @ts-ignore: decorator
+@inline
+function nextOwn<L>(fixed: v128, array: usize, at: usize): v128 {
+  return isRows<L>() ? fixed : v128.load(array + at, 16);
+}
+
 /** Writes log-probabilities a = (x - m) - log S in K. `to`, whose classes are `pitch` bytes apart, may equal `x`. */
 export function subtractLogs<K, L>(fold: Fold, x: usize, to: usize, pitch: usize, n: usize): void {
   const maxima = arrayOf<L>(fold, MAX);
@@ -67,7 +75,18 @@ export function subtractLogs<K, L>(fold: Fold, x: usize, to: usize, pitch: usize
   const m = positionVector<K, L>(maxima, 0), log = positionVector<K, L>(logs, 0), rest = positionVector<K, L>(rests, 0);
   const run = runOf<K, L>(fold, n);
   for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(fold); x < last; x += run, to += pitch) {
-    for (let at: usize = 0; at < run; at += 16) {
+    let at: usize = 0;
+    if (PAIRED) {
+      for (; at + 16 < run; at += 32) {
+        const a = minusLog<K>(v128.load(x + at), own<L>(m, maxima, at), own<L>(log, logs, at), own<L>(rest, rests, at));
+        const b = minusLog<K>(
+          v128.load(x + at, 16), nextOwn<L>(m, maxima, at), nextOwn<L>(log, logs, at), nextOwn<L>(rest, rests, at),
+        );
+        v128.store(to + at, a);
+        v128.store(to + at, b, 16);
+      }
+    }
+    for (; at < run; at += 16) {
       const a = minusLog<K>(v128.load(x + at), own<L>(m, maxima, at), own<L>(log, logs, at), own<L>(rest, rests, at));
       v128.store(to + at, a);
     }
@@ -85,18 +104,32 @@ export function shareFlow<K, L, S>(fold: Fold, x: usize, to: usize, pitch: usize
   const maxima = arrayOf<L>(fold, MAX);
   const shares = arrayOf<L>(fold, FLOW_K);
   const m = positionVector<K, L>(maxima, 0), share = positionVector<K, L>(shares, 0);
+  const zero = v128.splat<K>(0);
   const run = runOf<K, L>(fold, n);
   for (const last = x + stepsOf<K, L>(n) * strideOf<K, L>(fold); x < last; x += run, to += pitch) {
-    for (let at: usize = 0; at < run; at += 16) {
+    let at: usize = 0;
+    if (PAIRED) {
+      for (; at + 16 < run; at += 32) {
+        const y = v128.sub<K>(v128.load(x + at), own<L>(m, maxima, at));
+        const z = v128.sub<K>(v128.load(x + at, 16), nextOwn<L>(m, maxima, at));
+        const e = scaledFor<K, S>(exp<K>(y, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
+        const f = scaledFor<K, S>(exp<K>(z, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
+        const g = nmadd<K>(e, own<L>(share, shares, at), zero);
+        const h = nmadd<K>(f, nextOwn<L>(share, shares, at), zero);
+        v128.store(to + at, g);
+        v128.store(to + at, h, 16);
+      }
+    }
+    for (; at < run; at += 16) {
       const y = v128.sub<K>(v128.load(x + at), own<L>(m, maxima, at));
       const e = scaledFor<K, S>(exp<K>(y, c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
-      v128.store(to + at, nmadd<K>(e, own<L>(share, shares, at), v128.splat<K>(0)));
+      v128.store(to + at, nmadd<K>(e, own<L>(share, shares, at), zero));
     }
   }
 }
 
 /** Zeros that stand for a missing base. */
-export const ZERO = memory.data(16, 16);
+export const ZERO = memory.data(32, 16);
 
 /**
  * Writes the gradient base - exp(a) * flow, flow being the sum of the gradient of the log-probabilities a. Adds exp(a) *
@@ -115,7 +148,22 @@ export function flowBack<K, L, S>(fold: Fold, a: usize, base: usize, to: usize, 
   const baseStep: usize = base == 0 ? 0 : 16;
   let from = base == 0 ? ZERO : base;
   for (const last = a + stepsOf<K, L>(n) * strideOf<K, L>(fold); a < last; a += run, to += pitch) {
-    for (let at: usize = 0; at < run; at += 16, from += baseStep) {
+    let at: usize = 0;
+    if (PAIRED) {
+      for (; at + 16 < run; at += 32, from += baseStep << 1) {
+        const s = scaledFor<K, S>(exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
+        const t = scaledFor<K, S>(exp<K>(v128.load(a + at, 16), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
+        let d = nmadd<K>(s, own<L>(flow, flows, at), v128.load(from));
+        let e = nmadd<K>(t, nextOwn<L>(flow, flows, at), v128.load(from, 16));
+        if (sizeof<S>() == 4) {
+          d = madd<K>(s, own<L>(lseFlow, lseFlows, at), d);
+          e = madd<K>(t, nextOwn<L>(lseFlow, lseFlows, at), e);
+        }
+        v128.store(to + at, d);
+        v128.store(to + at, e, 16);
+      }
+    }
+    for (; at < run; at += 16, from += baseStep) {
       const s = scaledFor<K, S>(exp<K>(v128.load(a + at), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9));
       const difference = nmadd<K>(s, own<L>(flow, flows, at), v128.load(from));
       v128.store(to + at, sizeof<S>() == 4 ? madd<K>(s, own<L>(lseFlow, lseFlows, at), difference) : difference);

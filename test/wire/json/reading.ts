@@ -3,12 +3,13 @@
 import type { Kernel } from "../../../src/kernel/load.ts";
 import { loadKernel } from "../../../src/kernel/load.ts";
 import { Problem } from "../../../src/problems.ts";
+import { chooseBuild } from "../../../src/server/build.ts";
 import type { Region } from "../../../src/tensor/arena.ts";
 import { Arena } from "../../../src/tensor/arena.ts";
 import type { JsonBody, JsonMode, NumberSpan } from "../../../src/wire/json/reader.ts";
 import { JsonReader } from "../../../src/wire/json/reader.ts";
 
-export const kernel: Kernel = loadKernel(48 * 1024 * 1024);
+export const kernel: Kernel = loadKernel(48 * 1024 * 1024, chooseBuild(true));
 export const arena = new Arena(kernel.heapBase, kernel.u8.length);
 
 /** A place to work in, returned afterwards. */
