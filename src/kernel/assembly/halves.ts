@@ -17,12 +17,13 @@ function widenHalf(half: v128, fields: v128, scale: v128): v128 {
   return v128.mul<f32>(v128.and(i32x4.shl(half, 13), fields), scale);
 }
 
-/** Maximum of each lane over the last widened blocks of eight, which saves a pass of its own. */
-export const WIDEST = memory.data(16, 16);
+/** Maximum of each lane over the last widened blocks of eight, which saves a pass of its own. A second vector is scratch. */
+export const WIDEST = memory.data(32, 16);
 
 /** Converts float16 to float32, exactly. Processes eight at a time if all are finite. Sets {@link WIDEST}. */
 export function widenFloat16(from: usize, to: usize, n: usize): void {
-  let max = f32x4.splat(-Infinity);
+  let maxLow = f32x4.splat(-Infinity);
+  let maxHigh = f32x4.splat(-Infinity);
   const exponent = v128.load(WIDEN16);
   const fields = v128.load(WIDEN16, 16);
   const scale = v128.load(WIDEN16, 32);
@@ -31,17 +32,28 @@ export function widenFloat16(from: usize, to: usize, n: usize): void {
     const halves = v128.load(from);
     if (v128.any_true(v128.eq<i16>(v128.and(halves, exponent), exponent))) {
       widenEachFloat16(from, to, 8);
-      max = v128.pmax<f32>(v128.pmax<f32>(max, v128.load(to)), v128.load(to, 16));
+      maxLow = v128.pmax<f32>(maxLow, v128.load(to));
+      maxHigh = v128.pmax<f32>(maxHigh, v128.load(to, 16));
       continue;
     }
     const low = widenHalf(i32x4.extend_low_i16x8_s(halves), fields, scale);
     const high = widenHalf(i32x4.extend_high_i16x8_s(halves), fields, scale);
     v128.store(to, low);
     v128.store(to, high, 16);
-    max = v128.pmax<f32>(v128.pmax<f32>(max, low), high);
+    maxLow = v128.pmax<f32>(maxLow, low);
+    maxHigh = v128.pmax<f32>(maxHigh, high);
   }
-  v128.store(WIDEST, max);
+  keepWidest(maxLow, maxHigh);
   widenEachFloat16(from, to, n & 7);
+}
+
+/** Sets {@link WIDEST} to the greater of two vectors, which are stored side by side for the pairs of paired.ts. */
+// @ts-ignore: decorator
+@inline
+function keepWidest(low: v128, high: v128): void {
+  v128.store(WIDEST, low);
+  v128.store(WIDEST, high, 16);
+  v128.store(WIDEST, v128.pmax<f32>(v128.load(WIDEST), v128.load(WIDEST, 16)));
 }
 
 function widenEachFloat16(from: usize, to: usize, n: usize): void {
@@ -50,18 +62,19 @@ function widenEachFloat16(from: usize, to: usize, n: usize): void {
 
 /** Converts bfloat16 to float32, exactly. Sets {@link WIDEST}. */
 export function widenBFloat16(from: usize, to: usize, n: usize): void {
-  const zero = i32x4.splat(0);
-  let max = f32x4.splat(-Infinity);
+  let maxLow = f32x4.splat(-Infinity);
+  let maxHigh = f32x4.splat(-Infinity);
   const end = to + ((n & ~7) << 2);
   for (; to < end; from += 16, to += 32) {
     const halves = v128.load(from);
-    const low = i16x8.shuffle(zero, halves, 0, 8, 1, 9, 2, 10, 3, 11);
-    const high = i16x8.shuffle(zero, halves, 4, 12, 5, 13, 6, 14, 7, 15);
+    const low = i32x4.shl(i32x4.extend_low_i16x8_u(halves), 16);
+    const high = i32x4.shl(i32x4.extend_high_i16x8_u(halves), 16);
     v128.store(to, low);
     v128.store(to, high, 16);
-    max = v128.pmax<f32>(v128.pmax<f32>(max, low), high);
+    maxLow = v128.pmax<f32>(maxLow, low);
+    maxHigh = v128.pmax<f32>(maxHigh, high);
   }
-  v128.store(WIDEST, max);
+  keepWidest(maxLow, maxHigh);
   for (let i: usize = 0; i < (n & 7); i++) store<u32>(to + (i << 2), u32(load<u16>(from + (i << 1))) << 16);
 }
 
@@ -121,6 +134,17 @@ export function narrowFloat16(from: usize, to: usize, n: usize): void {
   const over = v128.load(NARROW16, 80);
   const nan = v128.load(NARROW16, 96);
   const end = to + ((n & ~7) << 1);
+  if (PAIRED) {
+    for (; to + 16 < end; from += 64, to += 32) {
+      const a = narrowHalf(v128.load(from), abs, exponent, shift, half, bias, over, nan);
+      const b = narrowHalf(v128.load(from, 16), abs, exponent, shift, half, bias, over, nan);
+      const c = narrowHalf(v128.load(from, 32), abs, exponent, shift, half, bias, over, nan);
+      const d = narrowHalf(v128.load(from, 48), abs, exponent, shift, half, bias, over, nan);
+      const first = i16x8.narrow_i32x4_u(a, b), second = i16x8.narrow_i32x4_u(c, d);
+      v128.store(to, first);
+      v128.store(to, second, 16);
+    }
+  }
   for (; to < end; from += 32, to += 16) {
     const low = narrowHalf(v128.load(from), abs, exponent, shift, half, bias, over, nan);
     const high = narrowHalf(v128.load(from, 16), abs, exponent, shift, half, bias, over, nan);
@@ -149,6 +173,17 @@ export function narrowBFloat16(from: usize, to: usize, n: usize): void {
   const one = v128.load(NARROWB, 16);
   const nan = v128.load(NARROWB, 32);
   const end = to + ((n & ~7) << 1);
+  if (PAIRED) {
+    for (; to + 16 < end; from += 64, to += 32) {
+      const a = v128.shr<u32>(narrowB(v128.load(from), round, one, nan), 16);
+      const b = v128.shr<u32>(narrowB(v128.load(from, 16), round, one, nan), 16);
+      const c = v128.shr<u32>(narrowB(v128.load(from, 32), round, one, nan), 16);
+      const d = v128.shr<u32>(narrowB(v128.load(from, 48), round, one, nan), 16);
+      const first = i16x8.narrow_i32x4_u(a, b), second = i16x8.narrow_i32x4_u(c, d);
+      v128.store(to, first);
+      v128.store(to, second, 16);
+    }
+  }
   for (; to < end; from += 32, to += 16) {
     const low = narrowB(v128.load(from), round, one, nan);
     const high = narrowB(v128.load(from, 16), round, one, nan);

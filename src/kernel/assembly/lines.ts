@@ -7,12 +7,12 @@ import { Fold } from "./struct";
 import { codeOf, isRows, lanes } from "./types";
 
 /** Largest block of columns in elements, which fits the second-level cache. */
-export const BLOCK: usize = 32768;
+export const BLOCK: usize = 16384;
 /** Largest block of columns to transpose in elements, which fits the first-level cache with its stage. */
 export const SHORT_BLOCK: usize = 4096;
 /** Block of a row in elements, which fits the first-level cache with its neighbors. */
 export const ROW_BLOCK: usize = 2048;
-const STAGE = memory.data(262144, 16); // BLOCK * 8
+const STAGE = memory.data(131072, 16); // BLOCK * 8
 
 /** Inner positions below which whole outer positions are moved at once and transposed. */
 export const SHORT_INNER: usize = 16;

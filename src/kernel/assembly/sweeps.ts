@@ -26,10 +26,10 @@ export const SOFT_TARGET: i32 = 5;
 export const SPARSE_TARGET: i32 = 6;
 
 // Blocks in K for logits (later log-probabilities), terms of the gradient, targets or upstream gradients, and rounding.
-const LOGITS = memory.data(262144, 16); // BLOCK * 8
-const BASE = memory.data(262144, 16);
-const TARGET = memory.data(262144, 16);
-const ROUND = memory.data(262144, 16);
+const LOGITS = memory.data(131072, 16); // BLOCK * 8
+const BASE = memory.data(131072, 16);
+const TARGET = memory.data(131072, 16);
+const ROUND = memory.data(131072, 16);
 
 /** Sums the exponentials and all other terms that the gradient needs, in the first sweep. */
 export function sumBlock<K, L>(fold: Fold, op: i32, n: usize): void {
