@@ -80,6 +80,8 @@ describe.skipIf(!HAS_CHROMIUM)("undoing in a text", () => {
     visit(async (page) => {
       await typeIn(page, "#input", " ");
       await page.locator("#input").press("ArrowRight");
+      // The button is locked until the text is read, which is a task of its own, and a click on it would take the focus.
+      await expect.poll(() => page.isEnabled("#train-1")).toBe(true);
       await page.locator("#train-1").evaluate((button: HTMLElement) => button.click());
       expect(await page.textContent("#steps-sentence")).toMatch(/^1 step/);
       const caret = await page.evaluate(() => {
