@@ -172,23 +172,23 @@ function addRuns<K>(x: usize, next: usize, last: usize, run: usize, largest: K):
     v128.store(to + (MAXIMA - RUNS), coming);
   }
   v128.store(KNOWN, coming);
-  if (sizeof<K>() == 8) return sumOfRuns(to);
+  return sumOfRuns<K>(to);
+}
+
+/** Adds the sums of the runs, which end at `to`, in float64, and with their rounding errors if they are float64. */
+function sumOfRuns<K>(to: usize): f64 {
   let low = f64x2.splat(0);
   let high = f64x2.splat(0);
   for (let at: usize = RUNS; at < to; at += 16) {
-    low = v128.add<f64>(low, lower<K>(v128.load(at)));
-    high = v128.add<f64>(high, upper<K>(v128.load(at)));
+    const run = v128.load(at);
+    if (sizeof<K>() == 8) low = addWithRest(low, run);
+    else {
+      low = v128.add<f64>(low, lower<K>(run));
+      high = v128.add<f64>(high, upper<K>(run));
+    }
   }
-  const sums = v128.add<f64>(low, high);
+  const sums = v128.add<f64>(low, sizeof<K>() == 8 ? takeRest<K>() : high);
   return (v128.extract_lane<f64>(sums, 0) + v128.extract_lane<f64>(sums, 1)) * unscale<K>();
-}
-
-/** Adds the sums of the runs of float64, which end at `to`, with their rounding errors. */
-function sumOfRuns(to: usize): f64 {
-  let sum = f64x2.splat(0);
-  for (let at: usize = RUNS; at < to; at += 16) sum = addWithRest(sum, v128.load(at));
-  const sums = v128.add<f64>(sum, takeRest<f64>());
-  return (v128.extract_lane<f64>(sums, 0) + v128.extract_lane<f64>(sums, 1)) * unscale<f64>();
 }
 
 /** Finds the maximum of each lane of a block, stored in KNOWN, and the running maximum after each run. */
