@@ -20,7 +20,7 @@ import { byteLength, elementCount } from "../src/tensor/tensor.ts";
 import type { Rounds } from "./measure.ts";
 import { alternate, fastest, speedRatio, uniform } from "./measure.ts";
 
-const kernel = loadKernel(1 << 30, chooseBuild(true));
+const kernel = loadKernel(1 << 30, chooseBuild(process.env.WIDE_SIMD !== "false"));
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 const ROUNDS: Rounds = { rounds: 7, time: 150 };
 const PICKS = 20;

@@ -16,7 +16,7 @@ import type { TensorFormat } from "../src/wire/json/tensors.ts";
 import { writeJson } from "../src/wire/json/writer.ts";
 import { fastest, uniform } from "./measure.ts";
 
-const kernel = loadKernel(1 << 28, chooseBuild(true));
+const kernel = loadKernel(1 << 28, chooseBuild(process.env.WIDE_SIMD !== "false"));
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 
 /** Milliseconds of measurement per line, and the size of a socket's reads. */

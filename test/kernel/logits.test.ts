@@ -8,7 +8,7 @@ import type { FloatDType } from "../../src/tensor/dtype.ts";
 import { inRegion, kernel, place, read } from "./place.ts";
 
 const DIGITS: Readonly<Record<FloatDType, number>> = { float64: 52, float32: 23, float16: 10, bfloat16: 7 };
-/** Units in the last place of the dtype, two of which are the error of the float64 reference. */
+/** Units in the last place of the dtype. Two of those of float64 are the error of the reference. */
 const MOST_ULPS: Readonly<Record<FloatDType, number>> = { float64: 4, float32: 2.5, float16: 1, bfloat16: 1 };
 /** Units in the last place of the slope at 0, beside those from the rounding of x / softcap. */
 const MOST_SLOPE_ULPS = 4;
@@ -68,7 +68,7 @@ describe.each(Object.keys(DIGITS) as FloatDType[])("%s", (dtype) => {
     expect(grad).toEqual([Number.NaN, 0, 0, 1, 1]);
   });
 
-  it("keeps the order of neighbors", () => {
+  it("keeps the order of thousands of neighbors around the ends of its forms", () => {
     for (const softcap of [1, 2.5, 15.5, 30, 50]) {
       const neighbors = [0.2, 0.45, 0.5, 0.55, 0.75, 0.9, 0.99, 1, 1.1, 2].flatMap((u) => {
         const step = u * softcap * 2 ** -DIGITS[dtype];

@@ -46,7 +46,7 @@ it("is not taken without vectors of 256 bits", () => {
 });
 
 describe.skipIf(!(process.arch === "x64" && hasAvx2() && hasFusedSteps()))("the paired build", () => {
-  it("is taken with the version of V8 in package.json, which is tested here", () => {
+  it("is taken with the version of Node in package.json, whose V8 is tested here", () => {
     expect(chooseBuild(true)).toBe("kernel-paired.wasm");
   });
 

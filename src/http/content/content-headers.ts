@@ -105,12 +105,12 @@ function requestFormatOf(type: string | undefined): BodyFormat {
   throw new Problem("unsupported_media_type", `expected Content-Type ${expectedFor(type)}, got ${got}`);
 }
 
-/** Names the parameters at fault of an accepted type, because the list of types would contain the type that was sent. */
-function expectedFor(type = ""): string {
-  const [name] = type.split(";", 1).map((part) => part.trim());
+/** Names the parameters at fault of an accepted type, because the list of types, `otherwise`, would contain the type that was sent. */
+export function expectedFor(type = "", otherwise = ACCEPTED): string {
+  const [name = ""] = type.split(";", 1).map((part) => part.trim());
   const format = type.includes(";") ? knownFormat(name) : undefined;
-  if (format === undefined) return ACCEPTED;
-  return `${MEDIA_TYPES[format]} without parameters${format === "json" ? " or with charset=utf-8" : ""}`;
+  if (format === undefined) return otherwise;
+  return `${name.toLowerCase()} without parameters${format === "json" ? ", or with exactly ; charset=utf-8" : ""}`;
 }
 
 /** Characters of Accept that are read, because parsing takes time by its length. */

@@ -15,6 +15,7 @@ import { BodyReader } from "../body/reader.ts";
 import {
   announcedLength,
   checkFraming,
+  expectedFor,
   inflatedSizeLimit,
   isLengthKnown,
   knownFormat,
@@ -91,8 +92,9 @@ export function admitInference(
 
 function checkJson(type: string): void {
   if (knownFormat(type) === "json") return;
-  const expected = "Content-Type application/json or none, or the header Inference-Header-Content-Length";
-  throw new Problem("unsupported_media_type", `expected ${expected}, got ${excerpt(type)}`);
+  const types = "application/json or none, or the header Inference-Header-Content-Length";
+  const expected = expectedFor(type, types);
+  throw new Problem("unsupported_media_type", `expected Content-Type ${expected}, got ${excerpt(type)}`);
 }
 
 function jsonBytes({ headers }: FastifyRequest): number | undefined {

@@ -32,6 +32,7 @@ const PHRASES: readonly (readonly [string, string])[] = [
   [": nested lists, or objects with `data` (flat) or `base64`", ": with `data` (flat) or `base64`"],
   [" elementwise_mean is a deprecated name of mean.", ""],
   ["If absent or null", "If absent"],
+  ["0, negative values and NaN disable it", "0 and negative values disable it"],
 ];
 
 const STYLE_DESCRIPTION =
@@ -146,7 +147,7 @@ function narrow({ default: byDefault, contentEncoding: _, ...schema }: Schema): 
   const description = [reworded(schema.description ?? ""), ...defaultText].filter(Boolean).join(" ");
   const anyOf = (schema.anyOf as Schema[] | undefined)?.filter(({ type }) => type !== "null");
   if (anyOf?.length === 1) return narrow({ ...anyOf[0], description });
-  // Options are finite, and generated C++ does not compile with a reference to a number.
+  // Options of this document are finite, and generated C++ does not compile with a reference to a number.
   if (schema.$ref === REAL && description !== "") return { ...NUMBER, description };
   if (schema.$ref !== undefined) {
     const $ref = schema.$ref.replace(/TensorLike$/, "Tensor");

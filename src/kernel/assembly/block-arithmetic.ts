@@ -3,7 +3,7 @@ import { demotePair, roundBlock } from "./convert";
 import { exp, expConstant, log, unscale } from "./exp";
 import { lower, upper } from "./vectors";
 
-/** Largest block in elements. All blocks of float32 of {@link klDivStep} fit the first-level cache together. */
+/** Largest block in elements. All blocks of float32 of kl-div.ts fit the first-level cache together. */
 export const BLOCK: usize = 512;
 const ROUND = memory.data(4096, 16); // BLOCK * 8
 

@@ -157,6 +157,7 @@ const NARROWB = memory.data<u32>([
   0x7fff, 0x7fff, 0x7fff, 0x7fff, // half a step less one
   1, 1, 1, 1,
   0x7fc00000, 0x7fc00000, 0x7fc00000, 0x7fc00000, // NaN
+  0xffff0000, 0xffff0000, 0xffff0000, 0xffff0000, // the bits of bfloat16
 ], 16);
 
 // @ts-ignore: decorator
@@ -237,9 +238,15 @@ export function roundToBFloat16(at: usize, n: usize): void {
   const round = v128.load(NARROWB);
   const one = v128.load(NARROWB, 16);
   const nan = v128.load(NARROWB, 32);
-  const zero = i32x4.splat(0);
-  for (const end = at + (n << 2); at < end; at += 16) {
-    const rounded = narrowB(v128.load(at), round, one, nan);
-    v128.store(at, i16x8.shuffle(zero, rounded, 0, 9, 2, 11, 4, 13, 6, 15));
+  const kept = v128.load(NARROWB, 48);
+  const end = at + (n << 2);
+  if (PAIRED) {
+    for (; at + 16 < end; at += 32) {
+      const low = v128.and(narrowB(v128.load(at), round, one, nan), kept);
+      const high = v128.and(narrowB(v128.load(at, 16), round, one, nan), kept);
+      v128.store(at, low);
+      v128.store(at, high, 16);
+    }
   }
+  for (; at < end; at += 16) v128.store(at, v128.and(narrowB(v128.load(at), round, one, nan), kept));
 }

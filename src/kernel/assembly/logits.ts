@@ -2,9 +2,9 @@
 // Computed in float32, or in float64 for float64, and rounded once.
 //
 // With u = x / softcap and e = exp(-2|u|), tanh |u| = 1 - 2e / (1 + e), whose derivative is 4e / (1 + e)^2. Below 1 the
-// difference would lose digits, and tanh u = u - u * u^2 * s(u^2). Below 1/2, x in place of that u gives softcap * tanh u
-// without the rounding of u, and keeps x where u underflows. From there on, the roundings of x and of u together could
-// swap neighbors.
+// difference would lose digits, and tanh u = u - u * u^2 * s(u^2). Below 1/2, x in place of the first two u gives softcap *
+// tanh u without their rounding, and keeps x where u underflows. From there on, that would swap one pair of neighbors in
+// a thousand. About three pairs of all float32 near u = 0.91 are still swapped by one unit.
 import { convert } from "./convert";
 import { exp, expConstant, unscale } from "./exp";
 import { FLOAT64, log2SizeOf } from "./formats";

@@ -2,7 +2,7 @@
 // vectors.
 import { demotePair } from "./convert";
 import { log1p } from "./exp";
-import { Fold, OWN_STATE, OWN_WIDTH, STATE_ARRAYS } from "./struct";
+import { Fold, OWN_STATE, OWN_WIDTH } from "./struct";
 import { isRows } from "./types";
 
 /** Largest group in positions. A power of 2 would map all classes to the same few cache sets. */

@@ -37,7 +37,7 @@ export function startRest(errors: v128): void {
   rest = errors;
 }
 
-/** Returns the rounding errors since the last call, and 0 for K = float32, whose sums in float64 need none. */
+/** Returns the rounding errors since the last call with those of {@link startRest}, and 0 for K = float32, whose sums in float64 need none. */
 // @ts-ignore: decorator
 @inline
 export function takeRest<K>(): v128 {

@@ -616,6 +616,16 @@ describe("a refusal", () => {
     expect((await send(20, 20)).status).toBe(422);
   });
 
+  it("names the parameters of JSON that are not read", async () => {
+    const answer = await service().send("POST", `${CE}/infer`, "{}", {
+      "content-type": "application/json; charset=utf8",
+    });
+    expect(answer.status).toBe(415);
+    expect(answer.json.error).toContain(
+      "expected Content-Type application/json without parameters, or with exactly ; charset=utf-8, got",
+    );
+  });
+
   it("of another media type, or of a coding that is not read, is 415", async () => {
     for (const headers of [
       { "content-type": "text/plain" },

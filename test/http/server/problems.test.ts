@@ -565,11 +565,14 @@ describe("refusals", () => {
   });
 
   it.each([
-    ["application/json; charset=utf8", "application/json without parameters or with charset=utf-8"],
-    ["application/json;", "application/json without parameters or with charset=utf-8"],
-    ["application/json ; boundary=x", "application/json without parameters or with charset=utf-8"],
+    [
+      "application/json; charset=utf8",
+      "application/json without parameters, or with exactly ; charset=utf-8",
+    ],
+    ["application/json;", "application/json without parameters, or with exactly ; charset=utf-8"],
+    ["application/json ; boundary=x", "application/json without parameters, or with exactly ; charset=utf-8"],
     ["application/vnd.safetensors; charset=utf-8", "application/vnd.safetensors without parameters"],
-    ["application/x-safetensors;v=1", "application/vnd.safetensors without parameters"],
+    ["application/x-safetensors;v=1", "application/x-safetensors without parameters"],
   ])("the detail of Content-Type %j names its parameters", async (type, expected) => {
     const answer = await service.send("POST", CE, "{}", { "content-type": type });
     expectProblem(answer, "unsupported_media_type");

@@ -6,7 +6,7 @@
 //
 //   lane   0 .. 7          8            9    10
 //          eight digits    last digit   '.'  '0'
-import { BLOCK, INTEGERS, NEXT_DIGITS, SPELLINGS } from "./block";
+import { INTEGERS, NEXT_DIGITS, SPELLINGS } from "./block";
 import { sixteenDigits } from "./digits";
 
 const CONSTANTS = memory.data<u32>([
