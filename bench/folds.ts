@@ -3,15 +3,14 @@ import { convertStep } from "../src/kernel/convert.ts";
 import type { Fold, FoldName } from "../src/kernel/fold.ts";
 import { foldStep } from "../src/kernel/fold.ts";
 import type { Kernel } from "../src/kernel/load.ts";
-import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
 import { checkTargetsStep } from "../src/kernel/targets.ts";
-import { chooseBuild } from "../src/server/build.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { DType, FloatDType } from "../src/tensor/dtype.ts";
 import { isFloat } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { axisOf, byteLength, elementCount } from "../src/tensor/tensor.ts";
+import { openKernel } from "./kernel.ts";
 import { uniform } from "./measure.ts";
 
 /** The kernels and their memory. */
@@ -66,7 +65,7 @@ const IGNORE_INDEX = -100n;
 const BLOCK = 2 ** 20;
 
 export function openBench(bytes: number): Bench {
-  const kernel = loadKernel(bytes, chooseBuild(process.env.WIDE_SIMD !== "false"));
+  const kernel = openKernel(bytes);
   return { kernel, arena: new Arena(kernel.heapBase, kernel.u8.length) };
 }
 

@@ -4,7 +4,6 @@
  * nothing.
  */
 import { convertStep } from "../src/kernel/convert.ts";
-import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
 import { planCrossEntropy } from "../src/loss/cross-entropy.ts";
 import type { LogSoftmaxResult } from "../src/loss/log-softmax.ts";
@@ -12,15 +11,15 @@ import { planLogSoftmax } from "../src/loss/log-softmax.ts";
 import type { LossResult } from "../src/loss/loss-result.ts";
 import type { Plan } from "../src/loss/plan.ts";
 import { computeWhole } from "../src/loss/plan.ts";
-import { chooseBuild } from "../src/server/build.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { DType, FloatDType } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { byteLength, elementCount } from "../src/tensor/tensor.ts";
+import { openKernel } from "./kernel.ts";
 import type { Rounds } from "./measure.ts";
 import { alternate, fastest, speedRatio, uniform } from "./measure.ts";
 
-const kernel = loadKernel(1 << 30, chooseBuild(process.env.WIDE_SIMD !== "false"));
+const kernel = openKernel(1 << 30);
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 const ROUNDS: Rounds = { rounds: 7, time: 150 };
 const PICKS = 20;

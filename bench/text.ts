@@ -4,9 +4,7 @@
  * nothing; compare only within one run.
  */
 import { convertStep } from "../src/kernel/convert.ts";
-import { loadKernel } from "../src/kernel/load.ts";
 import { runToEnd } from "../src/kernel/step.ts";
-import { chooseBuild } from "../src/server/build.ts";
 import { Arena } from "../src/tensor/arena.ts";
 import type { FloatDType } from "../src/tensor/dtype.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
@@ -14,9 +12,10 @@ import { elementCount } from "../src/tensor/tensor.ts";
 import { JsonReader } from "../src/wire/json/reader.ts";
 import type { TensorFormat } from "../src/wire/json/tensors.ts";
 import { writeJson } from "../src/wire/json/writer.ts";
+import { openKernel } from "./kernel.ts";
 import { fastest, uniform } from "./measure.ts";
 
-const kernel = loadKernel(1 << 28, chooseBuild(process.env.WIDE_SIMD !== "false"));
+const kernel = openKernel(1 << 28);
 const arena = new Arena(kernel.heapBase, kernel.u8.length);
 
 /** Milliseconds of measurement per line, and the size of a socket's reads. */

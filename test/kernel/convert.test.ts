@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { DType, FloatDType } from "../../src/tensor/dtype.ts";
 import { DTYPES } from "../../src/tensor/dtype.ts";
 import { byteLength } from "../../src/tensor/tensor.ts";
+import { uniform } from "../support/random.ts";
 import { inRegion, kernel } from "./place.ts";
 
 type Numbers = ArrayLike<number> | ArrayLike<bigint>;
@@ -134,11 +135,7 @@ describe.each(["float16", "bfloat16"] as const)("%s", (dtype) => {
 });
 
 it("float32 is rounded from float64 as Math.fround does, in place too, for 10^5 random numbers and the ends of its range", () => {
-  let state = 1;
-  const random = (): number => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
+  const random = uniform(1);
   const numbers = Array.from({ length: 100_003 }, () => (random() - 0.5) * 2 ** (random() * 310 - 155));
   numbers.push(NaN, Infinity, -Infinity, -0, 3.4028235677973366e38, 3.4028235677973362e38, 7e-46, 7.1e-46);
   const want = Float32Array.from(numbers);

@@ -6,6 +6,7 @@ import type { DType, FloatDType } from "../../src/tensor/dtype.ts";
 import { expectSame } from "../support/almost.ts";
 import type { Layout, OracleLoss } from "../support/oracle.ts";
 import * as oracle from "../support/oracle.ts";
+import { normals } from "../support/random.ts";
 import { fold, inRegion, place, read } from "./place.ts";
 
 const DTYPES = ["float64", "float32", "float16", "bfloat16"] as const;
@@ -31,20 +32,8 @@ const layout: fc.Arbitrary<Layout> = fc.oneof(
   }),
 );
 
-/** Repeatable numbers from a seed, about normal. */
-function numbers(count: number, seed: number, scale: number): number[] {
-  let state = seed | 1;
-  const next = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32 - 0.5;
-  };
-  const list: number[] = [];
-  while (list.length < count) list.push(scale * 2 * (next() + next() + next()));
-  return list;
-}
-
 /** Terms of one sign: a sum that cancels has no digits that two ways of rounding could share. */
-const positive = (count: number, seed: number): number[] => numbers(count, seed, 1).map(Math.abs);
+const positive = (count: number, seed: number): number[] => normals(count, seed, 1).map(Math.abs);
 
 interface Question {
   readonly layout: Layout;
@@ -85,11 +74,11 @@ function ask(op: Op, dtype: FloatDType, asked: Question): { got: Answer; want: O
   const shape = [outer, classes, inner];
   return inRegion((region) => {
     const put = (type: DType, sizes: number[], list: number[]) => place(region, type, sizes, list);
-    const x = put(dtype, shape, numbers(count, seed, scale));
+    const x = put(dtype, shape, normals(count, seed, scale));
     const weight = weighted ? put(compute, [classes], positive(classes, seed + 1)) : undefined;
-    const gradOutput = put(compute, [positions], numbers(positions, seed + 2, 1));
+    const gradOutput = put(compute, [positions], normals(positions, seed + 2, 1));
     const soft = op === "softTarget";
-    const indices = numbers(positions, seed + 3, 1).map(
+    const indices = normals(positions, seed + 3, 1).map(
       (value) => Math.floor(Math.abs(value) * 1e6) % (classes + 1),
     );
     const target = soft ? put(dtype, shape, positive(count, seed + 4)) : put("int64", [positions], indices);
@@ -188,8 +177,8 @@ describe.each(DTYPES)("in %s", (dtype) => {
         const count = outer * classes * inner;
         const shape = [outer, classes, inner];
         inRegion((region) => {
-          const x = place(region, dtype, shape, numbers(count, seed, scale));
-          const go = place(region, dtype, shape, numbers(count, seed + 1, 1));
+          const x = place(region, dtype, shape, normals(count, seed, scale));
+          const go = place(region, dtype, shape, normals(count, seed + 1, 1));
           const [xs, gs] = [read(x), read(go)];
           const common = { axis: { outer, length: classes, inner }, wide: dtype === "float64", x };
           fold(region, "logSoftmax", { ...common, out: x }, budget);

@@ -9,6 +9,7 @@ import type { FloatDType } from "../../src/tensor/dtype.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { partOf } from "../../src/tensor/tensor.ts";
 import * as oracle from "../support/oracle.ts";
+import { uniform } from "../support/random.ts";
 import { inRegion, kernel, place, read } from "./place.ts";
 
 const DTYPES = ["float64", "float32", "float16", "bfloat16"] as const;
@@ -31,7 +32,7 @@ const question: fc.Arbitrary<Question> = fc
     seed: fc.nat(),
   })
   .map(({ count, logTarget, budget, seed }) => {
-    const numbers = uniform(seed);
+    const numbers = uniform(seed | 1);
     const list = (make: () => number): number[] => Array.from({ length: count }, make);
     return {
       x: list(() => -8 * numbers()),
@@ -42,15 +43,6 @@ const question: fc.Arbitrary<Question> = fc
       budget,
     };
   });
-
-/** Repeatable numbers in [0, 1). */
-function uniform(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 function promote(a: FloatDType, b: FloatDType): FloatDType {
   if (a === b) return a;

@@ -6,8 +6,8 @@ import { loadKernel } from "../../src/kernel/load.ts";
 import { Arena } from "../../src/tensor/arena.ts";
 import type { DType, FloatDType } from "../../src/tensor/dtype.ts";
 import type { Axis, Tensor } from "../../src/tensor/tensor.ts";
-import { byteLength } from "../../src/tensor/tensor.ts";
-import { bytesOf } from "../conformance/forms.ts";
+import { integers } from "../support/random.ts";
+import { placeIn } from "./place.ts";
 
 const kernels = [loadKernel(1 << 25, "kernel.wasm"), loadKernel(1 << 25, "kernel-paired.wasm")] as const;
 const start = Math.max(...kernels.map((kernel) => kernel.heapBase));
@@ -25,10 +25,9 @@ const SPECIAL = [0, -0, 1e-30, 88, -104, -1e30, -Infinity];
 
 /** Repeatable numbers between -8 and 8, with a special one in 50. */
 function numbers(count: number, seed: number, special = SPECIAL): number[] {
-  let state = seed * 2654435761;
+  const random = integers(seed * 2654435761);
   return Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const at = state >>> 8;
+    const at = random(2 ** 24);
     return special.length > 0 && at % 50 === 0
       ? special[((at / 50) % special.length) | 0]!
       : (at / 2 ** 23 - 1) * 8;
@@ -58,13 +57,7 @@ function run(kernel: Kernel, { name, dtype, axis, options }: Scenario): Buffer {
   const wide = dtype === "float64";
   const compute = wide ? "float64" : "float32";
   const put = (type: DType, size: readonly number[], list: number[]): Tensor => {
-    const tensor = {
-      dtype: type,
-      shape: size,
-      address: region.alloc(byteLength({ dtype: type, shape: size })),
-    };
-    kernel.u8.set(bytesOf(type, list), tensor.address);
-    return tensor;
+    return placeIn(kernel, region, type, size, list);
   };
   const special = options.special === undefined ? SPECIAL : [...SPECIAL, options.special];
   const x = put(dtype, shape, numbers(outer * length * inner, length, special));

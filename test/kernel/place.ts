@@ -31,8 +31,19 @@ export function place(
   shape: readonly number[],
   numbers: readonly number[],
 ): Tensor {
+  return placeIn(kernel, region, dtype, shape, numbers);
+}
+
+/** Does {@link place} in the memory of `kernel`. */
+export function placeIn(
+  { u8 }: Kernel,
+  region: Region,
+  dtype: DType,
+  shape: readonly number[],
+  numbers: readonly number[],
+): Tensor {
   const tensor = { dtype, shape, address: region.alloc(byteLength({ dtype, shape })) };
-  kernel.u8.set(bytesOf(dtype, numbers), tensor.address);
+  u8.set(bytesOf(dtype, numbers), tensor.address);
   return tensor;
 }
 

@@ -14,6 +14,7 @@ import { DTYPES } from "../../src/tensor/dtype.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { axisOf, byteLength, elementCount } from "../../src/tensor/tensor.ts";
 import { inRegion, kernel, place } from "../kernel/place.ts";
+import { uniform } from "../support/random.ts";
 
 const shapes = fc.constantFrom(
   [9, 5],
@@ -54,11 +55,8 @@ const asked = fc.record({
 
 /** Numbers in [-4, 4) that repeat for a seed. */
 function numbers(seed: number, count: number): number[] {
-  let state = seed | 1;
-  return Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return (state >>> 8) / 2 ** 21 - 4;
-  });
+  const random = uniform(seed | 1);
+  return Array.from({ length: count }, () => Math.floor(random() * 2 ** 24) / 2 ** 21 - 4);
 }
 
 function bytesOf({ dtype, shape, address }: Tensor): string {

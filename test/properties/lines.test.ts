@@ -13,6 +13,7 @@ import { bytesOf, numbersOf } from "../conformance/forms.ts";
 import { inRegion, kernel, place, read } from "../kernel/place.ts";
 import { expectSame } from "../support/almost.ts";
 import * as oracle from "../support/oracle.ts";
+import { normals } from "../support/random.ts";
 
 const DTYPES = ["float64", "float32", "float16", "bfloat16"] as const;
 const TOLERANCE = { float64: 1e-12, float32: 3e-6, float16: 4e-3, bfloat16: 3e-2 } as const;
@@ -71,17 +72,6 @@ function ask({ input, options, budget = 1 << 18, ...tensors }: Question): Answer
     expect(entries.map(([name]) => name).sort()).toEqual(plan.outputs.map(({ name }) => name).sort());
     return Object.fromEntries(entries);
   });
-}
-
-function numbers(count: number, seed: number, scale: number): number[] {
-  let state = seed | 1;
-  const next = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32 - 0.5;
-  };
-  const list: number[] = [];
-  while (list.length < count) list.push(scale * 2 * (next() + next() + next()));
-  return list;
 }
 
 /** Shapes with rows and columns, of one to several blocks of classes. */
@@ -144,7 +134,7 @@ function logits(asked: {
   rising: boolean;
 }) {
   const { shape } = asked.shaped;
-  const drawn = numbers(elementCount(shape), asked.seed, asked.scale);
+  const drawn = normals(elementCount(shape), asked.seed, asked.scale);
   const data = asked.ties ? drawn.map((value) => Math.round(value * 2) / 2) : drawn;
   if (asked.rising) data.sort((a, b) => a - b);
   if (asked.special)
@@ -170,7 +160,7 @@ describe.each(DTYPES)("of %s", (dtype) => {
         const { output } = ask({ input, options });
         const sizes = shape.with(dim, asked.picks);
         const classes = shape[dim]!;
-        const data = numbers(elementCount(sizes), asked.seed + 5, 1).map(
+        const data = normals(elementCount(sizes), asked.seed + 5, 1).map(
           (value) => Math.floor(Math.abs(value) * 1e6) % classes,
         );
         const index = { shape: sizes, data, dtype: classes < 256 && asked.ties ? "uint8" : "int64" };
@@ -260,7 +250,7 @@ describe.each(DTYPES)("of %s", (dtype) => {
           const first = given.first || !(given.lse || given.entropy);
           const of = (size: readonly number[], by: number) => ({
             shape: size,
-            data: stored(dtype, numbers(elementCount(size), seed + by, 1)),
+            data: stored(dtype, normals(elementCount(size), seed + by, 1)),
           });
           const upstreams = {
             ...(first && { gradOutput: of(sizes, 1) }),
@@ -269,7 +259,7 @@ describe.each(DTYPES)("of %s", (dtype) => {
           };
           const index = {
             shape: sizes,
-            data: numbers(elementCount(sizes), seed + 4, 1).map(
+            data: normals(elementCount(sizes), seed + 4, 1).map(
               (value) => Math.floor(Math.abs(value) * 1e6) % classes,
             ),
           };
@@ -339,14 +329,14 @@ it("gradients in float64 are the central differences of their outputs, within 1e
   fc.assert(
     fc.property(question, fc.constantFrom("values", "lse", "entropy"), fc.nat(), (asked, output, chosen) => {
       const { shape, dim } = asked.shaped;
-      const data = numbers(elementCount(shape), asked.seed, 1);
+      const data = normals(elementCount(shape), asked.seed, 1);
       const name = ({ values: "gradOutput", lse: "gradLse", entropy: "gradEntropy" } as const)[output];
       const sizes = output === "values" ? shape.with(dim, 2) : shape.toSpliced(dim, 1);
       const classes = shape[dim]!;
-      const g = numbers(elementCount(sizes), asked.seed + 1, 1);
+      const g = normals(elementCount(sizes), asked.seed + 1, 1);
       const index = {
         shape: shape.with(dim, 2),
-        data: numbers((data.length / classes) * 2, asked.seed + 2, 1).map(
+        data: normals((data.length / classes) * 2, asked.seed + 2, 1).map(
           (v) => Math.floor(Math.abs(v) * 1e6) % classes,
         ),
       };

@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import { PROBLEMS } from "../../../src/problems.ts";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
+import { integers } from "../../support/random.ts";
 import { useService } from "../../support/service.ts";
 
 const service = useService({ memoryBudget: 16 * 1024 * 1024, bodyLimit: 64 * 1024 });
@@ -29,15 +30,6 @@ const FILES: readonly (readonly [path: string, file: Buffer])[] = [
   ["/v1/log_softmax?dim=0", writeTestFile({ input: tensor("bfloat16", [4, 2], Math.sin) })],
 ];
 
-/** Numbers that repeat. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
 /** A file with a few bytes flipped, left out, doubled, or with a digit of its header changed. */
 function mutate(file: Buffer, random: (below: number) => number): Buffer {
   let bytes = Buffer.from(file);
@@ -59,7 +51,7 @@ function mutate(file: Buffer, random: (below: number) => number): Buffer {
 }
 
 it(`${MUTATIONS} mutated files get a documented answer each, and every byte of memory comes back`, async () => {
-  const random = seeded(20_261_124);
+  const random = integers(20_261_124);
   const statuses = new Map<string, number>();
   let left = MUTATIONS;
   const worker = async (): Promise<void> => {

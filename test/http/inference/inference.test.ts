@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { elementsOf } from "../../conformance/forms.ts";
 import { inferenceCall, outputsOf } from "../../conformance/inference.ts";
+import { integers } from "../../support/random.ts";
 import type { Answer } from "../../support/service.ts";
 import { useService } from "../../support/service.ts";
 import { exchange, statusesOf } from "../../support/socket.ts";
@@ -666,11 +667,7 @@ it("5,000 mutated requests get an answer or an error each, and every byte of mem
     target: { dtype: "int64", shape: [2], data: TARGET.data },
     return_grad: true,
   };
-  let state = 4;
-  const random = (below: number): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const random = integers(4);
   const seen = new Set<number>();
   for (let k = 0; k < 5000; k++) {
     const { headers, body } = inferenceCall(fields, k % 2 === 0);
