@@ -1,12 +1,12 @@
-// Sums of exponentials over a block, beside the maximum, for rows and columns.
-import { addExp, exp, expConstant, expOf, scaledOne, unscale } from "./exp";
+// Sums of exponentials over a block of a row, beside the maximum. column-sums.ts has those of columns.
+import { addExp, expConstant, expOf, unscale } from "./exp";
 import { WIDEST } from "./halves";
 import { PAIRED } from "./paired";
-import { MAX, TAIL, TAIL_REST, arrayOf, lowestOf } from "./state";
+import { MAX, TAIL, TAIL_REST, arrayOf } from "./state";
 import { Fold } from "./struct";
-import { addWithRest, lostBy, startRest, takeRest } from "./sum";
-import { Columns, Rows, lanes } from "./types";
-import { groupsOf, lower, stepsOf, strideOf, upper, largestLane } from "./vectors";
+import { addWithRest, lostBy, takeRest } from "./sum";
+import { Rows, lanes } from "./types";
+import { lower, stepsOf, upper, largestLane } from "./vectors";
 
 /**
  * Steps whose exponentials are added in K, in rows even and odd ones apart, before they are added to the float64 sum. With
@@ -14,12 +14,10 @@ import { groupsOf, lower, stepsOf, strideOf, upper, largestLane } from "./vector
  * than SHORT_STEPS vectors use sixteen, which is 2 % faster. More would exceed the 64 bits of {@link findLargest}.
  */
 const SHORT_RUN: usize = 4;
-const LONG_RUN: usize = 16;
+export const LONG_RUN: usize = 16;
 const SHORT_STEPS: usize = 32;
-/** Run length for short rows transposed to columns, which PyTorch adds in a tree. PyTorch adds other columns one by one. */
-const TURNED_RUN: usize = 2;
 /** Sums of the runs of a block, a vector for each, or two for pairs of columns. */
-const RUNS = memory.data(8192, 16);
+export const RUNS = memory.data(8192, 16);
 /** Running maximum of a row's block after each run. */
 const MAXIMA = memory.data(8192, 16);
 
@@ -79,24 +77,25 @@ export function addRow<K>(fold: Fold, x: usize, next: usize, n: usize): void {
   if (x != knownAt) findMaximum<K>(x, last, run);
   const max = largestLane<K>(v128.pmax<K>(before, v128.load(KNOWN)));
   v128.store(maximum, max);
+  const largest = v128.extract_lane<K>(max, 0);
   const tail = load<f64>(sumAt);
   const from = f64(v128.extract_lane<K>(before, 0));
-  const to = f64(v128.extract_lane<K>(max, 0));
+  const to = f64(largest);
   let kept: f64 = tail;
   let factor: f64 = 1;
   let sum: f64 = 0;
   if (to > from) {
     factor = tail == -1 ? 0 : expOf(from - to);
     kept = (1 + tail) * factor;
-    if (runsKnown) sum = addOthers<K>(x, next, last, run, max);
+    if (runsKnown) sum = addOthers<K>(x, next, last, run, largest);
     else {
-      sum = addRuns<K>(x, next, last, run, v128.extract_lane<K>(max, 0)) - 1;
+      sum = addRuns<K>(x, next, last, run, largest) - 1;
       if (kept + sum < SAFE_SUM) {
         findMaximum<K>(x, last, run);
-        sum = addOthers<K>(x, next, last, run, max);
+        sum = addOthers<K>(x, next, last, run, largest);
       }
     }
-  } else sum = addRuns<K>(x, next, last, run, v128.extract_lane<K>(max, 0));
+  } else sum = addRuns<K>(x, next, last, run, largest);
   const total = kept + sum;
   store<f64>(sumAt, total);
   if (sizeof<K>() == 8) {
@@ -108,12 +107,12 @@ export function addRow<K>(fold: Fold, x: usize, next: usize, n: usize): void {
 }
 
 /** Does {@link addRuns} without the first element that equals the maximum. */
-function addOthers<K>(x: usize, next: usize, last: usize, run: usize, max: v128): f64 {
-  const largest = findLargest<K>(x, last, run, max);
-  const element = load<K>(largest);
-  store<K>(largest, <K>-Infinity);
-  const sum = addRuns<K>(x, next, last, run, v128.extract_lane<K>(max, 0));
-  store<K>(largest, element);
+function addOthers<K>(x: usize, next: usize, last: usize, run: usize, largest: K): f64 {
+  const at = findLargest<K>(x, last, run, v128.splat<K>(largest));
+  const element = load<K>(at);
+  store<K>(at, <K>-Infinity);
+  const sum = addRuns<K>(x, next, last, run, largest);
+  store<K>(at, element);
   return sum;
 }
 
@@ -221,152 +220,4 @@ function findLargest<K>(x: usize, last: usize, run: usize, max: v128): usize {
     bits |= u64(sizeof<K>() == 4 ? i32x4.bitmask(hits) : i64x2.bitmask(hits)) << shift;
   }
   return from + usize(ctz(bits)) * sizeof<K>();
-}
-
-/** Vectors of positions at a time, as the size of a type. */
-type One = u8;
-type Two = u16;
-
-/** Differences of the maxima before and after a block. */
-const DROPS = memory.data(32, 16);
-
-/**
- * Does {@link addRow} for a block of columns, for each vector of positions. Excludes the maximum by adding the lesser
- * of each element and the maximum before it, starting with the maximum before the block. `found` marks a first block
- * after {@link loadMaxima}.
- */
-export function addColumns<K>(fold: Fold, x: usize, smaller: usize, n: usize, found: bool): void {
-  const groups = groupsOf<K, Columns>(fold);
-  let g: usize = 0;
-  if (PAIRED) for (; g + 1 < groups; g += 2) addVectors<K, Two>(fold, g, x, smaller, n, found);
-  for (; g < groups; g++) addVectors<K, One>(fold, g, x, smaller, n, found);
-}
-
-/** Does {@link addColumns} for V vectors of positions from `g` on. */
-function addVectors<K, V>(fold: Fold, g: usize, x: usize, smaller: usize, n: usize, found: bool): void {
-  const maxima = arrayOf<Columns>(fold, MAX) + (g << 4);
-  // Short rows as columns.
-  const turned = fold.inner == 1;
-  const stride = strideOf<K, Columns>(fold);
-  const first = found ? smaller + (g << 4) : smaller;
-  const step = found ? stride : sizeof<V>() << 4;
-  if (!found) keepSmaller<K, V>(x + (g << 4), stride, n, maxima, smaller);
-  const to = sumRuns<K, V>(first, step, n, (turned ? TURNED_RUN : LONG_RUN) * step, maxima);
-  for (let j: usize = 0; j < sizeof<V>(); j++) {
-    // For a first block, 1 without finite elements, otherwise 0.
-    const factor = found
-      ? v128.and(v128.eq<K>(v128.load(maxima + (j << 4)), lowestOf<K>()), v128.splat<K>(scaledOne<K>()))
-      : scaledExp<K>(v128.load(DROPS + (j << 4)));
-    const runs = RUNS + (j << 4);
-    const tails = arrayOf<Columns>(fold, TAIL) + (g + j) * (lanes<K>() << 3);
-    if (sizeof<K>() == 4 || turned) addToTails<K, V>(tails, runs, to, factor);
-    else addExactly<V>(tails, arrayOf<Columns>(fold, TAIL_REST) + (g + j << 4), runs, to, factor);
-  }
-}
-
-/** Writes the lesser of each element and the maximum before it to `smaller`, and the last maximum to `maxima`. */
-// @ts-ignore: decorator
-@inline
-function keepSmaller<K, V>(x: usize, stride: usize, n: usize, maxima: usize, smaller: usize): void {
-  const before = v128.load(maxima);
-  let max = before;
-  if (sizeof<V>() == 2) {
-    const beforeNext = v128.load(maxima, 16);
-    let maxNext = beforeNext;
-    for (const end = smaller + (n << 5); smaller < end; smaller += 32, x += stride) {
-      const v = v128.load(x);
-      const next = v128.load(x, 16);
-      v128.store(smaller, v128.pmin<K>(v, max));
-      v128.store(smaller, v128.pmin<K>(next, maxNext), 16);
-      max = v128.pmax<K>(max, v);
-      maxNext = v128.pmax<K>(maxNext, next);
-    }
-    v128.store(maxima, max);
-    v128.store(maxima, maxNext, 16);
-    v128.store(DROPS, v128.sub<K>(before, max));
-    v128.store(DROPS, v128.sub<K>(beforeNext, maxNext), 16);
-  } else {
-    for (const end = smaller + (n << 4); smaller < end; smaller += 16, x += stride) {
-      const v = v128.load(x);
-      v128.store(smaller, v128.pmin<K>(v, max));
-      max = v128.pmax<K>(max, v);
-    }
-    v128.store(maxima, max);
-    v128.store(DROPS, v128.sub<K>(before, max));
-  }
-}
-
-/** Writes the sums of exp(x - m) of each run of V vectors to RUNS, and returns their end. */
-// @ts-ignore: decorator
-@inline
-function sumRuns<K, V>(x: usize, step: usize, n: usize, run: usize, maxima: usize): usize {
-  const c0 = expConstant<K>(0), c1 = expConstant<K>(1), c2 = expConstant<K>(2), c3 = expConstant<K>(3);
-  const c4 = expConstant<K>(4), c5 = expConstant<K>(5), c6 = expConstant<K>(6), c7 = expConstant<K>(7);
-  const c8 = expConstant<K>(8), c9 = expConstant<K>(9);
-  const max = v128.load(maxima);
-  const none = v128.sub<K>(max, max);
-  let to: usize = RUNS;
-  const last = x + n * step;
-  if (sizeof<V>() == 2) {
-    const maxNext = v128.load(maxima, 16);
-    const noneNext = v128.sub<K>(maxNext, maxNext);
-    for (let at = x; at < last; to += 32) {
-      const end = min(last, at + run);
-      let sum = none;
-      let sumNext = noneNext;
-      for (; at < end; at += step) {
-        sum = addExp<K>(sum, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-        sumNext = addExp<K>(sumNext, v128.sub<K>(v128.load(at, 16), maxNext), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-      }
-      v128.store(to, sum);
-      v128.store(to, sumNext, 16);
-    }
-  } else {
-    for (let at = x; at < last; to += 16) {
-      const end = min(last, at + run);
-      let sum = none;
-      for (; at < end; at += step) {
-        sum = addExp<K>(sum, v128.sub<K>(v128.load(at), max), c0, c1, c2, c3, c4, c5, c6, c7, c8, c9);
-      }
-      v128.store(to, sum);
-    }
-  }
-  return to;
-}
-
-/** Computes {@link exp} of one vector. */
-function scaledExp<K>(x: v128): v128 {
-  return exp<K>(
-    x, expConstant<K>(0), expConstant<K>(1), expConstant<K>(2), expConstant<K>(3), expConstant<K>(4),
-    expConstant<K>(5), expConstant<K>(6), expConstant<K>(7), expConstant<K>(8), expConstant<K>(9),
-  );
-}
-
-/** Adds the sums of the runs from `runs` to `to`, one of V vectors each, to T scaled by `factor`. */
-// @ts-ignore: decorator
-@inline
-function addToTails<K, V>(tails: usize, runs: usize, to: usize, factor: v128): void {
-  const scale = f64x2.splat(unscale<K>());
-  let low = v128.mul<f64>(v128.load(tails), lower<K>(factor));
-  let high = f64x2.splat(0);
-  if (sizeof<K>() == 4) high = v128.mul<f64>(v128.load(tails, 16), upper<K>(factor));
-  for (let at = runs; at < to; at += sizeof<V>() << 4) {
-    low = v128.add<f64>(low, lower<K>(v128.load(at)));
-    if (sizeof<K>() == 4) high = v128.add<f64>(high, upper<K>(v128.load(at)));
-  }
-  v128.store(tails, v128.mul<f64>(low, scale));
-  if (sizeof<K>() == 4) v128.store(tails, v128.mul<f64>(high, scale), 16);
-}
-
-/**
- * Does {@link addToTails} for long columns of float64, and adds the rounding error of each addition to `rests`, because
- * those of 10^6 classes were up to 111 ulp. `rests` are scaled, too. Short rows have too few runs to need it.
- */
-function addExactly<V>(tails: usize, rests: usize, runs: usize, to: usize, factor: v128): void {
-  const scale = f64x2.splat(unscale<f64>());
-  let sum = v128.mul<f64>(v128.load(tails), factor);
-  startRest(v128.mul<f64>(v128.load(rests), factor));
-  for (let at = runs; at < to; at += sizeof<V>() << 4) sum = addWithRest(sum, v128.load(at));
-  v128.store(tails, v128.mul<f64>(sum, scale));
-  v128.store(rests, v128.mul<f64>(takeRest<f64>(), scale));
 }

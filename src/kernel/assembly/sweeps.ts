@@ -1,9 +1,10 @@
 // The two sweeps over the classes of a group, a block at a time. The first sums, and the second writes results that need
 // the sums at every class.
 import { addPeaks, pickLosses, picksOnly } from "./class-targets";
+import { addColumns } from "./column-sums";
 import { convert, roundBlock } from "./convert";
 import { addEntropy, addNaN } from "./entropy";
-import { addColumns, addRow, knowMaximum } from "./exponential-sums";
+import { addRow, knowMaximum } from "./exponential-sums";
 import { BFLOAT16, FLOAT16, FLOAT64 } from "./formats";
 import { lineGradient, shareLines } from "./line-grad";
 import { keepMaximum, mustFindNaN, wantsEntropy } from "./line-sums";
