@@ -35,24 +35,32 @@ export function sendMembers(
   const { length, pages } = writeFile(kernel, members);
   reply.header("content-type", MEDIA_TYPES.safetensors).header("content-length", length);
   const first = nextPage(pages)!;
-  reply.send(first.length === length ? first : pageStream(loss, [first], pages));
+  if (first.length === length) sendAtOnce(reply, loss, first);
+  else reply.send(pageStream(loss, [first], pages));
   return undefined;
 }
 
 /** Sends JSON in one write with Content-Length if it fits a page, otherwise page by page. */
 export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPages): Sending {
-  const { exports, u8 } = loss.kernel;
-  const end = pages.print(exports.outputAt, exports.outputAt + exports.outputBytes);
-  const printed = Buffer.from(u8.buffer, exports.outputAt, end - exports.outputAt);
+  const printed = printedPage(loss.kernel, pages);
   reply.header("content-type", JSON_TYPE);
   if (!pages.isDone) return sendPages(reply, loss, Buffer.from(printed), pages);
-  loss.timings.enter("write");
   // Sent as text because Node writes a short text together with its headers, but bytes separately.
-  const text = printed.toString();
-  // Nothing reads the tensors any more, so the next request of this turn finds memory at the same addresses.
-  loss.region.release();
-  atEndOfTurn(() => reply.send(text));
+  sendAtOnce(reply, loss, printed.toString());
   return undefined;
+}
+
+/** Prints a page into the kernels' output buffer. Returns a view of it. */
+export function printedPage({ exports, u8 }: Kernel, pages: JsonPages): Buffer {
+  const end = pages.print(exports.outputAt, exports.outputAt + exports.outputBytes);
+  return Buffer.from(u8.buffer, exports.outputAt, end - exports.outputAt);
+}
+
+/** Sends a result that nothing but `payload` holds any more. Releases the memory now, so that the next request of this turn finds memory at the same addresses. */
+export function sendAtOnce(reply: FastifyReply, loss: LossContext, payload: string | Buffer): void {
+  loss.timings.enter("write");
+  loss.region.release();
+  atEndOfTurn(() => reply.send(payload));
 }
 
 /** Size of a page in a request's own memory. */
@@ -127,9 +135,9 @@ function allocPage(region: Region): number | undefined {
   }
 }
 
-function printPage({ exports, u8 }: Kernel, pages: JsonPages, start: number | undefined): Uint8Array {
-  if (start !== undefined) return u8.subarray(start, pages.print(start, start + PAGE_BYTES - SLACK_BYTES));
-  return u8.slice(exports.outputAt, pages.print(exports.outputAt, exports.outputAt + exports.outputBytes));
+function printPage(kernel: Kernel, pages: JsonPages, start: number | undefined): Uint8Array {
+  if (start === undefined) return Buffer.from(printedPage(kernel, pages));
+  return kernel.u8.subarray(start, pages.print(start, start + PAGE_BYTES - SLACK_BYTES));
 }
 
 /** Bytes that the printers may write beyond the last character. */

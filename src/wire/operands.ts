@@ -4,6 +4,7 @@ import type { Step } from "../kernel/step.ts";
 import type { Region } from "../tensor/arena.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { byteLength } from "../tensor/tensor.ts";
 
 /** Names of the tensors that a request can have. */
 export const OPERANDS = [
@@ -29,7 +30,7 @@ export interface TensorMemory {
   readonly region: Region;
 }
 
-/** Tensor with the step that converts its elements, if they need one. */
+/** Tensor with the step that copies or converts its elements, if they need one. */
 export interface ReadTensor {
   readonly tensor: Tensor;
   readonly convert: Step | undefined;
@@ -48,11 +49,36 @@ export interface Operands {
   elementPointer(name: string, element: number): string;
 }
 
+/** Bytes of the tensors of a body in one piece. Another body that repeats its loss replaces them. */
+export interface Source {
+  bytes: Uint8Array;
+}
+
+/** Tensor whose bytes begin at `begin` of a source. */
+export interface SentTensor extends Pick<Tensor, "dtype" | "shape"> {
+  readonly source: Source;
+  readonly begin: number;
+}
+
+/** Allocates a tensor, which is copied from its source when the loss runs. */
+export function copiedTensor(
+  { kernel, region }: TensorMemory,
+  { dtype, shape, source, begin }: SentTensor,
+): ReadTensor {
+  const bytes = byteLength({ dtype, shape });
+  const address = region.alloc(bytes);
+  const copy: Step = () => {
+    kernel.u8.set(source.bytes.subarray(begin, begin + bytes), address);
+    return true;
+  };
+  return { tensor: { dtype, shape, address }, convert: copy };
+}
+
 /** Tensors that arrived as bytes. */
 export class TensorOperands implements Operands {
-  readonly #tensors: ReadonlyMap<string, Tensor>;
+  readonly #tensors: ReadonlyMap<string, Tensor | SentTensor>;
 
-  constructor(tensors: ReadonlyMap<string, Tensor>) {
+  constructor(tensors: ReadonlyMap<string, Tensor | SentTensor>) {
     this.#tensors = tensors;
   }
 
@@ -68,8 +94,9 @@ export class TensorOperands implements Operands {
     return false;
   }
 
-  tensor(_memory: TensorMemory, name: string): ReadTensor {
-    return { tensor: this.#tensors.get(name)!, convert: undefined };
+  tensor(memory: TensorMemory, name: string): ReadTensor {
+    const tensor = this.#tensors.get(name)!;
+    return "source" in tensor ? copiedTensor(memory, tensor) : { tensor, convert: undefined };
   }
 
   elementPointer(name: string, element: number): string {

@@ -3,6 +3,7 @@
  * inference requests.
  */
 import { describe, expect, it } from "vitest";
+import { chunked } from "../support/chunked.ts";
 import type { Service } from "../support/service.ts";
 import { useService } from "../support/service.ts";
 import type { Case, CaseTensor } from "./case.ts";
@@ -78,14 +79,16 @@ function jsonForm(format: TensorFormat, write: (tensor: CaseTensor) => unknown):
   };
 }
 
-function fileForm(inputLast: boolean): Form {
+/** A file in one piece, or one that streams: chunked, with the input last. */
+function fileForm(streams: boolean): Form {
   return {
-    name: `a safetensors file${inputLast ? " that streams" : ""}`,
+    name: `a safetensors file${streams ? " that streams" : ""}`,
     excludes: (test) => notInForm(test, "flat") ?? ASKS_WITH_TEXT.test(test.id),
     ask: async (service, test) => {
-      const { path, body } = fileRequestOf(test, inputLast);
+      const { path, body } = fileRequestOf(test, streams);
       const headers = { "content-type": "application/vnd.safetensors" };
-      const { status, text, bytes } = await service.send("POST", path, body, headers);
+      const sent = streams ? chunked(body) : body;
+      const { status, text, bytes } = await service.send("POST", path, sent, headers);
       const tensors = status === 200 ? readTestFile(bytes).tensors : {};
       const members = Object.entries<FileTensor>(tensors).map(([name, tensor]) => [name, base64Of(tensor)]);
       return { status, text, members: Object.fromEntries(members) };
@@ -107,16 +110,15 @@ function inferenceForm(binary: boolean): Form {
   };
 }
 
-function formsOf(file: string): Form[] {
+function formsOf(): Form[] {
   if (IS_PLAIN) return [jsonForm("flat", flat)];
-  const streams = file === "kl-div-cases.jsonl" ? [fileForm(true)] : [];
   const json = [jsonForm("flat", flat), jsonForm("nested", nested), jsonForm("base64", base64)];
-  return [...json, fileForm(false), ...streams, inferenceForm(false), inferenceForm(true)];
+  return [...json, fileForm(false), fileForm(true), inferenceForm(false), inferenceForm(true)];
 }
 
 describe.each(FILES)("%s, in every form that carries the case", (file) => {
   const service = useService();
-  const forms = formsOf(file);
+  const forms = formsOf();
   const cases = readCases(file)
     .filter(({ id }) => DECIDED_OTHERWISE[id] === undefined)
     .map((test) => [test.id, test, forms.filter(({ excludes }) => !excludes(test))] as const)

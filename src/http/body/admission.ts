@@ -44,6 +44,11 @@ const FIXED_BYTES = 64 * 1024;
 /** Longest body that is read in one piece, and then computed in the turn of the event loop in which its last byte arrives. */
 export const ONE_PIECE_BYTES = 64 * 1024;
 
+/** Returns the limit of a body that is read in one piece. */
+export function onePieceLimit({ bodyLimit }: Pick<Engine, "bodyLimit">): number {
+  return Math.min(ONE_PIECE_BYTES, bodyLimit);
+}
+
 /** Initial reservation of a JSON body of unknown length, which is kept as text meanwhile. A longer body takes the largest reservation. */
 export const SHORT_BYTES = 768 * 1024;
 
@@ -117,7 +122,9 @@ export function admit(
   if (request.context.exchange.holdsBody) checkOptions(request.query);
   // A file of unknown length may be short.
   const bytes = hasLength ? length : Math.min(length, engine.bodyLimit);
-  const cost = { memory: 0, length: bytes, binary: bytes };
+  // A file in one piece is in memory at once, usually with an output of its size.
+  const memory = hasLength && length <= onePieceLimit(engine) ? 2 * length : 0;
+  const cost = { memory, length: bytes, binary: bytes };
   return admitLoss(engine, operation, request, { cost, responseFormat, coding, mayBeShort: false });
 }
 

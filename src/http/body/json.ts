@@ -6,12 +6,10 @@ import type { JsonBody, JsonMode } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
 import { freeChunk } from "../chunks.ts";
 import type { LossContext } from "../context.ts";
-import { ONE_PIECE_BYTES, SHORT_BYTES } from "./admission.ts";
-import { endedEarly } from "./inflate.ts";
+import { SHORT_BYTES } from "./admission.ts";
+import type { ParserDone } from "./one-piece.ts";
+import { onePieceLength, readInOnePiece } from "./one-piece.ts";
 import { BodyReader } from "./reader.ts";
-
-/** The callback of Fastify's content-type parsers. */
-export type ParserDone = (error: Error | null, body?: unknown) => void;
 
 /** Reads a JSON body, without a promise if it is short. */
 export function readJson(
@@ -20,67 +18,21 @@ export function readJson(
   mode: JsonMode,
   done: ParserDone,
 ): void {
-  const { coding } = request.context.loss!;
-  const length = Number(request.headers["content-length"] ?? Number.POSITIVE_INFINITY);
-  if (coding === undefined && length <= ONE_PIECE_BYTES) readInOnePiece(request, payload, mode, length, done);
-  else readInChunks(request, payload, mode).then((body) => done(null, body), done);
+  const length = onePieceLength(request);
+  if (length === undefined) readInChunks(request, payload, mode).then((body) => done(null, body), done);
+  else readInOnePiece(request, payload, length, (chunks) => scanChunks(request, mode, chunks), done);
 }
 
-/** Collects a body of `length` bytes and scans it. */
-function readInOnePiece(
-  request: FastifyRequest,
-  payload: IncomingMessage,
-  mode: JsonMode,
-  length: number,
-  done: ParserDone,
-): void {
-  const { exchange } = request.context;
-  const loss = request.context.loss!;
-  const { timings } = loss;
-  let chunks: Buffer[] = [];
-  let isOver = false;
-  const end = (error: Error | null, body?: JsonBody): void => {
-    isOver = true;
-    chunks = [];
-    exchange.waitsForBody = false;
-    done(error, body);
-  };
-  const scan = (): void => {
-    timings.enter("decode");
-    let body: JsonBody;
-    try {
-      const reader = new JsonReader(loss.kernel, loss.region, mode);
-      for (const chunk of chunks) reader.push(chunk);
-      body = reader.end();
-    } catch (error) {
-      end(describeTarget(error, request) as Error);
-      return;
-    }
-    end(null, body);
-  };
-  const onData = (chunk: Buffer): void => {
-    if (isOver) return;
-    loss.bytes += chunk.length;
-    chunks.push(chunk);
-    if (loss.bytes === length) {
-      scan();
-      return;
-    }
-    try {
-      // Reserves memory with the first part of a body, as for a long body.
-      loss.region.commit();
-    } catch (error) {
-      end(error as Error);
-    }
-  };
-  timings.enter("read");
-  exchange.expectBody((problem) => {
-    if (!isOver) end(problem);
-  });
-  payload.on("data", onData).on("close", () => {
-    if (!isOver) end(endedEarly());
-  });
-  if (length === 0) scan();
+/** Scans a body of which all chunks have arrived. */
+function scanChunks(request: FastifyRequest, mode: JsonMode, chunks: readonly Buffer[]): JsonBody {
+  const { kernel, region } = request.context.loss!;
+  try {
+    const reader = new JsonReader(kernel, region, mode);
+    for (const chunk of chunks) reader.push(chunk);
+    return reader.end();
+  } catch (error) {
+    throw describeTarget(error, request);
+  }
 }
 
 /** Scans a body chunk by chunk. It is never held as a whole. */

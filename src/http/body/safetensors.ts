@@ -1,4 +1,4 @@
-/** Reads safetensors bodies: the header first, then either all tensors into the Arena, or row after row as they arrive. */
+/** Reads safetensors bodies: a short file in one piece, and of a longer one the header first, then all tensors into the Arena, or row after row as they arrive. */
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { excerpt, rejectAt } from "../../problems.ts";
@@ -6,10 +6,11 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
 import { nearest } from "../../user-error.ts";
 import { checkElementCount } from "../../wire/json/tensors.ts";
-import type { Operands } from "../../wire/operands.ts";
+import type { Operands, SentTensor, Source } from "../../wire/operands.ts";
 import { isOperand, OPERANDS, TensorOperands } from "../../wire/operands.ts";
 import type { Entry, Header } from "../../wire/safetensors/header.ts";
 import {
+  checkDataBytes,
   readHeader,
   readHeaderLength,
   shortHeader,
@@ -17,12 +18,28 @@ import {
   wrongDataBytes,
 } from "../../wire/safetensors/header.ts";
 import { readOptions } from "../../wire/safetensors/options.ts";
+import type { Skeleton } from "../../wire/skeleton.ts";
+import { remember } from "../../wire/skeleton.ts";
 import type { SizeLimit } from "../content/content-headers.ts";
 import { isLengthKnown, tooLarge } from "../content/content-headers.ts";
 import type { LossContext, ParsedBody } from "../context.ts";
 import type { Engine } from "./admission.ts";
+import { onePieceLimit } from "./admission.ts";
 import { reserveDecoder } from "./inflate.ts";
+import type { ParserDone } from "./one-piece.ts";
+import { joined, onePieceLength, readInOnePiece } from "./one-piece.ts";
 import { BodyReader } from "./reader.ts";
+
+/** Header of a file with its options. `value` is the equivalent JSON body: the options, and a number for each tensor. */
+interface FileSkeleton extends Skeleton {
+  readonly header: Header;
+}
+
+/** Short file, of which all bytes have arrived. */
+export interface ShortFile extends ParsedBody {
+  readonly skeleton: FileSkeleton;
+  readonly source: Source;
+}
 
 /** Safetensors body after its header has been read. */
 export interface SafetensorsBody extends ParsedBody {
@@ -35,8 +52,43 @@ export interface SafetensorsBody extends ParsedBody {
 
 const PREFIX_BYTES = 8;
 
-/** Reads the header. `value` is the equivalent JSON body: the options, and a number for each tensor. */
-export async function readSafetensors(
+/** Reads a {@link ShortFile}, or the header of a longer file for a {@link SafetensorsBody}. */
+export function readSafetensors(
+  engine: Engine,
+  request: FastifyRequest,
+  payload: IncomingMessage,
+  done: ParserDone,
+): void {
+  const length = onePieceLength(request, onePieceLimit(engine));
+  if (length === undefined) readLong(engine, request, payload).then((body) => done(null, body), done);
+  else readInOnePiece(request, payload, length, (chunks) => readShort(request, joined(chunks)), done);
+}
+
+/** Skeletons by path, query string and header. */
+const skeletons = new Map<string, FileSkeleton>();
+
+function readShort({ url, query }: FastifyRequest, file: Buffer): ShortFile {
+  const begin = PREFIX_BYTES + readHeaderLength(file, file.length);
+  const data = file.subarray(begin);
+  const text = `${url} ${file.toString("latin1", PREFIX_BYTES, begin)}`;
+  let skeleton = skeletons.get(text);
+  if (skeleton === undefined) {
+    const header = readHeader(file.subarray(PREFIX_BYTES, begin), data.length, checkName);
+    skeleton = { header, value: bodyOf(header, query), acceptedBy: undefined, repeat: undefined };
+    remember(skeletons, text, skeleton);
+  }
+  checkDataBytes(skeleton.header, data.length);
+  return { value: skeleton.value, skeleton, source: { bytes: data } };
+}
+
+/** Returns the equivalent JSON body. */
+function bodyOf({ metadata, entries }: Header, query: unknown): Record<string, unknown> {
+  const value = readFileOptions(metadata, query);
+  for (const { name } of entries) value[name] = 0;
+  return value;
+}
+
+async function readLong(
   engine: Engine,
   { context, headers, query }: FastifyRequest,
   payload: IncomingMessage,
@@ -53,9 +105,7 @@ export async function readSafetensors(
   await reader.fill(bytes, (end) => shortHeader(bytes.length, end));
   const begin = PREFIX_BYTES + bytes.length;
   const header = readHeader(bytes, bodyBytes === undefined ? undefined : bodyBytes - begin, checkName);
-  const value = readFileOptions(header.metadata, query);
-  for (const { name } of header.entries) value[name] = 0;
-  return { value, header, begin, reader };
+  return { value: bodyOf(header, query), header, begin, reader };
 }
 
 /** Reads the options of a file. Rejects a tensor among them. */
@@ -79,6 +129,16 @@ function checkName(name: string): void {
       ? `expected no tensors but ${OPERANDS.join(", ")}`
       : `unknown tensor; did you mean ${meant}?`;
   throw rejectAt("invalid_request", `/${excerpt(name)}`, detail);
+}
+
+/** Returns the tensors of a short file. */
+export function shortFileOperands({ skeleton, source }: ShortFile): Operands {
+  const tensors = new Map<string, SentTensor>();
+  for (const entry of skeleton.header.entries) {
+    checkElementCount(entry.shape, `/${entry.name}`);
+    tensors.set(entry.name, { ...entry, source });
+  }
+  return new TensorOperands(tensors);
 }
 
 /** Reads all tensors into the Arena. */

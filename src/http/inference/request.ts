@@ -6,11 +6,13 @@ import type { InferenceInput } from "../../wire/inference/reader.ts";
 import { binarySize, InferenceOperands } from "../../wire/inference/reader.ts";
 import type { JsonBody } from "../../wire/json/reader.ts";
 import { JsonReader } from "../../wire/json/reader.ts";
+import type { Source } from "../../wire/operands.ts";
 import type { Engine } from "../body/admission.ts";
 import { admitLoss, bodyLimitOf, costOf } from "../body/admission.ts";
 import { reserveDecoder } from "../body/inflate.ts";
-import type { ParserDone } from "../body/json.ts";
 import { readJson } from "../body/json.ts";
+import type { ParserDone } from "../body/one-piece.ts";
+import { joined, onePieceLength, readInOnePiece } from "../body/one-piece.ts";
 import { BodyReader } from "../body/reader.ts";
 import {
   announcedLength,
@@ -113,21 +115,41 @@ function shortJson(json: number, bodyBytes: number): Problem {
   return malformed(`expected a body of at least ${json} bytes, got ${bodyBytes}`);
 }
 
-/** JSON of a request. `reader` reads the binary data, which stays in the socket until its inputs have been checked. */
+/** JSON of a request with its binary data. */
 export interface InferenceJson extends JsonBody {
+  /** Binary data of a body in one piece. */
+  readonly source?: Source;
+  /** Reads the binary data of a longer body, which stay in the socket until the inputs have been checked. */
   readonly reader?: BodyReader;
 }
 
 /** Reads the JSON as content-type parser. */
 export function readInference(request: FastifyRequest, payload: IncomingMessage, done: ParserDone): void {
-  if (request.headers[JSON_BYTES] === undefined) readJson(request, payload, "inference", done);
-  else readPrefix(request, payload).then((body) => done(null, body), done);
+  const json = jsonBytes(request);
+  if (json === undefined) {
+    readJson(request, payload, "inference", done);
+    return;
+  }
+  const length = onePieceLength(request);
+  if (length === undefined) readPrefix(request, payload, json).then((body) => done(null, body), done);
+  else readInOnePiece(request, payload, length, (chunks) => splitBody(request, joined(chunks), json), done);
 }
 
-async function readPrefix(request: FastifyRequest, payload: IncomingMessage): Promise<InferenceJson> {
+/** Reads a body of which the first `json` bytes are JSON. */
+function splitBody({ context }: FastifyRequest, body: Buffer, json: number): InferenceJson {
+  const { kernel, region } = context.loss!;
+  const reader = new JsonReader(kernel, region, "inference");
+  reader.push(body.subarray(0, json));
+  return Object.assign(reader.end(), { source: { bytes: body.subarray(json) } });
+}
+
+async function readPrefix(
+  request: FastifyRequest,
+  payload: IncomingMessage,
+  bytes: number,
+): Promise<InferenceJson> {
   const loss = request.context.loss!;
   const { kernel, region, limit, timings } = loss;
-  const bytes = jsonBytes(request)!;
   let left = bytes;
   reserveDecoder(loss, limit.bytes);
   const reader = new BodyReader(request.context, payload, limit);
@@ -157,29 +179,41 @@ export function readOperands(
   json: InferenceJson,
   { inputs }: InferenceBody,
 ): InferenceOperands | Promise<InferenceOperands> {
-  const { reader } = json;
-  const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, reader !== undefined));
-  if (reader !== undefined) return readBinary(request, json, reader, inputs, sizes);
+  const { reader, source = { bytes: NO_BYTES } } = json;
+  const hasBytes = reader !== undefined || json.source !== undefined;
+  const sizes = inputs.map((input, at) => binarySize(input, `/inputs/${at}`, hasBytes));
+  const claimed = sizes.reduce<number>((sum, size = 0) => sum + size, 0);
+  if (reader !== undefined) return readBinary(request, json, reader, { inputs, sizes, claimed });
+  if (claimed !== source.bytes.length) throw wrongCover(claimed, source.bytes.length);
   const operands = new InferenceOperands();
-  const { region } = request.context.loss!;
+  let begin = 0;
   for (const [at, input] of inputs.entries()) {
     const pointer = `/inputs/${at}`;
     if (sizes[at] === undefined) operands.addText(json, input, pointer);
-    else operands.addBytes(input, region.alloc(sizes[at]), pointer);
+    else operands.addSent(input, source, begin, pointer);
+    begin += sizes[at] ?? 0;
   }
   return operands;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Inputs with the byte lengths of those that are binary. */
+interface SizedInputs {
+  readonly inputs: readonly InferenceInput[];
+  readonly sizes: readonly (number | undefined)[];
+  /** Sum of the lengths. */
+  readonly claimed: number;
 }
 
 async function readBinary(
   request: FastifyRequest,
   body: JsonBody,
   reader: BodyReader,
-  inputs: readonly InferenceInput[],
-  sizes: readonly (number | undefined)[],
+  { inputs, sizes, claimed }: SizedInputs,
 ): Promise<InferenceOperands> {
   const loss = request.context.loss!;
   const { kernel, region, timings } = loss;
-  const claimed = sizes.reduce<number>((sum, size = 0) => sum + size, 0);
   checkCover(request, loss, claimed);
   const short = (end: number): Problem => wrongCover(claimed, end - jsonBytes(request)!);
   const operands = new InferenceOperands();
@@ -191,7 +225,7 @@ async function readBinary(
       const address = region.alloc(size);
       timings.enter("read");
       await reader.fill(kernel.u8.subarray(address, address + size), short);
-      operands.addBytes(input, address, pointer);
+      operands.addStored(input, address, pointer);
     }
   }
   if (!(await reader.end())) throw wrongCover(claimed, Number.POSITIVE_INFINITY);

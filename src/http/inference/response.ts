@@ -7,11 +7,11 @@ import type { JsonPages, Members } from "../../wire/json/writer.ts";
 import type { LossContext } from "../context.ts";
 import type { Operation } from "../losses/operation.ts";
 import type { Sending } from "../send-result.ts";
-import { pageStream, sendJson } from "../send-result.ts";
+import { pageStream, printedPage, sendAtOnce, sendJson } from "../send-result.ts";
 import { BINARY } from "./parameters.ts";
 import type { InferenceBody } from "./request.ts";
 
-/** Maximum length of JSON that is kept after measuring. Longer JSON is printed again. */
+/** Longest response with binary outputs that is sent at once. */
 const KEPT_BYTES = 256 * 1024;
 
 /** Sends the requested outputs, or all. */
@@ -32,37 +32,44 @@ export function sendInference(
 }
 
 /** Sends JSON, with its length in a header, and then the binary outputs. */
-async function sendBinary(
+function sendBinary(
+  reply: FastifyReply,
+  loss: LossContext,
+  json: () => JsonPages,
+  outputs: readonly InferenceOutput[],
+): Sending {
+  const { kernel } = loss;
+  const first = json();
+  const printed = Buffer.from(printedPage(kernel, first));
+  if (!first.isDone || printed.length + binaryLength(outputs) > KEPT_BYTES)
+    return sendLongBinary(reply, loss, json, outputs);
+  describeBinary(reply, printed.length, outputs);
+  sendAtOnce(reply, loss, Buffer.concat([printed, ...binaryPages(kernel, outputs)]));
+  return undefined;
+}
+
+/** Sends more than {@link KEPT_BYTES}. Prints the JSON twice, first to measure it. */
+async function sendLongBinary(
   reply: FastifyReply,
   loss: LossContext,
   json: () => JsonPages,
   outputs: readonly InferenceOutput[],
 ): Promise<FastifyReply> {
-  const { kernel } = loss;
-  const { length, pages } = await measure(loss, json());
-  const whole = length + binaryLength(outputs);
+  let length = 0;
+  for (const page of json()) {
+    if (length > 0) await loss.turnIfBusy("begun");
+    length += page.length;
+  }
+  describeBinary(reply, length, outputs);
+  return reply.send(pageStream(loss, json(), binaryPages(loss.kernel, outputs)));
+}
+
+/** Sets the headers of a response with `length` bytes of JSON. */
+function describeBinary(reply: FastifyReply, length: number, outputs: readonly InferenceOutput[]): void {
   reply
     .header("content-type", "application/octet-stream")
     .header("inference-header-content-length", length)
-    .header("content-length", whole);
-  const bytes = binaryPages(kernel, outputs);
-  if (pages !== undefined && whole <= KEPT_BYTES) return reply.send(Buffer.concat([...pages, ...bytes]));
-  return reply.send(pageStream(loss, pages ?? json(), bytes));
-}
-
-/** Measures the JSON because its header precedes it, and keeps its pages if they are few. */
-async function measure(
-  loss: LossContext,
-  json: Iterable<Buffer>,
-): Promise<{ length: number; pages: Buffer[] | undefined }> {
-  const pages: Buffer[] = [];
-  let length = 0;
-  for (const page of json) {
-    if (length > 0) await loss.turnIfBusy("begun");
-    length += page.length;
-    if (length <= KEPT_BYTES) pages.push(page);
-  }
-  return { length, pages: length <= KEPT_BYTES ? pages : undefined };
+    .header("content-length", length + binaryLength(outputs));
 }
 
 /** Returns the requested outputs, or all results if the request names none or all of the model's `known` outputs. */

@@ -9,7 +9,7 @@ import { VERSION } from "../../version.ts";
 import type { InferenceOperands } from "../../wire/inference/reader.ts";
 import type { Engine } from "../body/admission.ts";
 import { whenAdmitted } from "../body/admission.ts";
-import type { ParserDone } from "../body/json.ts";
+import type { ParserDone } from "../body/one-piece.ts";
 import type { Responder } from "../losses/compute.ts";
 import { prepare, problemAt, respond } from "../losses/compute.ts";
 import type { Operation } from "../losses/operation.ts";
@@ -250,8 +250,8 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
   app.post(`${path}/infer`, options, (asked: FastifyRequest, reply: FastifyReply) => {
     const loss = asked.context.loss!;
     const json = asked.body as InferenceJson;
-    const isJson = json.reader === undefined;
-    const repeated = isJson ? takePrepared(loss, options, json) : undefined;
+    const isWhole = json.reader === undefined;
+    const repeated = isWhole ? takePrepared(loss, options, json) : undefined;
     if (repeated !== undefined) return respond(reply, loss, repeated);
     const body = givenMembers(json.value as InferenceBody);
     checkModel(name, body);
@@ -259,7 +259,7 @@ function registerInfer(app: FastifyInstance, engine: Engine, { operation, name, 
     const fields = optionsOf(body, validateFields, contract);
     const infer = (operands: InferenceOperands): Sending => {
       const prepared = prepare(loss, operation, operands, fields, responderOf(operation, body, operands));
-      return respond(reply, loss, isJson ? keepPrepared(loss, options, json, prepared) : prepared);
+      return respond(reply, loss, isWhole ? keepPrepared(loss, options, json, prepared) : prepared);
     };
     const operands = readOperands(asked, json, body);
     if (!(operands instanceof Promise)) return infer(operands);

@@ -3,17 +3,17 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from "fastify";
 import { Type } from "typebox";
 import { rejectAt } from "../../problems.ts";
-import type { JsonBody } from "../../wire/json/reader.ts";
+import { JsonBody } from "../../wire/json/reader.ts";
 import type { TensorFormat } from "../../wire/json/tensors.ts";
 import { JsonOperands } from "../../wire/json/tensors.ts";
 import type { NonFinite } from "../../wire/json/writer.ts";
 import type { Operands } from "../../wire/operands.ts";
 import type { Engine } from "../body/admission.ts";
 import { admit, bodyLimitOf, whenAdmitted } from "../body/admission.ts";
-import type { ParserDone } from "../body/json.ts";
 import { readJson } from "../body/json.ts";
-import type { SafetensorsBody } from "../body/safetensors.ts";
-import { readFileOptions, readSafetensors, readTensors } from "../body/safetensors.ts";
+import type { ParserDone } from "../body/one-piece.ts";
+import type { SafetensorsBody, ShortFile } from "../body/safetensors.ts";
+import { readFileOptions, readSafetensors, readTensors, shortFileOperands } from "../body/safetensors.ts";
 import type { BodyFormat } from "../content/content-headers.ts";
 import { tooLarge } from "../content/content-headers.ts";
 import type { LossContext } from "../context.ts";
@@ -43,7 +43,8 @@ export function registerOperations(app: FastifyInstance, engine: Engine): void {
   );
   app.addContentTypeParser(
     ["application/vnd.safetensors", "application/x-safetensors"],
-    (request: FastifyRequest, payload: IncomingMessage) => readSafetensors(engine, request, payload),
+    (request: FastifyRequest, payload: IncomingMessage, done: ParserDone) =>
+      readSafetensors(engine, request, payload, done),
   );
   for (const operation of OPERATIONS) registerOperation(app, engine, operation);
 }
@@ -80,10 +81,11 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   };
   app.post(`/v1/${name}`, options, (request, reply) => {
     const loss = request.context.loss!;
-    const body = request.body as JsonBody | SafetensorsBody;
-    if (!("header" in body)) return respondToJson(operation, reply, loss, body);
+    const body = request.body as JsonBody | ShortFile | SafetensorsBody;
+    if (body instanceof JsonBody) return respondToJson(operation, reply, loss, body);
     const fields = withoutNulls(body.value as JsonFields);
     if (loss.responseFormat !== "json") rejectJsonOptions(fields);
+    if ("source" in body) return respondToShortFile(operation, { reply, loss, body, fields });
     return respondToSafetensors(engine, operation, { reply, loss, body, fields });
   });
 }
@@ -108,15 +110,14 @@ function respondToJson(
   loss: LossContext,
   body: JsonBody,
 ): Sending {
-  const isJson = loss.responseFormat === "json";
-  const repeated = isJson ? takePrepared(loss, operation, body) : undefined;
+  const repeated = takePrepared(loss, operation, body);
   if (repeated !== undefined) return respond(reply, loss, repeated);
   const fields = withoutNulls(body.value as JsonFields);
-  if (!isJson) rejectJsonOptions(fields);
+  if (loss.responseFormat !== "json") rejectJsonOptions(fields);
   const operands = new JsonOperands(body, fields);
   const responder = responderOf(loss, operands, fields, operands.format("input"));
   const prepared = prepare(loss, operation, operands, fields, responder);
-  return respond(reply, loss, isJson ? keepPrepared(loss, operation, body, prepared) : prepared);
+  return respond(reply, loss, keepPrepared(loss, operation, body, prepared));
 }
 
 /**
@@ -146,18 +147,31 @@ function rejectJsonOptions(fields: JsonFields): void {
 }
 
 /** Request with a safetensors body. */
-interface FileRequest {
+interface FileRequest<Body> {
   readonly reply: FastifyReply;
   readonly loss: LossContext;
-  readonly body: SafetensorsBody;
+  readonly body: Body;
   readonly fields: JsonFields;
+}
+
+/** Responds to a short file, by the loss of an earlier one that it repeats, if there is one. */
+function respondToShortFile(
+  operation: Operation,
+  { reply, loss, body, fields }: FileRequest<ShortFile>,
+): Sending {
+  const repeated = takePrepared(loss, operation, body);
+  if (repeated !== undefined) return respond(reply, loss, repeated);
+  const operands = shortFileOperands(body);
+  const responder = responderOf(loss, operands, fields, "nested");
+  const prepared = prepare(loss, operation, operands, fields, responder);
+  return respond(reply, loss, keepPrepared(loss, operation, body, prepared));
 }
 
 /** Responds to a safetensors body, row by row as it arrives, or after all of it has arrived. */
 async function respondToSafetensors(
   engine: Engine,
   operation: Operation,
-  request: FileRequest,
+  request: FileRequest<SafetensorsBody>,
 ): Promise<FastifyReply> {
   const { reply, loss, body, fields } = request;
   const { dataBytes } = body.header;
@@ -175,7 +189,7 @@ async function respondToSafetensors(
 async function respondToRows(
   { bodyLimit }: Engine,
   { plan }: Operation,
-  { reply, loss, body, fields }: FileRequest,
+  { reply, loss, body, fields }: FileRequest<SafetensorsBody>,
   strategy: Streaming,
 ): Promise<FastifyReply> {
   const stream = await openRows(loss, body, strategy, bodyLimit, (operands, streamed) => {

@@ -7,7 +7,8 @@ import { sameShape } from "../../tensor/tensor.ts";
 import type { JsonBody, NumberSpan } from "../json/reader.ts";
 import type { TensorText } from "../json/tensors.ts";
 import { checkElementCount, elementPointer, toTensor } from "../json/tensors.ts";
-import type { Operands, ReadTensor, TensorMemory } from "../operands.ts";
+import type { Operands, ReadTensor, SentTensor, Source, TensorMemory } from "../operands.ts";
+import { copiedTensor } from "../operands.ts";
 
 /** Protocol names of the element types. BF16 is Triton's. */
 export const DATATYPES = {
@@ -36,9 +37,12 @@ export interface InferenceInput {
   readonly data?: readonly number[];
 }
 
+/** Binary input, with the pointer to it. */
+type BinaryInput = (Tensor | SentTensor) & { readonly pointer: string };
+
 /** Tensors of an inference request by name. */
 export class InferenceOperands implements Operands {
-  readonly #inputs = new Map<string, TensorText | (Tensor & { pointer: string })>();
+  readonly #inputs = new Map<string, TensorText | BinaryInput>();
 
   /** Adds an input in JSON. Rejects data that do not match its shape. */
   addText(body: JsonBody, { name, shape, datatype, data }: InferenceInput, pointer: string): void {
@@ -56,8 +60,13 @@ export class InferenceOperands implements Operands {
   }
 
   /** Adds an input whose bytes lie at an address of the Arena. */
-  addBytes({ name, shape, datatype }: InferenceInput, address: number, pointer: string): void {
+  addStored({ name, shape, datatype }: InferenceInput, address: number, pointer: string): void {
     this.#inputs.set(name, { dtype: DATATYPES[datatype], shape, address, pointer });
+  }
+
+  /** Adds an input whose bytes begin at `begin` of a body in one piece. */
+  addSent({ name, shape, datatype }: InferenceInput, source: Source, begin: number, pointer: string): void {
+    this.#inputs.set(name, { dtype: DATATYPES[datatype], shape, source, begin, pointer });
   }
 
   has(name: string): boolean {
@@ -74,12 +83,14 @@ export class InferenceOperands implements Operands {
 
   tensor(memory: TensorMemory, name: string, dtype: DType): ReadTensor {
     const input = this.#inputs.get(name)!;
-    return "address" in input ? { tensor: input, convert: undefined } : toTensor(memory, input, dtype);
+    if ("address" in input) return { tensor: input, convert: undefined };
+    if ("source" in input) return copiedTensor(memory, input);
+    return toTensor(memory, input, dtype);
   }
 
   elementPointer(name: string, element: number): string {
     const input = this.#inputs.get(name)!;
-    return "address" in input ? `${input.pointer}/data/${element}` : elementPointer(input, element);
+    return "format" in input ? elementPointer(input, element) : `${input.pointer}/data/${element}`;
   }
 }
 

@@ -2,6 +2,8 @@
 import type { Kernel } from "../../kernel/load.ts";
 import { Problem } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
+import type { Skeleton } from "../skeleton.ts";
+import { remember } from "../skeleton.ts";
 import { duplicateKey, scanError, unexpectedEnd } from "./scan-errors.ts";
 
 /** Lists to read as tensors: the contract's fields, or `data` of the Open Inference Protocol. */
@@ -69,25 +71,7 @@ const SPAN_WORDS = 12;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Body without its numbers. Requests share it if they differ only in their numbers, so its value must not be changed. */
-export interface Skeleton {
-  readonly value: unknown;
-  /** Validator that has accepted the value. */
-  acceptedBy: unknown;
-  /** Kept by the user of the reader for the next body with this skeleton. */
-  repeat: unknown;
-}
-
-/** Cache of skeletons by text, because clients repeat their options. */
 const skeletons = new Map<string, Skeleton>();
-const MAX_SKELETONS = 256;
-const MAX_SKELETON_CHARS = 512;
-
-function remember(text: string, skeleton: Skeleton): void {
-  if (text.length > MAX_SKELETON_CHARS) return;
-  if (skeletons.size >= MAX_SKELETONS) skeletons.clear();
-  skeletons.set(text, skeleton);
-}
 
 /** Reads a JSON body in chunks. The result does not depend on the chunks' boundaries. */
 export class JsonReader {
@@ -137,7 +121,7 @@ export class JsonReader {
     if (skeleton === undefined) {
       skeleton = { value: JSON.parse(text), acceptedBy: undefined, repeat: undefined };
       if (countMembers(skeleton.value) !== this.#word(MEMBERS)) throw duplicateKey(text);
-      remember(text, skeleton);
+      remember(skeletons, text, skeleton);
     }
     return new JsonBody(skeleton, this.#records());
   }

@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import { PROBLEMS } from "../../../src/problems.ts";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
+import { chunked } from "../../support/chunked.ts";
 import { integers } from "../../support/random.ts";
 import { useService } from "../../support/service.ts";
 
@@ -58,7 +59,9 @@ it(`${MUTATIONS} mutated files get a documented answer each, and every byte of m
     while (left-- > 0) {
       const [path, file] = FILES[random(FILES.length)]!;
       const body = mutate(file, random);
-      const answer = await service().send("POST", path, body, {
+      // In one piece or as a stream.
+      const sent = random(2) === 0 ? body : chunked(body);
+      const answer = await service().send("POST", path, sent, {
         "content-type": "application/vnd.safetensors",
       });
       const code = answer.status === 200 ? "ok" : answer.json.code;

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { crossEntropy } from "../../../src/runtimes/node.ts";
 import { fileTensor, readTestFile, writeTestFile } from "../../conformance/files.ts";
 import { inferenceCall, outputsOf } from "../../conformance/inference.ts";
+import { chunked } from "../../support/chunked.ts";
 import { useService } from "../../support/service.ts";
 
 const service = useService();
@@ -36,9 +37,12 @@ describe.each(Object.entries(TARGETS))("cross_entropy of logits (8, 151936, 0) a
     it.each(["", "&return_grad=true"])("in safetensors%s", async (grad) => {
       const path = `/v1/cross_entropy?reduction=${reduction}${grad}`;
       const headers = { "content-type": "application/vnd.safetensors" };
-      const { status, text, bytes } = await service().send("POST", path, file({ input, target }), headers);
-      expect(status, text).toBe(200);
-      expect(readTestFile(bytes).tensors.loss!.bytes.readFloatLE()).toBe(Number(loss));
+      const body = file({ input, target });
+      for (const sent of [body, chunked(body)]) {
+        const { status, text, bytes } = await service().send("POST", path, sent, headers);
+        expect(status, text).toBe(200);
+        expect(readTestFile(bytes).tensors.loss!.bytes.readFloatLE()).toBe(Number(loss));
+      }
     });
 
     it.each([false, true])("over /v2, as bytes: %s", async (binary) => {

@@ -4,6 +4,7 @@ import { crossEntropy, nllLoss } from "../../../src/runtimes/node.ts";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { base64 } from "../../conformance/forms.ts";
 import { inferenceCall } from "../../conformance/inference.ts";
+import { chunked } from "../../support/chunked.ts";
 import { useService } from "../../support/service.ts";
 
 const WORDS = "Dimension specified as 0 but tensor has no dimensions";
@@ -83,11 +84,13 @@ describe("a 0-dim target beside a batch of 0 gets 422 in PyTorch's words", () =>
           );
           const body = writeTestFile(tensors, { metadata, asTheyStand: true });
           for (const accept of ["application/json", "application/vnd.safetensors"]) {
-            await leaveNumbers();
-            const headers = { "content-type": "application/vnd.safetensors", accept };
-            const { status, json } = await service().send("POST", `/v1/${operation}`, body, headers);
-            expect([status, json.code]).toEqual([422, "shape_mismatch"]);
-            expect(json.detail + JSON.stringify(json.errors)).toContain(WORDS);
+            for (const sent of [body, chunked(body)]) {
+              await leaveNumbers();
+              const headers = { "content-type": "application/vnd.safetensors", accept };
+              const { status, json } = await service().send("POST", `/v1/${operation}`, sent, headers);
+              expect([status, json.code]).toEqual([422, "shape_mismatch"]);
+              expect(json.detail + JSON.stringify(json.errors)).toContain(WORDS);
+            }
           }
         }
       });

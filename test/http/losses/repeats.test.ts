@@ -5,6 +5,8 @@
 import { describe, expect, it } from "vitest";
 import type { Case, CaseTensor } from "../../conformance/case.ts";
 import { requestOf } from "../../conformance/case.ts";
+import type { FileTensor } from "../../conformance/files.ts";
+import { fileTensor, tensor, writeTestFile } from "../../conformance/files.ts";
 import { base64, flat } from "../../conformance/forms.ts";
 import { inferenceCall } from "../../conformance/inference.ts";
 import { readCases } from "../../conformance/read-cases.ts";
@@ -43,17 +45,37 @@ const ask = async (path: string, body: object, asked: Asked = service): Promise<
   return [status, text];
 };
 
-/** Ways of asking a case's question in JSON. */
+/** Ways of asking a case's question. */
 const WAYS: Record<string, (test: Case, asked: Asked) => Promise<[number, string]>> = {
   flat: (test, asked) => ask(`/v1/${test.op}`, requestOf(test, flat), asked),
   base64: (test, asked) => ask(`/v1/${test.op}`, requestOf(test, base64), asked),
-  inference: async (test, asked) => {
-    const { headers, body } = inferenceCall(requestOf(test, flat), false);
-    const path = `/v2/models/${test.op}/infer`;
-    const { status, text } = await asked().send("POST", path, body, { ...headers, ...HEADERS });
-    return [status, text];
-  },
+  inference: (test, asked) => askInference(test, asked, false),
+  "binary inference": (test, asked) => askInference(test, asked, true),
+  file: (test, asked) => askWithFile(test, asked, FILE_TYPE),
+  "file with a response in JSON": (test, asked) => askWithFile(test, asked, "application/json"),
 };
+
+async function askInference(test: Case, asked: Asked, binary: boolean): Promise<[number, string]> {
+  const { headers, body } = inferenceCall(requestOf(test, flat), binary);
+  const path = `/v2/models/${test.op}/infer`;
+  const { status, bytes } = await asked().send("POST", path, body, { ...headers, ...HEADERS });
+  return [status, bytes.toString("latin1")];
+}
+
+const FILE_TYPE = "application/vnd.safetensors";
+
+async function askWithFile(test: Case, asked: Asked, accept: string): Promise<[number, string]> {
+  const tensors: Record<string, FileTensor> = {};
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(requestOf(test, fileTensor) as Record<string, unknown>)) {
+    if (value !== null && typeof value === "object") tensors[name] = value as FileTensor;
+    else query.set(name, String(value));
+  }
+  const headers = { "content-type": FILE_TYPE, accept, ...HEADERS };
+  const path = `/v1/${test.op}?${query}`;
+  const { status, bytes } = await asked().send("POST", path, writeTestFile(tensors), headers);
+  return [status, bytes.toString("latin1")];
+}
 
 describe.each(Object.entries(WAYS))("a repeated %s body", (name, way) => {
   it.each(["log_softmax", "nll_loss", "cross_entropy", "kl_div"] as const)(
@@ -73,6 +95,71 @@ describe.each(Object.entries(WAYS))("a repeated %s body", (name, way) => {
     },
     60_000,
   );
+});
+
+describe("a file with the header of an earlier one", () => {
+  const CE = "/v1/cross_entropy";
+  const headers = { "content-type": FILE_TYPE, accept: "application/json" };
+  const file = (logit: number): Buffer =>
+    writeTestFile({
+      input: tensor("float32", [1, 2], (at) => logit * at),
+      target: tensor("int64", [1], () => 1),
+    });
+
+  it("has its own options in the query string", async () => {
+    for (const [query, member] of [
+      ["", "loss"],
+      ["?reduction=none", "losses"],
+      ["", "loss"],
+    ] as const) {
+      const { json } = await service().send("POST", `${CE}${query}`, file(1), headers);
+      expect(Object.keys(json)).toEqual([member, "total_weight"].toSorted());
+    }
+  });
+
+  it("has its own format of the response, and is refused with its own length", async () => {
+    for (let round = 0; round < 2; round++) {
+      expect((await service().send("POST", CE, file(1), headers)).json.loss).toBeCloseTo(0.3132617, 6);
+      const asFile = await service().send("POST", CE, file(1), { ...headers, accept: FILE_TYPE });
+      expect(asFile.headers["content-type"]).toBe(FILE_TYPE);
+      for (const body of [file(1).subarray(0, -1), Buffer.concat([file(1), Buffer.alloc(1)])]) {
+        const { status, json } = await service().send("POST", CE, body, headers);
+        expect([status, json.code]).toEqual([400, "malformed_safetensors"]);
+      }
+    }
+  });
+
+  it("is refused at its own element", async () => {
+    const body = writeTestFile({
+      input: tensor("float32", [1, 2], () => 0),
+      target: tensor("int64", [1], () => 2),
+    });
+    for (let round = 0; round < 2; round++) {
+      expect((await service().send("POST", CE, file(round), headers)).status).toBe(200);
+      const { status, json } = await service().send("POST", CE, body, headers);
+      expect([status, json.errors[0].pointer]).toEqual([422, "/target/0"]);
+    }
+  });
+});
+
+it("an inference without bytes is repeated with and without the header of its JSON's length", async () => {
+  const none = (name: string, datatype: string, shape: number[]) => ({
+    name,
+    datatype,
+    shape,
+    parameters: { binary_data_size: 0 },
+  });
+  const body = JSON.stringify({
+    inputs: [none("input", "FP32", [0, 3]), none("target", "INT64", [0])],
+    parameters: { reduction: "sum" },
+  });
+  const length = { "inference-header-content-length": String(body.length) };
+  for (const headers of [{}, length, {}, length, length]) {
+    const path = "/v2/models/cross_entropy/infer";
+    const { status, json } = await service().send("POST", path, body, headers);
+    expect(status).toBe(200);
+    expect(json.outputs.find(({ name }: { name: string }) => name === "loss").data).toEqual([0]);
+  }
 });
 
 describe("a body with the text of an earlier one", () => {
