@@ -59,11 +59,11 @@ export function checkKlDiv(
   checkGradRequest(input, options, returnGradTarget);
   requireFloats(input, target);
   if (!sameShape(input.shape, target.shape)) {
-    throw new LossError(
-      "shape_mismatch",
-      "target",
-      `target must have the input's shape ${formatShape(input.shape)}, got ${formatShape(target.shape)}: PyTorch broadcasts the two, which is rejected here because it is most often a mistake`,
-    );
+    const expected = `target must have the input's shape ${formatShape(input.shape)}, got ${formatShape(target.shape)}`;
+    const hint = areBroadcastable(input.shape, target.shape)
+      ? ": PyTorch broadcasts the two, which is rejected here because it is most often a mistake"
+      : "";
+    throw new LossError("shape_mismatch", "target", `${expected}${hint}`);
   }
   const logits = options.fromLogits ? checkLogits(options, input.shape.length, warnings) : undefined;
   return {
@@ -76,6 +76,13 @@ export function checkKlDiv(
     returnGrad,
     returnGradTarget,
   };
+}
+
+/** Whether the sizes are equal or 1, compared from the last dimension on. */
+function areBroadcastable(a: readonly number[], b: readonly number[]): boolean {
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
+  const last = long.slice(long.length - short.length);
+  return short.every((size, axis) => size === last[axis] || size === 1 || last[axis] === 1);
 }
 
 /**
