@@ -202,7 +202,7 @@ export const PROBLEMS = {
   dtype_mismatch: {
     status: 422,
     title: "Two tensors must have the same dtype",
-    remedy: "Give weight the input's dtype, or omit its dtype.",
+    remedy: "Give weight the dtype of the loss (the option dtype, or else the input's), or omit its dtype.",
   },
   shape_mismatch: {
     status: 422,

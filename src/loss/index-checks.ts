@@ -163,7 +163,7 @@ export function checkWeightDType(input: Tensor, weight: Tensor | undefined): voi
     throw new LossError(
       "dtype_mismatch",
       "weight",
-      `expected scalar type ${DTYPES[input.dtype].torch} but found ${DTYPES[weight.dtype].torch}: weight must have the input's dtype, ${input.dtype}`,
+      `expected scalar type ${DTYPES[input.dtype].torch} but found ${DTYPES[weight.dtype].torch}: weight must have the dtype of the loss, ${input.dtype}, which is the input's unless dtype is set`,
     );
   }
 }
@@ -195,6 +195,8 @@ function hint(input: Tensor, target: Tensor): string {
     return ". A target for one row is [0], a list of one class index, not 0";
   if (input.shape.length === 2 && sameShape(target.shape, [n, 1]))
     return ". The target is one list of class indices, such as [0, 1], not a column, [[0], [1]]";
+  if (input.shape.length === 2 && target.shape.length === 2 && target.shape[0] === n)
+    return ". K classes for each row are a sparse target, which cross_entropy takes with target_weight";
   if (input.shape.length === 3 && sameShape(target.shape, input.shape.slice(0, -1)))
     return ". The second dimension holds the classes unless dim says otherwise: set dim to -1 for (batch, tokens, classes)";
   return "";

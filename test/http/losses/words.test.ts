@@ -6,6 +6,7 @@ const service = useService();
 const CE = "/v1/cross_entropy";
 const NLL = "/v1/nll_loss";
 const ONE = [[1, 2]];
+const HALVES = { dtype: "bfloat16", shape: [2], data: [1, 1] };
 const NUMBER = 'a number, "NaN", "Infinity" or "-Infinity"';
 const INDEX = "a class index, an integer";
 const EITHER = `${INDEX}, or a probability, a number`;
@@ -38,6 +39,23 @@ it.each([
     CE,
     { input: [1, 2], target: [0] },
     "/target: Expected target to be 0D when input is 1D, but got target.dim=1. One row of logits takes a class index alone, such as 0, not [0]",
+  ],
+  [
+    "K classes for a row without their weights",
+    CE,
+    { input: [[1, 2, 3]], target: [[0, 2]] },
+    "/target: 0D or 1D target tensor expected, multi-target not supported (got [1, 2]). K classes for each row are a sparse target, which cross_entropy takes with target_weight",
+  ],
+  [
+    "a weight in the input's dtype beside another dtype",
+    CE,
+    {
+      input: { dtype: "bfloat16", shape: [1, 2], data: [1, 2] },
+      dtype: "float32",
+      target: [0],
+      weight: HALVES,
+    },
+    "/weight: expected scalar type Float but found BFloat16: weight must have the dtype of the loss, float32, which is the input's unless dtype is set",
   ],
   [
     "another number of rows",

@@ -114,12 +114,13 @@ export const LOSS_ERRORS: readonly ErrorExample[] = [
       title: "Two tensors must have the same dtype",
       status: 422,
       detail:
-        "/weight: expected scalar type Float but found Double: weight must have the input's dtype, float32",
+        "/weight: expected scalar type Float but found Double: weight must have the dtype of the loss, float32, which is the input's unless dtype is set",
       code: "dtype_mismatch",
       errors: [
         {
           pointer: "/weight",
-          detail: "expected scalar type Float but found Double: weight must have the input's dtype, float32",
+          detail:
+            "expected scalar type Float but found Double: weight must have the dtype of the loss, float32, which is the input's unless dtype is set",
         },
       ],
       request_id: "example",
