@@ -62,7 +62,9 @@ export class LoadEstimate {
     if (seconds <= SMALL_REQUEST_S) return;
     const wait = this.#wait(seconds);
     if (wait <= this.#limit) return;
-    const detail = `requests in progress would make this request wait ${wait.toFixed(1)} s, expected at most ${this.#limit}`;
+    // Rounded up, because a wait of 0.1001 s is not within 0.1 s. The sum has errors of about 1e-16.
+    const shown = Math.ceil((wait - 1e-6) * 100) / 100;
+    const detail = `requests in progress would make this request wait ${shown} s, expected at most ${this.#limit} s (WAIT_LIMIT_MS)`;
     throw new Problem("overloaded", detail, { retryAfter: Math.ceil(wait - this.#limit) });
   }
 

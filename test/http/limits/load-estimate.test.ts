@@ -40,12 +40,20 @@ describe("the secondsFor", () => {
     const load = new LoadEstimate(10);
     let arrived = 0;
     const leave = load.add(40, () => arrived);
-    expect(() => load.check(100)).toThrow("would make this request wait 40.0 s, expected at most 10");
+    expect(() => load.check(100)).toThrow(
+      "would make this request wait 40 s, expected at most 10 s (WAIT_LIMIT_MS)",
+    );
     arrived = 1;
     expect(load.seconds).toBe(20);
     leave?.();
     expect(load.seconds).toBe(0);
     load.check(100);
+  });
+
+  it("shows a wait just over the limit as more than the limit", () => {
+    const load = new LoadEstimate(0.1);
+    load.add(0.1001, () => 0);
+    expect(() => load.check(1)).toThrow("wait 0.11 s, expected at most 0.1 s");
   });
 
   it("counts what is only announced for half a second, then no more than eight times what has come", () => {
@@ -118,7 +126,7 @@ describe("an upload beside others", () => {
     expect(second.text()).toContain("HTTP/1.1 503");
     await expect.poll(second.text).toContain('"code":"overloaded"');
     expect(second.text()).toMatch(/retry-after: [23]\r\n/);
-    expect(second.text()).toContain("would make this request wait 3.0 s, expected at most 1");
+    expect(second.text()).toContain("would make this request wait 3 s, expected at most 1 s (WAIT_LIMIT_MS)");
     expect((await service().post("/v1/cross_entropy", { input: [[0, 0]], target: [1] })).status).toBe(200);
     first.socket.destroy();
     await expect
