@@ -113,7 +113,8 @@ function conversion(kernel: Kernel, text: TensorText, tensor: Tensor): Step {
   const { length = 1, rounded } = text.numbers ?? {};
   if (DTYPES[dtype].float) return convertStep(kernel, { dtype: "float64", address }, tensor, length);
   const reject = (element: number): never => {
-    const detail = `expected an integer that ${dtype} holds, up to 2^53`;
+    const range = dtype === "int64" ? ", up to 2^53" : "";
+    const detail = `expected an integer that ${dtype} holds${range}`;
     throw rejectAt("invalid_element", elementPointer(text, element), detail);
   };
   const integers = convertToIntegersStep(kernel, address, tensor, length, reject);

@@ -23,6 +23,18 @@ it.each([
   ],
   ["a name among logits", CE, { input: [["cat"]], target: [0] }, `/input/0/0: expected ${NUMBER}`],
   [
+    "-100 as uint8",
+    NLL,
+    { input: ONE, target: { dtype: "uint8", shape: [1], data: [-100] } },
+    "/target/data/0: expected an integer that uint8 holds",
+  ],
+  [
+    "2^53 + 2 as int64",
+    NLL,
+    { input: ONE, target: { dtype: "int64", shape: [1], data: [2 ** 53 + 2] } },
+    "/target/data/0: expected an integer that int64 holds, up to 2^53",
+  ],
+  [
     "true among weights",
     NLL,
     { input: ONE, target: [0], weight: [true, 1] },
