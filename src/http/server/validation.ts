@@ -114,12 +114,13 @@ function errorsOf(
 ): FieldErrors {
   const { instancePath } = error;
   const steps = instancePath.split("/").slice(1);
-  if (isOfFields(error)) {
-    const object = steps.reduce((at, step) => (at as Record<string, unknown>)[step], value) as object;
-    return findFieldErrors(object, instancePath, schemaAt(schema, steps, find), unoffered);
-  }
+  const invalid = steps.reduce((at, step) => (at as Record<string, unknown>)[step], value);
+  if (isOfFields(error))
+    return findFieldErrors(invalid as object, instancePath, schemaAt(schema, steps, find), unoffered);
   const expected = error.keyword === "anyOf" ? unionAt(schema, steps, find) : expectedBy(error);
-  return { errors: [{ pointer: excerpt(instancePath), detail: `expected ${expected}` }], count: 1 };
+  const isWord = error.keyword === "enum" && typeof invalid === "string";
+  const got = isWord ? `, got ${JSON.stringify(excerpt(invalid))}` : "";
+  return { errors: [{ pointer: excerpt(instancePath), detail: `expected ${expected}${got}` }], count: 1 };
 }
 
 interface Schema extends Partial<ObjectSchema> {

@@ -111,7 +111,8 @@ it.each([
   [{ ignore_index: 0.5 }, "/ignore_index: expected an integer"],
   [{ ignore_index: 1e300 }, "/ignore_index: expected at most 9007199254740992"],
   [{ reduction: 1 }, "/reduction: expected a text"],
-  [{ format: "csv" }, "/format: expected one of nested, flat, base64"],
+  [{ format: "csv" }, '/format: expected one of nested, flat, base64, got "csv"'],
+  [{ format: "x".repeat(99) }, `/format: expected one of nested, flat, base64, got "${"x".repeat(64)}..."`],
 ])("%j: %s", async (option, detail) => {
   expect((await refuse({ input: [[1, 2]], target: [0], ...option })).detail).toBe(detail);
 });
