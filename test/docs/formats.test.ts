@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { CODE_SAMPLES } from "../../src/http/openapi/code-samples.ts";
+import type { FileTensors } from "../conformance/files.ts";
+import { readTestFile, tensor, writeTestFile } from "../conformance/files.ts";
 import { expectAlmost } from "../support/almost.ts";
-import { blocksOf, readPage } from "../support/blocks.ts";
+import { blocksOf, readPage, tableOf } from "../support/blocks.ts";
 import { useService } from "../support/service.ts";
 
 const page = readPage("docs/formats.md");
@@ -101,6 +103,53 @@ it("has every program that the OpenAPI document shows", () => {
   expect(samples.length).toBe(6);
   for (const { source } of samples) expect(blocks.map(({ text }) => text)).toContain(`${source}\n`);
 });
+
+/** Requests that return every tensor between them. The dtypes beside `dtype` never promote it. */
+function requestsFor(dtype: string): Record<string, FileTensors> {
+  const input = tensor(dtype, [2, 3], Math.sin);
+  const indices = tensor("int64", [2, 1], () => 1);
+  const soft = { input, target: tensor("bfloat16", [2, 3], () => 0.25) };
+  const sparse = { input, target: indices, target_weight: tensor("float64", [2, 1], () => 1) };
+  const zLoss = "return_z_loss=true&lse_square_scale=1";
+  return {
+    "log_softmax?dim=1&return_lse=true&return_entropy=true": { input },
+    "log_softmax?dim=1&top_k=1&return_grad=true": { input, grad_output: tensor(dtype, [2, 1], () => 1) },
+    "cross_entropy?return_predictions=true&return_correct=true": {
+      input,
+      target: tensor("int32", [2], () => 1),
+    },
+    [`cross_entropy?${zLoss}`]: soft,
+    [`cross_entropy?reduction=none&${zLoss}`]: soft,
+    "cross_entropy?return_grad_target_weight=true": sparse,
+    "kl_div?reduction=sum&return_grad_target=true": soft,
+  };
+}
+
+it.each(["float64", "float32", "bfloat16"])(
+  "has the dtype of every tensor of a response to %s",
+  async (dtype) => {
+    const totals = dtype === "float64" ? "float64" : "float32";
+    const meanings: Readonly<Record<string, (name: string) => string>> = {
+      "the option `dtype`, or": () => dtype,
+      "float32, and float64": () => totals,
+      "that of the request's": (name) =>
+        ({ grad_target: "bfloat16", grad_target_weight: "float64" })[name] ?? dtype,
+    };
+    const rows = tableOf(page, "tensor of the response").map(([names, text]) => {
+      const [, meaning] = Object.entries(meanings).find(([begin]) => text!.startsWith(begin)) ?? [];
+      return { names: names!.replaceAll("`", "").split(", "), dtypeOf: meaning ?? (() => text!) };
+    });
+    const stated = rows.flatMap(({ names, dtypeOf }) => names.map((name) => [name, dtypeOf(name)]));
+    const got: Record<string, string> = {};
+    for (const [path, tensors] of Object.entries(requestsFor(dtype))) {
+      const answer = await service().send("POST", `/v1/${path}`, writeTestFile(tensors), {
+        "content-type": FILE,
+      });
+      for (const [name, { dtype }] of Object.entries(readTestFile(answer.bytes).tensors)) got[name] = dtype;
+    }
+    expect(got).toEqual(Object.fromEntries(stated));
+  },
+);
 
 it("names settings that exist", () => {
   const settings = readFileSync(new URL("../../src/config.ts", import.meta.url), "utf8");
