@@ -150,4 +150,12 @@ describe("the house", () => {
       .filter((line) => line.startsWith("| `"));
     expect(table).toEqual(rows);
   });
+
+  it("docs/problems.md tells what to do after every status", () => {
+    const [, retries] = readFileSync(join(ROOT, "docs/problems.md"), "utf8").split("\n## Retries\n");
+    const named = [...retries!.matchAll(/^\| status (\d+) \|/gm)].map(([, status]) => Number(status));
+    const statuses = new Set(Object.values(PROBLEMS).map(({ status }) => status as number));
+    expect(statuses.has(429)).toBe(false);
+    expect([...statuses].filter((status) => status === 408 || status >= 500).sort()).toEqual(named.sort());
+  });
 });
