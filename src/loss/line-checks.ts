@@ -117,12 +117,13 @@ export function indexError(
   dim: number,
   classes: number,
 ): LossError {
-  return new LossError(
-    "target_out_of_bounds",
-    "index",
-    `index ${value === undefined ? "" : `${value} `}is out of bounds for dimension ${dim} with size ${classes}`,
-    element,
-  );
+  // Labels mark padding by a negative class, usually -100, which gather does not take.
+  const hint =
+    value !== undefined && value < 0n
+      ? ". index has no ignore_index: give padding a class, such as 0, and the upstream gradient 0"
+      : "";
+  const detail = `index ${value === undefined ? "" : `${value} `}is out of bounds for dimension ${dim} with size ${classes}${hint}`;
+  return new LossError("target_out_of_bounds", "index", detail, element);
 }
 
 /** Upstream gradient that a call may give. */

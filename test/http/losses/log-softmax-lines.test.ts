@@ -376,3 +376,26 @@ describe("a NaN of a line", () => {
     },
   );
 });
+
+it.each([
+  [-100, ". index has no ignore_index: give padding a class, such as 0, and the upstream gradient 0"],
+  [3, ""],
+])(
+  "the index %i of three classes is refused, and a negative one with what padding takes",
+  async (index, hint) => {
+    const body = { input: [[1, 2, 3]], dim: 1, index: [[index]] };
+    const { status, json } = await large().post("/v1/log_softmax", body);
+    const detail = `/index/0/0: index ${index} is out of bounds for dimension 1 with size 3${hint}`;
+    expect([status, json.code, json.detail]).toEqual([422, "target_out_of_bounds", detail]);
+  },
+);
+
+it("padding with a class and the upstream gradient 0 adds nothing to the gradient", async () => {
+  const input = [
+    [1, 2, 3],
+    [4, 5, 7],
+  ];
+  const body = { input, dim: 1, index: [[2], [0]], return_grad: true, grad_output: [[1], [0]] };
+  const { json } = await large().post("/v1/log_softmax", body);
+  expect(json.grad_input[1]).toEqual([0, 0, 0]);
+});
