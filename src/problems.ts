@@ -115,7 +115,8 @@ export const PROBLEMS = {
   output_too_large: {
     status: 422,
     title: "The outputs are too large for the tensors",
-    remedy: "Send tensors with elements. Outputs may take 64 KiB and 8 bytes for each byte of the tensors.",
+    remedy:
+      "Send logits with elements. Without them, outputs may take 64 KiB and 8 bytes for each byte of the tensors.",
   },
   invalid_request: {
     status: 422,

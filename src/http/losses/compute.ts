@@ -141,14 +141,14 @@ function sendResult(reply: FastifyReply, loss: LossContext, { result, onEnd, res
   return responder.send(reply, loss, members);
 }
 
-/** Output bytes that any request may have, because a client can send shapes of size 0 without data. */
+/** Output bytes that any request without logits may have, because a client can send shapes of size 0 without data. */
 const FREE_OUTPUT_BYTES = 64 * 1024;
-/** Output bytes per byte of operands, for a cast from uint8 to float64. */
+/** Output bytes per byte of the other operands of such a request. */
 const BLOCK_BYTES_PER_OPERAND_BYTE = 8;
 
 /**
- * Allocates the memory that a plan needs in addition to the operands. Rejects outputs that are too large for the operands with 422, in memory
- * or as empty lists, and a plan that can never fit the Arena with 413. Throws ArenaFull if there is no memory now.
+ * Allocates the memory that a plan needs in addition to the operands. Rejects outputs without logits that are too large for the operands with
+ * 422, in memory or as empty lists, and a plan that can never fit the Arena with 413. Throws ArenaFull if there is no memory now.
  */
 export function allocBlock(
   loss: LossContext,
@@ -159,7 +159,8 @@ export function allocBlock(
   const { region } = loss;
   const most = FREE_OUTPUT_BYTES + operands * BLOCK_BYTES_PER_OPERAND_BYTE;
   const own = plan.window === undefined ? plan.bytes : plan.bytes - byteLength(plan.window.slot);
-  if (own > most) {
+  // Logits with elements bound all outputs and buffers, which are more than 8 times their bytes for float16 logits and float64 results.
+  if (own > most && elementCount(plan.input.shape) === 0) {
     const detail = `the outputs (${namesOf(plan.outputs)}) take ${own} bytes for ${operands} bytes of tensors, expected at most ${most}`;
     throw new Problem("output_too_large", detail);
   }

@@ -399,3 +399,24 @@ it("padding with a class and the upstream gradient 0 adds nothing to the gradien
   const { json } = await large().post("/v1/log_softmax", body);
   expect(json.grad_input[1]).toEqual([0, 0, 0]);
 });
+
+describe("returns outputs of over 8 times the bytes of float16 logits:", () => {
+  const widths = { dtype: "float64", return_lse: true, return_entropy: true };
+  const elements = 8000;
+  const numbers = Array.from({ length: elements }, (_, at) => (at % 37) / 4);
+
+  it.each([
+    ["one class", [elements, 1], 1, 1],
+    ["two classes", [elements / 2, 2], 1, 1],
+    ["both of two classes", [elements / 2, 2], 1, 2],
+    ["both of two classes, in columns", [2, elements / 2], 0, 2],
+  ])("%s", async (_title, shape, dim, top_k) => {
+    const ask = async (dtype: string) => {
+      const input = { dtype, shape, data: numbers };
+      const { status, json } = await large().post("/v1/log_softmax", { input, dim, top_k, ...widths });
+      expect([status, json.code]).toEqual([200, undefined]);
+      return json;
+    };
+    expect(await ask("float16")).toEqual(await ask("float64"));
+  });
+});
