@@ -78,6 +78,7 @@ export class JsonReader {
   readonly #kernel: Kernel;
   readonly #region: Region;
   readonly #scan: number;
+  readonly #mode: JsonMode;
   /** Unused end of the last chunk, a token that the next chunk continues. */
   #rest: Uint8Array | undefined;
   /** Bytes of the body scanned so far. */
@@ -86,6 +87,7 @@ export class JsonReader {
   constructor(kernel: Kernel, region: Region, mode: JsonMode) {
     this.#kernel = kernel;
     this.#region = region;
+    this.#mode = mode;
     const { exports } = kernel;
     this.#scan = region.alloc(exports.scanBytes);
     exports.scanStart(this.#scan, mode === "inference" ? 1 : 0, region.next, region.next + region.left);
@@ -105,7 +107,7 @@ export class JsonReader {
       const result = exports.scanPiece(this.#scan, input, end);
       const stop = this.#word(STOP);
       this.#used += stop - input;
-      if (result !== 0) throw scanError(this.#kernel, this.#scan, result, this.#used);
+      if (result !== 0) throw scanError(this.#kernel, this.#scan, result, this.#used, this.#mode);
       this.#rest = stop < end ? u8.slice(stop, end) : undefined;
     }
   }

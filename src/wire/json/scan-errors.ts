@@ -4,6 +4,7 @@ import type { ProblemCode } from "../../problems.ts";
 import { excerpt, Problem, pointerStep, rejectAt } from "../../problems.ts";
 import { ArenaFull } from "../../tensor/arena.ts";
 import { MAX_RANK } from "../../tensor/tensor.ts";
+import type { JsonMode } from "./reader.ts";
 
 /** Error codes by the results in `assembly/scan/state.ts`. */
 const ERROR_CODES: readonly (ProblemCode | "full" | undefined)[] = [
@@ -38,6 +39,7 @@ const EXPECTED: readonly string[] = [
 
 /** First of these states. */
 const VALUE = 0;
+const END = EXPECTED.at(-1);
 
 // Field offsets of class Scan in assembly/scan/state.ts, in 32-bit words.
 const STATE = 0;
@@ -66,8 +68,25 @@ const REMEDIES: Readonly<Record<number, string>> = {
   255: "; send UTF-8, not UTF-16",
 };
 
+/** Remedies for bytes after the object. */
+const REMEDY_OF_REST: Readonly<Record<JsonMode, string>> = {
+  contract: "",
+  inference: "; send the length of the JSON before binary data as Inference-Header-Content-Length",
+};
+
+/** Returns the remedy for a first byte that begins no JSON text. A safetensors file begins with a length. */
+function remedyOfFirst(byte: number, mode: JsonMode): string {
+  const file =
+    mode === "inference" || isPrintable(byte)
+      ? ""
+      : "; send a safetensors file with Content-Type: application/vnd.safetensors";
+  return REMEDIES[byte] ?? file;
+}
+
+const isPrintable = (byte: number): boolean => byte > 32 && byte < 127;
+
 function showByte(byte: number): string {
-  if (byte > 32 && byte < 127) return JSON.stringify(String.fromCharCode(byte));
+  if (isPrintable(byte)) return JSON.stringify(String.fromCharCode(byte));
   return `the byte 0x${byte.toString(16).padStart(2, "0")}`;
 }
 
@@ -79,8 +98,8 @@ export function unexpectedEnd(kernel: Kernel, scan: number, used: number): Probl
   );
 }
 
-/** Describes where and why a scan stopped. `used` is the number of bytes before the error. */
-export function scanError(kernel: Kernel, scan: number, result: number, used: number): Error {
+/** Describes where and why the scan of a body of this mode stopped. `used` is the number of bytes before the error. */
+export function scanError(kernel: Kernel, scan: number, result: number, used: number, mode: JsonMode): Error {
   const code = ERROR_CODES[result];
   if (code === undefined) throw new Error(`the scanner ended with ${result}`);
   if (code === "full") return new ArenaFull(0);
@@ -117,11 +136,9 @@ export function scanError(kernel: Kernel, scan: number, result: number, used: nu
       );
     default: {
       const got = wordAt(kernel, scan, STOP_BYTE);
-      const remedy = (used === 0 && REMEDIES[got]) || "";
-      return new Problem(
-        code,
-        `${place}: expected ${expectedAt(kernel, scan)}, got ${showByte(got)}${remedy}`,
-      );
+      const expected = expectedAt(kernel, scan);
+      const remedy = used === 0 ? remedyOfFirst(got, mode) : expected === END ? REMEDY_OF_REST[mode] : "";
+      return new Problem(code, `${place}: expected ${expected}, got ${showByte(got)}${remedy}`);
     }
   }
 }

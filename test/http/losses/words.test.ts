@@ -120,3 +120,28 @@ it.each([
   const { json } = await service().post(CE, { input, ...body });
   expect(json.warnings).toEqual([`${reason}, so the mean divides by 0, as in PyTorch`]);
 });
+
+it.each([8, 136, 248])(
+  "a safetensors file of a header of %i bytes as JSON gets its media type",
+  async (length) => {
+    const file = Buffer.concat([
+      Buffer.from([length, 0, 0, 0, 0, 0, 0, 0]),
+      Buffer.from("{}".padEnd(length)),
+    ]);
+    const { json } = await service().send("POST", CE, file, { "content-type": "application/json" });
+    expect(json.code).toBe("malformed_json");
+    expect(json.detail).toMatch(
+      /; send a safetensors file with Content-Type: application\/vnd\.safetensors$/,
+    );
+  },
+);
+
+it("an inference request with binary data and no Inference-Header-Content-Length gets the header's name", async () => {
+  const input = { name: "input", shape: [2], datatype: "FP32", parameters: { binary_data_size: 8 } };
+  const text = JSON.stringify({ inputs: [input] });
+  const body = Buffer.concat([Buffer.from(text), Buffer.alloc(8)]);
+  const { json } = await service().send("POST", "/v2/models/log_softmax/infer", body, {});
+  expect(json.error).toBe(
+    `byte ${text.length}: expected the end of the body, got the byte 0x00; send the length of the JSON before binary data as Inference-Header-Content-Length`,
+  );
+});
