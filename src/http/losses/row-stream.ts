@@ -87,7 +87,10 @@ function checkRow({ region }: LossContext, plan: Plan<LossResult>, limit: number
   const most: SizeLimit =
     largest < limit ? { bytes: largest, setting: "MEMORY_BUDGET" } : { bytes: limit, setting: "BODY_LIMIT" };
   const { rowBytes } = plan.window!;
-  if (rowBytes > most.bytes) throw tooLarge(`${rowBytes} bytes in one row`, most);
+  if (rowBytes > most.bytes) {
+    const row = plan.axis.inner === 1 ? "row" : "row, the elements of dim and of all dimensions after it";
+    throw tooLarge(`${rowBytes} bytes in one ${row}`, most);
+  }
 }
 
 /** Computes all rows, window by window, and yields the output of each window before the next overwrites it. */

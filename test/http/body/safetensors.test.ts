@@ -265,6 +265,12 @@ describe("an upload over the body limit", () => {
       "24000 bytes in one row",
     ],
     [
+      "one sample over the limit",
+      { target: tensor("uint8", [1, 3000], () => 0), input: tensor("float32", [1, 2, 3000], wave) },
+      "",
+      "24000 bytes in one row, the elements of dim and of all dimensions after it",
+    ],
+    [
       "targets over the limit",
       { target: tensor("int64", [3000], () => 0), input: tensor("float32", [3000, 2], wave) },
       "",
