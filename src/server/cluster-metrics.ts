@@ -17,13 +17,14 @@ export class ClusterMetrics {
   readonly #own: Registry;
   readonly #ask: (worker: Worker) => void;
   /**
-   * Latest metrics of each worker, used when it does not reply. Without them sums would fall, and collectors would
-   * assume a restart.
+   * Latest metrics of each worker until they are in `#exited`, used when it does not reply. Without them sums would fall,
+   * and collectors would assume a restart.
    */
-  readonly #last = new WeakMap<Worker, Counts>();
-  /** Sums of workers that have exited. Without them counters would fall. */
-  #gone: Counts = [];
-  #leaving: Promise<void> = Promise.resolve();
+  readonly #latest = new Map<Worker, Counts>();
+  /** Sums of the counters of workers that have exited. Without them counters would fall. */
+  #exited: Counts = [];
+  /** Resolves when the metrics of all exited workers are in `#exited`, which are added one after another. */
+  #added: Promise<void> = Promise.resolve();
   readonly #pending = new Map<Worker, () => void>();
   #page: Promise<string> | undefined;
 
@@ -34,8 +35,8 @@ export class ClusterMetrics {
     this.#ask = ask;
     cluster.on("disconnect", (worker) => this.#pending.get(worker)?.());
     cluster.on("exit", (worker) => {
-      this.#leaving = this.#leaving
-        .then(() => this.#keep(this.#last.get(worker) ?? []))
+      this.#added = this.#added
+        .then(() => this.#addExited(worker))
         .catch((error) => logger.error({ err: error }, "cannot aggregate the metrics of an exited worker"));
     });
   }
@@ -51,31 +52,35 @@ export class ClusterMetrics {
     return this.#page;
   }
 
-  /** Stores the metrics of a worker, also after the timeout. */
+  /** Stores the metrics of a worker, also after the timeout, but not after its exit, which has counted earlier ones. */
   take(worker: Worker, counts: Counts): void {
-    this.#last.set(worker, counts);
+    if (!worker.isDead()) this.#latest.set(worker, counts);
     this.#pending.get(worker)?.();
   }
 
   async #collect(workers: readonly Worker[]): Promise<string> {
     const late = Promise.withResolvers<void>();
     const timer = setTimeout(late.resolve, REPLY_TIMEOUT_MS);
-    const all = Promise.all(workers.map((worker) => this.#reply(worker)));
-    await Promise.race([all, late.promise]);
+    const replies = Promise.all(workers.map((worker) => this.#reply(worker)));
+    await Promise.race([replies, late.promise]);
     clearTimeout(timer);
     for (const { id } of this.#pending.keys())
       this.#logger.warn({ worker: id }, "worker does not respond, using its latest metrics");
     this.#pending.clear();
-    const known = workers.map((worker) => this.#last.get(worker)).filter((counts) => counts !== undefined);
-    await this.#leaving;
     const own = await this.#own.getMetricsAsJSON();
-    return AggregatorRegistry.aggregate([...known, this.#gone, own] as Counts[]).metrics();
+    // Read in one turn of the event loop, so that a worker that exits meanwhile counts once.
+    const all = [...this.#latest.values(), this.#exited, own];
+    return AggregatorRegistry.aggregate(all as Counts[]).metrics();
   }
 
-  /** Keeps the counters of an exited worker. Its gauges end with it. */
-  async #keep(counts: Counts): Promise<void> {
-    const lasting = counts.filter(({ type }) => String(type) !== "gauge");
-    this.#gone = await AggregatorRegistry.aggregate([this.#gone, lasting] as Counts[]).getMetricsAsJSON();
+  /** Adds the counters of an exited worker. Its gauges end with it. */
+  async #addExited(worker: Worker): Promise<void> {
+    const counters = (this.#latest.get(worker) ?? []).filter(({ type }) => String(type) !== "gauge");
+    this.#exited = await AggregatorRegistry.aggregate([
+      this.#exited,
+      counters,
+    ] as Counts[]).getMetricsAsJSON();
+    this.#latest.delete(worker);
   }
 
   #reply(worker: Worker): Promise<void> {
