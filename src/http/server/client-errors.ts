@@ -26,14 +26,14 @@ const BYTES_AFTER_LAST = "HPE_CLOSED_CONNECTION";
 /** Node's error for a client that closes its side in the middle of a request. */
 const ENDED_EARLY = "HPE_INVALID_EOF_STATE";
 
-/**
- * Responds on the socket and closes it, after the responses to the requests before the malformed bytes. If they are in a body, its request gets
- * the error, unless its response has begun. `note` counts and logs an error without a request.
- */
+/** Counts and logs an error of bytes that are no request, under the id in its response. */
+export type NoteUnread = (code: ProblemCode, id: string) => void;
+
+/** Responds to malformed bytes. If they are in a body, its request gets the error, unless its response has begun. */
 export function handleClientError(
   error: NodeJS.ErrnoException,
   connection: Connection,
-  note: (code: ProblemCode, id: string) => void,
+  note: NoteUnread,
 ): void {
   const { socket } = connection;
   // The client must not send these bytes (RFC 9112, section 9.6), and the parser discards them.
@@ -50,12 +50,21 @@ export function handleClientError(
     return;
   }
   const problem = new Problem(code, DETAILS[code] ?? "the request is not valid HTTP/1.1");
-  if (connection.rejectBody(problem)) return;
+  if (!connection.rejectBody(problem)) respondToUnread(connection, problem, note);
+}
+
+/** Responds to CONNECT, for which Node passes the bare socket on. */
+export function handleConnect(connection: Connection, note: NoteUnread): void {
+  respondToUnread(connection, new Problem("malformed_request", "CONNECT is for proxies"), note);
+}
+
+/** Responds on the socket and closes it, after the responses to the requests before. */
+function respondToUnread(connection: Connection, problem: Problem, note: NoteUnread): void {
   connection.whenIdle(() => {
     // A malformed rest of a body has its response already.
     if (connection.isLingering) return connection.close();
     const id = requestId({ headers: {} });
     connection.close(rawProblem(problem, id));
-    note(code, id);
+    note(problem.code, id);
   });
 }

@@ -42,7 +42,6 @@ export function handleNotFound(
 ): void {
   const path = pathOf(request.url);
   const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
-  // A file route may support the method without having the file.
   const isWrong = allowed.length > 0 && !allowed.includes(request.method as HTTPMethods);
   if (isWrong) reply.header("allow", [...allowed, "OPTIONS"].join(", "));
   // Responds to load balancers (HAProxy's `option httpchk` sends OPTIONS /) according to RFC 9110, section 9.3.7.

@@ -116,7 +116,7 @@ function problemOf(error: FastifyError | Problem, request: FastifyRequest): Prob
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return new Problem("unsupported_media_type", `expected Content-Type ${ACCEPTED}`);
     default:
-      return foreignProblem(error.statusCode ?? 500);
+      return otherProblem(error.statusCode ?? 500);
   }
 }
 
@@ -130,9 +130,8 @@ function describeBody(errors: NonNullable<FastifyError["validation"]>, request: 
   });
 }
 
-/** Maps the status of a plugin's error: a missing file, or a failed precondition. */
-function foreignProblem(status: number): Problem {
-  if (status === 403 || status === 404) return new Problem("not_found", "nothing is at this path");
+/** Maps the status of any other error of Fastify. An exception without a status is the server's fault. */
+function otherProblem(status: number): Problem {
   if (status >= 400 && status < 500)
     return new Problem("malformed_request", "the request's headers cannot be met");
   return new Problem("internal_error", "the request could not be completed");

@@ -4,8 +4,6 @@ import type { Socket } from "node:net";
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Fastify, { LogController } from "fastify";
 import type { Logger } from "pino";
-import type { ProblemCode } from "../../problems.ts";
-import { Problem } from "../../problems.ts";
 import type { Arena } from "../../tensor/arena.ts";
 import type { Connection } from "../connection.ts";
 import { Connections } from "../connection.ts";
@@ -17,14 +15,15 @@ import { noteAbort } from "../send-result.ts";
 import { AcceptQueue } from "./accept-queue.ts";
 import type { AcceptedTokens } from "./auth.ts";
 import { checkToken } from "./auth.ts";
-import { handleClientError, MAX_HEADER_BYTES } from "./client-errors.ts";
+import type { NoteUnread } from "./client-errors.ts";
+import { handleClientError, handleConnect, MAX_HEADER_BYTES } from "./client-errors.ts";
 import type { Origins } from "./cors.ts";
 import { isPreflight, respondToPreflight, shareResponse } from "./cors.ts";
 import { checkExpectation, checkHead, checkNoBody } from "./head-checks.ts";
 import type { Route } from "./not-found.ts";
 import { handleNotFound, routeOf } from "./not-found.ts";
 import { evictSlowest } from "./preemption.ts";
-import { handleError, rawProblem } from "./send-problem.ts";
+import { handleError } from "./send-problem.ts";
 import type { Lifecycle } from "./shutdown.ts";
 import type { TimeoutLimits } from "./timeouts.ts";
 import { HEADERS_TIMEOUT_MS, watchTimeouts } from "./timeouts.ts";
@@ -59,7 +58,7 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   const connections = new Connections();
   const queue = new AcceptQueue();
   const begin = requestStarter(options, connections, queue);
-  const noteUnread = (code: ProblemCode, id: string): void => {
+  const noteUnread: NoteUnread = (code, id) => {
     metrics?.countUnread(code);
     logUnread(logger, code, id);
   };
@@ -91,19 +90,7 @@ export function createServer({ origins, ...others }: ServerOptions): FastifyInst
   const routes: Route[] = [];
   app.addHook("onRoute", ({ method, url }) => void routes.push(...routeOf(method, url)));
   app.setErrorHandler(handleError);
-  // For paths that a plugin does not find, because the hook below rejects unknown paths.
-  app.setNotFoundHandler((request, reply) => handleNotFound(app, routes, request, reply));
-  handleExpectations(app);
-  app.server.on("connection", (socket) => connections.of(socket));
-  app.server.on("connect", (_request, socket) => {
-    const problem = new Problem("malformed_request", "CONNECT is for proxies");
-    const connection = connections.of(socket as Socket);
-    connection.whenIdle(() => {
-      const id = requestId({ headers: {} });
-      connection.close(rawProblem(problem, id));
-      noteUnread(problem.code, id);
-    });
-  });
+  handleNodeEvents(app, connections, noteUnread);
   const timer = watchTimeouts(connections, options.limits);
   if (options.arena !== undefined)
     options.arena.reclaim = (missing, asking) => evictSlowest(connections, missing, asking);
@@ -133,8 +120,11 @@ class ServerLog extends LogController {
   }
 }
 
-/** Handles expectations, because Node would respond before the request has passed a check. */
-function handleExpectations({ server }: FastifyInstance): void {
+/** Handles the events of Node's server that Fastify does not handle. */
+function handleNodeEvents({ server }: FastifyInstance, connections: Connections, note: NoteUnread): void {
+  server.on("connection", (socket) => connections.of(socket));
+  server.on("connect", (_request, socket) => handleConnect(connections.of(socket as Socket), note));
+  // Without a listener, Node would respond to an expectation before the request has passed a check.
   const take = (request: IncomingMessage, response: ServerResponse): void => {
     server.emit("request", request, response);
   };
