@@ -1,6 +1,7 @@
 /** Content codings of responses, chosen by Accept-Encoding (RFC 9110, section 12.5.3). */
 import type { FastifyReply } from "fastify";
 import Negotiator from "negotiator";
+import { shortenAccept } from "./content-headers.ts";
 
 /** Codings of responses, the cheapest for JSON numbers first. */
 const RESPONSE_CODINGS = ["zstd", "br", "gzip"] as const;
@@ -17,9 +18,6 @@ export interface CodingChoice {
 
 const IDENTITY: CodingChoice = { coding: undefined, isRequired: false };
 
-/** Characters of Accept-Encoding that are read at most, because parsing takes time by its length. */
-const MAX_ACCEPT_ENCODING_CHARS = 1024;
-
 /** Adds the parameter that the types of negotiator 1.0 lack, the order among codings of equal quality. */
 interface EncodingNegotiator {
   encoding(available: readonly string[], options?: { preferred: readonly string[] }): string | undefined;
@@ -32,18 +30,12 @@ interface EncodingNegotiator {
  */
 export function chooseCoding(header: string | undefined): CodingChoice {
   if (header === undefined || header === "") return IDENTITY;
-  const headers = { "accept-encoding": shorten(header).toLowerCase() };
+  const headers = { "accept-encoding": shortenAccept(header).toLowerCase() };
   const negotiator: EncodingNegotiator = new Negotiator({ headers });
   const found = negotiator.encoding([...RESPONSE_CODINGS, "identity"], { preferred: RESPONSE_CODINGS });
   const coding = RESPONSE_CODINGS.find((name) => name === found);
   if (coding === undefined) return IDENTITY;
   return { coding, isRequired: negotiator.encoding(["identity"]) === undefined };
-}
-
-/** Drops the codings that do not fit whole, because a cut one could lose its quality of 0. */
-function shorten(header: string): string {
-  if (header.length <= MAX_ACCEPT_ENCODING_CHARS) return header;
-  return header.slice(0, Math.max(header.lastIndexOf(",", MAX_ACCEPT_ENCODING_CHARS), 0));
 }
 
 /** Adds Accept-Encoding to Vary, which may already name Origin. */

@@ -113,21 +113,29 @@ export function expectedFor(type = "", otherwise = ACCEPTED): string {
   return `${name.toLowerCase()} without parameters${format === "json" ? ", or with exactly ; charset=utf-8" : ""}`;
 }
 
-/** Characters of Accept that are read, because parsing takes time by its length. */
+/** Characters of Accept and Accept-Encoding that are read at most, because parsing takes time by their length. */
 const MAX_ACCEPT_CHARS = 1024;
+
+/** Drops the members of a long list that do not fit whole, because a cut one could lose its quality of 0. */
+export function shortenAccept(list: string): string {
+  if (list.length <= MAX_ACCEPT_CHARS) return list;
+  return list.slice(0, Math.max(list.lastIndexOf(",", MAX_ACCEPT_CHARS), 0));
+}
 
 /** Parameters of a media range other than its quality. JSON has no parameters (RFC 8259, section 11), so a charset has no effect. */
 const RANGE_PARAMETERS = /;[ \t]*(?!q[ \t]*=)[^;,="\s]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|[^;,"]*)/gi;
 
 /** Returns the preferred response format (RFC 9110, section 12.5.1), by default the format of the request. */
-export function responseFormatOf(accept: string | undefined, own: BodyFormat): BodyFormat {
-  if (accept === undefined || accept.trim() === "") return own;
+export function responseFormatOf(accept = "", own: BodyFormat): BodyFormat {
+  const ranges = shortenAccept(accept);
+  if (ranges.trim() === "") return own;
   const other: BodyFormat = own === "json" ? "safetensors" : "json";
   const offers = [own, other].flatMap((media) =>
     media === "json" ? [MEDIA_TYPES.json] : [MEDIA_TYPES.safetensors, "application/x-safetensors"],
   );
-  const ranges = accept.slice(0, MAX_ACCEPT_CHARS).replace(RANGE_PARAMETERS, "");
-  const found = new Negotiator({ headers: { accept: ranges } }).mediaType(offers);
+  const found = new Negotiator({ headers: { accept: ranges.replace(RANGE_PARAMETERS, "") } }).mediaType(
+    offers,
+  );
   if (found === undefined) {
     throw new Problem("not_acceptable", `Accept: ${excerpt(accept)} allows none of ${offers.join(", ")}`);
   }

@@ -660,6 +660,17 @@ describe("refusals", () => {
     },
   );
 
+  it("Accept over 1024 characters loses whole ranges at its end, and no quality of 0", async () => {
+    const body = { input: TWO, target: [0, 1] };
+    const types = async (begin: string) => {
+      const accept = `${begin}, a/${"x".repeat(1024 - begin.length - 22)}, application/json;q=0`;
+      return (await service.post(CE, body, { accept })).headers["content-type"];
+    };
+    expect(await types("application/vnd.safetensors;q=0.5")).toBe("application/vnd.safetensors");
+    const long = { accept: `application/json;profile="${"x".repeat(2000)}"` };
+    expect((await service.post(CE, body, long)).headers["content-type"]).toContain("application/json");
+  });
+
   it("a safetensors file is refused by its own rules", async () => {
     const send = (body: Buffer) =>
       service.send("POST", CE, body, { "content-type": "application/vnd.safetensors" });
