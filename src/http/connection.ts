@@ -94,12 +94,13 @@ export class Connection {
   lingeredMs = 0;
   /** Whether a request has ever arrived before the response to the one before it. */
   hasPipelined = false;
+  #isResponding = false;
   #isClosing = false;
   /** Called when every request has its response, instead of reading another one. */
   #onIdle: (() => void) | undefined;
-  #pending = 0;
   /** Bytes written at the end of the last response. */
   #written = 0;
+  /** Requests behind the one in progress. */
   readonly #waiting: Waiting[] = [];
 
   constructor(socket: Socket) {
@@ -110,7 +111,7 @@ export class Connection {
 
   /** Whether a response is in progress or due, so nothing else may be written. */
   get isResponding(): boolean {
-    return this.#pending > 0;
+    return this.#isResponding;
   }
 
   /** Whether the last response has been sent, so that everything else is discarded. */
@@ -120,7 +121,7 @@ export class Connection {
 
   /** Whether the rest of a body arrives after its response. */
   get isLingering(): boolean {
-    return !this.isResponding && this.exchange?.request.complete === false;
+    return !this.#isResponding && this.exchange?.request.complete === false;
   }
 
   /** Starts a request once those before it have their responses. Discards a request behind the last response. */
@@ -130,17 +131,17 @@ export class Connection {
       return;
     }
     // A pipelining client has its responses in the order of its requests, so the next one starts when this one is sent.
-    if (this.#pending > 0) {
+    if (this.#isResponding) {
       this.hasPipelined = true;
       sendNow();
     }
     const waiting = { request, response, start };
-    this.#pending++;
-    if (this.#pending === 1) this.#start(waiting);
+    if (!this.#isResponding) this.#start(waiting);
     else if (this.#waiting.push(waiting) > MAX_PIPELINED) this.socket.destroy();
   }
 
   #start({ request, response, start }: Waiting): void {
+    this.#isResponding = true;
     this.exchange = new Exchange(request, response);
     start(this.exchange);
   }
@@ -151,7 +152,7 @@ export class Connection {
    */
   rejectBody(problem: Problem): boolean {
     const { request, response, onSlowBody } = this.exchange ?? {};
-    if (!this.isResponding || request === undefined || request.complete) return false;
+    if (!this.#isResponding || request === undefined || request.complete) return false;
     if (onSlowBody === undefined || response!.headersSent) this.socket.destroy();
     else {
       response!.shouldKeepAlive = false;
@@ -165,7 +166,7 @@ export class Connection {
     if (this.#onIdle !== undefined) return;
     this.#onIdle = then;
     sendNow();
-    if (this.#pending === 0) then();
+    if (!this.#isResponding) then();
   }
 
   /** Returns the bytes written since the last call, which are those of one response, because the next one has not begun. */
@@ -178,7 +179,7 @@ export class Connection {
 
   /** Ends the exchange, unless its body still arrives, and starts the next one. */
   endExchange(): void {
-    this.#pending--;
+    this.#isResponding = false;
     if (this.exchange?.request.complete) this.exchange = undefined;
     else {
       this.#linger();
@@ -190,10 +191,7 @@ export class Connection {
     // Behind malformed bytes, the body of the last request will not end.
     const isReadable = this.#onIdle === undefined || next?.request.complete;
     if (next !== undefined && isReadable) this.#start(next);
-    else if (this.#onIdle !== undefined && !this.#isClosing) {
-      this.#pending = 0;
-      this.#onIdle();
-    }
+    else if (this.#onIdle !== undefined && !this.#isClosing) this.#onIdle();
   }
 
   /**
