@@ -53,8 +53,9 @@ export function handleClientError(
   if (!connection.rejectBody(problem)) respondToUnread(connection, problem, note);
 }
 
-/** Responds to CONNECT, for which Node passes the bare socket on. */
+/** Responds to CONNECT, for which Node passes the bare socket on. Discards one behind the last response. */
 export function handleConnect(connection: Connection, note: NoteUnread): void {
+  if (connection.isClosing) return;
   respondToUnread(connection, new Problem("malformed_request", "CONNECT is for proxies"), note);
 }
 

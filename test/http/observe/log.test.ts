@@ -1,6 +1,8 @@
 /** Lines of the log: one per request, probes and scrapes at a level of their own, one at the start. */
 import { once } from "node:events";
-import { expect, it } from "vitest";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, it, onTestFinished } from "vitest";
 import { VERSION } from "../../../src/version.ts";
 import { ownPort, startProcess } from "../../support/process.ts";
 import { useService } from "../../support/service.ts";
@@ -35,6 +37,17 @@ it("a CONNECT, which has no request of HTTP, is logged and counted", async () =>
   });
   const { text } = await service().get("/metrics");
   expect(text).toContain('lossd_refusals_total{reason="malformed_request"} 1');
+});
+
+it("a CONNECT behind the last response, which gets none, is not logged", async () => {
+  lines.length = 0;
+  const socket = connect({ port: Number(new URL(service().url).port), allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  socket.write("GET /health/live HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n");
+  await once(socket.resume(), "end");
+  socket.end("CONNECT x:80 HTTP/1.1\r\nhost: x:80\r\n\r\n");
+  await sleep(100);
+  expect(lines.map((line) => JSON.parse(line))).toEqual([expect.objectContaining({ status: 400 })]);
 });
 
 it("a readiness probe that gets 503 is logged at info", async () => {
