@@ -1,19 +1,12 @@
 /**
- * Log stream to standard output, which may be full, blocked or closed. Logging never blocks, throws, grows or keeps the
- * process alive.
+ * Log stream to an output that may be full, blocked or closed. Logging never blocks, throws, grows or keeps the process
+ * alive.
  */
-import { constants, openSync, write, writeSync } from "node:fs";
-import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { LogOutput } from "./log-output.ts";
 
 /** Bytes of lines that may wait. Further lines are dropped. */
 const BUFFER_BYTES = 1024 * 1024;
-
-/** Linux writes up to PIPE_BUF bytes to a pipe atomically (pipe(7)), so lines of several workers never mix. */
-const PIPE_BYTES = 4096;
-
-/** Bytes per write to a file or device, each of which wakes a thread. With 16 KiB, small requests took 3 % more processor time. */
-const FILE_BYTES = 64 * 1024;
 
 /** Interval between flushes, which lets one write take many lines. */
 const FLUSH_MS = 100;
@@ -26,18 +19,6 @@ export const LAST_FLUSH_MS = 1000;
 
 /** Dropped lines by reason. */
 export type DroppedLines = Record<"buffer_full" | "write_error", number>;
-
-type Written = (error: NodeJS.ErrnoException | null, bytes: number) => void;
-
-/** File descriptor that never blocks. */
-export interface LogOutput {
-  /** Bytes of lines that are enough for a write. A longer line is written alone. */
-  readonly size: number;
-  /** Whether a write takes all that waits, as a file's should under load, where each write waits for a turn of the event loop. */
-  readonly takesAll: boolean;
-  write(bytes: Buffer, done: Written): void;
-  writeSync(bytes: Buffer): number;
-}
 
 /**
  * Buffers lines as bytes and writes them in order, one write at a time. Replaces pino's own destination (sonic-boom)
@@ -54,11 +35,12 @@ export class LogStream {
   /** Buffer of the lines that are being written, and those of them that no write has. */
   #writing = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #unwritten = NOTHING;
-  /** Bytes of the current write, and the time of its first attempt. */
+  /** Bytes of the current write, and the time of its start or of its last progress. */
   #underWay = 0;
   #since = 0;
   #isFlushing = false;
-  #hasTimedOut = false;
+  /** Whether the last flush ended without the rest of the buffer. */
+  #hasGivenUp = false;
   /** Whether the last write ended within a line. */
   #isTorn = false;
 
@@ -93,7 +75,7 @@ export class LogStream {
       this.flush();
       await sleep(5);
     }
-    this.#hasTimedOut = this.#waiting + this.#underWay > 0;
+    this.#hasGivenUp = this.#waiting + this.#underWay > 0;
   }
 
   /** Writes the buffer after the event loop has ended, within {@link LAST_FLUSH_MS}. */
@@ -102,12 +84,12 @@ export class LogStream {
     let bytes = Buffer.concat([this.#unwritten, this.#filling.subarray(0, this.#filled)]);
     this.#unwritten = NOTHING;
     this.#filled = 0;
-    while (bytes.length > 0 && !this.#hasTimedOut) {
+    while (bytes.length > 0 && !this.#hasGivenUp) {
       try {
         bytes = bytes.subarray(this.#output.writeSync(bytes.subarray(0, this.#output.size)));
       } catch (error) {
-        this.#hasTimedOut = !isBlocked(error) || performance.now() >= end;
-        if (!this.#hasTimedOut) pause(RETRY_MS);
+        this.#hasGivenUp = !isBlocked(error) || performance.now() >= end;
+        if (!this.#hasGivenUp) pause(RETRY_MS);
       }
     }
   }
@@ -188,77 +170,4 @@ function isBlocked(error: unknown): boolean {
 
 function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-}
-
-/**
- * Returns an output whose writes cannot block, because a blocked thread outlives `exit` and SIGTERM would not end the
- * process. All processes with the same open file share its blocking mode, and Node resets the mode when one of them
- * exits.
- */
-export function logOutput(stdout: StandardStream): LogOutput {
-  // Writes regular files and devices in the thread pool because Node would block the event loop.
-  const { fd } = stdout;
-  if (!(stdout instanceof Socket)) return fileOutput(fd);
-  const own = reopen(fd);
-  return own === undefined ? sharedOutput(stdout) : ownOutput(own);
-}
-
-/** Standard output or standard error. */
-type StandardStream = NodeJS.WriteStream & { readonly fd: number };
-
-/** Reopens a pipe or terminal under a descriptor of this process alone. Undefined for a socket and without /proc. */
-function reopen(fd: number): number | undefined {
-  try {
-    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Writes synchronously because 4 KiB take no longer than a handover to another thread. */
-function ownOutput(fd: number): LogOutput {
-  const write: LogOutput["write"] = (bytes, done) => {
-    let written: number;
-    try {
-      written = writeSync(fd, bytes);
-    } catch (error) {
-      return done(error as NodeJS.ErrnoException, 0);
-    }
-    done(null, written);
-  };
-  return { size: PIPE_BYTES, takesAll: false, write, writeSync: (bytes) => writeSync(fd, bytes) };
-}
-
-function sharedOutput(stdout: StandardStream): LogOutput {
-  // Ignores the event because each write gets its error, too.
-  stdout.on("error", () => {});
-  return {
-    size: PIPE_BYTES,
-    takesAll: false,
-    write: (bytes, done) => {
-      unblock(stdout);
-      stdout.write(bytes, (error) => (error == null ? done(null, bytes.length) : done(error, 0)));
-    },
-    writeSync: (bytes) => {
-      unblock(stdout);
-      return writeSync(stdout.fd, bytes);
-    },
-  };
-}
-
-function fileOutput(fd: number): LogOutput {
-  return {
-    size: FILE_BYTES,
-    takesAll: true,
-    write: (bytes, done) => write(fd, bytes, done),
-    writeSync: (bytes) => writeSync(fd, bytes),
-  };
-}
-
-/** Makes the next write to a pipe, socket or terminal non-blocking. Only libuv's handle can do that. */
-export function unblock(stream: StandardStream): void {
-  const { _handle: handle } = stream as {
-    readonly _handle?: { setBlocking?: (isBlocking: boolean) => void };
-  };
-  handle?.setBlocking?.(false);
 }

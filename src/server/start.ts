@@ -14,12 +14,14 @@ import { VERSION } from "../version.ts";
 import { TokensFile } from "./accepted-tokens.ts";
 import { Cluster } from "./cluster.ts";
 import { joinCluster } from "./cluster-member.ts";
-import { clearSocket, listen } from "./listen.ts";
-import { LogStream, logOutput } from "./log-stream.ts";
+import { listen } from "./listen.ts";
+import { logOutput } from "./log-output.ts";
+import { LogStream } from "./log-stream.ts";
 import { chooseBudget } from "./memory-budget.ts";
 import { limitNewSpace } from "./new-space.ts";
 import type { Log } from "./signals.ts";
 import { finish, handleSignals } from "./signals.ts";
+import { clearSocket } from "./unix-socket.ts";
 import { serve } from "./worker.ts";
 
 /** Serves until a signal stops it. */

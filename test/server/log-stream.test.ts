@@ -1,7 +1,7 @@
 /** The log's destination, with outputs that fail, block and write parts. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
-import type { LogOutput } from "../../src/server/log-stream.ts";
+import type { LogOutput } from "../../src/server/log-output.ts";
 import { LogStream } from "../../src/server/log-stream.ts";
 
 const BLOCKED = Object.assign(new Error("blocked"), { code: "EAGAIN" });
