@@ -1,10 +1,12 @@
 /** The Open Inference Protocol v2 (KServe's, with Triton's binary tensor data extension): schemas. */
+import type { TSchema } from "typebox";
 import { Type } from "typebox";
 import { MAX_RANK } from "../../tensor/tensor.ts";
 import { DATATYPES } from "../../wire/inference/reader.ts";
 import { OPERANDS } from "../../wire/operands.ts";
 import { MEMBERS } from "../losses/compute.ts";
 import { optional } from "../losses/nulls.ts";
+import { errorResponses } from "../server/problem-schemas.ts";
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 
@@ -214,3 +216,23 @@ export const INFERENCE_SCHEMAS = [
   InferenceServer,
   InferenceReady,
 ];
+
+/** Refers to a schema by its id. */
+export const ref = (schema: TSchema) => Type.Ref(`${(schema as { $id?: string }).$id}#`);
+
+/** Describes a response with its example, if there is one of the route itself. */
+export const json = (description: string, schema: TSchema, example?: object) => ({
+  description,
+  content: { "application/json": { schema: ref(schema), ...(example && { example }) } },
+});
+
+/** Describes the responses of a route: the successful one, and errors of these statuses. */
+export const responses = (
+  description: string,
+  schema: TSchema,
+  errors: readonly number[] = [],
+  example?: object,
+) => ({
+  200: json(description, schema, example),
+  ...errorResponses("inference", errors),
+});
