@@ -213,8 +213,8 @@ export function readConfig(env: SettingTexts, flags: SettingTexts = {}): Config 
     given[name] = text === undefined || text === "" ? schema.default : parse(name, schema, text);
     if (isUsable(schema, given[name])) continue;
     const isFlag = flags[name] !== undefined;
-    const place = isFlag ? `--${flagOf(name)}` : name;
-    throw new ConfigError(`${place}: expected ${wanted(schema)}, got ${withoutUser(text ?? "")}`, isFlag);
+    const label = isFlag ? `--${flagOf(name)}` : name;
+    throw new ConfigError(`${label}: expected ${wanted(schema)}, got ${withoutUser(text ?? "")}`, isFlag);
   }
   const config = given as Config;
   if (config.METRICS_PORT > 0 && config.METRICS_PORT === config.PORT && config.SOCKET === "")

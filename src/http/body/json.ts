@@ -65,7 +65,8 @@ class ChunkScan {
   readonly #loss: LossContext;
   readonly #mode: JsonMode;
   #reader: JsonReader | undefined;
-  #text: number | undefined;
+  /** Address and length of the text that is kept. */
+  #keptAt: number | undefined;
   #keptBytes = 0;
 
   constructor(loss: LossContext, mode: JsonMode) {
@@ -80,8 +81,8 @@ class ChunkScan {
       return;
     }
     if (this.#keptBytes + chunk.length <= SHORT_BYTES) {
-      this.#text ??= region.alloc(SHORT_BYTES);
-      kernel.u8.set(chunk, this.#text + this.#keptBytes);
+      this.#keptAt ??= region.alloc(SHORT_BYTES);
+      kernel.u8.set(chunk, this.#keptAt + this.#keptBytes);
       this.#keptBytes += chunk.length;
       return;
     }
@@ -99,7 +100,7 @@ class ChunkScan {
   }
 
   #keptText(): Uint8Array {
-    const start = this.#text ?? 0;
+    const start = this.#keptAt ?? 0;
     return this.#loss.kernel.u8.subarray(start, start + this.#keptBytes);
   }
 

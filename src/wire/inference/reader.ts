@@ -125,17 +125,17 @@ export function binarySize(
     );
   }
   if (size === undefined) return undefined;
-  const place = `${pointer}/parameters/binary_data_size`;
+  const sizePointer = `${pointer}/parameters/binary_data_size`;
   // KServe's SDK omits the header where no input has a byte, and Triton accepts that.
   if (!hasBytes && size > 0) {
     const header = "the header Inference-Header-Content-Length";
-    throw rejectAt("invalid_request", place, `expected ${header} for a binary input`);
+    throw rejectAt("invalid_request", sizePointer, `expected ${header} for a binary input`);
   }
   const expected = checkElementCount(shape, `${pointer}/shape`) * DTYPES[DATATYPES[datatype]].bytes;
   if (size === expected) return size;
   throw rejectAt(
     "shape_data_mismatch",
-    place,
+    sizePointer,
     `shape [${shape.join(", ")}] of ${datatype} needs ${expected} bytes, got ${size}`,
   );
 }

@@ -44,12 +44,17 @@ export class JsonBody {
   }
 }
 
+/** Words of a span's record: rounded, address, length, rank and 8 sizes (`assembly/scan/state.ts`). */
+const SPAN_WORDS = 12;
+
 function numberSpansOf(records: Int32Array): NumberSpan[] {
   const numberSpans: NumberSpan[] = [];
   for (let at = 0; at < records.length; at += SPAN_WORDS) {
+    // -1 for base64, otherwise 1 + the index of the first rounded number, or 0.
     const rounded = records[at]!;
+    const rank = records[at + 3]!;
     const shape: number[] = [];
-    for (let axis = 0; axis < records[at + 3]!; axis++) shape.push(records[at + 4 + axis]! >>> 0);
+    for (let axis = 0; axis < rank; axis++) shape.push(records[at + 4 + axis]! >>> 0);
     numberSpans.push({
       kind: rounded < 0 ? "base64" : "numbers",
       rounded: rounded > 0 ? rounded - 1 : undefined,
@@ -67,7 +72,6 @@ const SPAN_COUNT = 4;
 const MEMBERS = 5;
 const NEXT = 6;
 const STOP = 9;
-const SPAN_WORDS = 12;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -128,8 +132,9 @@ export class JsonReader {
     return new JsonBody(skeleton, this.#records());
   }
 
-  #word(place: number): number {
-    return this.#kernel.i32[this.#scan / 4 + place]! >>> 0;
+  /** Returns a field of the scan's state. */
+  #word(offset: number): number {
+    return this.#kernel.i32[this.#scan / 4 + offset]! >>> 0;
   }
 
   /** Returns the skeleton as text. One Buffer over the whole memory, whose `toString` needs no view, took 4 % longer per small request. */

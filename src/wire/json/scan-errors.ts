@@ -53,15 +53,15 @@ const BACKSLASH = 92;
 
 /** Elements and number options, as errors describe them. */
 export const ELEMENT = 'a number, "NaN", "Infinity" or "-Infinity"';
-/** What some writers use for a number and which is rejected, by its first letter. */
-const GOT: Readonly<Record<string, string>> = {
+/** Remedies for literals that some writers use for a number, by their first letter. */
+const LITERAL_REMEDIES: Readonly<Record<string, string>> = {
   n: ', got null; send NaN as "NaN", since orjson, serde_json and pydantic write it as null',
   t: ", got true; send 1, since no dtype is boolean",
   f: ", got false; send 0, since no dtype is boolean",
 };
 
 /** Remedies for bodies that another encoding made, by their first byte, which begins no JSON text. */
-const REMEDIES: Readonly<Record<number, string>> = {
+const ENCODING_REMEDIES: Readonly<Record<number, string>> = {
   31: "; send a gzip body with Content-Encoding: gzip",
   239: "; send UTF-8 without a byte-order mark",
   254: "; send UTF-8, not UTF-16",
@@ -80,7 +80,7 @@ function remedyOfFirst(byte: number, mode: JsonMode): string {
     mode === "inference" || isPrintable(byte)
       ? ""
       : "; send a safetensors file with Content-Type: application/vnd.safetensors";
-  return REMEDIES[byte] ?? file;
+  return ENCODING_REMEDIES[byte] ?? file;
 }
 
 const isPrintable = (byte: number): boolean => byte > 32 && byte < 127;
@@ -103,7 +103,7 @@ export function scanError(kernel: Kernel, scan: number, result: number, used: nu
   const code = ERROR_CODES[result];
   if (code === undefined) throw new Error(`the scanner ended with ${result}`);
   if (code === "full") return new ArenaFull(0);
-  const place = `byte ${used}`;
+  const byte = `byte ${used}`;
   switch (code) {
     case "ragged_tensor":
       return rejectAt(
@@ -115,30 +115,30 @@ export function scanError(kernel: Kernel, scan: number, result: number, used: nu
       return rejectAt(
         code,
         pointerOf(kernel, scan, true),
-        `expected ${ELEMENT}${GOT[String.fromCharCode(wordAt(kernel, scan, STOP_BYTE))] ?? ""}`,
+        `expected ${ELEMENT}${LITERAL_REMEDIES[String.fromCharCode(wordAt(kernel, scan, STOP_BYTE))] ?? ""}`,
       );
     case "invalid_base64":
       return rejectAt(
         code,
         pointerOf(kernel, scan, false),
-        `expected padded base64, which ends at ${place} of the body`,
+        `expected padded base64, which ends at ${byte} of the body`,
       );
     case "rank_too_high":
       return rejectAt(code, pointerOf(kernel, scan, false), `expected at most ${MAX_RANK} dimensions`);
     case "too_deep":
-      return new Problem(code, `${place}: expected at most 32 levels of brackets`);
+      return new Problem(code, `${byte}: expected at most 32 levels of brackets`);
     case "number_too_long":
-      return new Problem(code, `${place}: expected at most 1000 characters in a number`);
+      return new Problem(code, `${byte}: expected at most 1000 characters in a number`);
     case "options_too_long":
       return new Problem(
         code,
-        `${place}: expected at most 16384 bytes and 32 lists outside of the tensors' numbers`,
+        `${byte}: expected at most 16384 bytes and 32 lists outside of the tensors' numbers`,
       );
     default: {
       const got = wordAt(kernel, scan, STOP_BYTE);
       const expected = expectedAt(kernel, scan);
       const remedy = used === 0 ? remedyOfFirst(got, mode) : expected === END ? REMEDY_OF_REST[mode] : "";
-      return new Problem(code, `${place}: expected ${expected}, got ${showByte(got)}${remedy}`);
+      return new Problem(code, `${byte}: expected ${expected}, got ${showByte(got)}${remedy}`);
     }
   }
 }
@@ -178,8 +178,9 @@ function pointerOf(kernel: Kernel, scan: number, elements: boolean): string {
   return pointer;
 }
 
-function wordAt({ i32 }: Kernel, scan: number, place: number): number {
-  return i32[scan / 4 + place]! >>> 0;
+/** Returns a field of the scan's state. */
+function wordAt({ i32 }: Kernel, scan: number, offset: number): number {
+  return i32[scan / 4 + offset]! >>> 0;
 }
 
 /** Finds the duplicate key. Called only if there is one. */

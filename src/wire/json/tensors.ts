@@ -48,7 +48,7 @@ export function describeTensor(body: JsonBody, value: unknown, pointer: string):
     throw rejectAt("invalid_request", pointer, "expected exactly one of data and base64");
   }
   const numbers = body.numberSpans[isFlat ? data[0]! : Number(base64)]!;
-  if (numbers.kind === "numbers") checkFlat(numbers, shape, `${pointer}/data`, `${pointer}/shape`);
+  if (numbers.kind === "numbers") checkFlat(numbers, shape, pointer);
   return { ...none, format: isFlat ? "flat" : "base64", shape, dtype: dtype ?? undefined, numbers };
 }
 
@@ -57,14 +57,19 @@ function isGiven<Value>(member: Value | null | undefined): member is Value {
   return member !== null && member !== undefined;
 }
 
-function checkFlat(numbers: NumberSpan, shape: readonly number[], data: string, at: string): void {
+/** Rejects `data` that is no flat list of the shape's elements. */
+function checkFlat(numbers: NumberSpan, shape: readonly number[], pointer: string): void {
   if (numbers.shape.length > 1)
-    throw rejectAt("invalid_element", `${data}/0`, "expected a flat list of numbers, got a list in it");
-  const expected = checkElementCount(shape, at);
+    throw rejectAt(
+      "invalid_element",
+      `${pointer}/data/0`,
+      "expected a flat list of numbers, got a list in it",
+    );
+  const expected = checkElementCount(shape, `${pointer}/shape`);
   if (expected !== numbers.length) {
     throw rejectAt(
       "shape_data_mismatch",
-      at,
+      `${pointer}/shape`,
       `shape [${excerpt(shape.join(", "))}] needs ${expected} elements, got ${numbers.length}`,
     );
   }
@@ -94,17 +99,18 @@ const NUMBER_BYTES = 8;
 
 /** Returns a tensor in its own dtype, or in `dtype` if it has none. Converts the elements in place. */
 export function toTensor({ kernel, region }: TensorMemory, text: TensorText, dtype: DType): ReadTensor {
-  const named = text.dtype ?? dtype;
+  const tensorDType = text.dtype ?? dtype;
   const { shape, numbers, scalar } = text;
-  if (numbers?.kind === "base64") return { tensor: base64Tensor(text, numbers, named), convert: undefined };
+  if (numbers?.kind === "base64")
+    return { tensor: base64Tensor(text, numbers, tensorDType), convert: undefined };
   const address = numbers?.address ?? region.alloc(NUMBER_BYTES);
-  const tensor: Tensor = { dtype: named, shape, address };
+  const tensor: Tensor = { dtype: tensorDType, shape, address };
   const convert = conversion(kernel, text, tensor);
   if (numbers !== undefined) return { tensor, convert };
-  const place = (): void => {
+  const store = (): void => {
     kernel.f64[address / NUMBER_BYTES] = scalar;
   };
-  return { tensor, convert: withInit(place, convert) };
+  return { tensor, convert: withInit(store, convert) };
 }
 
 /** Converts the numbers of a text in place to the dtype of `tensor`. Rejects numbers that an integer dtype does not hold. */

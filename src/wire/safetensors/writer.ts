@@ -3,7 +3,7 @@ import type { Kernel } from "../../kernel/load.ts";
 import { DTYPES } from "../../tensor/dtype.ts";
 import type { Scalar, Tensor } from "../../tensor/tensor.ts";
 import { byteLength } from "../../tensor/tensor.ts";
-import type { Member } from "../json/writer.ts";
+import type { Members } from "../json/writer.ts";
 import type { TensorInfo } from "./header.ts";
 import { writeHeader } from "./header.ts";
 
@@ -50,7 +50,7 @@ export function inFileOrder<Info extends TensorInfo>(members: readonly Info[]): 
 }
 
 /** Writes the file of a response. Undefined members are omitted. */
-export function writeFile(kernel: Kernel, members: Readonly<Record<string, Member | undefined>>): FilePages {
+export function writeFile(kernel: Kernel, members: Members): FilePages {
   const tensors: TensorInfo[] = [];
   for (const [name, member] of Object.entries(members)) {
     if (member === undefined || !("dtype" in member)) continue;
@@ -66,7 +66,7 @@ export function writeFile(kernel: Kernel, members: Readonly<Record<string, Membe
 /** Yields the data of the named members that exist. */
 export function* memberPages(
   kernel: Kernel,
-  members: Readonly<Record<string, Member | undefined>>,
+  members: Members,
   names: readonly string[],
 ): Generator<Buffer, void> {
   for (const name of names) {
