@@ -7,7 +7,7 @@ import { sameShape } from "../../tensor/tensor.ts";
 import type { OperandReader } from "./compute.ts";
 import { optional } from "./nulls.ts";
 import type { Operation } from "./operation.ts";
-import { CLASS_INDEX, LOSS_MODEL, modelTensor } from "./operation.ts";
+import { CLASS_INDEX, FIXED_RANK, LOSS_MODEL, modelTensor } from "./operation.ts";
 import {
   flag,
   lossDType,
@@ -135,7 +135,7 @@ export const CROSS_ENTROPY: Operation = {
     outputs: [
       ...LOSS_MODEL.outputs,
       modelTensor("grad_target", "FP32", [-1, -1]),
-      modelTensor("z_loss", "FP32", [], { variable_rank: false }),
+      modelTensor("z_loss", "FP32", [], FIXED_RANK),
       modelTensor("z_losses", "FP32", [-1]),
       modelTensor("predictions", "INT64", [-1]),
       modelTensor("correct", "UINT8", [-1]),

@@ -7,10 +7,11 @@ import type { Header } from "../../wire/safetensors/header.ts";
 import type { OperandReader } from "./compute.ts";
 import { optional } from "./nulls.ts";
 import type { Operation } from "./operation.ts";
-import { modelTensor } from "./operation.ts";
+import { FIXED_RANK, modelTensor, REQUIRED } from "./operation.ts";
 import { dimField, flag, format, gradOutput, legacy, nonFinite, realOf, returnGrad } from "./options.ts";
 import { resultNumber, resultTensor } from "./result-schemas.ts";
 import type { NotStreamable, StreamedInput, Streaming } from "./streaming.ts";
+import { lateTensor } from "./streaming.ts";
 import { realField, tensorField, WARNINGS } from "./tensor-schemas.ts";
 
 const KlDivRequest = Type.Object(
@@ -96,15 +97,9 @@ function klDivStreaming(
   { return_grad: wantsGrad = false }: Static<typeof KlDivRequest>,
   { entries }: Header,
 ): Streaming | NotStreamable {
-  const names = entries.map(({ name }) => name);
-  for (const name of ["target", "grad_output"]) {
-    if (names.indexOf(name) > names.indexOf("input"))
-      return { reason: `it would stream with ${name} before input` };
-  }
-  return { streamedOutput: wantsGrad ? "grad_input" : undefined, trailing: [] };
+  const late = lateTensor(entries, ["target", "grad_output"]);
+  return late ?? { streamedOutput: wantsGrad ? "grad_input" : undefined, trailing: [] };
 }
-
-const REQUIRED = { optional: false };
 
 /** POST /v1/kl_div and the model kl_div. */
 export const KL_DIV: Operation = {
@@ -125,7 +120,7 @@ export const KL_DIV: Operation = {
       modelTensor("grad_output", "FP32", [-1, -1]),
     ],
     outputs: [
-      modelTensor("loss", "FP32", [], { variable_rank: false }),
+      modelTensor("loss", "FP32", [], FIXED_RANK),
       modelTensor("losses", "FP32", [-1, -1]),
       modelTensor("grad_input", "FP32", [-1, -1]),
       modelTensor("grad_target", "FP32", [-1, -1]),

@@ -5,7 +5,7 @@ import type { Header } from "../../wire/safetensors/header.ts";
 import type { OperandReader } from "./compute.ts";
 import { optional } from "./nulls.ts";
 import type { Operation } from "./operation.ts";
-import { modelTensor } from "./operation.ts";
+import { modelTensor, REQUIRED } from "./operation.ts";
 import {
   castDType,
   dimField,
@@ -19,6 +19,7 @@ import {
 } from "./options.ts";
 import { resultTensor } from "./result-schemas.ts";
 import type { NotStreamable, StreamedInput, Streaming } from "./streaming.ts";
+import { lateTensor } from "./streaming.ts";
 import { tensorField, WARNINGS } from "./tensor-schemas.ts";
 
 const LogSoftmaxRequest = Type.Object(
@@ -124,9 +125,8 @@ function logSoftmaxStreaming(
 ): Streaming | NotStreamable {
   if (body.return_grad) return { reason: "the gradient needs the rows and grad_output side by side" };
   if (body.top_k !== undefined) return { streamedOutput: undefined, trailing: [] };
-  const [index, input] = ["index", "input"].map((name) => entries.findIndex((entry) => entry.name === name));
-  if (index! > input!) return { reason: "it would stream with index before input" };
-  return { streamedOutput: index! < 0 ? "output" : undefined, trailing: [] };
+  const hasIndex = entries.some(({ name }) => name === "index");
+  return lateTensor(entries, ["index"]) ?? { streamedOutput: hasIndex ? undefined : "output", trailing: [] };
 }
 
 /** POST /v1/log_softmax and the model log_softmax. */
@@ -142,7 +142,7 @@ export const LOG_SOFTMAX: Operation = {
   streaming: logSoftmaxStreaming,
   model: {
     inputs: [
-      modelTensor("input", "FP32", [-1, -1], { optional: false }),
+      modelTensor("input", "FP32", [-1, -1], REQUIRED),
       modelTensor("grad_output", "FP32", [-1, -1]),
       modelTensor("index", "INT64", [-1, -1]),
       modelTensor("grad_lse", "FP32", [-1]),

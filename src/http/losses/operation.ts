@@ -47,8 +47,8 @@ export function modelTensor(
   return { name, datatype, shape, parameters: { optional, variable_rank } };
 }
 
-const REQUIRED = { optional: false };
-const FIXED_RANK = { variable_rank: false };
+export const REQUIRED = { optional: false };
+export const FIXED_RANK = { variable_rank: false };
 
 /** Tensors of a loss with a target. */
 export const LOSS_MODEL: Model = {

@@ -20,6 +20,18 @@ export interface NotStreamable {
   readonly reason: string;
 }
 
+/** Returns the reason not to stream a body in which one of these tensors comes after the input, because every row needs it. */
+export function lateTensor(entries: Header["entries"], names: readonly string[]): NotStreamable | undefined {
+  const late = names.find((name) => comesAfterInput(entries, name));
+  return late === undefined ? undefined : { reason: `it would stream with ${late} before input` };
+}
+
+/** Whether a body has a tensor of this name, and behind the input. */
+function comesAfterInput(entries: Header["entries"], name: string): boolean {
+  const at = (wanted: string): number => entries.findIndex((entry) => entry.name === wanted);
+  return at(name) > at("input");
+}
+
 interface StreamFields extends LossFields {
   readonly label_smoothing?: number | string;
   readonly lse_square_scale?: number | string;
@@ -28,16 +40,14 @@ interface StreamFields extends LossFields {
 /** Decides how nll_loss or cross_entropy reads a body, from the order of its tensors. */
 export function lossStreaming(options: StreamFields, { entries }: Header): Streaming | NotStreamable {
   const names = entries.map(({ name }) => name);
-  const comesLast = (name: string): boolean => names.indexOf(name) > names.indexOf("input");
   const [input, target] = ["input", "target"].map((name) => entries.find((entry) => entry.name === name)!);
   const { return_grad: wantsGrad = false } = options;
   if (sameShape(input!.shape, target!.shape) && !names.includes("target_weight")) {
     return { reason: "each row of a target of the input's shape is needed beside its logits" };
   }
-  for (const name of ["target", "sample_weight", "target_weight", "grad_output"]) {
-    if (comesLast(name)) return { reason: `it would stream with ${name} before input` };
-  }
-  const weightComesLast = comesLast("weight");
+  const late = lateTensor(entries, ["target", "sample_weight", "target_weight", "grad_output"]);
+  if (late !== undefined) return late;
+  const weightComesLast = comesAfterInput(entries, "weight");
   const needs: Readonly<Record<string, boolean>> = {
     "the gradient": wantsGrad,
     label_smoothing: Number(options.label_smoothing ?? 0) > 0,
