@@ -6,29 +6,28 @@ const BUCKETS_S = [0.0001, 0.0005, 0.002, 0.01, 0.05, 0.2, 1, 5, 30, 120];
 
 /** Observations of one series. */
 export class Observations {
-  /** Observations by bucket, then beyond the last bucket, then the total seconds. */
-  readonly #counts = new Float64Array(BUCKETS_S.length + 2);
+  /** Observations by bucket, then those beyond the last bucket. */
+  readonly #counts = new Float64Array(BUCKETS_S.length + 1);
+  #seconds = 0;
 
   add(seconds: number): void {
-    const counts = this.#counts;
     let bucket = 0;
     while (bucket < BUCKETS_S.length && seconds > BUCKETS_S[bucket]!) bucket++;
-    counts[bucket]!++;
-    counts[BUCKETS_S.length + 1]! += seconds;
+    this.#counts[bucket]!++;
+    this.#seconds += seconds;
   }
 
   /** Returns the samples of the series in the registry's form. */
   samples(name: string, labels: Readonly<Record<string, string>>) {
-    const counts = this.#counts;
-    let sum = 0;
+    let count = 0;
     const buckets = [...BUCKETS_S, "+Inf"].map((le, bucket) => {
-      sum += counts[bucket]!;
-      return { metricName: `${name}_bucket`, labels: { le: String(le), ...labels }, value: sum };
+      count += this.#counts[bucket]!;
+      return { metricName: `${name}_bucket`, labels: { le: String(le), ...labels }, value: count };
     });
     return [
       ...buckets,
-      { metricName: `${name}_sum`, labels, value: counts[BUCKETS_S.length + 1]! },
-      { metricName: `${name}_count`, labels, value: sum },
+      { metricName: `${name}_sum`, labels, value: this.#seconds },
+      { metricName: `${name}_count`, labels, value: count },
     ];
   }
 }
