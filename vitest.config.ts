@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { bypassProxies } from "./build/processes.ts";
-import { SETTING_ENTRIES } from "./src/config.ts";
+import { SETTING_ENTRIES } from "./src/config/settings.ts";
 
 const testTimeout = 30_000;
 /** How long a poll waits by default. It is no claim about speed: machines are shared, and may stand still. */

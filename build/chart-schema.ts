@@ -1,5 +1,5 @@
 /**
- * Writes the settings of src/config.ts into the schema of the chart's values, and which values are required: `npm run chart`. The
+ * Writes the settings of src/config/settings.ts into the schema of the chart's values, and which values are required: `npm run chart`. The
  * rest of the schema is written by hand.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { SETTING_ENTRIES } from "../src/config.ts";
+import { SETTING_ENTRIES } from "../src/config/settings.ts";
 
 const CHART = resolve(import.meta.dirname, "../deploy/helm/lossd");
 export const SCHEMA_FILE = join(CHART, "values.schema.json");

@@ -1,7 +1,8 @@
 /** Parses the command line: `lossd [serve]`, `lossd check URL`, `lossd send FILE URL`. */
 import type { ParseArgsOptionsConfig } from "node:util";
 import { parseArgs } from "node:util";
-import { flagOf, SETTING_ENTRIES } from "../config.ts";
+import { flagOf } from "../config/config.ts";
+import { SETTING_ENTRIES } from "../config/settings.ts";
 import { nearest, withoutUser, wordList } from "../user-error.ts";
 import { below, readUrl } from "./address.ts";
 import { OPERATIONS } from "./operations.ts";

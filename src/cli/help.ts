@@ -1,5 +1,6 @@
 /** Help texts of the command line. */
-import { defaultText, flagOf, SETTING_GROUPS } from "../config.ts";
+import { flagOf } from "../config/config.ts";
+import { defaultText, SETTING_GROUPS } from "../config/settings.ts";
 import type { Topic } from "./command.ts";
 
 const COMMANDS = `lossd [serve]           serves log_softmax, nll_loss, cross_entropy and kl_div over HTTP

@@ -1,7 +1,7 @@
 /** Runs the command line: parses the arguments, runs the command, reports its failure. */
 import { once } from "node:events";
 import process from "node:process";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config.ts";
 import { failInCluster } from "../server/cluster-member.ts";
 import { unblock } from "../server/log-output.ts";
 import { LAST_FLUSH_MS } from "../server/log-stream.ts";

@@ -1,8 +1,8 @@
 /** Listens on the ports or the Unix socket of the settings, and explains failures in terms of the settings. */
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
-import type { Config } from "../config.ts";
-import { ConfigError, flagOf } from "../config.ts";
+import { ConfigError, flagOf } from "../config/config.ts";
+import type { Config } from "../config/settings.ts";
 import { shutDownAdmin } from "../http/server/shutdown.ts";
 import { listenOnSocket } from "./unix-socket.ts";
 

@@ -1,6 +1,6 @@
 /** Reads bearer tokens from files, for the server and for its clients. */
 import { readFileSync, statSync } from "node:fs";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config.ts";
 import { faultOf, UserError } from "../user-error.ts";
 
 /** Pattern of a bearer token (RFC 6750, section 2.1). */

@@ -5,7 +5,7 @@ import { chmodSync, existsSync, lstatSync, renameSync, unlinkSync } from "node:f
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import type { FastifyInstance } from "fastify";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config.ts";
 
 /** Lets owner and group connect. The folder's mode restricts them further. */
 const SOCKET_MODE = 0o660;

@@ -1,8 +1,8 @@
 /** One serving process: memory, HTTP server, shutdown. */
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
-import type { Config } from "../config.ts";
-import { originsOf, spansUrl } from "../config.ts";
+import { originsOf, spansUrl } from "../config/config.ts";
+import type { Config } from "../config/settings.ts";
 import { buildApp } from "../http/app.ts";
 import type { Tracing } from "../http/context.ts";
 import { LoadEstimate } from "../http/limits/load-estimate.ts";

@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { stalePartsOf } from "../../build/sources.mjs";
-import { SETTING_ENTRIES } from "../../src/config.ts";
+import { SETTING_ENTRIES } from "../../src/config/settings.ts";
 import {
   copyCheckout,
   copyReadable,

@@ -1,7 +1,7 @@
 /** The chart refuses wrong values with their places, and its schema has the settings of the server. */
 import { describe, expect, it } from "vitest";
 import { readSchema, withSettings } from "../../build/chart-schema.ts";
-import { SETTING_ENTRIES, SETTINGS } from "../../src/config.ts";
+import { SETTING_ENTRIES, SETTINGS } from "../../src/config/settings.ts";
 import { CHART, noHelm, render, withReason } from "./chart.ts";
 import { read } from "./objects.ts";
 
@@ -117,7 +117,7 @@ describe.skipIf(noHelm)(withReason("the release's name"), () => {
 });
 
 describe("the values of the chart", () => {
-  it("have the ranges and settings of src/config.ts in their schema (npm run chart)", () => {
+  it("have the ranges and settings of src/config/settings.ts in their schema (npm run chart)", () => {
     expect(withSettings(readSchema())).toEqual(readSchema());
     expect(SETTING_ENTRIES.length).toBe(
       Object.keys(readSchema().properties.settings!.properties).length + FIXED_SETTINGS.length,

@@ -152,6 +152,6 @@ it.each(["float64", "float32", "bfloat16"])(
 );
 
 it("names settings that exist", () => {
-  const settings = readFileSync(new URL("../../src/config.ts", import.meta.url), "utf8");
+  const settings = readFileSync(new URL("../../src/config/settings.ts", import.meta.url), "utf8");
   for (const [, name] of page.matchAll(/`([A-Z]+_[A-Z_]+)`/g)) expect(settings).toContain(`${name}:`);
 });

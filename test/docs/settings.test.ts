@@ -1,6 +1,6 @@
-/** docs/settings.md lists the settings of src/config.ts by group, with their defaults and meanings, and no others. */
+/** docs/settings.md lists the settings of src/config/settings.ts by group, with their defaults and meanings, and no others. */
 import { expect, it } from "vitest";
-import { defaultText, SETTING_ENTRIES, SETTING_GROUPS } from "../../src/config.ts";
+import { defaultText, SETTING_ENTRIES, SETTING_GROUPS } from "../../src/config/settings.ts";
 import { readPage } from "../support/blocks.ts";
 
 const page = readPage("docs/settings.md");

@@ -1,7 +1,7 @@
 /** The Arena: whatever is reserved comes back, nothing overlaps. */
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { readConfig } from "../../src/config.ts";
+import { readConfig } from "../../src/config/config.ts";
 import { loadKernel } from "../../src/kernel/load.ts";
 import { DEFAULT_BYTES } from "../../src/server/memory-budget.ts";
 import type { Region } from "../../src/tensor/arena.ts";

@@ -1,6 +1,6 @@
 /** CORS_ORIGINS: pages of other origins in a browser. */
 import { describe, expect, it } from "vitest";
-import { ConfigError, readConfig } from "../../../src/config.ts";
+import { ConfigError, readConfig } from "../../../src/config/config.ts";
 import { digestTokens } from "../../../src/http/server/auth.ts";
 import { tensor, writeTestFile } from "../../conformance/files.ts";
 import { useService } from "../../support/service.ts";
