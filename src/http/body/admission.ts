@@ -72,14 +72,13 @@ function secondsOf({ length, binary }: Cost): number {
   return secondsFor(length - binary, binary);
 }
 
+/** Returns the bytes that a request with this cost reserves. */
+function bytesOf({ memory }: Cost): number {
+  return memory + FIXED_BYTES;
+}
+
 /** Initial cost of a JSON body of unknown length, for its text and its numbers. */
 const SHORT_COST: Cost = { ...costOf(SHORT_BYTES, 0), memory: 5 * SHORT_BYTES };
-
-/** Calls `done` once the request has its memory, at once if it need not wait. */
-export function whenAdmitted(wait: Promise<void> | undefined, done: (error?: Error) => void): void {
-  if (wait === undefined) done();
-  else wait.then(() => done(), done);
-}
 
 /** Cost and format of a body, estimated from its headers. */
 export interface BodyEstimate {
@@ -166,6 +165,12 @@ export function admitLoss(
   return silence === undefined ? begin() : silence.then(begin);
 }
 
+/** Calls `done` once the request has its memory, at once if it need not wait. */
+export function whenAdmitted(wait: Promise<void> | undefined, done: (error?: Error) => void): void {
+  if (wait === undefined) done();
+  else wait.then(() => done(), done);
+}
+
 /** Adds the context of a loss to its request. */
 function addContext(
   { kernel, compressResponses = false }: Engine,
@@ -199,6 +204,7 @@ interface Reservation {
   readonly limit: SizeLimit;
 }
 
+/** Plans the reservation of a body that is not read in one piece. */
 function reservationOf(engine: Engine, { cost, coding, mayBeShort }: BodyEstimate): Reservation {
   const limit = limitOf(engine, cost, coding);
   if (!mayBeShort || cost.memory <= SHORT_COST.memory)
@@ -213,9 +219,46 @@ function reservationOf(engine: Engine, { cost, coding, mayBeShort }: BodyEstimat
   };
 }
 
-/** Returns the bytes that a request with this cost reserves. */
-function bytesOf({ memory }: Cost): number {
-  return memory + FIXED_BYTES;
+/** Returns the maximum size of the inflated body. */
+function limitOf(engine: Engine, { length }: Cost, coding: Coding | undefined): SizeLimit {
+  const limit = bodyLimitOf(engine);
+  return coding === undefined ? limit : inflatedSizeLimit(length, limit);
+}
+
+/** Adds the memory of a decoder, which uses no more of its window than the inflated body. */
+function withDecoder(cost: Cost, coding: Coding | undefined): Cost {
+  if (coding === undefined) return cost;
+  return { ...cost, memory: cost.memory + Math.min(coding.decoderBytes, cost.length) };
+}
+
+/** Counts the request as in progress until it ends, first with the short cost and then, if its body is long, with the longest. */
+function trackLoad(engine: Engine, loss: LossContext, { first, longest }: Reservation): void {
+  let leave = engine.load.add(secondsOf(first), () => loss.bytes / first.length);
+  if (longest !== undefined) {
+    loss.reserveLongest = () => {
+      leave?.();
+      checkCost(engine, longest);
+      loss.region.replaceLazily(bytesOf(longest));
+      leave = engine.load.add(secondsOf(longest), () => loss.bytes / longest.length);
+    };
+  }
+  if (leave !== undefined || longest !== undefined) loss.onEnd(() => leave?.());
+}
+
+/** Rejects a request that can never fit the Arena, or that would wait too long. */
+function checkCost({ arena, load }: Engine, cost: Cost): void {
+  checkMemory(arena, cost);
+  load.check(secondsOf(cost));
+}
+
+function checkMemory(arena: Arena, { memory, length }: Cost): void {
+  const room = arena.largest - FIXED_BYTES;
+  if (memory > room) {
+    throw tooLarge(`${memory} bytes that the numbers of a body of ${length} bytes may take`, {
+      bytes: room,
+      setting: "MEMORY_BUDGET",
+    });
+  }
 }
 
 /**
@@ -237,45 +280,4 @@ function firstByte({ raw, context }: FastifyRequest): Promise<void> | undefined 
     context.exchange.expectBody((problem) => end(() => reject(problem)));
     raw.once("readable", onByte).once("close", onByte);
   });
-}
-
-function limitOf(engine: Engine, { length }: Cost, coding: Coding | undefined): SizeLimit {
-  const limit = bodyLimitOf(engine);
-  return coding === undefined ? limit : inflatedSizeLimit(length, limit);
-}
-
-/** Counts the request as in progress until it ends, first with the short cost and then, if its body is long, with the longest. */
-function trackLoad(engine: Engine, loss: LossContext, { first, longest }: Reservation): void {
-  let leave = engine.load.add(secondsOf(first), () => loss.bytes / first.length);
-  if (longest !== undefined) {
-    loss.reserveLongest = () => {
-      leave?.();
-      checkCost(engine, longest);
-      loss.region.replaceLazily(bytesOf(longest));
-      leave = engine.load.add(secondsOf(longest), () => loss.bytes / longest.length);
-    };
-  }
-  if (leave !== undefined || longest !== undefined) loss.onEnd(() => leave?.());
-}
-
-/** Adds the memory of a decoder, which uses no more of its window than the inflated body. */
-function withDecoder(cost: Cost, coding: Coding | undefined): Cost {
-  if (coding === undefined) return cost;
-  return { ...cost, memory: cost.memory + Math.min(coding.decoderBytes, cost.length) };
-}
-
-/** Rejects a request that can never fit the Arena, or that would wait too long. */
-function checkCost({ arena, load }: Engine, cost: Cost): void {
-  checkMemory(arena, cost);
-  load.check(secondsOf(cost));
-}
-
-function checkMemory(arena: Arena, { memory, length }: Cost): void {
-  const room = arena.largest - FIXED_BYTES;
-  if (memory > room) {
-    throw tooLarge(`${memory} bytes that the numbers of a body of ${length} bytes may take`, {
-      bytes: room,
-      setting: "MEMORY_BUDGET",
-    });
-  }
 }
