@@ -1,7 +1,7 @@
 /** Examples with tensors as objects for the OpenAPI 3.0 document. A test sends each, too. */
-
 import { OPERANDS } from "../../wire/operands.ts";
 import type { Example } from "./examples/example.ts";
+import { mapValues } from "./examples/example.ts";
 import { EXAMPLES } from "./examples/index.ts";
 
 /** Results that are tensors, with the dtype of those that do not have the input's. */
@@ -63,11 +63,4 @@ function nulled(value: unknown): unknown {
 
 function shapeOf(value: unknown): number[] {
   return Array.isArray(value) ? [value.length, ...shapeOf(value[0])] : [];
-}
-
-function mapValues<A, B>(
-  record: Readonly<Record<string, A>>,
-  map: (value: A, name: string) => B,
-): Readonly<Record<string, B>> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
 }

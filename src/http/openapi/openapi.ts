@@ -6,6 +6,7 @@ import { MEDIA_TYPES } from "../content/content-headers.ts";
 import { OPERATIONS } from "../losses/operations.ts";
 import { CODE_SAMPLES } from "./code-samples.ts";
 import type { Example } from "./examples/example.ts";
+import { mapValues } from "./examples/example.ts";
 import { ERROR_EXAMPLES, EXAMPLES } from "./examples/index.ts";
 import { INFERENCE_EXAMPLES } from "./inference-examples.ts";
 import { statusExamples } from "./status-examples.ts";
@@ -15,14 +16,15 @@ export type Document = Pick<OpenAPIV3_1.Document, "paths" | "components">;
 
 const INT32_MAX = 2 ** 31 - 1;
 
-/** Adds the examples, which test/http/openapi/openapi.test.ts sends and compares with the responses, and the binary formats. */
-export function withExamples(document: Document): void {
+/** Adds the binary formats, and the examples, which test/http/openapi/openapi.test.ts sends and compares with the responses. */
+export function extendDocument(document: Document): void {
   nameReductions(document);
   nameFloats(document);
   describeFields(document);
-  const schemas = document.components?.schemas;
-  if (schemas !== undefined) schemas.Safetensors = SAFETENSORS;
-  if (schemas !== undefined) schemas.InferenceBinary = INFERENCE_BINARY;
+  Object.assign(document.components?.schemas ?? {}, {
+    Safetensors: SAFETENSORS,
+    InferenceBinary: INFERENCE_BINARY,
+  });
   for (const path of Object.keys(EXAMPLES)) addBinary(document, path);
   for (const path of Object.keys(document.paths ?? {})) {
     if (path.endsWith("/infer")) addInferenceBinary(document, path);
@@ -190,8 +192,4 @@ function queryParameter(
 
 function contentOf(part: unknown, type: string): OpenAPIV3_1.MediaTypeObject | undefined {
   return (part as { content?: Record<string, OpenAPIV3_1.MediaTypeObject> } | undefined)?.content?.[type];
-}
-
-function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
 }

@@ -5,7 +5,7 @@ import type { OpenAPIV3_1 } from "openapi-types";
 import { VERSION } from "../../version.ts";
 import { StaticDocument } from "../static/document.ts";
 import type { Document } from "./openapi.ts";
-import { withExamples } from "./openapi.ts";
+import { extendDocument } from "./openapi.ts";
 import { toOpenApi30 } from "./openapi-3.0.ts";
 
 /** Relative links from /docs/, because they also work below a proxy's path. */
@@ -41,7 +41,7 @@ export async function registerOpenApi(app: FastifyInstance): Promise<void> {
     },
     transformObject: (document) => {
       if (!("openapiObject" in document)) return document.swaggerObject;
-      withExamples(document.openapiObject as Document);
+      extendDocument(document.openapiObject as Document);
       return document.openapiObject;
     },
   });

@@ -19,3 +19,11 @@ export interface ErrorExample {
   readonly request: string;
   readonly response: Readonly<Record<string, unknown>> & { readonly code: string; readonly status: number };
 }
+
+/** Converts each value of a record. */
+export function mapValues<A, B>(
+  record: Readonly<Record<string, A>>,
+  map: (value: A, name: string) => B,
+): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value, name)]));
+}
