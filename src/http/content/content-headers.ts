@@ -126,7 +126,8 @@ export function shortenAccept(list: string): string {
 const RANGE_PARAMETERS = /;[ \t]*(?!q[ \t]*=)[^;,="\s]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"|[^;,"]*)/gi;
 
 /** Returns the preferred response format (RFC 9110, section 12.5.1), by default the format of the request. */
-export function responseFormatOf(accept = "", own: BodyFormat): BodyFormat {
+export function responseFormatOf(accept: string | undefined, own: BodyFormat): BodyFormat {
+  if (accept === undefined) return own;
   const ranges = shortenAccept(accept);
   if (ranges.trim() === "") return own;
   const other: BodyFormat = own === "json" ? "safetensors" : "json";

@@ -97,7 +97,8 @@ function klDivStreaming(
   { return_grad: wantsGrad = false }: Static<typeof KlDivRequest>,
   { entries }: Header,
 ): Streaming | NotStreamable {
-  const late = lateTensor(entries, ["target", "grad_output"]);
+  const names = entries.map(({ name }) => name);
+  const late = lateTensor(names, ["target", "grad_output"]);
   return late ?? { streamedOutput: wantsGrad ? "grad_input" : undefined, trailing: [] };
 }
 

@@ -125,8 +125,9 @@ function logSoftmaxStreaming(
 ): Streaming | NotStreamable {
   if (body.return_grad) return { reason: "the gradient needs the rows and grad_output side by side" };
   if (body.top_k !== undefined) return { streamedOutput: undefined, trailing: [] };
-  const hasIndex = entries.some(({ name }) => name === "index");
-  return lateTensor(entries, ["index"]) ?? { streamedOutput: hasIndex ? undefined : "output", trailing: [] };
+  const names = entries.map(({ name }) => name);
+  const streamedOutput = names.includes("index") ? undefined : "output";
+  return lateTensor(names, ["index"]) ?? { streamedOutput, trailing: [] };
 }
 
 /** POST /v1/log_softmax and the model log_softmax. */

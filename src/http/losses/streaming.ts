@@ -20,16 +20,15 @@ export interface NotStreamable {
   readonly reason: string;
 }
 
-/** Returns the reason not to stream a body in which one of these tensors comes after the input, because every row needs it. */
-export function lateTensor(entries: Header["entries"], names: readonly string[]): NotStreamable | undefined {
-  const late = names.find((name) => comesAfterInput(entries, name));
+/** Returns the reason not to stream a body whose tensors are `names` in order, if one of `needed`, which every row needs, comes after the input. */
+export function lateTensor(names: readonly string[], needed: readonly string[]): NotStreamable | undefined {
+  const late = needed.find((name) => comesAfterInput(names, name));
   return late === undefined ? undefined : { reason: `it would stream with ${late} before input` };
 }
 
 /** Whether a body has a tensor of this name, and behind the input. */
-function comesAfterInput(entries: Header["entries"], name: string): boolean {
-  const at = (wanted: string): number => entries.findIndex((entry) => entry.name === wanted);
-  return at(name) > at("input");
+function comesAfterInput(names: readonly string[], name: string): boolean {
+  return names.indexOf(name) > names.indexOf("input");
 }
 
 interface StreamFields extends LossFields {
@@ -45,9 +44,9 @@ export function lossStreaming(options: StreamFields, { entries }: Header): Strea
   if (sameShape(input!.shape, target!.shape) && !names.includes("target_weight")) {
     return { reason: "each row of a target of the input's shape is needed beside its logits" };
   }
-  const late = lateTensor(entries, ["target", "sample_weight", "target_weight", "grad_output"]);
+  const late = lateTensor(names, ["target", "sample_weight", "target_weight", "grad_output"]);
   if (late !== undefined) return late;
-  const weightComesLast = comesAfterInput(entries, "weight");
+  const weightComesLast = comesAfterInput(names, "weight");
   const needs: Readonly<Record<string, boolean>> = {
     "the gradient": wantsGrad,
     label_smoothing: Number(options.label_smoothing ?? 0) > 0,
