@@ -158,9 +158,10 @@ function startOfLastPiece(lines: Buffer, size: number): number {
   return start;
 }
 
+/** Counts the lines that end in these bytes. A newline at the start only ends a line that has been written. */
 function linesOf(bytes: Buffer): number {
   let lines = 0;
-  for (const byte of bytes) if (byte === NEWLINE) lines++;
+  for (let at = 1; at < bytes.length; at++) if (bytes[at] === NEWLINE) lines++;
   return lines;
 }
 

@@ -99,6 +99,17 @@ it("begins a new line after one that was torn by an error", async () => {
   expect(sink.dropped).toEqual({ buffer_full: 0, write_error: 1 });
 });
 
+it("counts each line once while writes fail behind one that was torn", async () => {
+  const { output: made, text } = output(64, [4, FULL, FULL, FULL]);
+  const sink = new LogStream(made);
+  for (const line of ["torn line\n", "lost\n", "lost, too\n", "kept\n"]) {
+    sink.write(line);
+    await sink.end();
+  }
+  expect(text()).toBe("torn\nkept\n");
+  expect(sink.dropped).toEqual({ buffer_full: 0, write_error: 3 });
+});
+
 it("tries a blocked write again, and drops nothing", async () => {
   const { output: made, text } = output(8, [3, BLOCKED, BLOCKED]);
   const sink = new LogStream(made);
