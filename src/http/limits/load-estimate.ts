@@ -90,7 +90,8 @@ export class LoadEstimate {
 
   /** Seconds by which a request in progress delays a request of `own` seconds. */
   #cost({ seconds, arrived, since }: RequestInProgress, now: number, own: number): number {
-    const part = arrived();
+    // A file of unknown length may exceed its estimate.
+    const part = Math.min(arrived(), 1);
     const announced = now - since <= FRESH_MS ? this.#trust : 0;
     // Half of the time passes as the body arrives, the other half until the response is sent.
     const left = seconds * (1 - part / 2);

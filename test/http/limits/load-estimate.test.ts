@@ -36,6 +36,12 @@ describe("the secondsFor", () => {
     );
   });
 
+  it("counts half of a body's time when more than its announced bytes have arrived", () => {
+    const load = new LoadEstimate(10);
+    load.add(40, () => 3);
+    expect(load.seconds).toBe(20);
+  });
+
   it("counts down while a body arrives, and to nothing when its request leaves", () => {
     const load = new LoadEstimate(10);
     let arrived = 0;
