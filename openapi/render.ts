@@ -16,7 +16,6 @@ export async function renderContract(): Promise<{ json: string; yaml: string; js
     engine: { kernel, arena, load, queue: new MemoryQueue(arena, 0), bodyLimit: 0, streamLimit: 0 },
     lifecycle: { phase: "starting" },
     metrics: new Metrics(arena, load),
-    metricsPage: undefined,
     metricsText: async () => "",
     logger: pino({ level: "silent" }),
   });

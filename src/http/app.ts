@@ -16,24 +16,24 @@ import { registerPages } from "./static/pages.ts";
 export interface AppOptions extends ServerOptions {
   readonly engine: Engine;
   readonly metrics: Metrics;
-  /** Renders GET /metrics. Undefined if metrics have a port of their own. */
-  readonly metricsPage: (() => Promise<string>) | undefined;
-  /** Renders the same text on either port, because the inference statistics are read from it. */
+  /** Renders the metrics, from which the inference statistics are read, too. */
   readonly metricsText: () => Promise<string>;
+  /** Whether metrics have a port of their own instead of GET /metrics here (default: false). */
+  readonly hasMetricsPort?: boolean;
   /** Pages of the playground and the guide (default: none). */
   readonly pages?: readonly Page[];
 }
 
 /** Builds the server, ready to listen. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { engine, lifecycle, metricsPage, metricsText, pages = [] } = options;
+  const { engine, lifecycle, metricsText, hasMetricsPort = false, pages = [] } = options;
   const app = createServer({ ...options, arena: engine.arena });
   await registerOpenApi(app);
   for (const schema of [...PROBLEM_SCHEMAS, ...HEALTH_SCHEMAS]) app.addSchema(schema);
   registerOperations(app, engine);
   await registerInference(app, engine, lifecycle, metricsText);
   registerHealth(app, lifecycle);
-  if (metricsPage !== undefined) registerMetrics(app, metricsPage);
+  if (!hasMetricsPort) registerMetrics(app, metricsText);
   registerPages(app, pages);
   registerDocs(app);
   return app;

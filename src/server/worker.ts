@@ -61,7 +61,7 @@ export async function serve(
   const tracing = await loadTracing(spansUrl(config), logger);
   const keepAlive = config.KEEP_ALIVE_S * 1000;
   const busy = new BusyConnections();
-  const hasOwnPort = config.METRICS_PORT > 0;
+  const hasMetricsPort = config.METRICS_PORT > 0;
   const app = await buildApp({
     engine: {
       kernel,
@@ -77,15 +77,15 @@ export async function serve(
     accepted,
     mustReconnect: member && ((connection) => busy.begin(connection)),
     metrics,
-    metricsPage: hasOwnPort ? undefined : page,
     metricsText: page,
+    hasMetricsPort,
     pages: readPages(),
     tracing,
     keepAlive,
     origins: originsOf(config.CORS_ORIGINS),
   });
   const admin =
-    hasOwnPort && member === undefined ? buildAdmin({ lifecycle, logger, keepAlive }, page) : undefined;
+    hasMetricsPort && member === undefined ? buildAdmin({ lifecycle, logger, keepAlive }, page) : undefined;
   const port = await listenBoth(app, admin, config, stopping);
   if (port === undefined) return void (await finish({ admin, tracing, member }));
   lifecycle.phase = "ready";

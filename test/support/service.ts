@@ -38,7 +38,7 @@ export interface ServiceOptions {
   /** Is told of every range of memory that a request takes. */
   readonly onTake?: (kernel: Kernel, start: number, end: number) => void;
   /** The page of metrics; default: that of this server. */
-  readonly metricsPage?: () => Promise<string>;
+  readonly metricsText?: () => Promise<string>;
   /** Takes the lines of the log; default: there is none. */
   readonly log?: (line: string) => void;
   /** The lowest level of its lines; default: info. */
@@ -124,7 +124,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   } = options;
   const logger = log === undefined ? pino({ level: "silent" }) : pino({ level }, { write: log });
   const metrics = new Metrics(arena, load);
-  const { metricsPage = () => metrics.registry.metrics() } = options;
+  const { metricsText = () => metrics.registry.metrics() } = options;
   const lifecycle: Lifecycle = { phase: "ready" };
   const pages = readPages();
   const app = await buildApp({
@@ -134,8 +134,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     accepted: { tokens },
     limits,
     metrics,
-    metricsPage,
-    metricsText: metricsPage,
+    metricsText,
     pages,
     origins,
     mustReconnect,

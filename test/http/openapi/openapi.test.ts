@@ -177,7 +177,7 @@ describe("refusals", () => {
   const stopping = useService();
   // As a process whose group is silent.
   const silent = new Problem("overloaded", "the cluster does not respond now");
-  const alone = useService({ metricsPage: () => Promise.reject(silent) });
+  const alone = useService({ metricsText: () => Promise.reject(silent) });
   beforeAll(() => {
     const { arena } = full();
     arena.reserve(arena.largest - 1_000_000);
