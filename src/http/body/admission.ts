@@ -87,7 +87,7 @@ export interface BodyEstimate {
   readonly coding: Coding | undefined;
   /** The model of an inference request. */
   readonly model?: string;
-  /** Whether the body is JSON of unknown length. */
+  /** Whether the body is JSON of unknown length, which first reserves for a short one. */
   readonly mayBeShort: boolean;
 }
 
@@ -119,7 +119,7 @@ export function admit(
     });
   }
   if (request.context.exchange.holdsBody) checkOptions(request.query);
-  // A file of unknown length may be short.
+  // A file of unknown length may be short, so it counts with BODY_LIMIT at most.
   const bytes = hasLength ? length : Math.min(length, engine.bodyLimit);
   // A file in one piece is in memory at once, usually with an output of its size.
   const memory = hasLength && length <= onePieceLimit(engine) ? 2 * length : 0;
