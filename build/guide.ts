@@ -129,7 +129,7 @@ function pageOf(source: Source): string {
 <header>
 <div class="brand"><strong>lossd</strong></div>
 <form class="search" role="search" aria-label="Guide" hidden>
-<input type="search" name="q" aria-label="Search the guide" placeholder="Search ( / )" autocomplete="off" spellcheck="false">
+<input type="search" name="q" aria-label="Search the guide" placeholder="Search (Ctrl K)" aria-keyshortcuts="Control+K Meta+K" autocomplete="off" spellcheck="false">
 <output></output>
 <ol aria-label="Results" hidden></ol>
 </form>

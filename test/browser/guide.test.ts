@@ -112,7 +112,7 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
     visit(async (page) => {
       await open(page, "recipes");
       const field = page.getByRole("searchbox");
-      await page.keyboard.press("/");
+      await page.keyboard.press("Control+k");
       await page.keyboard.type("body limit");
       const first = page.locator(".search li a").first();
       await expect.poll(() => first.textContent()).toMatch(/^Settings: Limits/);
@@ -124,7 +124,7 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       await expect.poll(() => page.url()).toBe(`${service().url}/guide/settings#limits`);
       expect(await page.locator("#limits").isVisible()).toBe(true);
 
-      await page.keyboard.press("/");
+      await page.keyboard.press("Control+k");
       await page.keyboard.type("grad_ouput");
       // A typo finds the word.
       await expect.poll(() => page.locator(".search li").count()).toBeGreaterThan(0);
@@ -255,6 +255,21 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       await other.selectOption("#theme", "dark");
       await expect.poll(choice).toEqual(["dark", "dark"]);
       await other.close();
+    }));
+
+  it("leaves keys alone to the browser and to dictation (WCAG 2.1.4)", () =>
+    visit(async (page) => {
+      await open(page, "recipes");
+      const isFocused = () => page.getByRole("searchbox").evaluate((one) => one === document.activeElement);
+      for (const key of ["/", "k", "Shift+K", "Alt+k", "Control+Alt+k"]) {
+        await page.keyboard.press(key);
+        expect(await isFocused(), key).toBe(false);
+      }
+      for (const key of ["Control+k", "Meta+k"]) {
+        await page.keyboard.press(key);
+        expect(await isFocused(), key).toBe(true);
+        await page.getByRole("searchbox").blur();
+      }
     }));
 
   it("has a name for each row of a table whose corner is empty", () =>

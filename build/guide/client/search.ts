@@ -25,7 +25,7 @@ async function fetchIndex(): Promise<MiniSearch<Entry>> {
   return MiniSearch.loadJSON<Entry>(await response.text(), SEARCH_OPTIONS);
 }
 
-/** Connects the field and the list of results. "/" moves to the field, the arrows move through the results. */
+/** Connects the field and the list of results. Control and K (or Command and K) move to the field, the arrows through the results. */
 export function connectSearch(): void {
   const form = document.querySelector<HTMLFormElement>(".search")!;
   const field = form.querySelector("input")!;
@@ -79,15 +79,12 @@ export function connectSearch(): void {
   for (const event of ["focusin", "pointerdown"])
     document.addEventListener(event, ({ target }) => showListFor(target));
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isEditable(event.target))
-      return;
+    // A key alone would act on dictated words (WCAG 2.1.4), and "/" is Firefox's own search.
+    const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+    if (key !== "k" || ctrlKey === metaKey || altKey || shiftKey) return;
     event.preventDefault();
     field.focus();
   });
-}
-
-function isEditable(target: EventTarget | null): boolean {
-  return target instanceof Element && target.matches("input, select, textarea");
 }
 
 function countText(count: number): string {
