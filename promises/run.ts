@@ -54,7 +54,7 @@ function writePage(table: readonly string[]): void {
   const { length, 0: cpu } = cpus();
   const text = `Last proved on ${day}, ${cpu?.model.trim()}, ${length} cores, Node ${process.version}.
 
-| | promise | last value | |
+| | promise | last value | result |
 |---|---|---|---|
 ${table.join("\n")}
 `;

@@ -272,6 +272,17 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
       }
     }));
 
+  it("has a name for each column but the first of every table", () =>
+    visit(async (page) => {
+      await open(page, "");
+      const links = page.locator(".pages a");
+      const names = await links.evaluateAll((all) => all.map((one) => one.getAttribute("href")!));
+      for (const name of names) {
+        await open(page, name);
+        expect(await page.locator("main thead td:not(:first-child)").count(), name).toBe(0);
+      }
+    }));
+
   it("has a name for each row of a table whose corner is empty", () =>
     visit(async (page) => {
       await open(page, "losses");
