@@ -250,4 +250,7 @@ function operandOf(field: "input" | "target"): Nested {
 
 const failure = await loadLibrary().catch((error: Error) => error);
 if (failure === undefined) start();
-else setText("problem", `This page cannot compute in this browser: ${failure.message}`);
+else {
+  setText("steps", "");
+  setText("problem", `The kernels, which compute, cannot be loaded: ${failure.message}`);
+}

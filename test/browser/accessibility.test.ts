@@ -120,6 +120,7 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
       async (page) => {
         await page.goto(service().url);
         await expect.poll(() => page.textContent("main")).toContain("needs JavaScript");
+        expect(await page.locator("#loading").isVisible()).toBe(false);
       },
       { javaScriptEnabled: false },
     ));

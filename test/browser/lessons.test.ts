@@ -401,8 +401,22 @@ describe.skipIf(!HAS_CHROMIUM)("asking the server", () => {
       await page.reload();
       await expect
         .poll(() => page.textContent("#problem"))
-        .toMatch(/^This page cannot compute in this browser: .*expected the kernels, got HTTP status 404$/);
+        .toMatch(
+          /^The kernels, which compute, cannot be loaded: .*expected the kernels, got HTTP status 404$/,
+        );
+      expect(await page.textContent("#steps")).toBe("");
       expect(await violationsOf(page)).toEqual([]);
+    }, OWN_CONTEXT));
+
+  it("begins when the script has arrived, and the page says so until then", () =>
+    visit(async (page) => {
+      await page.route("**/page.js", (route) => route.abort());
+      await page.reload();
+      expect(await page.textContent("#steps")).toMatch(/^Loading\. If this stays, load the page again/);
+      await page.unroute("**/page.js");
+      await page.reload();
+      await page.waitForSelector("#step-input");
+      expect(await page.textContent("#steps")).not.toContain("Loading");
     }, OWN_CONTEXT));
 
   it("works offline but for that", () =>
