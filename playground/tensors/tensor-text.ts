@@ -16,9 +16,16 @@ export interface ParsedTensor {
 const MAX_EXCERPT_CHARS = 40;
 const NUMBER = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
 const INFINITY = /^([-+]?)(?:inf|infinity|∞)$/i;
-/** `array(...)` and `tensor(...)`, with the keyword arguments after the numbers. */
-const PRINTED = /^(?:(?:np|numpy|torch)\.)?(?:array|tensor)\s*\((.*?)(?:,\s*\w+\s*=[^[\]]*)?\)$/s;
-const TOKEN = /\s+|[[\](),;]|"[^"\n]*"|'[^'\n]*'|[^\s[\](),;"']+|["']/y;
+/** Text before lists: prompts, the name of a variable, and the title of PyTorch's parameters. */
+const LEAD = /^(?:(?:>>>|Out\[\d+\]:|Parameter containing:|[a-z_][\w.]*\s*=)\s*)*/i;
+/** Python's constructors, which NumPy 2 also prints around each number: `tensor(`, `np.float32(`. */
+const CONSTRUCTOR = /(?:[a-z]\w*\.)*(?:(?:as_?)?(?:array|tensor)|b?float\d*|u?int\d*)\s*\(/i;
+/** A named argument behind the numbers: `, dtype=torch.float64`, `, shape=(2, 3)`, `, grad_fn=<AddBackward0>`. */
+const ARGUMENT = /^,\s*[a-z_]\w*\s*=\s*[\w.]*(?:\([^()]*\)|<[^>]*>|"[^"]*"|'[^']*')?/i;
+const TOKEN = new RegExp(
+  `${ARGUMENT.source.slice(1)}|${CONSTRUCTOR.source}|${/\s+|[[\](),;]|"[^"\n]*"|'[^'\n]*'|[^\s[\](),;"']+|["']/.source}`,
+  "iy",
+);
 
 /**
  * Parses a tensor. Returns undefined for blank text.
@@ -30,7 +37,7 @@ export function parseTensor(text: string): ParsedTensor | undefined {
   if (plain === "") return undefined;
   if (plain.startsWith("{"))
     throw new TextError("Write numbers or lists; objects with shape and data are for programs.");
-  if (/[[(]/.test(plain)) return { value: parseLists(PRINTED.exec(plain)?.[1] ?? plain), note: "" };
+  if (/[[(]/.test(plain)) return { value: parseLists(plain), note: "" };
   return parseRows(plain);
 }
 
@@ -96,36 +103,52 @@ export function toJson(value: unknown): string {
 /** Marks a semicolon in a list until {@link splitRows} removes it. */
 const ROW_END = ";";
 
+/** A list whose end has not been read. */
+interface OpenList {
+  readonly list: Nested[];
+  /** True for the arguments of a constructor, which are no dimension. */
+  readonly isCall: boolean;
+}
+
 /** Parses bracketed lists. Commas and blanks separate elements, semicolons separate rows. Adjacent lists become one list. */
 function parseLists(text: string): Nested {
   const top: Nested[] = [];
-  const open: Nested[][] = [top];
-  TOKEN.lastIndex = 0;
+  const open: OpenList[] = [{ list: top, isCall: false }];
+  let rank = 0;
+  TOKEN.lastIndex = LEAD.exec(text)![0].length;
   for (let token = TOKEN.exec(text); token !== null; token = TOKEN.exec(text)) {
     const [word] = token;
-    if (/^[\s,]/.test(word)) continue;
-    if (word === ";") open.at(-1)!.push(ROW_END);
-    else if (word === "[" || word === "(") {
+    const { list, isCall } = open.at(-1)!;
+    if (/^[\s,]+$/.test(word) || (isCall && ARGUMENT.test(word))) continue;
+    if (word === ";") list.push(ROW_END);
+    else if (word.endsWith("[") || word.endsWith("(")) {
+      const next = { list: [], isCall: word.length > 1 };
+      if (!next.isCall) rank += 1;
       // Further functions descend into the lists by recursion, for which the stack must suffice.
-      if (open.length > MAX_RANK)
+      if (rank > MAX_RANK)
         throw new TextError(`${positionOf(text, token.index)}: a tensor has at most ${MAX_RANK} dimensions.`);
-      const list: Nested[] = [];
-      open.at(-1)!.push(list);
-      open.push(list);
+      list.push(next.list);
+      open.push(next);
     } else if (word === "]" || word === ")") {
-      const list = open.pop()!;
+      open.pop();
       if (open.length === 0)
         throw new TextError(`${positionOf(text, token.index)}: this ${word} closes nothing.`);
-      open.at(-1)!.splice(-1, 1, splitRows(list));
+      if (!isCall) rank -= 1;
+      const closed = splitRows(list);
+      open.at(-1)!.list.splice(-1, 1, isCall ? unwrap(closed) : closed);
     } else {
       const value = parseNumber(word);
       if (value === undefined) throw new TextError(`${positionOf(text, token.index)}: ${notANumber(word)}`);
-      open.at(-1)!.push(value);
+      list.push(value);
     }
   }
   if (open.length > 1) throw new TextError("A list is not closed: a ] is missing.");
-  const all = splitRows(top);
-  return all.length === 1 ? all[0]! : all;
+  return unwrap(splitRows(top));
+}
+
+/** Returns the only element of a list, or the list. */
+function unwrap(list: readonly Nested[]): Nested {
+  return list.length === 1 ? list[0]! : list;
 }
 
 /** Splits a list at its semicolons into a matrix. Rows of one number each become a list, as in {@link parseRows}. */
@@ -166,15 +189,33 @@ function parseRows(text: string): ParsedTensor {
         .filter((row) => row.trim() !== "")
         .map((row) => ({ line: index + 1, words: splitWords(row, separator) })),
     );
-  const hasHeader =
-    rows.length > 1 && rows[0]!.words.every((word) => /[a-z]/i.test(word) && parseNumber(word) === undefined);
+  const heads = headsOf(rows.map(({ words }) => words));
   const values = rows
-    .slice(hasHeader ? 1 : 0)
-    .map(({ line, words }) => words.map((word, index) => parseCell(word, line, index)));
-  const note = hasHeader ? "The first line has no numbers and was left out." : "";
+    .slice(heads.lines)
+    .map(({ line, words }) => words.slice(heads.columns).map((word, index) => parseCell(word, line, index)));
   const list = values.length > 1 && values.every((row) => row.length === 1) ? values.flat() : values;
-  const value = list.length > 1 ? list : values[0]!;
-  return { value: value.length === 1 ? value[0]! : value, note };
+  return { value: unwrap(list.length > 1 ? list : values[0]!), note: noteOf(heads) };
+}
+
+/** How many lines and columns of a table are headings, each 0 or 1. */
+interface Heads {
+  readonly lines: number;
+  readonly columns: number;
+}
+
+/** Finds headings of columns, and a column without one, which has the names of the rows in R and pandas. */
+function headsOf([first = [], ...rows]: readonly (readonly string[])[]): Heads {
+  const names = first[0] === "" ? first.slice(1) : first;
+  const isHead = (word: string): boolean => /[a-z]/i.test(word) && parseNumber(word) === undefined;
+  if (rows.length === 0 || names.length === 0 || !names.every(isHead)) return { lines: 0, columns: 0 };
+  return { lines: 1, columns: rows.every((row) => row.length === names.length + 1) ? 1 : 0 };
+}
+
+function noteOf({ lines, columns }: Heads): string {
+  if (lines === 0) return "";
+  return columns === 0
+    ? "The first line has no numbers and was left out."
+    : "The first line has no numbers and was left out, as was the first column, which has no heading.";
 }
 
 function separatorOf(text: string): string | RegExp {

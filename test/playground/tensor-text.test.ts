@@ -35,6 +35,21 @@ describe("text of tensors", () => {
       "tensor([[1., 2.5], [3., -inf]], device='cuda:0', grad_fn=<AddBackward0>)",
       MATRIX,
     ],
+    [
+      "PyTorch's parameters",
+      "Parameter containing:\ntensor([[1., 2.5], [3., -inf]], requires_grad=True)",
+      MATRIX,
+    ],
+    ["NumPy 2's numbers", "[[np.float32(1.0), np.float64(2.5)], [np.int64(3), np.float32(-inf)]]", MATRIX],
+    ["a list of tensors", "[tensor([1., 2.5], device='cuda:0'), tensor([3., -inf])]", MATRIX],
+    ["a list of tensors with a number each", "[tensor(1.), tensor(0., grad_fn=<MulBackward0>)]", [1, 0]],
+    ["tensors below each other", "tensor([1., 2.5])\ntensor([3., -inf])", MATRIX],
+    ["JAX's print", "Array([[1., 2.5], [3., -inf]], dtype=float32)", MATRIX],
+    ["a shape among the arguments", "array([[1., 2.5], [3., -inf]], shape=(2, 2), dtype=float32)", MATRIX],
+    ["a line of Python", 'logits = torch.tensor([[1., 2.5], [3., float("-inf")]])', MATRIX],
+    ["a line of a session", ">>> [[1, 2.5], [3, -inf]]", MATRIX],
+    ["a result of IPython", "Out[12]: array([[1. , 2.5],\n       [3. , -inf]])", MATRIX],
+    ["a tensor of 8 dimensions", "tensor([[[[[[[[1]]]]]]]])", [[[[[[[[1]]]]]]]]],
     ["lists without one around them", "[1, 2.5]\n[3, -inf]", MATRIX],
     ["a spreadsheet's clipboard", "1\t2.5\r\n3\t-inf\r\n", MATRIX],
     ["CSV", "1,2.5\n3,-inf\n", MATRIX],
@@ -89,6 +104,16 @@ describe("text of tensors", () => {
     });
   });
 
+  it.each([
+    ["pandas' print", "     cat  dog\n0  1.0  2.5\n1  3.0  -inf"],
+    ["pandas' CSV", ",cat,dog\n0,1.0,2.5\n1,3.0,-inf"],
+    ["a spreadsheet", "\tcat\tdog\r\nrow 1\t1\t2.5\r\nrow 2\t3\t-inf\r\n"],
+  ])("the rows' names of %s are left out, and it is said", (_name, text) => {
+    const note =
+      "The first line has no numbers and was left out, as was the first column, which has no heading.";
+    expect(parseTensor(text)).toEqual({ value: MATRIX, note });
+  });
+
   it("nothing is undefined", () => {
     expect(parseTensor("  \n")).toBeUndefined();
   });
@@ -104,6 +129,10 @@ describe("text of tensors", () => {
     ["[true, null]", "Line 1, column 2: true is not a number."],
     ['["it\'s", 1]', 'Line 1, column 2: "it\'s" is not a number.'],
     ["[".repeat(9), "Line 1, column 9: a tensor has at most 8 dimensions."],
+    ["tensor([True])", "Line 1, column 9: True is not a number."],
+    ["sin([1, 2])", "Line 1, column 1: sin is not a number."],
+    ["[1, x=2]", "Line 1, column 3: , x=2 is not a number."],
+    ["tensor(indices=tensor([[0]]), size=(2,))", "Line 1, column 8: indices=tensor is not a number."],
     ["1\t\t3", "Line 1: number 2 is missing."],
     ["1,5\t2,5", "Line 1: 1,5 is not a number. Write a point for the decimal comma."],
     ["1,5;2,5", "Line 1: 1,5 is not a number. Write a point for the decimal comma."],
