@@ -11,12 +11,16 @@ export function followEdits(form: HTMLElement): void {
   });
 }
 
+/** The layout of a longer text takes more than 0.1 s, of half a million rows 9 s. */
+const LONG_TEXT_CHARS = 100_000;
+
 /**
  * Sets the text of a control. Replaces an edited text area by a copy, which has no undo history: Chromium keeps the
  * history of the old text, and undoes its edits at their offsets in the new one.
  */
 export function setControlText(name: string, text: string): void {
   const control = byId(name) as HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+  control.classList.toggle("long", text.length > LONG_TEXT_CHARS);
   if (control instanceof HTMLTextAreaElement && edited.has(control)) replaceText(control, text);
   else control.value = text;
 }

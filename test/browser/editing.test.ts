@@ -206,6 +206,30 @@ describe.skipIf(!HAS_CHROMIUM)("a score in its cell", () => {
     }, options),
   );
 
+  it("does not wait for the layout of a text of more than 100,000 characters that is out of view", () =>
+    visit(
+      async (page) => {
+        const numbers = Array.from({ length: 25_000 }, (_, n) => `${n % 7}.5`);
+        for (const [count, isSkipped] of [
+          [25_000, true],
+          [10, false],
+        ] as const) {
+          await fill(page, "#target", "0");
+          await fill(page, "#input", numbers.slice(0, count).join(" "));
+          const heightOf = () => page.locator("#input").evaluate((text: HTMLElement) => text.offsetHeight);
+          const height = await heightOf();
+          await score(page, 0).press("ArrowUp");
+          expect(await page.inputValue("#input")).toMatch(/^\[0\.6, 1\.5/);
+          const visibility = await page
+            .locator("#input")
+            .evaluate((text) => getComputedStyle(text).contentVisibility);
+          expect(visibility).toBe(isSkipped ? "auto" : "visible");
+          expect(await heightOf()).toBe(height);
+        }
+      },
+      { viewport: { width: 900, height: 300 } },
+    ));
+
   it("is among the results, which come before the numbers and the folded options at 390 pixels", () =>
     visit(async (page) => {
       const top = async (selector: string): Promise<number> =>
