@@ -53,6 +53,18 @@ describe.skipIf(!HAS_CHROMIUM)("the reference in chromium", () => {
     LARGE_PAGE_MS,
   );
 
+  it("shows the button that copies a path where the keyboard has reached it", () =>
+    visit(async (page) => {
+      await openClosed(page);
+      const copy = page.locator(".opblock-summary button[aria-label^='Copy path']").first();
+      const widthOfCopy = () => copy.evaluate((button) => button.getBoundingClientRect().width);
+      expect(await widthOfCopy()).toBe(0);
+      await page.locator(".opblock-summary-path a").first().focus();
+      await page.keyboard.press("Tab");
+      expect(await copy.evaluate((button) => button === document.activeElement)).toBe(true);
+      await expect.poll(widthOfCopy).toBe(24);
+    }));
+
   it("follows the system's theme, and the choice made on any page", () =>
     visit(
       async (page) => {
