@@ -5,7 +5,7 @@ import { EXAMPLES } from "../../playground/request/examples.ts";
 import { HAS_CHROMIUM } from "../support/chromium.ts";
 import { useService } from "../support/service.ts";
 import type { VisitOptions } from "./visit.ts";
-import { choose, fill, useVisits, violationsOf, widthOf } from "./visit.ts";
+import { choose, fill, OWN_CONTEXT, useVisits, violationsOf, widthOf } from "./visit.ts";
 
 const GUIDE_PAGES = ["", "start", "losses", "sdk", "sdk-java", "options"];
 
@@ -81,6 +81,24 @@ describe.skipIf(!HAS_CHROMIUM)("in chromium", () => {
       }),
     60_000,
   );
+
+  it("prints whole tables in their colors", () =>
+    visit(async (page) => {
+      await page.emulateMedia({ media: "print" });
+      const styles = await page
+        .locator(".scroll, .cell")
+        .evaluateAll((all) =>
+          all.map((one) => [
+            one.className,
+            getComputedStyle(one).overflowX,
+            getComputedStyle(one).printColorAdjust,
+          ]),
+        );
+      for (const [name, overflow, colors] of styles)
+        if (name === "scroll") expect(overflow).toBe("visible");
+        else expect(colors).toBe("exact");
+      expect(styles.length).toBeGreaterThan(20);
+    }, OWN_CONTEXT));
 
   it("grows with the font size of the browser, and draws the titles of the curves whole", () =>
     visit(async (page) => {

@@ -68,6 +68,9 @@ describe.skipIf(!HAS_CHROMIUM)("the guide in chromium", () => {
           );
         const scheme = () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme);
         expect(await scheme()).toBe("light");
+        await open(page, "formats");
+        const overflowOf = (table: Element) => getComputedStyle(table).overflowX;
+        expect(await page.locator(".wide").first().evaluate(overflowOf)).toBe("visible");
       },
       { colorScheme: "dark" },
     ));
