@@ -3,6 +3,8 @@ export interface Skeleton {
   readonly value: unknown;
   /** Validator that has accepted the value. */
   acceptedBy: unknown;
+  /** Whether a second body has had it, because what is kept for bodies that never come takes time of the garbage collector. */
+  isRepeated: boolean;
   /** Kept by the user of the body for the next one with this skeleton. */
   repeat: unknown;
 }

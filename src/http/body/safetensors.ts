@@ -72,9 +72,11 @@ function readShort({ url, query }: FastifyRequest, file: Buffer): ShortFile {
   const data = file.subarray(begin);
   const text = `${url} ${file.toString("latin1", PREFIX_BYTES, begin)}`;
   let skeleton = skeletons.get(text);
-  if (skeleton === undefined) {
+  if (skeleton !== undefined) skeleton.isRepeated = true;
+  else {
     const header = readHeader(file.subarray(PREFIX_BYTES, begin), data.length, checkName);
-    skeleton = { header, value: bodyOf(header, query), acceptedBy: undefined, repeat: undefined };
+    const value = bodyOf(header, query);
+    skeleton = { header, value, acceptedBy: undefined, isRepeated: false, repeat: undefined };
     remember(skeletons, text, skeleton);
   }
   checkDataBytes(skeleton.header, data.length);

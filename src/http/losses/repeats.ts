@@ -55,7 +55,7 @@ export function takePrepared(loss: LossContext, route: object, body: Repeatable)
   return repeat.prepared;
 }
 
-/** Keeps the loss of a body for repetitions once it has run, unless it needed more memory than the request had reserved. */
+/** Keeps the loss of a body for repetitions once it has run, unless its skeleton is new or it needed more memory than the request had reserved. */
 export function keepPrepared(
   { kernel, responseFormat, input }: LossContext,
   route: object,
@@ -63,7 +63,7 @@ export function keepPrepared(
   prepared: Prepared,
 ): Prepared {
   const { memory } = prepared;
-  if (memory === undefined) return prepared;
+  if (memory === undefined || !skeleton.isRepeated) return prepared;
   const onEnd = (): void => {
     if (source !== undefined) source.bytes = NO_BYTES;
     skeleton.repeat = repeat;

@@ -124,8 +124,9 @@ export class JsonReader {
     this.#region.alloc(Math.max(0, this.#word(NEXT) - this.#region.next));
     const text = this.#skeleton();
     let skeleton = skeletons.get(text);
-    if (skeleton === undefined) {
-      skeleton = { value: JSON.parse(text), acceptedBy: undefined, repeat: undefined };
+    if (skeleton !== undefined) skeleton.isRepeated = true;
+    else {
+      skeleton = { value: JSON.parse(text), acceptedBy: undefined, isRepeated: false, repeat: undefined };
       if (countMembers(skeleton.value) !== this.#word(MEMBERS)) throw duplicateKey(text);
       remember(skeletons, text, skeleton);
     }

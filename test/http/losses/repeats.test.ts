@@ -1,6 +1,6 @@
 /**
- * Bodies that repeat the options and shapes of earlier ones: PyTorch's cases with other numbers, each compared with the answer of
- * another service, for which the body repeats nothing because its memory is another.
+ * Bodies that repeat the options and shapes of earlier ones, of which the second one's loss is kept: PyTorch's cases with other numbers,
+ * each compared with the answer of another service, for which the body repeats nothing because its memory is another.
  */
 import { describe, expect, it } from "vitest";
 import type { Case, CaseTensor } from "../../conformance/case.ts";
@@ -111,6 +111,9 @@ describe("a file with the header of an earlier one", () => {
       ["", "loss"],
       ["?reduction=none", "losses"],
       ["", "loss"],
+      ["?reduction=none", "losses"],
+      ["", "loss"],
+      ["?reduction=none", "losses"],
     ] as const) {
       const { json } = await service().send("POST", `${CE}${query}`, file(1), headers);
       expect(Object.keys(json)).toEqual([member, "total_weight"].toSorted());
@@ -118,7 +121,7 @@ describe("a file with the header of an earlier one", () => {
   });
 
   it("has its own format of the response, and is refused with its own length", async () => {
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < 4; round++) {
       expect((await service().send("POST", CE, file(1), headers)).json.loss).toBeCloseTo(0.3132617, 6);
       const asFile = await service().send("POST", CE, file(1), { ...headers, accept: FILE_TYPE });
       expect(asFile.headers["content-type"]).toBe(FILE_TYPE);
@@ -134,7 +137,7 @@ describe("a file with the header of an earlier one", () => {
       input: tensor("float32", [1, 2], () => 0),
       target: tensor("int64", [1], () => 2),
     });
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < 4; round++) {
       expect((await service().send("POST", CE, file(round), headers)).status).toBe(200);
       const { status, json } = await service().send("POST", CE, body, headers);
       expect([status, json.errors[0].pointer]).toEqual([422, "/target/0"]);
@@ -154,7 +157,7 @@ it("an inference without bytes is repeated with and without the header of its JS
     parameters: { reduction: "sum" },
   });
   const length = { "inference-header-content-length": String(body.length) };
-  for (const headers of [{}, length, {}, length, length]) {
+  for (const headers of [{}, {}, length, {}, length, length]) {
     const path = "/v2/models/cross_entropy/infer";
     const { status, json } = await service().send("POST", path, body, headers);
     expect(status).toBe(200);
@@ -176,9 +179,25 @@ describe("a body with the text of an earlier one", () => {
     }
   });
 
+  it("has its own shape of as many numbers", async () => {
+    const shapes = [
+      [2, 3],
+      [3, 2],
+      [1, 6],
+    ] as const;
+    for (let round = 0; round < 4; round++) {
+      for (const [rows, classes] of shapes) {
+        const input = Array.from({ length: rows }, () => new Array(classes).fill(1));
+        const { json } = await service().post("/v1/log_softmax", { input, dim: 1 });
+        expect(json.output).toHaveLength(rows);
+        expect(json.output[0][0]).toBeCloseTo(-Math.log(classes), 6);
+      }
+    }
+  });
+
   it("has its own operation", async () => {
     const body = { input: [[-0.5, -1]], target: [1] };
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < 4; round++) {
       expect((await service().post("/v1/nll_loss", body)).json.loss).toBe(1);
       expect((await service().post("/v1/cross_entropy", body)).json.loss).toBeCloseTo(0.9740769, 6);
     }
@@ -186,20 +205,24 @@ describe("a body with the text of an earlier one", () => {
 
   it("has its own numbers, also a bare one", async () => {
     const answers: number[] = [];
-    for (const target of [0, 1, 0, 1]) {
+    for (const target of [0, 1, 0, 1, 0, 1]) {
       const { json } = await service().post("/v1/cross_entropy", { input: [3, 0], target });
       answers.push(json.loss);
     }
-    expect(answers.slice(2)).toEqual(answers.slice(0, 2));
+    expect(answers.slice(4)).toEqual(answers.slice(0, 2));
     expect(answers[1]! - answers[0]!).toBeCloseTo(3, 5);
   });
 
   it("has its own format of the response", async () => {
     const accept = { accept: "application/vnd.safetensors" };
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < 4; round++) {
       expect((await service().post("/v1/log_softmax", { input, dim: 1 })).json.output.dtype).toBe("float32");
       const file = await service().post("/v1/log_softmax", { input, dim: 1 }, accept);
       expect(file.headers["content-type"]).toBe("application/vnd.safetensors");
+      const flat = { input, dim: 1, format: "flat" };
+      expect((await service().post("/v1/log_softmax", flat)).status).toBe(200);
+      const refused = await service().post("/v1/log_softmax", flat, accept);
+      expect([refused.status, refused.json.code]).toEqual([422, "option_without_effect"]);
     }
   });
 
