@@ -104,15 +104,15 @@ export function testSdk(language: string): void {
     expect(await shell(check, folder)).toBe("");
   }, 600_000);
 
-  it("tells refusals from a proxy's page and from no answer", async ({ skip }) => {
+  it("tells errors of lossd from a proxy's page and from no response", async ({ skip }) => {
     skip(!isInstalled, "it is not installed");
     for (const status of [502, 503]) {
       Object.assign(front(), { target: open().url, manner: asProxy(status) });
-      const told = said.replace(/^target_out.*$/m, `not lossd's answer: ${status}`);
+      const told = said.replace(/^target_out.*$/m, `not a response of lossd: ${status}`);
       expectPrinted(await runProgram(false), told);
     }
     front().manner = asGone;
-    expect(await runProgram(false)).toMatch(/^no answer: [\s\S]*^values 100000 /m);
+    expect(await runProgram(false)).toMatch(/^no response: [\s\S]*^values 100000 /m);
   }, 300_000);
 
   it("is refused without a token", async ({ skip }) => {
