@@ -60,5 +60,7 @@ export function listenError(
   if (known === undefined) return undefined;
   const [fault, of] = known;
   const flag = flagOf(of === "host" ? "HOST" : setting);
-  return new ConfigError(`HOST=${host} ${setting}=${config[setting]}: ${fault}; --${flag} takes another`);
+  return new ConfigError(
+    `HOST=${host} ${setting}=${config[setting]}: ${fault}; choose another with --${flag}`,
+  );
 }

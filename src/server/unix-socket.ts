@@ -81,10 +81,10 @@ function removeSocket(path: string, stale: Stats): void {
 
 /** System errors in terms of the setting. */
 const SOCKET_FAULTS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another server listens on it; --socket takes another",
+  EADDRINUSE: "another server listens on it; choose another path with --socket",
   EACCES: "this user may not create a socket there",
   EROFS: "its folder cannot be written to",
-  ENOENT: "another server that starts has removed it; --socket takes another",
+  ENOENT: "another server that starts has removed it; choose another path with --socket",
 };
 
 /** Explains a failure in terms of the settings if they are the cause. */

@@ -100,13 +100,13 @@ describe("before the server is built, npm start", () => {
       1,
       "TOKENS_FILE=/nope: there is no such file",
     ],
-    ["a port in use", { PORT: "busy" }, [], 1, "the port is in use; --port takes another"],
+    ["a port in use", { PORT: "busy" }, [], 1, "the port is in use; choose another with --port"],
     [
       "a port for metrics in use",
       { METRICS_PORT: "busy" },
       [],
       1,
-      "the port is in use; --metrics-port takes another",
+      "the port is in use; choose another with --metrics-port",
     ],
   ])("refuses %s in one line", async (_what, given, args, code, text) => {
     const busy = await busyPort();

@@ -238,13 +238,13 @@ describe("lossd", () => {
       env: { PORT: "0", [setting]: String(port) },
     });
     const flag = setting === "PORT" ? "--port" : "--metrics-port";
-    const text = `lossd: HOST=127.0.0.1 ${setting}=${port}: the port is in use; ${flag} takes another\n`;
+    const text = `lossd: HOST=127.0.0.1 ${setting}=${port}: the port is in use; choose another with ${flag}\n`;
     expect([code, err]).toEqual([1, text]);
   });
 
-  it("says that this machine does not have an address, and which flag takes another", async () => {
+  it("says that this machine does not have an address, and which flag chooses another", async () => {
     const { code, err } = await lossd(["--host", "192.0.2.1", "--port", "0", "--workers", "1"]);
-    const text = "HOST=192.0.2.1 PORT=0: this machine does not have the address; --host takes another";
+    const text = "HOST=192.0.2.1 PORT=0: this machine does not have the address; choose another with --host";
     expect([code, err]).toEqual([1, `lossd: ${text}\n`]);
   });
 });

@@ -159,7 +159,7 @@ it.each(["1", "2"])(
     onTestFinished(() => void other.close());
     await once(other, "listening");
     expect(await refusal(path, WORKERS)).toBe(
-      `lossd: SOCKET=${path}: another server listens on it; --socket takes another\n`,
+      `lossd: SOCKET=${path}: another server listens on it; choose another path with --socket\n`,
     );
     expect(existsSync(path)).toBe(true);
   },

@@ -59,11 +59,13 @@ function notFound(path: string, routes: readonly Route[]): Problem {
   return new Problem("not_found", `nothing is at ${excerpt(path)}; ${hint}`);
 }
 
-/** Finds the route with this name, a similar name, or a similar name under another version. */
+/** Finds the route with this name, a similar name, or a similar name under another version. Undefined for a folder of routes, such as /v1. */
 function meantBy(path: string, routes: readonly Route[]): Route | undefined {
   const letters = lettersOf(path);
   const probe = PROBES[letters];
   if (probe !== undefined) return routes.find((route) => route.path === probe);
+  const folder = path.endsWith("/") ? path : `${path}/`;
+  if (routes.some((route) => route.path.startsWith(folder))) return undefined;
   return near(letters, routes, (name) => name) ?? near(letters, routes, withoutVersion);
 }
 

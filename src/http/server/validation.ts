@@ -84,7 +84,7 @@ export function describeValidation(
   const shown = invalid.show === undefined ? found : found.map(invalid.show);
   const code = error.keyword === "maxItems" ? "rank_too_high" : "invalid_request";
   const [first] = shown;
-  const more = count > 1 ? ` (and ${count - 1} more)` : "";
+  const more = count > 1 ? ` (and ${count - 1} more error${count > 2 ? "s" : ""})` : "";
   return new Problem(code, `${first?.pointer || "body"}: ${first?.detail}${more}`, { errors: shown });
 }
 

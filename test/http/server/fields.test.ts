@@ -40,7 +40,7 @@ describe("nearest", () => {
 
 it("a misspelt field comes first, then what is missing for it", async () => {
   const { detail } = await refuse({ input: [[1, 2]], taget: [0] });
-  expect(detail).toBe("/taget: unknown field; did you mean target? (and 1 more)");
+  expect(detail).toBe("/taget: unknown field; did you mean target? (and 1 more error)");
   expect(await faults({ input: [[1, 2]], taget: [0] })).toEqual([
     "/taget: unknown field; did you mean target?",
     "/target: required, but missing",
@@ -67,7 +67,7 @@ it("of 4,000 unknown fields at most 10 are named, and 64 characters of them in a
   const names = Array.from({ length: 4000 }, (_, at) => at.toString(36).padStart(3, "_"));
   const many = await refuse(Object.fromEntries(names.slice(0, 1700).map((name) => [name, 1])));
   expect(many.errors).toHaveLength(10);
-  expect(many.detail).toMatch(/ \(and 1701 more\)$/);
+  expect(many.detail).toMatch(/ \(and 1701 more errors\)$/);
   expect(many.errors.slice(-2).map(({ pointer }: { pointer: string }) => pointer)).toEqual([
     "/input",
     "/target",
@@ -101,7 +101,7 @@ it("parameters of an inference request are refused in the same words, at their p
   const infer = async (parameters: object) =>
     (await service().post("/v2/models/cross_entropy/infer", { inputs: [input], parameters })).json.error;
   expect(await infer({ redution: "sum" })).toBe(
-    "/parameters/redution: unknown field; did you mean reduction? (and 1 more)",
+    "/parameters/redution: unknown field; did you mean reduction? (and 1 more error)",
   );
   expect(await infer({ targt: 1 })).toMatch(/^\/parameters\/targt: unknown field; expected ignore_index, /);
 });

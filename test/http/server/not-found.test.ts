@@ -17,6 +17,8 @@ it.each([
   ["/health", "GET /health/ready"],
   ["/livez", "GET /health/live"],
   ["/openapi", undefined],
+  ["/v1", undefined],
+  ["/v1/", undefined],
   ["/openapi.jsn", "GET /openapi.json"],
   ["/v2/models/cross-entropy/infer", "POST /v2/models/cross_entropy/infer"],
 ])("%s: did you mean %s?", async (path, meant) => {
