@@ -65,7 +65,7 @@ function checkList(list: "inputs" | "outputs", known: readonly Named[], asked: r
       );
     }
     if (asked.findIndex((other) => other.name === name) < at)
-      throw rejectAt("duplicate_key", pointer, `${name} stands twice`);
+      throw rejectAt("duplicate_key", pointer, `duplicate ${name}`);
   }
 }
 

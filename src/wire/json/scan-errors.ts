@@ -39,6 +39,11 @@ const EXPECTED: readonly string[] = [
 
 /** First of these states. */
 const VALUE = 0;
+/** Expected input by the states within a string, if the body ends there. */
+const EXPECTED_AT_END: Readonly<Record<number, string>> = {
+  3: "the closing quote of a field name",
+  7: "the closing quote of a text",
+};
 const END = EXPECTED.at(-1);
 
 // Field offsets of class Scan in assembly/scan/state.ts, in 32-bit words.
@@ -92,10 +97,8 @@ function showByte(byte: number): string {
 
 /** Describes a body that ends before its object. */
 export function unexpectedEnd(kernel: Kernel, scan: number, used: number): Problem {
-  return new Problem(
-    "malformed_json",
-    `byte ${used}: expected ${expectedAt(kernel, scan)}, got the end of the body`,
-  );
+  const expected = EXPECTED_AT_END[wordAt(kernel, scan, STATE)] ?? expectedAt(kernel, scan);
+  return new Problem("malformed_json", `byte ${used}: expected ${expected}, got the end of the body`);
 }
 
 /** Describes where and why the scan of a body of this mode stopped. `used` is the number of bytes before the error. */

@@ -149,6 +149,6 @@ it("an output that is asked for twice as bytes is refused, and the connection go
   const outputs = [{ name: "output" }, { name: "output" }];
   const parameters = { dim: 0, binary_data_output: true };
   const answer = await service().post(PATH, { inputs, outputs, parameters });
-  expect([answer.status, answer.json]).toEqual([400, { error: "/outputs/1/name: output stands twice" }]);
+  expect([answer.status, answer.json]).toEqual([400, { error: "/outputs/1/name: duplicate output" }]);
   expect((await service().post(PATH, { inputs, parameters })).status).toBe(200);
 });

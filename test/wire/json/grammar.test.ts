@@ -271,6 +271,8 @@ describe("the grammar of JSON", () => {
     ['{"a":"\\x"}', 'byte 7: expected a valid escape, got "x"'],
     ['{"\\x":1}', 'byte 3: expected a valid escape, got "x"'],
     ['{"\\u00g0":1}', 'byte 6: expected a hexadecimal digit, got "g"'],
+    ['{"a', "byte 3: expected the closing quote of a field name, got the end of the body"],
+    ['{"a":"b', "byte 7: expected the closing quote of a text, got the end of the body"],
   ])("refuses %j with the first byte that is wrong", (body, message) => {
     expect((read(body) as Problem).message).toBe(message);
   });
