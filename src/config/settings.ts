@@ -87,7 +87,7 @@ const LIMITS = {
     minimum: 0,
     maximum: 4000 * MiB,
     description:
-      "Memory for the tensors of all requests of one process. 0 chooses 1 GiB, or less under a container's memory limit: each worker's share of the limit, which 96 MiB of a primary lessen, minus 224 MiB. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters). A body without Content-Length first reserves 3.8 MiB, and past 768 KiB as much as the longest body. Bodies over 1 MiB share three quarters of the budget, so 1 GiB holds 3 of the largest.",
+      "Memory for the tensors of all requests of one process. 0 chooses 1 GiB, or less under a container's memory limit: the limit, minus 96 MiB for the primary of a cluster, divided by the workers, minus 224 MiB. A JSON body reserves at most 4 times its length (a 64-bit number for every 2 characters). A body without Content-Length first reserves 3.8 MiB, and past 768 KiB as much as the longest body. Bodies over 1 MiB share three quarters of the budget, so 1 GiB holds 3 of the largest.",
   }),
   WAIT_LIMIT_MS: Type.Integer({
     default: 10_000,
