@@ -2,10 +2,10 @@
 // dx = (g - p * sum(g)) + p * (l - h * (log p + H)), with p = exp(x - m) / S. The difference may be 0, so it is computed by itself.
 import { exp, expConstant, madd, nmadd, unscale } from "./exp";
 import { differentiatesEntropy } from "./line-sums";
-import { ZERO, minusLog, own, runOf } from "./passes";
+import { ZERO, minusLog } from "./passes";
 import { FLOW, FLOW_K, GRAD_OUTPUT, LOG, LOG_REST, LOSS, LSE_FLOW, MAX, arrayBytes, arrayOf, stateOf } from "./state";
 import { Fold } from "./struct";
-import { positionVector, stepsOf, strideOf } from "./vectors";
+import { own, positionVector, runOf, stepsOf, strideOf } from "./vectors";
 
 /** Computes -sum(g) / S in FLOW_K, (l - h * H) / S in LSE_FLOW and h / S in GRAD_OUTPUT. */
 export function shareLines<K>(fold: Fold): void {

@@ -3,8 +3,7 @@ import { exp, expConstant, madd, nmadd, unscale } from "./exp";
 import { PAIRED } from "./paired";
 import { FLOW_K, LOG, LOG_REST, LSE_FLOW, MAX, arrayOf } from "./state";
 import { Fold } from "./struct";
-import { isRows } from "./types";
-import { positionVector, stepsOf, strideOf } from "./vectors";
+import { nextOwn, own, positionVector, runOf, stepsOf, strideOf } from "./vectors";
 
 /** Flows multiplied by {@link unscale} in advance to compensate the factor 2^SHIFT of the exponentials, which saves a step. */
 export type Scaled = u8;
@@ -41,30 +40,6 @@ function scaledFor<K, S>(e: v128): v128 {
 export function minusLog<K>(x: v128, m: v128, log: v128, rest: v128): v128 {
   const a = v128.sub<K>(v128.sub<K>(x, m), log);
   return sizeof<K>() == 4 ? v128.sub<K>(a, rest) : a;
-}
-
-// Columns are processed class by class, so that each run of memory is written at once. The classes of one position would
-// compete for the same few cache sets.
-
-/** Returns the bytes of the contiguous steps of a block: all of a row, one of columns. */
-// @ts-ignore: decorator
-@inline
-export function runOf<K, L>(fold: Fold, n: usize): usize {
-  return isRows<L>() ? stepsOf<K, L>(n) << 4 : strideOf<K, L>(fold);
-}
-
-/** Returns the number of `array` for the positions at `at`, or `fixed` for a row. */
-// @ts-ignore: decorator
-@inline
-export function own<L>(fixed: v128, array: usize, at: usize): v128 {
-  return isRows<L>() ? fixed : v128.load(array + at);
-}
-
-/** Does {@link own} for the next vector. */
-// @ts-ignore: decorator
-@inline
-function nextOwn<L>(fixed: v128, array: usize, at: usize): v128 {
-  return isRows<L>() ? fixed : v128.load(array + at, 16);
 }
 
 /** Writes log-probabilities a = (x - m) - log S in K. `to`, whose classes are `pitch` bytes apart, may equal `x`. */

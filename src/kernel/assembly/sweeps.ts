@@ -14,7 +14,7 @@ import { findBest, findLseFlow, keepLse } from "./positions";
 import { addPickedPeaks, addPicks } from "./sparse";
 import { FLOW, FLOW_K, FLOW_REST, MAX, TAIL, LSE_FLOW, addRests, arrayBytes, closeSums, padded, stateOf } from "./state";
 import { Fold } from "./struct";
-import { addFlow, addSoftFlow, smoothTerm, softTerm } from "./terms";
+import { addBlock, addSoftFlow, smoothTerm, softTerm } from "./terms";
 import { codeOf, isRows } from "./types";
 
 /** Operations. From CROSS_ENTROPY on, they are losses of targets. */
@@ -26,18 +26,19 @@ export const CROSS_ENTROPY: i32 = 4;
 export const SOFT_TARGET: i32 = 5;
 export const SPARSE_TARGET: i32 = 6;
 
-// Blocks in K for logits (later log-probabilities), terms of the gradient, targets or upstream gradients, and rounding.
+// Blocks in K for logits (later log-probabilities), the gradient of the log-probabilities, targets or upstream gradients,
+// and steps in between.
 const LOGITS = memory.data(131072, 16); // BLOCK * 8
 const BASE = memory.data(131072, 16);
 const TARGET = memory.data(131072, 16);
-const ROUND = memory.data(131072, 16);
+const SCRATCH = memory.data(131072, 16);
 
 /** Sums the exponentials and all other terms that the gradient needs, in the first sweep. */
 export function sumBlock<K, L>(fold: Fold, op: i32, n: usize): void {
   if (op == LINE_GRAD && fold.target == 0) return;
   if (op == LOG_SOFTMAX_GRAD || op == LINE_GRAD) {
     const go = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
-    return addFlow<K, L>(fold, go, n);
+    return addBlock<K, L>(fold, go, n, FLOW, FLOW_REST);
   }
   const found = !isRows<L>() && fold.classAt == 0
     && loadMaxima<K>(fold, fold.x, fold.xDtype, n, LOGITS, BASE, stateOf(fold) + MAX * arrayBytes(fold));
@@ -49,7 +50,7 @@ export function sumBlock<K, L>(fold: Fold, op: i32, n: usize): void {
   if ((fold.predictions | fold.correct) != 0) findBest<K, L>(fold, x, n);
   if (op == SOFT_TARGET && fold.out != 0) {
     const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
-    addSoftFlow<K, L>(fold, t, n);
+    addSoftFlow<K, L>(fold, t, SCRATCH, n);
   }
 }
 
@@ -126,10 +127,10 @@ export function writeBlock<K, L>(fold: Fold, op: i32, n: usize, held: bool): voi
     if (op == SOFT_TARGET) {
       const t = loadBlock<K, L>(fold, fold.target, fold.targetDtype, n, TARGET, 0);
       const dt: usize = fold.gradTarget == 0 ? <usize>0 : blockFor<K, L>(fold, fold.gradTarget, fold.targetDtype, n, TARGET);
-      softTerm<K, L>(fold, a, t, base, dt, n);
+      softTerm<K, L>(fold, a, t, base, dt, SCRATCH, n);
       if (dt != 0) storeBlock<K, L>(fold, fold.gradTarget, fold.targetDtype, n, dt);
     } else if (fold.smoothing > 0) {
-      smoothTerm<K, L>(fold, a, base, n);
+      smoothTerm<K, L>(fold, a, base, SCRATCH, n);
     }
     if (to != 0) sendPicksBack<K, L>(fold, op, a, to, pitch, n);
   }
@@ -183,6 +184,6 @@ function writeLogs<K, L>(fold: Fold, x: usize, n: usize): void {
 /** Computes the block's log-probabilities, rounded to the dtype of the logits as PyTorch stores them. */
 function logProbabilities<K, L>(fold: Fold, x: usize, n: usize): usize {
   subtractLogs<K, L>(fold, x, LOGITS, pitchOf<K, L>(fold, LOGITS, LOGITS), n);
-  roundBlock<K>(LOGITS, fold.xDtype, isRows<L>() ? n : n * padded(fold), ROUND);
+  roundBlock<K>(LOGITS, fold.xDtype, isRows<L>() ? n : n * padded(fold), SCRATCH);
   return LOGITS;
 }

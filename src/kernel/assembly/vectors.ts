@@ -34,32 +34,28 @@ export function positionVector<K, L>(array: usize, g: usize): v128 {
   return isRows<L>() ? v128.load_splat<K>(array) : v128.load(array + (g << 4));
 }
 
-/** Loads per-class numbers of K for step `k`: one per lane of a row, one for all lanes of columns. */
+// Columns are processed class by class, so that each run of memory is written at once. The classes of one position would
+// compete for the same few cache sets.
+
+/** Returns the bytes of the contiguous steps of a block: all of a row, one of columns. */
 // @ts-ignore: decorator
 @inline
-export function classVector<K, L>(array: usize, k: usize): v128 {
-  return isRows<L>() ? v128.load(array + (k << 4)) : v128.load_splat<K>(array + k * sizeof<K>());
+export function runOf<K, L>(fold: Fold, n: usize): usize {
+  return isRows<L>() ? stepsOf<K, L>(n) << 4 : strideOf<K, L>(fold);
 }
 
-/** Loads the weights of step `k`, or 1. */
+/** Returns the number of `array` for the positions at `at`, or `fixed` for a row. */
 // @ts-ignore: decorator
 @inline
-export function weightVector<K, L>(weight: usize, k: usize, one: v128): v128 {
-  return weight == 0 ? one : classVector<K, L>(weight, k);
+export function own<L>(fixed: v128, array: usize, at: usize): v128 {
+  return isRows<L>() ? fixed : v128.load(array + at);
 }
 
-const LANE_MASKS = memory.data<i32>([-1, -1, -1, -1, 0, 0, 0, 0], 16);
-
-/**
- * Returns a mask of the lanes of step `k` that hold one of the `n` classes, because the filler of a row's last vector
- * must not be added.
- */
+/** Does {@link own} for the next vector. */
 // @ts-ignore: decorator
 @inline
-export function present<K, L>(k: usize, n: usize): v128 {
-  if (!isRows<L>()) return v128.load(LANE_MASKS);
-  const left = n - k * lanes<K>();
-  return v128.load(LANE_MASKS + (lanes<K>() - min(left, lanes<K>())) * sizeof<K>());
+export function nextOwn<L>(fixed: v128, array: usize, at: usize): v128 {
+  return isRows<L>() ? fixed : v128.load(array + at, 16);
 }
 
 /** Converts the first two lanes of K to float64. */
@@ -74,16 +70,6 @@ export function lower<K>(v: v128): v128 {
 @inline
 export function upper<K>(v: v128): v128 {
   return sizeof<K>() == 4 ? f64x2.promote_low_f32x4(i32x4.shuffle(v, v, 2, 3, 0, 1)) : f64x2.splat(0);
-}
-
-/**
- * Returns whether a run of 16 vectors of float64 ends at step `k`. The caller moves its sum from `low` to `high`, which has
- * nothing else, by {@link addWithRest}, so that errors grow within a run only.
- */
-// @ts-ignore: decorator
-@inline
-export function isRunEnd<K>(k: usize): bool {
-  return sizeof<K>() == 8 && (k & 15) == 15;
 }
 
 /**
