@@ -55,6 +55,8 @@ export function handleClientError(
 
 /** Responds to CONNECT, for which Node passes the bare socket on. Discards one behind the last response. */
 export function handleConnect(connection: Connection, note: NoteUnread): void {
+  // Node has removed its own listeners, so a reset would end the process, and the client's end would stay behind unread bytes.
+  connection.socket.on("error", () => {}).resume();
   if (connection.isClosing) return;
   respondToUnread(connection, new Problem("malformed_request", "CONNECT is for proxies"), note);
 }

@@ -1,4 +1,6 @@
 /** What an attacker found once, so that nobody finds it again. */
+import { once } from "node:events";
+import type { Socket } from "node:net";
 import { describe, expect, it } from "vitest";
 import { useService } from "../../support/service.ts";
 import { dial, exchange, post, statusesOf, untilClosed } from "../../support/socket.ts";
@@ -76,6 +78,36 @@ it.each([
   const answer = await exchange(service(), head);
   expect(statusesOf(answer)).toEqual([400]);
   expect(answer.toLowerCase()).toContain("connection: close");
+});
+
+it.each([
+  ["behind nothing", ""],
+  [
+    "behind a request without its response",
+    post("/v1/log_softmax", `{"dim":0,"input":[${"1,".repeat(600_000)}1]}`),
+  ],
+])(
+  "a client that resets its connection after a CONNECT %s does not end the server",
+  async (_what, before) => {
+    const arrived = once(service().server, "connect");
+    const { socket } = await dial(service());
+    socket.write(`${before}CONNECT x:80 HTTP/1.1\r\nhost: x:80\r\n\r\n`);
+    const [, accepted] = (await arrived) as [unknown, Socket];
+    const closed = new Promise((resolve) => accepted.once("close", resolve));
+    // Emits the error of a reset, which a listener must take.
+    accepted.destroy(Object.assign(new Error("write ECONNRESET"), { code: "ECONNRESET" }));
+    await closed;
+    expect((await service().get("/health/live")).status).toBe(200);
+  },
+);
+
+it("the end of a client is seen behind a CONNECT and the bytes for its tunnel", async () => {
+  const arrived = once(service().server, "connect");
+  const { socket } = await dial(service());
+  socket.write("CONNECT x:80 HTTP/1.1\r\nhost: x:80\r\n\r\n");
+  socket.end("x".repeat(200_000));
+  const [, accepted] = (await arrived) as [unknown, Socket];
+  await expect.poll(() => accepted.destroyed, { timeout: 5000 }).toBe(true);
 });
 
 describe("a request line with the name of another protocol", () => {
