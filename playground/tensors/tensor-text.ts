@@ -20,8 +20,9 @@ const INFINITY = /^([-+]?)(?:inf|infinity|∞)$/i;
 const LEAD = /^(?:(?:>>>|Out\[\d+\]:|Parameter containing:|[a-z_][\w.]*\s*=)\s*)*/i;
 /** Python's constructors, which NumPy 2 also prints around each number: `tensor(`, `np.float32(`. */
 const CONSTRUCTOR = /(?:[a-z]\w*\.)*(?:(?:as_?)?(?:array|tensor)|b?float\d*|u?int\d*)\s*\(/i;
-/** A named argument behind the numbers: `, dtype=torch.float64`, `, shape=(2, 3)`, `, grad_fn=<AddBackward0>`. */
-const ARGUMENT = /^,\s*[a-z_]\w*\s*=\s*[\w.]*(?:\([^()]*\)|<[^>]*>|"[^"]*"|'[^']*')?/i;
+/** A named argument behind the numbers: `, dtype=torch.float64`, `, shape=(2, 3)`, `, grad_fn=<AddBackward0>`. Matches all of its value or nothing. */
+const ARGUMENT =
+  /^,\s*[a-z_]\w*\s*=\s*[-+\w.]*(?:\([^()]*\)|\[[^[\]]*\]|<[^>]*>|"[^"]*"|'[^']*')?(?=\s*(?:[,\])]|$))/i;
 const TOKEN = new RegExp(
   `${ARGUMENT.source.slice(1)}|${CONSTRUCTOR.source}|${/\s+|[[\](),;]|"[^"\n]*"|'[^'\n]*'|[^\s[\](),;"']+|["']/.source}`,
   "iy",
