@@ -60,7 +60,7 @@ export function smoothTerm<K, L>(fold: Fold, a: usize, base: usize, scratch: usi
 
 /** Adds -g * w * q, the gradient of soft targets with respect to the log-probabilities, to FLOW. Overwrites `scratch`. */
 export function addSoftFlow<K, L>(fold: Fold, t: usize, scratch: usize, n: usize): void {
-  writeTerms<K, L>(fold, SOFT_FLOW, 0, t, scratch, n);
+  writeSoftFlow<K, L>(fold, t, scratch, n);
   addTerms<K, L>(fold, scratch, n, FLOW, FLOW_REST);
 }
 
@@ -71,8 +71,13 @@ export function addSoftFlow<K, L>(fold: Fold, t: usize, scratch: usize, n: usize
 export function softTerm<K, L>(fold: Fold, a: usize, t: usize, base: usize, gradTarget: usize, scratch: usize, n: usize): void {
   writeTerms<K, L>(fold, SOFT_LOSS, a, t, scratch, n);
   addTerms<K, L>(fold, scratch, n, LOSS, LOSS_REST);
-  if (base != 0) writeTerms<K, L>(fold, SOFT_FLOW, 0, t, base, n);
+  if (base != 0) writeSoftFlow<K, L>(fold, t, base, n);
   if (gradTarget != 0) writeTerms<K, L>(fold, TARGET_GRAD, a, 0, gradTarget, n);
+}
+
+/** Writes -g * w * q to `to`. */
+function writeSoftFlow<K, L>(fold: Fold, t: usize, to: usize, n: usize): void {
+  writeTerms<K, L>(fold, SOFT_FLOW, 0, t, to, n);
 }
 
 /** Does {@link addBlock} after filling up a row's last vector, in place. */
