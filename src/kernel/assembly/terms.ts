@@ -1,12 +1,13 @@
 // Terms of losses and of their gradients with respect to the log-probabilities, written to a block, and sums of blocks
-// over the classes.
+// over the classes. In comments, a is a log-probability, t an element of a soft target, w the weight of its class, g the
+// upstream gradient of its position, and q a smoothed probability.
 import { PAIRED } from "./paired";
 import { FLOW, FLOW_REST, GRAD_OUTPUT, LOSS, LOSS_REST, arrayOf } from "./state";
 import { Fold, keepOf, spreadOf } from "./struct";
 import { addWithRest, takeRest } from "./sum";
 import { isRows, lanes } from "./types";
 import {
-  addTo, groupsOf, lower, runOf, stepsOf, strideOf, upper,
+  addTo, groupsOf, lower, nextOwn, own, positionVector, runOf, stepsOf, strideOf, upper,
 } from "./vectors";
 
 /** Vectors of float64 that are added before their sum is added with its rounding error, so that errors grow within a run only. */
@@ -51,16 +52,16 @@ export function addBlock<K, L>(fold: Fold, block: usize, n: usize, sum: usize, r
   }
 }
 
-/** Adds the smooth term w * a to LOSS and sets `base` (0 for none) to its gradient, -eps / C * w * g. Overwrites `scratch`. */
+/** Adds the smooth term a * w to LOSS and sets `base` (0 for none) to its gradient, -eps / C * g * w. Overwrites `scratch`. */
 export function smoothTerm<K, L>(fold: Fold, a: usize, base: usize, scratch: usize, n: usize): void {
-  if (fold.weight != 0) writeTerms<K, L>(fold, SMOOTH_LOSS, a, 0, scratch, n);
+  if (fold.weight != 0) writeLosses<K, L>(fold, a, 0, scratch, n);
   addTerms<K, L>(fold, fold.weight == 0 ? a : scratch, n, LOSS, LOSS_REST);
-  if (base != 0) writeTerms<K, L>(fold, SMOOTH_FLOW, 0, 0, base, n);
+  if (base != 0) writeGradients<K, L>(fold, -spreadOf(fold), 0, 1, -0.0, base, n);
 }
 
 /** Adds -g * w * q, the gradient of soft targets with respect to the log-probabilities, to FLOW. Overwrites `scratch`. */
 export function addSoftFlow<K, L>(fold: Fold, t: usize, scratch: usize, n: usize): void {
-  writeSoftFlow<K, L>(fold, t, scratch, n);
+  writeGradients<K, L>(fold, -1, t, keepOf(fold), spreadOf(fold), scratch, n);
   addTerms<K, L>(fold, scratch, n, FLOW, FLOW_REST);
 }
 
@@ -69,15 +70,10 @@ export function addSoftFlow<K, L>(fold: Fold, t: usize, scratch: usize, n: usize
  * `base` and `gradTarget` may be 0, and `gradTarget` may equal `t`. Overwrites `scratch`.
  */
 export function softTerm<K, L>(fold: Fold, a: usize, t: usize, base: usize, gradTarget: usize, scratch: usize, n: usize): void {
-  writeTerms<K, L>(fold, SOFT_LOSS, a, t, scratch, n);
+  writeLosses<K, L>(fold, a, t, scratch, n);
   addTerms<K, L>(fold, scratch, n, LOSS, LOSS_REST);
-  if (base != 0) writeSoftFlow<K, L>(fold, t, base, n);
-  if (gradTarget != 0) writeTerms<K, L>(fold, TARGET_GRAD, a, 0, gradTarget, n);
-}
-
-/** Writes -g * w * q to `to`. */
-function writeSoftFlow<K, L>(fold: Fold, t: usize, to: usize, n: usize): void {
-  writeTerms<K, L>(fold, SOFT_FLOW, 0, t, to, n);
+  if (base != 0) writeGradients<K, L>(fold, -1, t, keepOf(fold), spreadOf(fold), base, n);
+  if (gradTarget != 0) writeGradients<K, L>(fold, -keepOf(fold), a, 1, -0.0, gradTarget, n);
 }
 
 /** Does {@link addBlock} after filling up a row's last vector, in place. */
@@ -86,96 +82,108 @@ function addTerms<K, L>(fold: Fold, block: usize, n: usize, sum: usize, rest: us
   addBlock<K, L>(fold, block, n, sum, rest);
 }
 
-// Kinds of terms. a is a log-probability, t an element of a soft target, w the weight of its class, g the upstream
-// gradient of its position, and q = t * keep + spread.
-/** w * a */
-const SMOOTH_LOSS: i32 = 0;
-/** -spread * g * w */
-const SMOOTH_FLOW: i32 = 1;
-/** a * q * w */
-const SOFT_LOSS: i32 = 2;
-/** -g * w * q, in PyTorch's order, because w * q may exceed float32 where the whole product does not */
-const SOFT_FLOW: i32 = 3;
-/** -g * keep * w * a */
-const TARGET_GRAD: i32 = 4;
-
-/** Returns the factor that kinds have for each position. */
-// @ts-ignore: decorator
-@inline
-function factorOf<K>(kind: i32, g: K, keep: K, spread: K): K {
-  if (kind == SMOOTH_FLOW) return g * -spread;
-  return kind == TARGET_GRAD ? -g * keep : -g;
-}
-
-/** Does {@link factorOf} for a vector of positions. */
-// @ts-ignore: decorator
-@inline
-function factorsOf<K>(kind: i32, g: v128, keep: v128, spread: v128): v128 {
-  if (kind == SMOOTH_FLOW) return v128.neg<K>(v128.mul<K>(g, spread));
-  return kind == TARGET_GRAD ? v128.mul<K>(v128.neg<K>(g), keep) : v128.neg<K>(g);
-}
-
-// @ts-ignore: decorator
-@inline
-function termOf<K>(kind: i32, a: v128, t: v128, w: v128, factor: v128, keep: v128, spread: v128): v128 {
-  if (kind == SMOOTH_LOSS) return v128.mul<K>(w, a);
-  if (kind == SMOOTH_FLOW) return v128.mul<K>(factor, w);
-  if (kind == TARGET_GRAD) return v128.mul<K>(v128.mul<K>(factor, w), a);
-  const q = v128.add<K>(v128.mul<K>(t, keep), spread);
-  return kind == SOFT_LOSS ? v128.mul<K>(v128.mul<K>(a, q), w) : v128.mul<K>(v128.mul<K>(factor, w), q);
-}
-
-/** Weights of a fold without weights. */
+// In the loops below, an absent operand is read as ones, the same ones in every step.
 const ONES32 = memory.data<f32>([1, 1, 1, 1, 1, 1, 1, 1], 16);
 const ONES64 = memory.data<f64>([1, 1, 1, 1], 16);
 
-/** Writes the terms of a block to `to`. `a` and `t` are 0 for kinds without them. */
+/** Returns `operand`, or the ones if it is 0. */
 // @ts-ignore: decorator
 @inline
-function writeTerms<K, L>(fold: Fold, kind: i32, a: usize, t: usize, to: usize, n: usize): void {
-  const hasLogs = kind != SMOOTH_FLOW && kind != SOFT_FLOW;
-  const hasTargets = kind == SOFT_LOSS || kind == SOFT_FLOW;
-  const zero = v128.splat<K>(0);
-  const keep = v128.splat<K>(<K>keepOf(fold));
-  const spread = v128.splat<K>(<K>spreadOf(fold));
-  const gradOutputs = arrayOf<L>(fold, GRAD_OUTPUT);
-  // Broadcast as a number, see paired.ts.
-  const factor = v128.splat<K>(factorOf<K>(kind, load<K>(gradOutputs), <K>keepOf(fold), <K>spreadOf(fold)));
-  const isWeighted = fold.weight != 0;
-  let weights: usize = isWeighted ? <usize>fold.weight + <usize>fold.classAt * sizeof<K>() : sizeof<K>() == 4 ? ONES32 : ONES64;
-  // Without weights, every step reads the same ones.
-  const mask: usize = isWeighted ? ~(<usize>0) : 0;
+function orOnes<K>(operand: usize): usize {
+  return operand != 0 ? operand : sizeof<K>() == 4 ? ONES32 : ONES64;
+}
+
+/** Returns the bits of an offset that count for an operand. */
+// @ts-ignore: decorator
+@inline
+function maskOf(operand: usize): usize {
+  return operand == 0 ? 0 : ~(<usize>0);
+}
+
+/** Returns the address of the weights of the block's classes, 0 for none. */
+// @ts-ignore: decorator
+@inline
+function blockWeights<K>(fold: Fold): usize {
+  return fold.weight == 0 ? 0 : <usize>fold.weight + <usize>fold.classAt * sizeof<K>();
+}
+
+/** Loads the weights of a row at an address, or returns the weight of a class of columns. */
+// @ts-ignore: decorator
+@inline
+function weightAt<L>(ofClass: v128, address: usize): v128 {
+  return isRows<L>() ? v128.load(address) : ofClass;
+}
+
+/** Does {@link weightAt} for the next vector. */
+// @ts-ignore: decorator
+@inline
+function nextWeight<L>(ofClass: v128, address: usize): v128 {
+  return isRows<L>() ? v128.load(address, 16) : ofClass;
+}
+
+/** Writes the losses a * q * w of a block to `to`, q = t * keep + spread, or q = 1 if `t` is 0. */
+function writeLosses<K, L>(fold: Fold, a: usize, t: usize, to: usize, n: usize): void {
+  const weight = blockWeights<K>(fold), weightMask = maskOf(weight), targetMask = maskOf(t);
+  const keep = v128.splat<K>(<K>(t == 0 ? 1 : keepOf(fold)));
+  const spread = v128.splat<K>(<K>(t == 0 ? -0.0 : spreadOf(fold)));
   const run = runOf<K, L>(fold, n);
-  for (const last = to + stepsOf<K, L>(n) * strideOf<K, L>(fold); to < last; ) {
-    const weight = v128.load_splat<K>(weights);
+  let targets = orOnes<K>(t), weights = orOnes<K>(weight);
+  for (const last = to + stepsOf<K, L>(n) * strideOf<K, L>(fold); to < last; to += run) {
+    const w = v128.load_splat<K>(weights);
     let at: usize = 0;
     if (PAIRED) {
       for (; at + 16 < run; at += 32) {
-        const v = termOf<K>(
-          kind, hasLogs ? v128.load(a + at) : zero, hasTargets ? v128.load(t + at) : zero,
-          isRows<L>() ? v128.load(weights + (at & mask)) : weight,
-          isRows<L>() ? factor : factorsOf<K>(kind, v128.load(gradOutputs + at), keep, spread), keep, spread,
-        );
-        const w = termOf<K>(
-          kind, hasLogs ? v128.load(a + at, 16) : zero, hasTargets ? v128.load(t + at, 16) : zero,
-          isRows<L>() ? v128.load(weights + (at & mask), 16) : weight,
-          isRows<L>() ? factor : factorsOf<K>(kind, v128.load(gradOutputs + at, 16), keep, spread), keep, spread,
-        );
-        v128.store(to + at, v);
-        v128.store(to + at, w, 16);
+        const target = targets + (at & targetMask), ofRow = weights + (at & weightMask);
+        const p = v128.add<K>(v128.mul<K>(v128.load(target), keep), spread);
+        const q = v128.add<K>(v128.mul<K>(v128.load(target, 16), keep), spread);
+        const low = v128.mul<K>(v128.mul<K>(v128.load(a + at), p), weightAt<L>(w, ofRow));
+        const high = v128.mul<K>(v128.mul<K>(v128.load(a + at, 16), q), nextWeight<L>(w, ofRow));
+        v128.store(to + at, low);
+        v128.store(to + at, high, 16);
       }
     }
     for (; at < run; at += 16) {
-      const v = termOf<K>(
-        kind, hasLogs ? v128.load(a + at) : zero, hasTargets ? v128.load(t + at) : zero,
-        isRows<L>() ? v128.load(weights + (at & mask)) : weight,
-        isRows<L>() ? factor : factorsOf<K>(kind, v128.load(gradOutputs + at), keep, spread), keep, spread,
-      );
-      v128.store(to + at, v);
+      const q = v128.add<K>(v128.mul<K>(v128.load(targets + (at & targetMask)), keep), spread);
+      const loss = v128.mul<K>(v128.mul<K>(v128.load(a + at), q), weightAt<L>(w, weights + (at & weightMask)));
+      v128.store(to + at, loss);
     }
     a += run;
-    t += run;
-    to += run;
-    weights += sizeof<K>() & mask;
+    targets += run & targetMask;
+    weights += sizeof<K>() & weightMask;
+  }
+}
+
+/**
+ * Writes the gradients g * factor * w * (x * scale + shift) of a block to `to`, in PyTorch's order, because w * x may exceed
+ * float32 where the whole product does not. x is 1 if `x` is 0. A shift of -0 keeps -0.
+ */
+function writeGradients<K, L>(fold: Fold, factor: f64, x: usize, scale: f64, shift: f64, to: usize, n: usize): void {
+  const weight = blockWeights<K>(fold), weightMask = maskOf(weight), mask = maskOf(x);
+  const scales = v128.splat<K>(<K>scale), shifts = v128.splat<K>(<K>shift), factors = v128.splat<K>(<K>factor);
+  const gradOutputs = arrayOf<L>(fold, GRAD_OUTPUT);
+  const g = positionVector<K, L>(gradOutputs, 0);
+  const run = runOf<K, L>(fold, n);
+  let from = orOnes<K>(x), weights = orOnes<K>(weight);
+  for (const last = to + stepsOf<K, L>(n) * strideOf<K, L>(fold); to < last; to += run) {
+    const w = v128.load_splat<K>(weights);
+    let at: usize = 0;
+    if (PAIRED) {
+      for (; at + 16 < run; at += 32) {
+        const operand = from + (at & mask), ofRow = weights + (at & weightMask);
+        const p = v128.mul<K>(v128.mul<K>(own<L>(g, gradOutputs, at), factors), weightAt<L>(w, ofRow));
+        const q = v128.mul<K>(v128.mul<K>(nextOwn<L>(g, gradOutputs, at), factors), nextWeight<L>(w, ofRow));
+        const low = v128.mul<K>(p, v128.add<K>(v128.mul<K>(v128.load(operand), scales), shifts));
+        const high = v128.mul<K>(q, v128.add<K>(v128.mul<K>(v128.load(operand, 16), scales), shifts));
+        v128.store(to + at, low);
+        v128.store(to + at, high, 16);
+      }
+    }
+    for (; at < run; at += 16) {
+      const upstream = v128.mul<K>(own<L>(g, gradOutputs, at), factors);
+      const value = v128.add<K>(v128.mul<K>(v128.load(from + (at & mask)), scales), shifts);
+      v128.store(to + at, v128.mul<K>(v128.mul<K>(upstream, weightAt<L>(w, weights + (at & weightMask))), value));
+    }
+    from += run & mask;
+    weights += sizeof<K>() & weightMask;
   }
 }
