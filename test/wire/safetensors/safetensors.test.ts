@@ -511,7 +511,7 @@ describe("headers at random", () => {
       ...["rank_too_high", "read", "safetensors_header_too_large", "shape_data_mismatch"],
     ]);
     expect(codes.get("read")).toBeGreaterThan(1000);
-  });
+  }, 120_000);
 });
 
 /** "read", or the code of the refusal. What is read has to be sound, and JSON that says the same. */
