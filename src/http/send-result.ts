@@ -42,18 +42,12 @@ export function sendMembers(
 
 /** Sends JSON in one write with Content-Length if it fits a page, otherwise page by page. */
 export function sendJson(reply: FastifyReply, loss: LossContext, pages: JsonPages): Sending {
-  const printed = printedPage(loss.kernel, pages);
+  const printed = pages.printShared();
   reply.header("content-type", JSON_TYPE);
   if (!pages.isDone) return sendPages(reply, loss, Buffer.from(printed), pages);
   // Sent as text because Node writes a short text together with its headers, but bytes separately.
   sendAtOnce(reply, loss, printed.toString());
   return undefined;
-}
-
-/** Prints a page into the kernels' output buffer. Returns a view of it. */
-export function printedPage({ exports, u8 }: Kernel, pages: JsonPages): Buffer {
-  const end = pages.print(exports.outputAt, exports.outputAt + exports.outputBytes);
-  return Buffer.from(u8.buffer, exports.outputAt, end - exports.outputAt);
 }
 
 /** Sends a result that nothing but `payload` holds any more. Releases the memory now, so that the next request of this turn finds memory at the same addresses. */
@@ -136,7 +130,7 @@ function allocPage(region: Region): number | undefined {
 }
 
 function printPage(kernel: Kernel, pages: JsonPages, start: number | undefined): Uint8Array {
-  if (start === undefined) return Buffer.from(printedPage(kernel, pages));
+  if (start === undefined) return Buffer.from(pages.printShared());
   return kernel.u8.subarray(start, pages.print(start, start + PAGE_BYTES - SLACK_BYTES));
 }
 

@@ -1,12 +1,16 @@
 /** Body without its numbers. Requests share it if they differ only in their numbers, so its value must not be changed. */
-export interface Skeleton {
+export class Skeleton {
   readonly value: unknown;
   /** Validator that has accepted the value. */
   acceptedBy: unknown;
-  /** Whether a second body has had it, because what is kept for bodies that never come takes time of the garbage collector. */
-  isRepeated: boolean;
   /** Kept by the user of the body for the next one with this skeleton. */
   repeat: unknown;
+  /** Whether a body with it has been prepared. Set by that user, too. */
+  hasBeenPrepared = false;
+
+  constructor(value: unknown) {
+    this.value = value;
+  }
 }
 
 const MAX_SKELETONS = 256;

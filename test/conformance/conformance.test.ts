@@ -10,7 +10,7 @@ import type { Case, CaseTensor } from "./case.ts";
 import { requestOf, tensorsOf } from "./case.ts";
 import { DECIDED_OTHERWISE, KNOWN_DTYPES, mismatch } from "./expected.ts";
 import type { FileTensor } from "./files.ts";
-import { base64Of, fileTensor, readTestFile, writeTestFile } from "./files.ts";
+import { base64Of, fileRequestOf, readTestFile } from "./files.ts";
 import { base64, elementsOf, flat, nested } from "./forms.ts";
 import { inferenceCall, outputsOf } from "./inference.ts";
 import { FILES, readCases } from "./read-cases.ts";
@@ -85,7 +85,7 @@ function fileForm(streams: boolean): Form {
     name: `a safetensors file${streams ? " that streams" : ""}`,
     excludes: (test) => notInForm(test, "flat") ?? ASKS_WITH_TEXT.test(test.id),
     ask: async (service, test) => {
-      const { path, body } = fileRequestOf(test, streams);
+      const { path, body } = fileRequestOf(test, { inputLast: streams });
       const headers = { "content-type": "application/vnd.safetensors" };
       const sent = streams ? chunked(body) : body;
       const { status, text, bytes } = await service.send("POST", path, sent, headers);
@@ -132,22 +132,6 @@ describe.each(FILES)("%s, in every form that carries the case", (file) => {
     expect(faults).toEqual([]);
   });
 });
-
-/** The tensors of a case as a file, in the usual order or with the input last, and its options as a query string. */
-function fileRequestOf(test: Case, inputLast: boolean): { path: string; body: Buffer } {
-  const fields = requestOf(test, fileTensor) as Record<string, unknown>;
-  const tensors: Record<string, FileTensor> = {};
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(fields)) {
-    if (value !== null && typeof value === "object") tensors[name] = value as FileTensor;
-    else query.set(name, String(value));
-  }
-  const { input, ...others } = tensors;
-  const body = inputLast
-    ? writeTestFile({ ...others, input: input! }, { asTheyStand: true })
-    : writeTestFile(tensors);
-  return { path: `/v1/${test.op}?${query}`, body };
-}
 
 /** How a reply differs from PyTorch's results. */
 function faultsOf(test: Case, { status, text, members }: Reply): string[] {

@@ -1,6 +1,7 @@
 /** safetensors files: written by the test, and read from an answer, without any of the service's code. */
 import { constants, deflateSync } from "node:zlib";
-import type { CaseTensor } from "./case.ts";
+import type { Case, CaseTensor } from "./case.ts";
+import { requestOf } from "./case.ts";
 import { bytesOf } from "./forms.ts";
 
 /** The format's names, widest dtype first, in the order in which the reference implementation writes equals. */
@@ -103,4 +104,23 @@ export function readTestFile(file: Buffer): { tensors: FileTensors; metadata: Re
 /** A tensor of a file in the form in which JSON would carry it. */
 export function base64Of({ dtype, shape, bytes }: FileTensor): unknown {
   return { dtype, shape, base64: bytes.toString("base64") };
+}
+
+/** A case's tensors as a file, in the usual order or with the input last, and its options as a query string. */
+export function fileRequestOf(
+  test: Case,
+  { inputLast = false }: { inputLast?: boolean } = {},
+): { path: string; body: Buffer } {
+  const fields = requestOf(test, fileTensor) as Record<string, unknown>;
+  const tensors: Record<string, FileTensor> = {};
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== null && typeof value === "object") tensors[name] = value as FileTensor;
+    else query.set(name, String(value));
+  }
+  const { input, ...others } = tensors;
+  const body = inputLast
+    ? writeTestFile({ ...others, input: input! }, { asTheyStand: true })
+    : writeTestFile(tensors);
+  return { path: `/v1/${test.op}?${query}`, body };
 }

@@ -45,7 +45,7 @@ const FIXED_BYTES = 64 * 1024;
 export const ONE_PIECE_BYTES = 64 * 1024;
 
 /** Returns the limit of a body that is read in one piece. */
-export function onePieceLimit({ bodyLimit }: Pick<Engine, "bodyLimit">): number {
+export function onePieceLimit({ bodyLimit }: Engine): number {
   return Math.min(ONE_PIECE_BYTES, bodyLimit);
 }
 

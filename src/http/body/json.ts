@@ -23,8 +23,8 @@ export function readJson(
   else readInOnePiece(request, payload, length, (chunks) => scanChunks(request, mode, chunks), done);
 }
 
-/** Scans a body of which all chunks have arrived. */
-function scanChunks(request: FastifyRequest, mode: JsonMode, chunks: readonly Buffer[]): JsonBody {
+/** Scans JSON of which all chunks have arrived. */
+export function scanChunks(request: FastifyRequest, mode: JsonMode, chunks: readonly Uint8Array[]): JsonBody {
   const { kernel, region } = request.context.loss!;
   try {
     const reader = new JsonReader(kernel, region, mode);

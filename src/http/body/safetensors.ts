@@ -18,8 +18,7 @@ import {
   wrongDataBytes,
 } from "../../wire/safetensors/header.ts";
 import { readOptions } from "../../wire/safetensors/options.ts";
-import type { Skeleton } from "../../wire/skeleton.ts";
-import { remember } from "../../wire/skeleton.ts";
+import { remember, Skeleton } from "../../wire/skeleton.ts";
 import type { SizeLimit } from "../content/content-headers.ts";
 import { isLengthKnown, tooLarge } from "../content/content-headers.ts";
 import type { LossContext, ParsedBody } from "../context.ts";
@@ -31,8 +30,13 @@ import { joined, onePieceLength, readInOnePiece } from "./one-piece.ts";
 import { BodyReader } from "./reader.ts";
 
 /** Header of a file with its options. `value` is the equivalent JSON body: the options, and a number for each tensor. */
-interface FileSkeleton extends Skeleton {
+class FileSkeleton extends Skeleton {
   readonly header: Header;
+
+  constructor(header: Header, value: unknown) {
+    super(value);
+    this.header = header;
+  }
 }
 
 /** Short file, of which all bytes have arrived. */
@@ -72,11 +76,9 @@ function readShort({ url, query }: FastifyRequest, file: Buffer): ShortFile {
   const data = file.subarray(begin);
   const text = `${url} ${file.toString("latin1", PREFIX_BYTES, begin)}`;
   let skeleton = skeletons.get(text);
-  if (skeleton !== undefined) skeleton.isRepeated = true;
-  else {
+  if (skeleton === undefined) {
     const header = readHeader(file.subarray(PREFIX_BYTES, begin), data.length, checkName);
-    const value = bodyOf(header, query);
-    skeleton = { header, value, acceptedBy: undefined, isRepeated: false, repeat: undefined };
+    skeleton = new FileSkeleton(header, bodyOf(header, query));
     remember(skeletons, text, skeleton);
   }
   checkDataBytes(skeleton.header, data.length);

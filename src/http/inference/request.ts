@@ -10,7 +10,7 @@ import type { Source } from "../../wire/operands.ts";
 import type { Engine } from "../body/admission.ts";
 import { admitLoss, bodyLimitOf, costOf } from "../body/admission.ts";
 import { reserveDecoder } from "../body/inflate.ts";
-import { readJson } from "../body/json.ts";
+import { readJson, scanChunks } from "../body/json.ts";
 import type { ParserDone } from "../body/one-piece.ts";
 import { joined, onePieceLength, readInOnePiece } from "../body/one-piece.ts";
 import { BodyReader } from "../body/reader.ts";
@@ -136,11 +136,9 @@ export function readInference(request: FastifyRequest, payload: IncomingMessage,
 }
 
 /** Reads a body of which the first `json` bytes are JSON. */
-function splitBody({ context }: FastifyRequest, body: Buffer, json: number): InferenceJson {
-  const { kernel, region } = context.loss!;
-  const reader = new JsonReader(kernel, region, "inference");
-  reader.push(body.subarray(0, json));
-  return Object.assign(reader.end(), { source: { bytes: body.subarray(json) } });
+function splitBody(request: FastifyRequest, body: Buffer, json: number): InferenceJson {
+  const scanned = scanChunks(request, "inference", [body.subarray(0, json)]);
+  return Object.assign(scanned, { source: { bytes: body.subarray(json) } });
 }
 
 async function readPrefix(

@@ -7,7 +7,7 @@ import type { JsonPages, Members } from "../../wire/json/writer.ts";
 import type { LossContext } from "../context.ts";
 import type { Operation } from "../losses/operation.ts";
 import type { Sending } from "../send-result.ts";
-import { pageStream, printedPage, sendAtOnce, sendJson } from "../send-result.ts";
+import { pageStream, sendAtOnce, sendJson } from "../send-result.ts";
 import { BINARY } from "./parameters.ts";
 import type { InferenceBody } from "./request.ts";
 
@@ -39,29 +39,27 @@ function sendBinary(
   outputs: readonly InferenceOutput[],
 ): Sending {
   const { kernel } = loss;
-  const first = json();
-  const printed = Buffer.from(printedPage(kernel, first));
-  if (!first.isDone || printed.length + binaryLength(outputs) > KEPT_BYTES)
-    return sendLongBinary(reply, loss, json, outputs);
-  describeBinary(reply, printed.length, outputs);
-  sendAtOnce(reply, loss, Buffer.concat([printed, ...binaryPages(kernel, outputs)]));
-  return undefined;
+  const pages = json();
+  const printed = Buffer.from(pages.printShared());
+  if (pages.isDone && printed.length + binaryLength(outputs) <= KEPT_BYTES) {
+    describeBinary(reply, printed.length, outputs);
+    sendAtOnce(reply, loss, Buffer.concat([printed, ...binaryPages(kernel, outputs)]));
+    return undefined;
+  }
+  return measure(loss, printed.length, pages).then((length) => {
+    describeBinary(reply, length, outputs);
+    return reply.send(pageStream(loss, json(), binaryPages(kernel, outputs)));
+  });
 }
 
-/** Sends more than {@link KEPT_BYTES}. Prints the JSON twice, first to measure it. */
-async function sendLongBinary(
-  reply: FastifyReply,
-  loss: LossContext,
-  json: () => JsonPages,
-  outputs: readonly InferenceOutput[],
-): Promise<FastifyReply> {
-  let length = 0;
-  for (const page of json()) {
-    if (length > 0) await loss.turnIfBusy("begun");
+/** Returns the length of JSON of which `printed` bytes have been printed. It precedes the JSON in a header, so long JSON is printed twice. */
+async function measure(loss: LossContext, printed: number, pages: JsonPages): Promise<number> {
+  let length = printed;
+  for (const page of pages) {
+    await loss.turnIfBusy("begun");
     length += page.length;
   }
-  describeBinary(reply, length, outputs);
-  return reply.send(pageStream(loss, json(), binaryPages(loss.kernel, outputs)));
+  return length;
 }
 
 /** Sets the headers of a response with `length` bytes of JSON. */

@@ -71,12 +71,13 @@ export class LoadEstimate {
   /** Counts a request as in progress until the returned function is called. `arrived` returns the received part of its body. Returns undefined for small requests, which do not count. */
   add(seconds: number, arrived: () => number): (() => void) | undefined {
     if (seconds <= SMALL_REQUEST_S) return undefined;
-    const request = { seconds, arrived, since: this.#now() };
+    // A file of unknown length may exceed its estimate.
+    const part = (): number => Math.min(arrived(), 1);
+    const request = { seconds, arrived: part, since: this.#now() };
     this.#requests.add(request);
     this.#timer ??= this.#watchLoop();
     return () => {
-      if (this.#requests.delete(request))
-        this.#trust += (Math.min(arrived(), 1) - this.#trust) * TRUST_WEIGHT;
+      if (this.#requests.delete(request)) this.#trust += (part() - this.#trust) * TRUST_WEIGHT;
     };
   }
 
@@ -90,8 +91,7 @@ export class LoadEstimate {
 
   /** Seconds by which a request in progress delays a request of `own` seconds. */
   #cost({ seconds, arrived, since }: RequestInProgress, now: number, own: number): number {
-    // A file of unknown length may exceed its estimate.
-    const part = Math.min(arrived(), 1);
+    const part = arrived();
     const announced = now - since <= FRESH_MS ? this.#trust : 0;
     // Half of the time passes as the body arrives, the other half until the response is sent.
     const left = seconds * (1 - part / 2);

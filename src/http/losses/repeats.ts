@@ -63,7 +63,10 @@ export function keepPrepared(
   prepared: Prepared,
 ): Prepared {
   const { memory } = prepared;
-  if (memory === undefined || !skeleton.isRepeated) return prepared;
+  const isRepeated = skeleton.hasBeenPrepared;
+  skeleton.hasBeenPrepared = true;
+  // What is kept for bodies that never come takes time of the garbage collector.
+  if (memory === undefined || !isRepeated) return prepared;
   const onEnd = (): void => {
     if (source !== undefined) source.bytes = NO_BYTES;
     skeleton.repeat = repeat;

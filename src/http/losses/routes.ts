@@ -16,7 +16,7 @@ import type { SafetensorsBody, ShortFile } from "../body/safetensors.ts";
 import { readFileOptions, readSafetensors, readTensors, shortFileOperands } from "../body/safetensors.ts";
 import type { BodyFormat } from "../content/content-headers.ts";
 import { tooLarge } from "../content/content-headers.ts";
-import type { LossContext } from "../context.ts";
+import type { LossContext, ParsedBody } from "../context.ts";
 import type { Sending } from "../send-result.ts";
 import { sendMembers } from "../send-result.ts";
 import { errorResponses } from "../server/problem-schemas.ts";
@@ -82,11 +82,8 @@ function registerOperation(app: FastifyInstance, engine: Engine, operation: Oper
   app.post(`/v1/${name}`, options, (request, reply) => {
     const loss = request.context.loss!;
     const body = request.body as JsonBody | ShortFile | SafetensorsBody;
-    if (body instanceof JsonBody) return respondToJson(operation, reply, loss, body);
-    const fields = withoutNulls(body.value as JsonFields);
-    if (loss.responseFormat !== "json") rejectJsonOptions(fields);
-    if ("source" in body) return respondToShortFile(operation, { reply, loss, body, fields });
-    return respondToSafetensors(engine, operation, { reply, loss, body, fields });
+    if (!("reader" in body)) return respondAtOnce(operation, reply, loss, body);
+    return respondToSafetensors(engine, operation, { reply, loss, body, fields: fieldsOf(body, loss) });
   });
 }
 
@@ -103,21 +100,28 @@ function optionsCheck(app: FastifyInstance, request: Operation["request"]): (que
   };
 }
 
-/** Responds to a JSON body, by the loss of an earlier one that it repeats, if there is one. */
-function respondToJson(
+/** Responds to a body that has arrived, by the loss of an earlier one that it repeats, if there is one. */
+function respondAtOnce(
   operation: Operation,
   reply: FastifyReply,
   loss: LossContext,
-  body: JsonBody,
+  body: JsonBody | ShortFile,
 ): Sending {
   const repeated = takePrepared(loss, operation, body);
   if (repeated !== undefined) return respond(reply, loss, repeated);
-  const fields = withoutNulls(body.value as JsonFields);
-  if (loss.responseFormat !== "json") rejectJsonOptions(fields);
-  const operands = new JsonOperands(body, fields);
-  const responder = responderOf(loss, operands, fields, operands.format("input"));
+  const fields = fieldsOf(body, loss);
+  const operands = body instanceof JsonBody ? new JsonOperands(body, fields) : shortFileOperands(body);
+  const format = operands instanceof JsonOperands ? operands.format("input") : "nested";
+  const responder = responderOf(loss, operands, fields, format);
   const prepared = prepare(loss, operation, operands, fields, responder);
   return respond(reply, loss, keepPrepared(loss, operation, body, prepared));
+}
+
+/** Returns the fields of a valid body. Rejects options of JSON for a response in safetensors. */
+function fieldsOf({ value }: ParsedBody, { responseFormat }: LossContext): JsonFields {
+  const fields = withoutNulls(value as JsonFields);
+  if (responseFormat !== "json") rejectJsonOptions(fields);
+  return fields;
 }
 
 /**
@@ -146,32 +150,19 @@ function rejectJsonOptions(fields: JsonFields): void {
   }
 }
 
-/** Request with a safetensors body. */
-interface FileRequest<Body> {
+/** Request with a safetensors body that still arrives. */
+interface FileRequest {
   readonly reply: FastifyReply;
   readonly loss: LossContext;
-  readonly body: Body;
+  readonly body: SafetensorsBody;
   readonly fields: JsonFields;
-}
-
-/** Responds to a short file, by the loss of an earlier one that it repeats, if there is one. */
-function respondToShortFile(
-  operation: Operation,
-  { reply, loss, body, fields }: FileRequest<ShortFile>,
-): Sending {
-  const repeated = takePrepared(loss, operation, body);
-  if (repeated !== undefined) return respond(reply, loss, repeated);
-  const operands = shortFileOperands(body);
-  const responder = responderOf(loss, operands, fields, "nested");
-  const prepared = prepare(loss, operation, operands, fields, responder);
-  return respond(reply, loss, keepPrepared(loss, operation, body, prepared));
 }
 
 /** Responds to a safetensors body, row by row as it arrives, or after all of it has arrived. */
 async function respondToSafetensors(
   engine: Engine,
   operation: Operation,
-  request: FileRequest<SafetensorsBody>,
+  request: FileRequest,
 ): Promise<FastifyReply> {
   const { reply, loss, body, fields } = request;
   const { dataBytes } = body.header;
@@ -189,7 +180,7 @@ async function respondToSafetensors(
 async function respondToRows(
   { bodyLimit }: Engine,
   { plan }: Operation,
-  { reply, loss, body, fields }: FileRequest<SafetensorsBody>,
+  { reply, loss, body, fields }: FileRequest,
   strategy: Streaming,
 ): Promise<FastifyReply> {
   const stream = await openRows(loss, body, strategy, bodyLimit, (operands, streamed) => {

@@ -2,8 +2,7 @@
 import type { Kernel } from "../../kernel/load.ts";
 import { Problem } from "../../problems.ts";
 import type { Region } from "../../tensor/arena.ts";
-import type { Skeleton } from "../skeleton.ts";
-import { remember } from "../skeleton.ts";
+import { remember, Skeleton } from "../skeleton.ts";
 import { duplicateKey, scanError, unexpectedEnd } from "./scan-errors.ts";
 
 /** Lists to read as tensors: the contract's fields, or `data` of the Open Inference Protocol. */
@@ -124,9 +123,8 @@ export class JsonReader {
     this.#region.alloc(Math.max(0, this.#word(NEXT) - this.#region.next));
     const text = this.#skeleton();
     let skeleton = skeletons.get(text);
-    if (skeleton !== undefined) skeleton.isRepeated = true;
-    else {
-      skeleton = { value: JSON.parse(text), acceptedBy: undefined, isRepeated: false, repeat: undefined };
+    if (skeleton === undefined) {
+      skeleton = new Skeleton(JSON.parse(text));
       if (countMembers(skeleton.value) !== this.#word(MEMBERS)) throw duplicateKey(text);
       remember(skeletons, text, skeleton);
     }

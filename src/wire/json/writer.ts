@@ -153,11 +153,14 @@ export class JsonPages implements Iterable<Buffer> {
 
   /** Yields pages of at most 64 KiB. Each is a copy because all responses share the kernels' output buffer. */
   *[Symbol.iterator](): Generator<Buffer, void> {
+    while (!this.isDone) yield Buffer.from(this.printShared());
+  }
+
+  /** Prints a page into the kernels' output buffer, which all responses share. Returns a view of it. */
+  printShared(): Buffer {
     const { exports, u8 } = this.#kernel;
-    while (!this.isDone) {
-      const end = this.print(exports.outputAt, exports.outputAt + exports.outputBytes);
-      yield Buffer.from(u8.subarray(exports.outputAt, end));
-    }
+    const end = this.print(exports.outputAt, exports.outputAt + exports.outputBytes);
+    return Buffer.from(u8.buffer, exports.outputAt, end - exports.outputAt);
   }
 
   /** Prints the part of a piece that fits and returns whether the piece is complete. */

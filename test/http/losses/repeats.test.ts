@@ -5,8 +5,7 @@
 import { describe, expect, it } from "vitest";
 import type { Case, CaseTensor } from "../../conformance/case.ts";
 import { requestOf } from "../../conformance/case.ts";
-import type { FileTensor } from "../../conformance/files.ts";
-import { fileTensor, tensor, writeTestFile } from "../../conformance/files.ts";
+import { fileRequestOf, tensor, writeTestFile } from "../../conformance/files.ts";
 import { base64, flat } from "../../conformance/forms.ts";
 import { inferenceCall } from "../../conformance/inference.ts";
 import { readCases } from "../../conformance/read-cases.ts";
@@ -65,15 +64,9 @@ async function askInference(test: Case, asked: Asked, binary: boolean): Promise<
 const FILE_TYPE = "application/vnd.safetensors";
 
 async function askWithFile(test: Case, asked: Asked, accept: string): Promise<[number, string]> {
-  const tensors: Record<string, FileTensor> = {};
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(requestOf(test, fileTensor) as Record<string, unknown>)) {
-    if (value !== null && typeof value === "object") tensors[name] = value as FileTensor;
-    else query.set(name, String(value));
-  }
   const headers = { "content-type": FILE_TYPE, accept, ...HEADERS };
-  const path = `/v1/${test.op}?${query}`;
-  const { status, bytes } = await asked().send("POST", path, writeTestFile(tensors), headers);
+  const { path, body } = fileRequestOf(test);
+  const { status, bytes } = await asked().send("POST", path, body, headers);
   return [status, bytes.toString("latin1")];
 }
 
